@@ -45,7 +45,7 @@ def test_a_mask_stays_with_its_array():
     assert masking.get_mask(x) is None
     masking.set_mask(x, jnp.array([True, False, True]))
     assert masking.get_mask(x).tolist() == [True, False, True]
-    assert masking.get_mask(masking.keeping_mask(x, x * 2)).tolist() == [True, False, True]
+    assert masking.get_mask(masking.with_mask_of(x, x * 2)).tolist() == [True, False, True]
     assert masking.get_mask(x * 2) is None
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from lamina.core.configuration.context import context
 
 # For smaller Variables the memory of the machine is not checked.
-_LARGE = 2**30
+_MIN_CHECKED_SIZE = 2**30
 
 
 class OverBudgetError(ValueError):
-    """Something inside a `memory_limit` needs more than is left."""
+    """A Variable or table needs more memory than the enclosing `memory_limit` allows."""
 
 
 @contextlib.contextmanager
@@ -40,15 +40,15 @@ def reserve_memory_for(path: str, shape: Sequence[int], dtype: Any) -> None:
     """Count a Variable that is about to be made against the limit.
 
     Raises:
-        OverBudgetError: If it exceeds what is left of the enclosing `memory_limit`.
+        OverBudgetError: If it exceeds the remainder of the enclosing `memory_limit`.
         MemoryError: If the machine has less memory than it takes.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size < _LARGE and context.memory_left == math.inf:
+    if size < _MIN_CHECKED_SIZE and context.memory_left == math.inf:
         return
     label = f"Variable {path!r} of shape {tuple(shape)}"
     reserve_bytes(size, label)
-    if size >= _LARGE and size > memory_of_machine():
+    if size >= _MIN_CHECKED_SIZE and size > memory_of_machine():
         raise MemoryError(
             f"{label} takes {size / 2**30:,.0f} GiB, and this machine has "
             f"{memory_of_machine() / 2**30:,.0f} GiB of memory.\n"
@@ -62,10 +62,10 @@ def reserve_bytes(size: float, what: str) -> None:
 
     Args:
         size: Bytes that it takes, or that one row of its output takes.
-        what: What it is, for the message, e.g. `"StringLookup with num_oov_indices=5"`.
+        what: Description for the message, e.g. `"StringLookup with num_oov_indices=5"`.
 
     Raises:
-        OverBudgetError: If it exceeds what is left of the enclosing `memory_limit`.
+        OverBudgetError: If it exceeds the remainder of the enclosing `memory_limit`.
     """
     if context.memory_left == math.inf:
         return

@@ -20,7 +20,7 @@ def unavailable_class(name: str, module: str, instead: str) -> type:
     Args:
         name: Name of the class.
         module: Its public module, e.g. `"lamina.quantizers"`.
-        instead: A sentence that says what to do meanwhile.
+        instead: A sentence that says what can be used meanwhile.
 
     Example:
         >>> Quantizer = unavailable_class("Quantizer", "lamina.quantizers", "Use mixed_bfloat16.")
@@ -61,7 +61,7 @@ def unavailable_function(name: str, module: str, instead: str) -> Any:
 
 
 def unavailable_names(module: str, names: Sequence[str], instead: str) -> dict[str, Any]:
-    """Several of them; a name with a capital letter becomes a class."""
+    """Several such names at once; one with a capital letter becomes a class."""
     return {
         name: (unavailable_class if name[0].isupper() else unavailable_function)(
             name, module, instead

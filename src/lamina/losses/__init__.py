@@ -8,7 +8,7 @@ from lamina.core.serialization import registry
 from lamina.losses import get_loss
 
 __getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
-registry.register_list("keras.losses", __all__, __getattr__, but=("resolve_loss",))
+registry.register_list("keras.losses", __all__, __getattr__, excluded=("resolve_loss",))
 
 # Names of `tf.keras`: `losses.mse`, `losses.MSE` and so on, and `losses.Reduction`.
 globals().update({short: __getattr__(name) for short, name in get_loss.SHORT_NAMES.items()})

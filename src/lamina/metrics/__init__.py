@@ -7,4 +7,4 @@ from lamina.core import lazy
 from lamina.core.serialization import registry
 
 __getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
-registry.register_list("keras.metrics", __all__, __getattr__, but=("resolve_metric",))
+registry.register_list("keras.metrics", __all__, __getattr__, excluded=("resolve_metric",))

@@ -203,7 +203,7 @@ class BinaryIoU(IoU):
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
         scores = to_array(y_pred, "y_pred", self.name, "float32")
-        classes = masking.keeping_mask(y_pred, (scores >= self.threshold).astype("int32"))
+        classes = masking.with_mask_of(y_pred, (scores >= self.threshold).astype("int32"))
         super().update_state(y_true, classes, sample_weight)
 
     def get_config(self) -> dict:

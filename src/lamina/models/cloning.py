@@ -80,7 +80,7 @@ def _clone(
     recursive: bool,
     copies: dict[int, Any],
 ) -> Model:
-    """As `clone_model`; `copies` maps the id of each layer to its copy."""
+    """Implements `clone_model`; `copies` maps the id of each copied layer to its copy."""
 
     def copy(layer: Any) -> Any:
         if id(layer) not in copies:
@@ -88,8 +88,8 @@ def _clone(
         return copies[id(layer)]
 
     def make_copy(layer: Any) -> Any:
-        drawn = isinstance(layer, Sequential) or getattr(layer, "_graph", None) is not None
-        if recursive and isinstance(layer, Model) and drawn:
+        has_graph = isinstance(layer, Sequential) or getattr(layer, "_graph", None) is not None
+        if recursive and isinstance(layer, Model) and has_graph:
             return _clone(layer, None, clone_function, call_function, recursive, copies)
         if clone_function is not None and not isinstance(layer, InputLayer):
             return clone_function(layer)
@@ -102,9 +102,9 @@ def _clone(
         clone = Sequential(name=model.name)
         if input_tensors is not None:
             (tensor,) = jax.tree.leaves(input_tensors)
-            start = tensor.history.operation if tensor.history else None
-            start = start if isinstance(start, InputLayer) else InputLayer(input_tensor=tensor)
-            clone.add(start)
+            first = tensor.history.operation if tensor.history else None
+            first = first if isinstance(first, InputLayer) else InputLayer(input_tensor=tensor)
+            clone.add(first)
         for layer in model._stack:
             if not (isinstance(layer, InputLayer) and input_tensors is not None):
                 clone.add(copy(layer))
@@ -135,8 +135,9 @@ def _clone_graph(
             f"{len(given)}."
         )
     given = given and graph.arrange(input_tensors)
-    starts = given or [copy(t.history.operation).output for t in graph.input_list]  # type: ignore[union-attr]
-    values = {id(old): new for old, new in zip(graph.input_list, starts, strict=True)}
+    new_inputs = given or [copy(t.history.operation).output for t in graph.input_list]  # type: ignore[union-attr]
+    # By id of a tensor of the graph: the tensor of the copy.
+    values = {id(old): new for old, new in zip(graph.input_list, new_inputs, strict=True)}
 
     def fill(leaf: Any) -> Any:
         return values.get(id(leaf), leaf)

@@ -1,4 +1,7 @@
-"""Graph: the operations between the inputs and outputs of a functional model."""
+"""Graph: the operations between the inputs and outputs of a functional model.
+
+A `Functional` or built `Sequential` model has one and runs it in its `call`.
+"""
 
 import collections
 import functools
@@ -74,12 +77,13 @@ class Graph:
         """
         nodes, values = self.nodes, {}
         if isinstance(inputs, Preprocessed) and self.host_part is not None:
-            nodes, values = self.host_part.rest, self.host_part.resume(inputs)
+            nodes, values = self.host_part.device_nodes, self.host_part.resume(inputs)
         else:
             values = self.input_values(inputs)
         for node in nodes:
-            begun = values.get((id(node),))  # of a nested model whose host part has run
-            call = ((begun,), {}) if begun is not None else (node.args, node.kwargs)
+            # For a nested model whose host part has run: its `Preprocessed` inputs.
+            preprocessed = values.get((id(node),))
+            call = ((preprocessed,), {}) if preprocessed is not None else (node.args, node.kwargs)
             args, kwargs = self.fill(values, call)
             self.keep(values, node, node.operation(*args, **kwargs))
             for tensor in node.output_tensors:
@@ -90,8 +94,8 @@ class Graph:
     @functools.cached_property
     def _uses(self) -> collections.Counter:
         """How often each tensor is used, by a layer or as an output."""
-        taken = [[node.args, node.kwargs] for node in self.nodes]
-        leaves = jax.tree.leaves([taken, self.outputs])
+        arguments = [[node.args, node.kwargs] for node in self.nodes]
+        leaves = jax.tree.leaves([arguments, self.outputs])
         return collections.Counter(self.key(t) for t in leaves if isinstance(t, KerasTensor))
 
     def input_values(self, inputs: Inputs) -> dict[tuple, Any]:
@@ -118,13 +122,13 @@ class Graph:
         return (id(operation), node_index, tensor_index)
 
     def arrange(self, inputs: Inputs) -> list:
-        """The inputs in the order of `input_list`; given by name, as a list, or alone."""
+        """The inputs in the order of `input_list`; they may be a dict, a list or a single array."""
         structure: Any
         flat, structure = jax.tree.flatten(inputs, is_leaf=_is_none)
         if structure == jax.tree.structure(self.inputs):
             return flat
         if isinstance(inputs, Mapping):
-            inputs = self._without_more(inputs)
+            inputs = self._without_extra_columns(inputs)
         elif len(flat) != len(self.input_list):
             raise ValueError(
                 f"Model {self.name!r} takes {len(self.input_list)} inputs "
@@ -137,7 +141,7 @@ class Graph:
         """The structure of the inputs, for matching data to them."""
         return TensorTree(self.inputs, self.input_names)
 
-    def _without_more(self, inputs: Mapping) -> dict:
+    def _without_extra_columns(self, inputs: Mapping) -> dict:
         """The named inputs; a table may have more columns than the model takes."""
         known = [*self.input_tree.children] if self.input_tree.keyed else []
         if not any(key in inputs for key in known):
@@ -159,21 +163,21 @@ class Graph:
                 f"Model {self.name!r} received None for the input {tensor.name!r}.\n"
                 "  Fix: give an array, or make it lamina.Input(…, optional=True)."
             )
-        text = tensor.dtype == "string"
-        if text != is_text(value):
-            raise TypeError(self._wrong_kind(tensor, text))
+        takes_text = tensor.dtype == "string"
+        if takes_text != is_text(value):
+            raise TypeError(self._text_or_numbers(tensor, takes_text))
         shape, wanted = tuple(value.shape), tensor.shape
-        if text and not isinstance(value, KerasTensor):
-            value = value.reshape(_with_or_without_last(shape, wanted))
+        if takes_text and not isinstance(value, KerasTensor):
+            value = value.reshape(_with_rank_of(shape, wanted))
         elif not isinstance(value, KerasTensor):
             fitted = value
-            if _with_or_without_last(shape, wanted) != shape:
-                fitted = jnp.reshape(value, _with_or_without_last(shape, wanted))
+            if _with_rank_of(shape, wanted) != shape:
+                fitted = jnp.reshape(value, _with_rank_of(shape, wanted))
             wanted_dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
             if value.dtype != wanted_dtype:
                 fitted = fitted.astype(wanted_dtype)
             if fitted is not value:
-                value = masking.keeping_mask(value, fitted)
+                value = masking.with_mask_of(value, fitted)
         shape = tuple(value.shape)
         # The number of samples may differ, even if the model was built with a batch size.
         fits = len(shape) == len(wanted) and all(
@@ -186,8 +190,9 @@ class Graph:
             )
         return value
 
-    def _wrong_kind(self, tensor: KerasTensor, text: bool) -> str:
-        if text:
+    def _text_or_numbers(self, tensor: KerasTensor, takes_text: bool) -> str:
+        """The message for numbers in place of text, or text in place of numbers."""
+        if takes_text:
             return (
                 f"Model {self.name!r} takes text as its input {tensor.name!r} and received "
                 "numbers.\n  Fix: x = numpy.asarray(x, str), or build the model for numbers."
@@ -199,7 +204,7 @@ class Graph:
         )
 
 
-def _with_or_without_last(shape: tuple, wanted: tuple) -> tuple:
+def _with_rank_of(shape: tuple, wanted: tuple) -> tuple:
     """The shape with a last axis of 1 added or removed, if that makes the ranks equal."""
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:
         return shape[:-1]
@@ -215,19 +220,23 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _shape_hint(shape: tuple, wanted: tuple) -> str:
-    sizes, asked = shape[1:], wanted[1:]
-    if len(shape) == len(asked) and all(w in (None, s) for s, w in zip(shape, asked, strict=True)):
+    given, sample = shape[1:], wanted[1:]  # without the batch axis
+    if len(shape) == len(sample) and all(
+        w in (None, s) for s, w in zip(shape, sample, strict=True)
+    ):
         return "  Likely cause: the batch axis is missing.\n  Fix: x[None], or x[:1] of a batch."
-    if len(sizes) == 2 and len(asked) == 3 and asked[0] in (None, sizes[0]):
-        if asked[1] in (None, sizes[1]):
+    if len(given) == 2 and len(sample) == 3 and sample[0] in (None, given[0]):
+        if sample[1] in (None, given[1]):
             gray = (
-                "x[..., None]" if asked[-1] is None else f"np.repeat(x[..., None], {asked[-1]}, -1)"
+                "x[..., None]"
+                if sample[-1] is None
+                else f"np.repeat(x[..., None], {sample[-1]}, -1)"
             )
             return f"  Likely cause: the pictures are gray, without a channel axis.\n  Fix: {gray}."
-    made = f"lamina.Input({sizes}) as the input of the model"
-    if None not in (*sizes, *asked) and math.prod(sizes) == math.prod(asked):
-        return f"  Fix: x.reshape({(-1, *asked)}), or {made}."
-    return f"  Fix: {made}, or data of the shape it takes."
+    new_input = f"lamina.Input({given}) as the input of the model"
+    if None not in (*given, *sample) and math.prod(given) == math.prod(sample):
+        return f"  Fix: x.reshape({(-1, *sample)}), or {new_input}."
+    return f"  Fix: {new_input}, or data of the shape it takes."
 
 
 def _checked(tensor: Any) -> KerasTensor:
@@ -250,26 +259,26 @@ def _in_outer_graph(inputs: list[KerasTensor], outputs: Inputs, name: str) -> An
     the outer model, the output of the call of the inner model is meant.
     """
 
-    def connected(tensor: KerasTensor) -> bool:
+    def is_connected(tensor: KerasTensor) -> bool:
         try:
             _in_order(inputs, [tensor], name)
         except ValueError:
             return False
         return True
 
-    def outer(tensor: KerasTensor) -> KerasTensor:
-        model = output_of.get(tensor, _gone)()
-        if model is None or model._graph is None or connected(tensor):
+    def in_outer_graph(tensor: KerasTensor) -> KerasTensor:
+        model = output_of.get(tensor, _no_model)()
+        if model is None or model._graph is None or is_connected(tensor):
             return tensor
-        indices = [i for i, own in enumerate(model._graph.output_list) if own is tensor]
+        indices = [i for i, output in enumerate(model._graph.output_list) if output is tensor]
         calls = [node.output_tensors[indices[0]] for node in model._inbound_nodes if indices]
-        return next(filter(connected, calls), tensor)
+        return next(filter(is_connected, calls), tensor)
 
-    return tree.map_structure(outer, outputs, none_is_leaf=False)
+    return tree.map_structure(in_outer_graph, outputs, none_is_leaf=False)
 
 
-def _gone() -> None:
-    """Stands in for a weak reference if there is no model."""
+def _no_model() -> None:
+    """Used in place of a weak reference if there is no model."""
 
 
 def _node_of(tensor: KerasTensor) -> Node:
@@ -278,39 +287,40 @@ def _node_of(tensor: KerasTensor) -> Node:
 
 
 def _with_own_inputs(inputs: Inputs, outputs: Inputs, name: str) -> tuple[Any, Any]:
-    """Copy the graph between inner tensors, with an Input in place of each of them.
+    """Copy the graph between inner tensors, with an `Input` in place of each of these tensors.
 
     The layers and their weights are shared; only their calls are recorded again.
     """
     nodes, _ = _in_order(jax.tree.leaves(inputs), jax.tree.leaves(outputs), name)
-    new: dict[tuple, KerasTensor] = {}
+    new_tensors: dict[tuple, KerasTensor] = {}
     for tensor in jax.tree.leaves(inputs):
         operation, _, index = tensor.history
         if not _node_of(tensor).input_tensors:
-            new[Graph.key(tensor)] = tensor
+            new_tensors[Graph.key(tensor)] = tensor
         else:
             label = f"{operation.name}_output" + (f"_{index}" if index else "")
-            new[Graph.key(tensor)] = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=label)
+            new_input = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=label)
+            new_tensors[Graph.key(tensor)] = new_input
 
     def replaced(leaf: Any) -> Any:
-        return new[Graph.key(leaf)] if isinstance(leaf, KerasTensor) else leaf
+        return new_tensors[Graph.key(leaf)] if isinstance(leaf, KerasTensor) else leaf
 
     for node in nodes:
         args, kwargs = jax.tree.map(replaced, (node.args, node.kwargs))
         copies = jax.tree.map(lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs)
         Node(node.operation, args, kwargs, copies)
         for old, copy in zip(node.output_tensors, jax.tree.leaves(copies), strict=True):
-            new[Graph.key(old)] = copy
+            new_tensors[Graph.key(old)] = copy
     return tree.map_structure(replaced, inputs), tree.map_structure(replaced, outputs)
 
 
 def _check_names(operations: list[Operation], name: str) -> None:
     """Refuse layers with equal names: files and dicts identify layers by name."""
     counts = collections.Counter(operation.name for operation in operations)
-    twice = next((n for n, count in counts.items() if count > 1), None)
-    if twice is not None:
+    duplicate = next((n for n, count in counts.items() if count > 1), None)
+    if duplicate is not None:
         raise ValueError(
-            f"Model {name!r} has {counts[twice]} layers named {twice!r}; names must be "
+            f"Model {name!r} has {counts[duplicate]} layers named {duplicate!r}; names must be "
             "unique.\n  Fix: give each its own name=…"
         )
 
@@ -330,11 +340,11 @@ def _in_order(
     Operations are sorted by their distance from the outputs, farthest first. Those at the same
     distance are in the order of a traversal from the outputs. This fixes the order of the weights.
     """
-    given = {Graph.key(t) for t in inputs}
+    input_keys = {Graph.key(t) for t in inputs}
     finished: list[Node] = []
     seen: set[int] = set()
-    met: dict[int, int] = {}
-    # A stack of its own: some graphs are deeper than Python's.
+    order_found: dict[int, int] = {}  # by id of an operation
+    # An explicit stack, since some graphs are deeper than Python's recursion limit.
     open_nodes: list[tuple[Node, Iterator[KerasTensor]]] = []
 
     def enter(tensor: KerasTensor) -> None:
@@ -344,8 +354,8 @@ def _in_order(
         if id(node) in seen:
             return
         seen.add(id(node))
-        met.setdefault(id(node.operation), len(met))
-        is_input = Graph.key(tensor) in given
+        order_found.setdefault(id(node.operation), len(order_found))
+        is_input = Graph.key(tensor) in input_keys
         if not is_input and not node.input_tensors:
             raise _depends_on(tensor, name)
         open_nodes.append((node, iter(() if is_input else node.input_tensors)))
@@ -370,11 +380,13 @@ def _in_order(
                 depth[id(parent)] = max(level + 1, depth.get(id(parent), 0))
 
     operations = {id(n.operation): n.operation for n in finished}
-    for given_tensor in inputs:
-        operation = given_tensor.history.operation  # type: ignore[union-attr]
+    for input_tensor in inputs:
+        operation = input_tensor.history.operation  # type: ignore[union-attr]
         if id(operation) not in operations:  # an input that no output needs
             operations[id(operation)] = operation
-            operation_depth[id(operation)], met[id(operation)] = 0, -1
-    ordered = sorted(operations.values(), key=lambda o: (-operation_depth[id(o)], met[id(o)]))
-    running = [n for n in finished if not any(Graph.key(t) in given for t in n.output_tensors)]
-    return running, ordered
+            operation_depth[id(operation)], order_found[id(operation)] = 0, -1
+    ordered = sorted(
+        operations.values(), key=lambda o: (-operation_depth[id(o)], order_found[id(o)])
+    )
+    nodes = [n for n in finished if not any(Graph.key(t) in input_keys for t in n.output_tensors)]
+    return nodes, ordered

@@ -12,22 +12,23 @@ from lamina.core.graph.operation import Node, Operation
 from lamina.core.layer.call_signature import signature_of
 from lamina.core.serialization import naming, registry
 
-# Key of a call whose `training` was given by the user; Keras passes over it.
-_MEANT = "training_was_given"
+# Key of a call whose `training` was given by the user; Keras ignores it.
+_TRAINING_GIVEN = "training_was_given"
 
 
 def graph_config(model: Any) -> dict:
-    """The graph as plain data: every layer, and of which tensors each call was made."""
+    """The graph as plain data: every layer, with its calls and their input tensors."""
     graph = model._graph
     in_graph = {id(node) for node in graph.nodes}
-    kept: dict[int, dict[int, int]] = {}  # operation → its node's index there → index in the file
+    # By id of an operation, then by index of one of its calls: the index of the call in the file.
+    file_index: dict[int, dict[int, int]] = {}
     for operation in graph.operations:
         nodes = [n for n in operation._inbound_nodes if id(n) in in_graph or not n.input_tensors]
-        kept[id(operation)] = {n.index: i for i, n in enumerate(nodes)}
+        file_index[id(operation)] = {n.index: i for i, n in enumerate(nodes)}
 
     def reference(tensor: KerasTensor) -> list:
         operation, node_index, tensor_index = tensor.history  # type: ignore[misc]
-        return [operation.name, kept[id(operation)][node_index], tensor_index]
+        return [operation.name, file_index[id(operation)][node_index], tensor_index]
 
     def argument(value: Any) -> Any:
         if isinstance(value, KerasTensor):
@@ -52,7 +53,7 @@ def graph_config(model: Any) -> dict:
     def call(node: Node) -> dict:
         record = {"args": argument(list(node.args)), "kwargs": argument(node.kwargs)}
         if "training" in node.kwargs:
-            record[_MEANT] = True
+            record[_TRAINING_GIVEN] = True
         return record
 
     layers = []
@@ -73,15 +74,15 @@ def graph_config(model: Any) -> dict:
 
 def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `graph_config`."""
-    # The calls made here. A layer that is shared with another model has more calls.
+    # The calls in this model. A layer that is shared with another model has more calls.
     calls: dict[str, list[Node]] = {}
     operations: dict[str, Operation] = {}
-    wanted: list[tuple[str, Any]] = []
+    records: list[tuple[str, Any]] = []  # name of the layer and record of each call
     for record in config["layers"]:
         name = record["name"]
         operations[name] = operation = registry.deserialize(_without_graph(record), custom_objects)
         calls[name] = [n for n in operation._inbound_nodes if not n.input_tensors]
-        wanted += [(name, node) for node in record["inbound_nodes"]]
+        records += [(name, node) for node in record["inbound_nodes"]]
 
     def tensor(history: list) -> KerasTensor:
         name, node_index, tensor_index = history
@@ -95,7 +96,7 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
                 f"{name!r}, and there is none."
             ) from None
 
-    for name, node in _in_order(wanted, calls):
+    for name, node in _in_order(records, calls):
         args, kwargs = _arguments(node, tensor, custom_objects)
         _drop_default_mode(operations[name], node, kwargs)
         operations[name](*args, **kwargs)
@@ -111,8 +112,8 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
             name, node_index, tensor_index = references
             first = _first_call(operations[name]) if name in operations else 0
             return tensor([name, node_index - first, tensor_index])
-        found = [endpoints(value) for value in references]
-        return tuple(found) if isinstance(references, tuple) else found
+        tensors = [endpoints(value) for value in references]
+        return tuple(tensors) if isinstance(references, tuple) else tensors
 
     model = cls(
         inputs=endpoints(config["input_layers"]),
@@ -125,25 +126,26 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
     return model
 
 
-def _in_order(wanted: list[tuple[str, Any]], calls: dict[str, list]) -> Iterator[tuple[str, Any]]:
+def _in_order(records: list[tuple[str, Any]], calls: dict[str, list]) -> Iterator[tuple[str, Any]]:
     """Sort the calls in a file topologically, so that the inputs of each call exist.
 
     Calls that do not depend on each other, and all calls of one layer, keep their order.
 
     Args:
-        wanted: Name of the layer and record of each call, in the order of the file.
+        records: Name of the layer and record of each call, in the order of the file.
         calls: From the name of a layer to the calls that exist already.
     """
     made = {name: len(existing) for name, existing in calls.items()}
     numbers = {name: itertools.count(number) for name, number in made.items()}
-    numbered = [(name, next(numbers[name])) for name, _ in wanted]
-    missing: list[int] = []  # how many calls each call waits for
+    numbered = [(name, next(numbers[name])) for name, _ in records]
+    missing: list[int] = []  # for each call, the number of calls that it waits for
     waiting: dict[tuple[str, int], list[int]] = collections.defaultdict(list)
-    for index, ((name, number), (_, record)) in enumerate(zip(numbered, wanted, strict=True)):
+    for index, ((name, number), (_, record)) in enumerate(zip(numbered, records, strict=True)):
         needed = set(_references(record))
         if number > 0:
             needed.add((name, number - 1))
-        needed = {(of, call) for of, call in needed if of in made and call >= made[of]}
+        # Calls that exist already, or whose layer is unknown, are not waited for.
+        needed = {(layer, call) for layer, call in needed if layer in made and call >= made[layer]}
         missing.append(len(needed))
         for reference in needed:
             waiting[reference].append(index)
@@ -151,13 +153,13 @@ def _in_order(wanted: list[tuple[str, Any]], calls: dict[str, list]) -> Iterator
     done = 0
     while ready:
         index = heapq.heappop(ready)
-        yield wanted[index]
+        yield records[index]
         done += 1
         for follower in waiting.pop(numbered[index], ()):
             missing[follower] -= 1
             if not missing[follower]:
                 heapq.heappush(ready, follower)
-    if done < len(wanted):
+    if done < len(records):
         raise ValueError("The file's graph of layers has calls whose inputs never come.")
 
 
@@ -166,20 +168,20 @@ def _references(record: Any) -> Iterator[tuple[str, int]]:
     if isinstance(record, list):  # the older layout: [[name, node, tensor, kwargs], …]
         yield from ((entry[0], entry[1]) for entry in record)
         return
-    waiting = [record]
-    while waiting:
-        value = waiting.pop()
+    stack = [record]
+    while stack:
+        value = stack.pop()
         if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
             name, number, _ = value["config"]["keras_history"]
             yield name, number
         elif isinstance(value, (dict, list, tuple)):
-            waiting += value.values() if isinstance(value, dict) else value
+            stack += value.values() if isinstance(value, dict) else value
 
 
 def _first_call(operation: Operation) -> int:
     """The number of the first call of a nested model in Keras's references: 1, otherwise 0."""
-    functional = getattr(operation, "_graph", None) is not None
-    return 1 if functional and not hasattr(operation, "_stack") else 0
+    is_functional = getattr(operation, "_graph", None) is not None
+    return 1 if is_functional and not hasattr(operation, "_stack") else 0
 
 
 def _drop_default_mode(operation: Operation, node: Any, kwargs: dict) -> None:
@@ -188,9 +190,9 @@ def _drop_default_mode(operation: Operation, node: Any, kwargs: dict) -> None:
     Keras writes the default of `call` into its files as if it had been given, but lets the mode of
     the model override it. In Lamina an argument given in a call is not overridden.
     """
-    meant = isinstance(node, dict) and node.get(_MEANT)
+    is_given = isinstance(node, dict) and node.get(_TRAINING_GIVEN)
     default = signature_of(type(operation).call).training_default
-    if not meant and "training" in kwargs and kwargs["training"] is default:
+    if not is_given and "training" in kwargs and kwargs["training"] is default:
         del kwargs["training"]
 
 

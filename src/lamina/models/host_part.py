@@ -25,53 +25,63 @@ class HostPart:
     def __init__(self, graph: Any):
         self.graph = graph
         with_text = [n for n in graph.nodes if any(t.dtype == "string" for t in n.input_tensors)]
-        # A nested model that takes text has a host part and a device part itself.
-        self.begun = {id(n): n for n in with_text if _has_device_part(n.operation)}
+        # By id: calls of nested models that take text, which have a host part and a device part.
+        self.divided = {id(n): n for n in with_text if _has_device_part(n.operation)}
         self.nodes = _with_dependencies(with_text, graph.nodes)
-        here = {id(n) for n in self.nodes}
-        self.rest = [n for n in graph.nodes if id(n) not in here or id(n) in self.begun]
-        self._refuse_learning()
-        self.boundary = self._boundary_tensors(here - set(self.begun))
+        host_ids = {id(n) for n in self.nodes}
+        self.device_nodes = [
+            n for n in graph.nodes if id(n) not in host_ids or id(n) in self.divided
+        ]
+        self._refuse_trainable_weights()
+        self.boundary = self._boundary_tensors(host_ids - set(self.divided))
 
     def run(self, inputs: Inputs) -> Preprocessed:
         """Run the host part, and return the inputs of the device part."""
         values = self.graph.input_values(inputs)
-        begun: dict[int, Preprocessed] = {}
+        of_nested_models: dict[int, Preprocessed] = {}
         for node in self.nodes:
             args, kwargs = self.graph.fill(values, (node.args, node.kwargs))
-            if id(node) in self.begun:
-                begun[id(node)] = node.operation._on_host(args[0])  # type: ignore[attr-defined]
+            if id(node) in self.divided:
+                model: Any = node.operation
+                of_nested_models[id(node)] = model._on_host(args[0])
             else:
                 with staying_on_host():
                     outputs = node.operation(*args, **kwargs)
                 self.graph.keep(values, node, outputs)
-        return Preprocessed((*(values[key] for key in self.boundary), *begun.values()))
+        return Preprocessed((*(values[key] for key in self.boundary), *of_nested_models.values()))
 
     def resume(self, preprocessed: Preprocessed) -> dict:
         """The input values of the device part, by tensor or by the node of a nested model."""
-        begun = [n for n in self.nodes if id(n) in self.begun]
-        keys = [*self.boundary, *((id(node),) for node in begun)]
+        divided = [n for n in self.nodes if id(n) in self.divided]
+        keys = [*self.boundary, *((id(node),) for node in divided)]
         return dict(zip(keys, preprocessed.values, strict=True))
 
-    def _boundary_tensors(self, here: set[int]) -> list[tuple]:
+    def _boundary_tensors(self, host_ids: set[int]) -> list[tuple]:
         """The tensors that the device part takes from the host part or from the inputs."""
-        made = {self.graph.key(t) for n in self.graph.nodes if id(n) not in here
-                for t in n.output_tensors}  # fmt: skip
-        begun = set(self.begun)
-        taken = [t for n in self.rest if id(n) not in begun for t in n.input_tensors]
-        taken += self.graph.output_list
-        text = next((t for t in taken if t.dtype == "string"), None)
+        computed = {
+            self.graph.key(tensor)
+            for node in self.graph.nodes
+            if id(node) not in host_ids
+            for tensor in node.output_tensors
+        }
+        nodes = [node for node in self.device_nodes if id(node) not in self.divided]
+        needed = [tensor for node in nodes for tensor in node.input_tensors]
+        needed += self.graph.output_list
+        text = next((t for t in needed if t.dtype == "string"), None)
         if text is not None:
             raise TypeError(
                 f"Model {self.graph.name!r} has text as an output, and a compiled program gives "
                 "numbers.\n  Fix: let it end before, and call the last layer on what predict() "
                 "gives."
             )
-        return list(dict.fromkeys(k for k in map(self.graph.key, taken) if k not in made))
+        keys = dict.fromkeys(map(self.graph.key, needed))
+        return [key for key in keys if key not in computed]
 
-    def _refuse_learning(self) -> None:
+    def _refuse_trainable_weights(self) -> None:
         for node in self.nodes:
-            if id(node) not in self.begun and getattr(node.operation, "trainable_variables", None):
+            if id(node) not in self.divided and getattr(
+                node.operation, "trainable_variables", None
+            ):
                 raise ValueError(
                     f"Model {self.graph.name!r}: {node.operation.name!r} comes before a layer that "
                     "takes text, which is computed on the host, where nothing learns.\n"
@@ -90,13 +100,18 @@ def gives_text(graph: Any) -> bool:
 
 def _has_device_part(operation: Any) -> bool:
     graph = getattr(operation, "_graph", None)
-    return graph is not None and graph.host_part is not None and bool(graph.host_part.rest)
+    return graph is not None and graph.host_part is not None and bool(graph.host_part.device_nodes)
 
 
-def _with_dependencies(some: list[Node], nodes: list[Node]) -> list[Node]:
-    """The nodes and all nodes that they depend on, in execution order."""
-    wanted = {id(node) for node in some}
-    for node in reversed(nodes):
-        if id(node) in wanted:
-            wanted |= {id(parent) for parent in node.parents}
-    return [node for node in nodes if id(node) in wanted]
+def _with_dependencies(nodes: list[Node], all_nodes: list[Node]) -> list[Node]:
+    """The nodes and all nodes that they depend on, in execution order.
+
+    Args:
+        nodes: Some nodes of a graph.
+        all_nodes: All nodes of the graph, in execution order.
+    """
+    ids = {id(node) for node in nodes}
+    for node in reversed(all_nodes):
+        if id(node) in ids:
+            ids |= {id(parent) for parent in node.parents}
+    return [node for node in all_nodes if id(node) in ids]

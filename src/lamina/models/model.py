@@ -326,7 +326,7 @@ class Model(Trainer):
         if [t.shape[1:] for t in known] == [t.shape[1:] for t in self._graph.input_list]:
             batch = known[0].shape[:1]
             specs = [
-                masking.keeping_mask(t, KerasTensor((*batch, *t.shape[1:]), t.dtype))
+                masking.with_mask_of(t, KerasTensor((*batch, *t.shape[1:]), t.dtype))
                 for t in self.outputs
             ]
         else:

@@ -1,4 +1,4 @@
-"""Sequential: a plain stack of layers, each with the output of the one before as its input."""
+"""Sequential: a stack of layers; the input of each layer is the output of the previous one."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
@@ -49,7 +49,7 @@ class Sequential(Model):
     # The symbolic outputs of the layers that have been called, from the first on.
     _tensors: list[Any]
     _names: set[str]
-    _drawn: Graph | None
+    _cached_graph: Graph | None
     _is_given_text = False
     _shape_is_of_data = False  # the input shape was taken from the first data
 
@@ -76,20 +76,20 @@ class Sequential(Model):
 
     def _flat_layers(self) -> list[Layer]:
         stack, others = self.layers, self._tracked["layers"]
-        known = {id(layer) for layer in stack} if others else ()
-        return stack + [layer for layer in others if id(layer) not in known]
+        ids = {id(layer) for layer in stack} if others else ()
+        return stack + [layer for layer in others if id(layer) not in ids]
 
     @property
     def _graph(self) -> Graph | None:
         """The stack as a graph, made when it is needed: layers are often added one by one."""
-        if self._drawn is None and len(self._tensors) > 1:
+        if self._cached_graph is None and len(self._tensors) > 1:
             graph = Graph(self._tensors[0], self._tensors[-1], name=self.name)
-            object.__setattr__(self, "_drawn", graph)
-        return self._drawn
+            object.__setattr__(self, "_cached_graph", graph)
+        return self._cached_graph
 
     @_graph.setter
     def _graph(self, graph: Graph | None) -> None:
-        object.__setattr__(self, "_drawn", graph)
+        object.__setattr__(self, "_cached_graph", graph)
 
     @filter_traceback
     def add(self, layer: Layer | Callable[..., Any], rebuild: bool = True) -> None:
@@ -109,9 +109,11 @@ class Sequential(Model):
         if isinstance(layer, KerasTensor) and layer.history is not None:
             layer = layer.history.operation  # `model.add(lamina.Input(shape=(4,)))`
         if not isinstance(layer, Layer):
-            kind = "the class itself" if isinstance(layer, type) else f"a {type(layer).__name__}"
+            received = (
+                "the class itself" if isinstance(layer, type) else f"a {type(layer).__name__}"
+            )
             raise ArgumentError(
-                f"Sequential {self.name!r} is made of layers and received {kind}: {layer!r}.\n"
+                f"Sequential {self.name!r} is made of layers and received {received}: {layer!r}.\n"
                 f"  Fix: {_as_layer(layer)}."
             )
         layer._check_initialised()
@@ -127,7 +129,7 @@ class Sequential(Model):
                 f"Sequential {self.name!r}: an Input can only come first, and the stack already "
                 f"has {len(self._stack)} layer(s)."
             )
-        before = len(self._stack)
+        count_before = len(self._stack)
         if not self._stack and not isinstance(layer, InputLayer):
             shape = layer._input_shape_argument
             if shape is None and isinstance(layer, Model) and layer._graph is not None:
@@ -136,11 +138,11 @@ class Sequential(Model):
                 self._stack.append(InputLayer(batch_shape=shape))
         self._stack.append(layer)
         try:
-            self._draw()
+            self._extend_graph()
         except Exception:
-            del self._stack[before:], self._tensors[before:]  # restore the model
+            del self._stack[count_before:], self._tensors[count_before:]  # restore the model
             raise
-        self._names.update(added.name for added in self._stack[before:])
+        self._names.update(added.name for added in self._stack[count_before:])
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Remove the last layer and return it.
@@ -164,7 +166,7 @@ class Sequential(Model):
             raise ValueError(f"Sequential {self.name!r} has no layer to take off.")
         layer = self._stack.pop()
         del self._tensors[len(self._stack) :]
-        self._draw()
+        self._extend_graph()
         return layer
 
     @filter_traceback
@@ -214,7 +216,7 @@ class Sequential(Model):
         dtype = "string" if self._is_given_text or first.compute_dtype == "string" else None
         self._stack.insert(0, InputLayer(batch_shape=shape, dtype=dtype))
         try:
-            self._draw()
+            self._extend_graph()
         except Exception:
             del self._stack[0], self._tensors[:]
             raise
@@ -235,53 +237,59 @@ class Sequential(Model):
         Args:
             x: The next inputs; only the shape is used.
         """
-        x = _alone(x)
+        x = _single_array(x)
         if not self._shape_is_of_data or not hasattr(x, "shape") or self._graph is None:
             return
-        entry = self._graph.input_list[0]
-        shape, known = tuple(x.shape), entry.shape
+        input_tensor = self._graph.input_list[0]
+        shape, known = tuple(x.shape), input_tensor.shape
         if len(shape) != len(known) or _fits(shape, known):
             return
         with build_lock:
             try:
                 with collected_losses():
-                    trace_spec(self._run_layers, KerasTensor((None, *shape[1:]), entry.dtype))
+                    spec = KerasTensor((None, *shape[1:]), input_tensor.dtype)
+                    trace_spec(self._run_layers, spec)
             except Exception:
                 return  # the layers cannot take this shape: the checks that follow raise an error
             pairs = zip(known[1:], shape[1:], strict=True)
-            opened = (None, *(k if k == s else None for k, s in pairs))
-            if not self._redraw(opened):
-                self._redraw((None, *shape[1:]))
+            # Axes that differ get an unknown size, if the layers accept that.
+            open_shape = (None, *(k if k == s else None for k, s in pairs))
+            if not self._rebuild_graph(open_shape):
+                self._rebuild_graph((None, *shape[1:]))
 
-    def _redraw(self, batch_shape: tuple) -> bool:
-        """Make the graph for another input shape. False, and unchanged, if it is not possible."""
-        entry, graph, tensors = self._stack[0], self._graph, list(self._tensors)
+    def _rebuild_graph(self, batch_shape: tuple) -> bool:
+        """Make the graph for another input shape.
+
+        False if that is not possible; then the model is unchanged.
+        """
+        input_layer, graph, tensors = self._stack[0], self._graph, list(self._tensors)
         assert graph is not None
-        own = set(map(id, graph.nodes))
+        nodes_of_graph = set(map(id, graph.nodes))
         calls = [(layer, list(layer._inbound_nodes)) for layer in self.layers]
         for layer, nodes in calls:
-            if all(id(node) in own for node in nodes):
+            if all(id(node) in nodes_of_graph for node in nodes):
                 layer._inbound_nodes.clear()  # so that `layer.output` is that of the new graph
         dtype = graph.input_list[0].dtype
-        self._stack[0] = InputLayer(batch_shape=batch_shape, dtype=dtype, name=entry.name)
+        self._stack[0] = InputLayer(batch_shape=batch_shape, dtype=dtype, name=input_layer.name)
         self._tensors.clear()
         try:
-            self._draw()
+            self._extend_graph()
             if self.built:
                 return True
         except Exception:
             pass
-        self._stack[0], self._tensors[:], self._graph, self.built = entry, tensors, graph, True
+        self._stack[0], self._tensors[:] = input_layer, tensors
+        self._graph, self.built = graph, True
         for layer, nodes in calls:
             layer._inbound_nodes[:] = nodes
         return False
 
-    def _draw(self) -> None:
+    def _extend_graph(self) -> None:
         """Call the layers on the symbolic input, except those that were called already."""
-        start = self._stack[0] if self._stack else None
-        if isinstance(start, InputLayer):
+        first = self._stack[0] if self._stack else None
+        if isinstance(first, InputLayer):
             if not self._tensors:
-                self._tensors.append(start.output)
+                self._tensors.append(first.output)
             with contextlib.nullcontext() if self._building else name_scope(self.name):
                 try:
                     for i in range(len(self._tensors), len(self._stack)):
@@ -301,23 +309,23 @@ class Sequential(Model):
 
     def _build_from(self, inputs: Inputs) -> None:
         self._is_given_text = has_text(inputs)
-        inputs = self._as_first_layer_takes(inputs)
+        inputs = self._fit_to_first_layer(inputs)
         if hasattr(inputs, "shape"):
-            given = bool(self._stack) and isinstance(self._stack[0], InputLayer)
+            has_input = bool(self._stack) and isinstance(self._stack[0], InputLayer)
             self.build(tuple(inputs.shape))
-            self._shape_is_of_data = not given and self._graph is not None
+            self._shape_is_of_data = not has_input and self._graph is not None
         else:
             self._build_for_several(
                 jax.tree.map(lambda x: KerasTensor((None, *x.shape[1:]), x.dtype), inputs)
             )
         self.built = True  # without a graph, the call that follows builds the layers
 
-    def _as_first_layer_takes(self, inputs: Inputs) -> Any:
+    def _fit_to_first_layer(self, inputs: Inputs) -> Any:
         """The array in a list or dict of one, unless the first layer may take the structure."""
-        users_own = self.layers and not type(self.layers[0]).__module__.startswith("lamina.")
-        if isinstance(inputs, dict) and (users_own or len(inputs) > 1) and self._graph is None:
+        is_custom = self.layers and not type(self.layers[0]).__module__.startswith("lamina.")
+        if isinstance(inputs, dict) and (is_custom or len(inputs) > 1) and self._graph is None:
             return inputs
-        return _alone(inputs)
+        return _single_array(inputs)
 
     def call(self, inputs: Inputs, training: bool | None = None, mask: Masks = None) -> Outputs:
         """The output of the stack for a batch of inputs.
@@ -332,7 +340,7 @@ class Sequential(Model):
         """
         if isinstance(inputs, Preprocessed):
             return super().call(inputs)
-        x = self._as_first_layer_takes(inputs)
+        x = self._fit_to_first_layer(inputs)
         if mask is not None:
             masking.set_masks(x, mask)
         if self._graph is not None:
@@ -391,7 +399,7 @@ class Sequential(Model):
 
 
 def _as_layer(given: Any) -> str:
-    """The expression to use instead of an object that is no layer."""
+    """The expression to use instead of an object that is not a layer."""
     if isinstance(given, type):
         return example_of(given)
     name = given if isinstance(given, str) else getattr(given, "__name__", "")
@@ -406,7 +414,7 @@ def _as_layer(given: Any) -> str:
     return "pass an object, e.g. lamina.layers.Dense(128, activation='relu')"
 
 
-def _alone(inputs: Inputs) -> Any:
+def _single_array(inputs: Inputs) -> Any:
     """The array in a list or dict of one array; other inputs unchanged."""
     if isinstance(inputs, dict) and len(inputs) == 1:
         inputs = list(inputs.values())

@@ -9,4 +9,4 @@ from lamina.core.serialization import registry
 
 __getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
 # An OptaxOptimizer contains code, so it is never in a file.
-registry.register_list("keras.optimizers", __all__, __getattr__, but=("OptaxOptimizer",))
+registry.register_list("keras.optimizers", __all__, __getattr__, excluded=("OptaxOptimizer",))

@@ -38,7 +38,7 @@ def get(identifier: Any) -> Optimizer | None:
     if isinstance(identifier, str):
         named = _by_lower_case().get(identifier.lower())
         if named is not None and registry.get_registered_object(identifier) is None:
-            check_needs_no_arguments("optimizer", named, home="lamina.optimizers.")
+            check_needs_no_arguments("optimizer", named, module="lamina.optimizers.")
         return deserialize({"class_name": identifier, "config": {}})
     if isinstance(identifier, Mapping):
         return deserialize(identifier)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lamina.core.types import PathLike
-from lamina.core.user_data.paths import special_kind
+from lamina.core.user_data.paths import special_file_type
 
 try:
     import fcntl
@@ -52,17 +52,17 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
             f"{path} is a folder, and a model is saved as one file.\n"
             f"  Fix: save to '{path / 'model.keras'}'.",
         )
-    kind = special_kind(path)
-    if kind is not None:
+    file_type = special_file_type(path)
+    if file_type is not None:
         # The new file would replace it for every program on the machine.
         raise OSError(
             errno.EINVAL,
-            f"{path} is {kind}, and a file cannot take its place.\n  Fix: another path.",
+            f"{path} is {file_type}, and a file cannot take its place.\n  Fix: another path.",
         )
     temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.part")
     try:
-        before = path.stat() if path.exists() else None
-        if before is not None and not os.access(path, os.W_OK):
+        old_file = path.stat() if path.exists() else None
+        if old_file is not None and not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, "the file is read-only")
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
@@ -71,8 +71,8 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if before is not None:
-            temporary.chmod(stat.S_IMODE(before.st_mode))
+        if old_file is not None:
+            temporary.chmod(stat.S_IMODE(old_file.st_mode))
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -135,34 +135,34 @@ def make_folder(folder: PathLike) -> None:
 
 def _explained(error: OSError, path: Path) -> OSError:
     """The error with a message that explains what failed and how to fix it."""
-    kind, number = type(error), error.errno
+    error_type, number = type(error), error.errno
     if number in (errno.ENOSPC, errno.EDQUOT):
         free = ""
         with contextlib.suppress(OSError):
             free = f" ({shutil.disk_usage(path.parent).free / 2**20:.1f} MiB are free)"
-        return kind(
+        return error_type(
             number,
             f"No room on the disk to save {path}{free}. An older file of that name is untouched.\n"
             "  Fix: make room, or save to another disk.",
         )
     if number == errno.EFBIG:
-        return kind(
+        return error_type(
             number,
             f"{path} would be larger than this disk or account allows. An older file of that "
             "name is untouched.\n  Fix: save to another disk, or raise the limit (ulimit -f).",
         )
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return kind(
+        return error_type(
             number,
             f"{path} cannot be written: no permission ({error.strerror}).\n"
             "  Fix: save to a folder of your own.",
         )
     if number in (errno.ENOTDIR, errno.EEXIST):
-        return kind(
+        return error_type(
             number,
             f"{path} cannot be written: a part of the path is a file and not a folder.\n"
             "  Fix: save to another path.",
         )
     if number == errno.ENAMETOOLONG:
-        return kind(number, f"{path} cannot be written: the name is too long.")
+        return error_type(number, f"{path} cannot be written: the name is too long.")
     return error

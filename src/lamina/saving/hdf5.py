@@ -27,11 +27,14 @@ class DamagedFileError(ValueError):
 
 def write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
     """Write an array with its checksum."""
-    how: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if value.ndim and value.size:
         # Only chunked arrays have checksums. Use a single chunk if possible.
-        how = {"chunks": value.shape if value.nbytes < _LARGEST_CHUNK else True, "fletcher32": True}
-    dataset = group.create_dataset(key, data=value, **how)
+        options = {
+            "chunks": value.shape if value.nbytes < _LARGEST_CHUNK else True,
+            "fletcher32": True,
+        }
+    dataset = group.create_dataset(key, data=value, **options)
     dataset.attrs[CHECKSUM] = checksum(value)
     if value.dtype.name == "bfloat16":
         # HDF5 has no bfloat16. As in Keras, the raw bytes are written, with this attribute.
@@ -47,12 +50,12 @@ def read_array(dataset: h5py.Dataset) -> np.ndarray:
     where = readable(str(dataset.name).lstrip("/"))
     with reading(where):
         value = np.asarray(dataset)
-        expected = _expected(dataset, CHECKSUM)
-        says = dataset.attrs["dtype"] if value.dtype.kind == "V" else None
+        expected = _stored_checksum(dataset, CHECKSUM)
+        dtype_name = dataset.attrs["dtype"] if value.dtype.kind == "V" else None
     if expected is not None and checksum(value) != expected:
         raise damaged(where)
     if value.dtype.kind == "V" and value.dtype.itemsize == 2:
-        if says != "bfloat16":
+        if dtype_name != "bfloat16":
             raise damaged(where)
         import ml_dtypes  # comes with JAX
 
@@ -74,7 +77,7 @@ def check_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> None:
         DamagedFileError: If it differs.
     """
     with reading(name):
-        expected = _expected(group, f"{name}_{CHECKSUM}")
+        expected = _stored_checksum(group, f"{name}_{CHECKSUM}")
     if expected is not None and _checksum_of_texts(texts) != expected:
         raise damaged(readable(name))
 
@@ -100,8 +103,8 @@ def damaged(where: str | None = None) -> DamagedFileError:
     )
 
 
-def _expected(owner: Any, name: str) -> int | None:
-    """The checksum in an attribute; an error if the attribute is no integer."""
+def _stored_checksum(owner: Any, name: str) -> int | None:
+    """The checksum in an attribute; an error if the attribute is not an integer."""
     if name not in owner.attrs:
         return None
     attribute = owner.attrs.get_id(name)

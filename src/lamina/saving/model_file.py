@@ -1,9 +1,8 @@
 """The `.keras` file: a zip of config.json, metadata.json and model.weights.h5, as in Keras 3.
 
-`contract.json` beside them says what the model was trained on; Keras ignores it.
-
-It may also have a folder `assets`, such as vocabularies. Loading never runs code from the file: the
-config is plain data, and class names in it are looked up in a table (`registry.py`).
+The zip may also have `contract.json`, which describes the data that the model was trained on and is
+ignored by Keras, and a folder `assets` with vocabularies and the like. Loading never runs code from
+the file: the config is plain data, and class names in it are looked up in a table (`registry.py`).
 """
 
 import contextlib
@@ -51,9 +50,9 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # What the model was trained on; Keras ignores it.
 CONTRACT = "contract.json"
 # Keras's loader reads this version; the layout is that of Keras 3.
-_LAYOUT_OF_KERAS = "3.15.0"
+_KERAS_VERSION = "3.15.0"
 # Parsed JSON takes many times the memory of its text.
-_SIZE_OF_JSON_IN_MEMORY = 8
+_JSON_MEMORY_FACTOR = 8
 
 
 @filter_traceback
@@ -105,7 +104,7 @@ def _save_to(model: Any, path: Path, include_optimizer: bool) -> None:
     if path.suffix.lower() in _LEGACY and not path.name.endswith(".weights.h5"):
         _save_legacy(model, path, record)
         return
-    parts = _parts(model, record, include_optimizer)
+    parts = _members_of(model, record, include_optimizer)
     with atomic_write(path) as file:
         _write_parts(model, parts, file)
 
@@ -120,7 +119,7 @@ def snapshot_of_weights(model: Any) -> contextlib.AbstractContextManager[Any]:
 def model_as_bytes(model: "Model") -> bytes:
     """The content of a file of `save_model`, for copies of a model."""
     with snapshot_of_weights(model):
-        parts = _parts(model, registry.serialize_whole(model), include_optimizer=True)
+        parts = _members_of(model, registry.serialize_whole(model), include_optimizer=True)
     return bytes(as_bytes(lambda file: _write_parts(model, parts, file)))
 
 
@@ -130,9 +129,9 @@ def model_from_bytes(content: bytes, custom_objects: CustomObjects | None = None
     return _read_model(io.BytesIO(content), Path("a copy of a model"), custom_objects, True)
 
 
-def _parts(model: Any, record: Config, include_optimizer: bool) -> dict[str, Any]:
+def _members_of(model: Any, record: Config, include_optimizer: bool) -> dict[str, Any]:
     metadata = {
-        "keras_version": _LAYOUT_OF_KERAS,
+        "keras_version": _KERAS_VERSION,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
         "lamina_version": __version__,
     }
@@ -316,16 +315,16 @@ def load_weights(
 def _read(
     model: Any, stored: Any, skip_mismatch: bool, by_name: bool | None, skipped: list[Any]
 ) -> list[str]:
-    legacy = isinstance(stored, StoredWeights) and legacy_file.is_legacy(stored)
-    if by_name and not legacy:
+    is_legacy = isinstance(stored, StoredWeights) and legacy_file.is_legacy(stored)
+    if by_name and not is_legacy:
         raise ValueError(
             "by_name is for .h5 files of Keras 2; in this one weights are found by their place in "
             "the model.\n  Fix: load_weights(…, skip_mismatch=True) to take what fits."
         )
-    if skipped and legacy:
+    if skipped and is_legacy:
         raise ValueError("objects_to_skip is not for .h5 files of Keras 2.\n  Fix: by_name=True.")
     try:
-        if legacy:
+        if is_legacy:
             return legacy_file.read_layers(model, stored, skip_mismatch, bool(by_name))
         return read_weights(model, stored, skip_mismatch, skipped)
     except WeightsMismatchError as error:
@@ -406,8 +405,8 @@ def _check_is_model(model: Any) -> None:
 
 def _may_lack_weights(model: Any) -> bool:
     """Whether a model has layers that are not built."""
-    inside = model._flatten_layers(include_self=False)
-    return not model.built and not (inside and all(layer.built for layer in inside))
+    inner = model._flatten_layers(include_self=False)
+    return not model.built and not (inner and all(layer.built for layer in inner))
 
 
 @contextlib.contextmanager
@@ -452,7 +451,7 @@ def _save_legacy(model: Any, path: Path, record: Config) -> None:
     )
     compiled = record.get("compile_config")
     attributes: dict[str, Any] = {
-        "keras_version": _LAYOUT_OF_KERAS,
+        "keras_version": _KERAS_VERSION,
         "backend": "jax",
         "model_config": {"class_name": record["class_name"], "config": record["config"]},
     }
@@ -544,11 +543,11 @@ def _model_from(record: Any, custom_objects: CustomObjects | None, compile: bool
         strip_internal_frames(error)
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
         text = str(error)[:1000] or type(error).__name__
-        users_own = custom_objects or registry.get_custom_objects()
+        has_custom_classes = custom_objects or registry.get_custom_objects()
         raise DamagedFileError(
             f"the description of the model cannot be used: {text}{notes}\n"
             "  Likely cause: it was changed by hand, or a class is not the one that was saved."
-        ) from (error if users_own and not isinstance(error, RecursionError) else None)
+        ) from (error if has_custom_classes and not isinstance(error, RecursionError) else None)
     if not hasattr(model, "save"):
         raise DamagedFileError(f"it describes a {type(model).__name__} and not a model.")
     return model
@@ -559,7 +558,7 @@ def members(file: BinaryIO, path: Path, *names: str) -> list[bytes]:
     try:
         archive = zipfile.ZipFile(file)
     except Exception:
-        raise _no_model(file, path) from None
+        raise _not_a_model(file, path) from None
     with archive:
         return [_member(archive, name, size_of(file)) for name in names]
 
@@ -579,7 +578,7 @@ def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
 
 
 def _read_contract(model: Any, file: BinaryIO, path: Path) -> None:
-    """Give the model what its file says of the data that it was trained on, if it does."""
+    """Read the description of the data that the model was trained on, if the file has one."""
     with zipfile.ZipFile(file) as archive:
         if CONTRACT not in archive.namelist():
             return
@@ -610,12 +609,12 @@ def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
     try:
         info = archive.getinfo(name)
     except KeyError:
-        inside = ", ".join(ascii(n)[:50] for n in archive.namelist()[:5]) or "nothing"
-        raise DamagedFileError(f"it is no model: it has no {name} inside, but {inside}.") from None
-    largest = settings.loading_budget(size_on_disk)
+        names = ", ".join(ascii(n)[:50] for n in archive.namelist()[:5]) or "nothing"
+        raise DamagedFileError(f"it is no model: it has no {name} inside, but {names}.") from None
+    limit = settings.loading_budget(size_on_disk)
     if name in (CONFIG, METADATA, CONTRACT):
-        largest /= _SIZE_OF_JSON_IN_MEMORY
-    if info.file_size > largest:
+        limit /= _JSON_MEMORY_FACTOR
+    if info.file_size > limit:
         raise DamagedFileError(
             f"{name} claims to be {info.file_size:,} bytes, in a file of {size_on_disk:,}; it is "
             f"not opened.\n{OVER_BUDGET}"
@@ -629,8 +628,8 @@ def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
         ) from None
 
 
-def _no_model(file: BinaryIO, path: Path) -> DamagedFileError:
-    """The error for a file that is no zip."""
+def _not_a_model(file: BinaryIO, path: Path) -> DamagedFileError:
+    """The error for a file that is not a zip."""
     file.seek(0)
     start = file.read(8)
     if not start:
@@ -658,16 +657,16 @@ def _only_weights(path: Path) -> DamagedFileError:
 def is_hdf5(file: BinaryIO) -> bool:
     """Whether a file begins like HDF5."""
     file.seek(0)
-    found = file.read(8) == b"\x89HDF\r\n\x1a\n"
+    is_signature = file.read(8) == b"\x89HDF\r\n\x1a\n"
     file.seek(0)
-    return found
+    return is_signature
 
 
 def size_of(file: BinaryIO) -> int:
     """Bytes of an open file."""
-    at = file.tell()
+    position = file.tell()
     size = file.seek(0, io.SEEK_END)
-    file.seek(at)
+    file.seek(position)
     return size
 
 

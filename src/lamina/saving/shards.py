@@ -3,7 +3,7 @@
 big.weights.json                        {"metadata": …, "weight_map": {group: file or files}}
 big_00000.weights.h5, big_00001 …       parts of the usual layout
 
-The list and all shards of one save have the same random mark, so that shards of different saves
+The list and all shards of one save contain the same random mark, so that shards of different saves
 cannot be mixed.
 """
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from lamina.models.model import Model
 
 SUFFIX = ".weights.json"
-_LARGEST_LIST = 64 * 2**20
-_MOST_SHARDS = 10_000
-_MARK = "saved_with"
+_MAX_LIST_BYTES = 64 * 2**20
+_MAX_SHARDS = 10_000
+_MARK = "saved_with"  # attribute of every file, with the mark of the save
 
 # Path of a group, name of its layer, and some of its arrays.
 _Part = tuple[str, str, dict[str, np.ndarray]]
@@ -67,26 +67,26 @@ def write_shards(
         with atomic_write(path.with_name(name)) as file:
             file.write(as_bytes(lambda buffer: _write(shard, mark, buffer)))  # noqa: B023
         for group, _, _ in shard:
-            before = weight_map.get(f"/{group}")
-            listed = before if isinstance(before, list) else [before]
-            weight_map[f"/{group}"] = name if before is None else [*listed, name]
+            files = weight_map.get(f"/{group}")  # None, the name of a file, or a list of names
+            names = files if isinstance(files, list) else [files]
+            weight_map[f"/{group}"] = name if files is None else [*names, name]
     # Written last, so that the list never names a missing shard.
     content = {"metadata": {"total_size": total, _MARK: mark}, "weight_map": weight_map}
     with atomic_write(path) as file:
         file.write(json.dumps(content, indent=4).encode())
 
 
-def _split(parts: Iterator[_Part], largest: float) -> Iterator[tuple[int, list[_Part]]]:
+def _split(parts: Iterator[_Part], max_size: float) -> Iterator[tuple[int, list[_Part]]]:
     shard: list[_Part] = []
     size = 0
     for group, name, arrays in parts:
         for key, value in arrays.items():
-            if value.nbytes > largest:
+            if value.nbytes > max_size:
                 raise ValueError(
                     f"Weight {group}/{key} takes {value.nbytes / 2**30:.3g} GiB, more than a "
                     f"shard may.\n  Fix: max_shard_size={value.nbytes / 2**30 * 1.01:.3g} or more."
                 )
-            if shard and size + value.nbytes > largest:
+            if shard and size + value.nbytes > max_size:
                 yield size, shard
                 shard, size = [], 0
             if not shard or shard[-1][0] != group:
@@ -114,12 +114,12 @@ class StoredShards:
         self.size = sum(file.size for file in files)
         self.groups = set().union(*(file.groups for file in files))
 
-    def part(self, path: str) -> "_Joined":
+    def part(self, path: str) -> "_GroupInShards":
         """The arrays of a group, from all files."""
-        return _Joined(path, *(file.part(path) for file in self._files))
+        return _GroupInShards(path, *(file.part(path) for file in self._files))
 
 
-class _Joined(ChainMap[str, Any]):
+class _GroupInShards(ChainMap[str, Any]):
     def __init__(self, path: str, *maps: Any):
         super().__init__(*maps)
         self.path = path
@@ -162,19 +162,19 @@ def _mark_of(h5: h5py.File) -> Any:
 
 def _names_in(path: Path) -> tuple[list[str], str | None]:
     """The names of the files in a list, and the mark of its save."""
-    damaged = DamagedFileError("it is no list of the files of weights.")
-    if path.stat().st_size > _LARGEST_LIST:
-        raise damaged
+    not_a_list = DamagedFileError("it is no list of the files of weights.")
+    if path.stat().st_size > _MAX_LIST_BYTES:
+        raise not_a_list
     try:
         content = json.loads(path.read_bytes())
         values = list(content["weight_map"].values())
         metadata = content.get("metadata")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise damaged from None
+        raise not_a_list from None
     listed = [name for value in values for name in (value if isinstance(value, list) else [value])]
     names = list(dict.fromkeys(str(name) for name in listed))
     for name in names:
         # The list is untrusted: it must not name files in other folders.
-        if Path(name).name != name or not name.endswith(".h5") or len(names) > _MOST_SHARDS:
+        if Path(name).name != name or not name.endswith(".h5") or len(names) > _MAX_SHARDS:
             raise DamagedFileError(f"it lists {name[:80]!r}, which is no file beside it.")
     return names, metadata.get(_MARK) if isinstance(metadata, dict) else None

@@ -1,4 +1,4 @@
-"""A file of nested plain data and arrays: the state from which `fit` is resumed.
+"""A file of nested plain data and arrays, in which `BackupAndRestore` stores the state of `fit`.
 
 It is written completely or not at all, has checksums, and passes the same checks as a weights file.
 """
@@ -17,7 +17,7 @@ from lamina.saving.atomic import atomic_write
 from lamina.saving.hdf5 import FORMAT, DamagedFileError, write_array
 from lamina.saving.weights_file import StoredGroup, as_bytes, opened
 
-_ARRAY = "__array__"
+_ARRAY = "__array__"  # key of a dict in place of an array, with its number
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -28,7 +28,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
         OSError: If it cannot be written; an older file stays intact.
     """
     arrays: list[np.ndarray] = []
-    text = json.dumps(_packed(state, arrays)).encode()
+    text = json.dumps(_without_arrays(state, arrays)).encode()
 
     def write(file: Any) -> None:
         with h5py.File(file, "w", libver=FORMAT) as h5:
@@ -54,7 +54,7 @@ def read_state(path: Path) -> dict[str, Any]:
         with opened(io.BytesIO(content), len(content)) as stored:
             text = StoredGroup(stored.h5, "/")["state"].tobytes()
             arrays = StoredGroup(stored.h5, "arrays")
-            state = _unpacked(json.loads(text), arrays)
+            state = _with_arrays(json.loads(text), arrays)
     except DamagedFileError as error:
         raise DamagedFileError(f"{path} is no state of a training, or damaged: {error}") from None
     except (KeyError, ValueError, RecursionError):
@@ -64,14 +64,14 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def _packed(value: Any, arrays: list[np.ndarray]) -> Any:
+def _without_arrays(value: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, Mapping):
-        strange = [key for key in value if not isinstance(key, str)]
-        if strange:
-            raise TypeError(f"The keys of a state are texts; received {strange[0]!r}.")
-        return {key: _packed(item, arrays) for key, item in value.items()}
+        wrong = [key for key in value if not isinstance(key, str)]
+        if wrong:
+            raise TypeError(f"The keys of a state are texts; received {wrong[0]!r}.")
+        return {key: _without_arrays(item, arrays) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_packed(item, arrays) for item in value]
+        return [_without_arrays(item, arrays) for item in value]
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (np.ndarray, jax.Array)):
@@ -85,11 +85,11 @@ def _packed(value: Any, arrays: list[np.ndarray]) -> Any:
     )
 
 
-def _unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+def _with_arrays(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     if isinstance(value, list):
-        return [_unpacked(item, arrays) for item in value]
+        return [_with_arrays(item, arrays) for item in value]
     if not isinstance(value, dict):
         return value
     if list(value) == [_ARRAY]:
         return arrays[str(value[_ARRAY])]
-    return {key: _unpacked(item, arrays) for key, item in value.items()}
+    return {key: _with_arrays(item, arrays) for key, item in value.items()}

@@ -32,7 +32,7 @@ from lamina.saving.hdf5 import (
     write_array,
 )
 
-_DEEPEST = 100
+_MAX_DEPTH = 100
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 
 
@@ -70,8 +70,8 @@ def arrays_of(
     """For each layer of a model: its group in the file, its name and its arrays."""
     skipped = list(objects_to_skip)
     for path, part in walk(model):
-        left_out = any(part is other for other in skipped)
-        if left_out or (isinstance(part, Optimizer) and not include_optimizer):
+        is_skipped = any(part is other for other in skipped)
+        if is_skipped or (isinstance(part, Optimizer) and not include_optimizer):
             continue
         store: dict[str, Any] = {}
         part.save_own_variables(store)
@@ -88,7 +88,7 @@ def opened(file: Any, size_on_disk: int) -> Iterator[StoredWeights]:
         size_on_disk: Size of the whole file on the disk, in bytes.
 
     Raises:
-        DamagedFileError: If it is no HDF5 file, or contains anything but plain arrays.
+        DamagedFileError: If it is not an HDF5 file, or contains anything but plain arrays.
     """
     try:
         h5 = h5py.File(file, "r")
@@ -161,11 +161,11 @@ def read_weights(
 @contextlib.contextmanager
 def all_or_nothing(variables: Iterable[Variable]) -> Iterator[None]:
     """Context manager that restores the values of the Variables after an error."""
-    before = [(v, v._value) for v in variables]
+    old_values = [(v, v._value) for v in variables]
     try:
         yield
     except BaseException:
-        for variable, value in before:
+        for variable, value in old_values:
             variable._value = value
         raise
 
@@ -180,7 +180,7 @@ def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[s
     """
     # The objects are kept alive, so that ids stay unique: some lists are created by properties.
     seen: dict[int, Any] = {}
-    known = None if stored is None else {p for group in stored for p in _beginnings(group)}
+    known = None if stored is None else {path for group in stored for path in _parents(group)}
     postponed: list[tuple[Any, str]] = []
 
     def visit(part: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -203,8 +203,8 @@ def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[s
             if not _may_hold_weights(item):
                 continue
             # By class, not by the layer's name: names differ between two equal models.
-            part = isinstance(item, (Layer, Optimizer))
-            base = to_snake_case(type(item).__name__) if part else "container"
+            has_group = isinstance(item, (Layer, Optimizer))
+            base = to_snake_case(type(item).__name__) if has_group else "container"
             count = used.get(base, 0)
             used[base] = count + 1
             yield from enter(item, f"{path}/{base}_{count}" if count else f"{path}/{base}")
@@ -212,11 +212,11 @@ def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[s
     seen[id(root)] = root
     yield from visit(root, "")
     known = None
-    for child, path in postponed:  # no name of it is in the file
+    for child, path in postponed:  # the file has none of its names
         yield from enter(child, path)
 
 
-def _beginnings(path: str) -> Iterator[str]:
+def _parents(path: str) -> Iterator[str]:
     """`"a"` and `"a/b"` for `"a/b/vars"`."""
     parts = path.split("/")
     return ("/".join(parts[:count]) for count in range(1, len(parts)))
@@ -262,7 +262,7 @@ def _children(part: Any) -> Iterator[tuple[str, Any]]:
 
 
 _library_names: dict[type, set[str]] = {}
-_OF_EVERY_MODEL = {
+_INTERNAL_ATTRIBUTES = {
     "_graph",
     "_stack",
     "_own_learner",
@@ -275,7 +275,7 @@ _OF_EVERY_MODEL = {
 def _library_attributes(cls: type) -> set[str]:
     """Attributes of the base classes, which are not saved."""
     if cls not in _library_names:
-        names = {*dir(Layer(name="reference")), *_OF_EVERY_MODEL}
+        names = {*dir(Layer(name="reference")), *_INTERNAL_ATTRIBUTES}
         for base in cls.__mro__:
             if base.__module__.startswith(("lamina.models.", "lamina.training.")):
                 names |= set(vars(base))
@@ -315,9 +315,9 @@ def _checked(h5: h5py.File, limit: float) -> StoredWeights:
     size = claimed = 0
     groups: set[str] = set()
     seen: set[int] = set()
-    waiting: list[tuple[str, h5py.Group, int]] = [("", h5, 0)]
-    while waiting:
-        path, group, depth = waiting.pop()
+    stack: list[tuple[str, h5py.Group, int]] = [("", h5, 0)]
+    while stack:
+        path, group, depth = stack.pop()
         for name, is_link, part, address in _entries(group):
             where = f"{path}/{name}" if path else name
             if is_link:
@@ -328,7 +328,7 @@ def _checked(h5: h5py.File, limit: float) -> StoredWeights:
                 continue
             seen.add(address)
             if isinstance(part, h5py.Dataset):
-                in_memory, in_chunks = _sizes_of_plain(part, where)
+                in_memory, in_chunks = _checked_sizes(part, where)
                 size += in_memory
                 claimed += max(in_memory, in_chunks)
                 if claimed > limit:
@@ -336,10 +336,10 @@ def _checked(h5: h5py.File, limit: float) -> StoredWeights:
                         f"{_short(where)!r} brings the weights to {claimed:,} bytes, unpacked, and "
                         f"{limit:,.0f} are allowed; it is not opened.\n{OVER_BUDGET}"
                     )
-            elif not isinstance(part, h5py.Group) or depth == _DEEPEST:
+            elif not isinstance(part, h5py.Group) or depth == _MAX_DEPTH:
                 raise _refused(where, "is neither an array nor a group of arrays")
             else:
-                waiting.append((where, part, depth + 1))
+                stack.append((where, part, depth + 1))
     return StoredWeights(h5, size, groups)
 
 
@@ -354,17 +354,17 @@ def _entries(group: h5py.Group) -> Iterator[tuple[str, bool, Any, int]]:
                 yield name, True, None, -1
 
 
-def _sizes_of_plain(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
-    """Size of an array and of one chunk of it, in bytes; an error if it is no plain array."""
+def _checked_sizes(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
+    """Size of an array and of one chunk of it, in bytes; an error if it is not a plain array."""
     with reading():
         dtype, shape, chunks = dataset.dtype, dataset.shape, dataset.chunks
-        elsewhere = dataset.is_virtual or bool(dataset.external)
+        is_external = dataset.is_virtual or bool(dataset.external)
         settings = dataset.id.get_create_plist()
         filters = {settings.get_filter(i)[0] for i in range(settings.get_nfilters())}
-    if elsewhere:
+    if is_external:
         raise _refused(where, "has its data in another file")
-    numbers = dtype.kind in "biufc" or (dtype.kind == "V" and dtype.itemsize == 2)
-    if shape is None or not numbers or dtype.fields or dtype.subdtype or dtype.itemsize > 16:
+    is_number = dtype.kind in "biufc" or (dtype.kind == "V" and dtype.itemsize == 2)
+    if shape is None or not is_number or dtype.fields or dtype.subdtype or dtype.itemsize > 16:
         raise _refused(where, "is not an array of numbers")
     if filters - {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}:
         raise _refused(where, "is compressed in an unusual way")

@@ -17,13 +17,13 @@ from lamina.core.variable.variable import Bindings, Variable, name_scope as path
 
 @filter_methods
 class StatelessScope:
-    """Inside, Variables have given values, and what is assigned is kept in the scope.
+    """Inside, Variables have given values, and new values are kept in the scope.
 
     This is Keras's form of `lamina.stateless`, which makes a function stateless.
 
     Args:
         state_mapping: Pairs `(variable, value)`.
-        collect_losses: Keep what layers add with `add_loss` in `losses` here.
+        collect_losses: Keep the losses that layers add with `add_loss` in `losses` of the scope.
         initialize_variables: Accepted for compatibility with Keras; Variables always have values.
 
     Example:
@@ -78,10 +78,10 @@ class StatelessScope:
             update: The pair; the value is cast to the Variable's dtype.
 
         Raises:
-            ValueError: If the shapes differ, or the first is no Variable.
+            ValueError: If the shapes differ, or the first item is not a Variable.
         """
         variable, value = update
-        self._bindings.assign(variable, self._fitted(variable, value))
+        self._bindings.assign(variable, self._as_value_of(variable, value))
 
     def get_current_value(self, variable: Variable) -> Any:
         """The value in the scope, or None if the scope has none.
@@ -95,7 +95,7 @@ class StatelessScope:
         return self._bindings.values.get(id(variable))
 
     @staticmethod
-    def _fitted(variable: Any, value: Any) -> jax.Array:
+    def _as_value_of(variable: Any, value: Any) -> jax.Array:
         if not isinstance(variable, Variable):
             raise ValueError(f"StatelessScope maps Variables to values; received {variable!r}.")
         raw = value.value if isinstance(value, Variable) else value
@@ -109,7 +109,7 @@ class StatelessScope:
 
 
 class SymbolicScope:
-    """For code that is traced only for its shapes: what it assigns to Variables is discarded.
+    """For code that is traced only for its shapes: its assignments to Variables are discarded.
 
     Example:
         >>> v = Variable(1.0)
@@ -120,12 +120,12 @@ class SymbolicScope:
     """
 
     def __enter__(self) -> "SymbolicScope":
-        self._inside = scratch()
-        self._inside.__enter__()
+        self._scratch = scratch()
+        self._scratch.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._inside.__exit__(None, None, None)
+        self._scratch.__exit__(None, None, None)
 
 
 @contextlib.contextmanager
@@ -153,8 +153,8 @@ def name_scope(
         raise ValueError(
             f"name_scope needs a name that is a string without '/'; received {name!r}."
         )
-    again = caller is not None and context.name_callers[-1:] == [(caller, name)]
-    if deduplicate and again:
+    is_open = caller is not None and context.name_callers[-1:] == [(caller, name)]
+    if deduplicate and is_open:
         yield
         return
     outer = context.path
@@ -193,11 +193,11 @@ def device(device_name: str) -> Any:
         return jax.default_device(device_name)
     if not isinstance(device_name, str):
         raise ValueError(f"device needs a name such as 'gpu:0'; received {device_name!r}.")
-    kind, _, number = device_name.lower().partition(":")
-    kind = {"cuda": "gpu", "rocm": "gpu"}.get(kind, kind)
+    platform, _, number = device_name.lower().partition(":")
+    platform = {"cuda": "gpu", "rocm": "gpu"}.get(platform, platform)
     try:
-        found = jax.devices(kind)[int(number or 0)]
+        chosen = jax.devices(platform)[int(number or 0)]
     except (RuntimeError, ValueError, IndexError):
-        here = ", ".join(f"{d.platform}:{i}" for i, d in enumerate(jax.devices()))
-        raise ValueError(f"There is no device {device_name!r} here; there is {here}.") from None
-    return jax.default_device(found)
+        known = ", ".join(f"{d.platform}:{i}" for i, d in enumerate(jax.devices()))
+        raise ValueError(f"There is no device {device_name!r} here; there is {known}.") from None
+    return jax.default_device(chosen)

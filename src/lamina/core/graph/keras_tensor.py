@@ -222,7 +222,7 @@ def get_source_inputs(tensor: Any) -> Any:
     """The inputs of a model that a symbolic tensor is computed from, without duplicates.
 
     Args:
-        tensor: The symbolic tensor; anything else is returned as it is.
+        tensor: The symbolic tensor; anything else is returned unchanged.
 
     Returns:
         A list of symbolic tensors.
@@ -235,18 +235,18 @@ def get_source_inputs(tensor: Any) -> Any:
     """
     if not isinstance(tensor, KerasTensor):
         return tensor
-    found: list[KerasTensor] = []
-    waiting, seen = [tensor], {id(tensor)}
-    while waiting:
-        history = waiting[0].history
-        made_by = history and history.operation._inbound_nodes[history.node_index]
-        parents = made_by.input_tensors if made_by else []
+    sources: list[KerasTensor] = []
+    stack, seen = [tensor], {id(tensor)}
+    while stack:
+        history = stack[0].history
+        node = history and history.operation._inbound_nodes[history.node_index]
+        parents = node.input_tensors if node else []
         if not parents:
-            found.append(waiting[0])
-        new = [parent for parent in parents if id(parent) not in seen]
-        seen.update(map(id, new))
-        waiting = [*new, *waiting[1:]]
-    return found
+            sources.append(stack[0])
+        new_parents = [parent for parent in parents if id(parent) not in seen]
+        seen.update(map(id, new_parents))
+        stack = [*new_parents, *stack[1:]]
+    return sources
 
 
 def refuse_text(structure: PyTree) -> None:
@@ -261,33 +261,33 @@ def refuse_text(structure: PyTree) -> None:
 
 
 def without_large_batch_sizes(
-    found: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    outputs: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> Any:
-    """What `trace_spec` found, without sizes that hold for many rows and not for a few.
+    """The outputs of `trace_spec`, with None for sizes that are right for many rows only.
 
     `x[:5]` of an unknown axis has five rows if there are many, but two if there are two.
     """
     few = 2
     leaves = jax.tree.leaves((args, kwargs))
     if not any(isinstance(leaf, KerasTensor) and None in leaf.shape for leaf in leaves):
-        return found
+        return outputs
 
-    def closed(leaf: Any) -> Any:
+    def with_few_rows(leaf: Any) -> Any:
         if not isinstance(leaf, KerasTensor):
             return leaf
         return KerasTensor([few if size is None else size for size in leaf.shape], leaf.dtype)
 
-    def open_where_smaller(many: KerasTensor, small: KerasTensor) -> "KerasTensor":
-        pairs = zip(many.shape, small.shape, strict=True)
+    def unknown_where_smaller(output: KerasTensor, small: KerasTensor) -> "KerasTensor":
+        pairs = zip(output.shape, small.shape, strict=True)
         shape = [None if m is not None and n is not None and n < m else m for m, n in pairs]
-        return KerasTensor(shape, many.dtype)
+        return KerasTensor(shape, output.dtype)
 
     try:
-        small_args, small_kwargs = jax.tree.map(closed, (args, kwargs))
-        small = trace_spec(function, *small_args, **small_kwargs)
-        return jax.tree.map(open_where_smaller, found, small)
+        small_args, small_kwargs = jax.tree.map(with_few_rows, (args, kwargs))
+        small_outputs = trace_spec(function, *small_args, **small_kwargs)
+        return jax.tree.map(unknown_where_smaller, outputs, small_outputs)
     except Exception:  # it needs more rows
-        return found
+        return outputs
 
 
 def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

@@ -83,16 +83,15 @@ class Operation:
             and cls.__module__.startswith("lamina.layers")
             and (is_symbolic(args[0]) or getattr(args[0], "ndim", 0) >= 2)
         ):
-            made = example_of(cls)
-            given = "[x, y]" if len(jax.tree.leaves(args)) > 1 else "x"
+            constructor = example_of(cls)
+            inputs = "[x, y]" if len(jax.tree.leaves(args)) > 1 else "x"
             raise TypeError(
                 f"{cls.__name__} was given a tensor where its settings go: a layer is made first, "
-                f"then called.\n  Fix: {made}({given}), in place of {cls.__name__}({given})."
+                f"then called.\n  Fix: {constructor}({inputs}), in place of "
+                f"{cls.__name__}({inputs})."
             )
         operation = super().__new__(cls)
-        if has_automatic_config(
-            cls
-        ):  # otherwise large arguments would be kept in memory for no use
+        if has_automatic_config(cls):  # other classes would keep large arguments for nothing
             object.__setattr__(operation, "_init_arguments", (args, kwargs))
         operation._before_init()
         return operation
@@ -140,7 +139,7 @@ class Operation:
         outputs = self.compute_output_spec(*args, **kwargs)
         # A node needs outputs of its own, even if the operation returns its input unchanged.
         outputs = jax.tree.map(
-            lambda t: masking.keeping_mask(t, KerasTensor(t.shape, t.dtype, name=t.name)), outputs
+            lambda t: masking.with_mask_of(t, KerasTensor(t.shape, t.dtype, name=t.name)), outputs
         )
         Node(self, args, kwargs, outputs)
         return outputs
@@ -220,11 +219,11 @@ class FunctionOperation(Operation):
         names = [n for n in type(self).signature.parameters if n not in (type(self).tensors or ())]
         settings = {**dict(zip(names, args, strict=False)), **settings}
         # Keras may save settings, at their defaults, that the function here does not have.
-        known = {k: v for k, v in settings.items() if k in type(self).signature.parameters}
-        strange = next((k for k, v in settings.items() if k not in known and v), None)
-        if strange is not None:
-            raise unknown_argument(type(self).__name__, strange, type(self).signature.parameters)
-        self.settings = known
+        parameters = type(self).signature.parameters
+        self.settings = {k: v for k, v in settings.items() if k in parameters}
+        unknown = next((k for k, v in settings.items() if k not in parameters and v), None)
+        if unknown is not None:
+            raise unknown_argument(type(self).__name__, unknown, parameters)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         variables = [leaf for leaf in jax.tree.leaves((args, kwargs)) if isinstance(leaf, Variable)]
@@ -243,11 +242,11 @@ class FunctionOperation(Operation):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Outputs:
         args, kwargs = self._with_settings(args, kwargs)
         spec = type(self).spec
-        found = None if spec is None else spec(*args, **kwargs)
-        if found is not None:
-            return found
-        found = trace_spec(type(self).function, *args, **kwargs)
-        return without_large_batch_sizes(found, type(self).function, *args, **kwargs)
+        outputs = None if spec is None else spec(*args, **kwargs)
+        if outputs is not None:
+            return outputs
+        outputs = trace_spec(type(self).function, *args, **kwargs)
+        return without_large_batch_sizes(outputs, type(self).function, *args, **kwargs)
 
     def _with_settings(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -259,11 +258,13 @@ class FunctionOperation(Operation):
         starred = _starred(type(self).signature)
         named = [name for name in names if name != starred]
         given = {**dict(zip(named, args, strict=False)), **kwargs, **self.settings}
-        rest = args[len(named) :]
-        if not rest:
+        starred_args = args[len(named) :]
+        if not starred_args:
             return (), given
-        before = [name for name in _before(type(self).signature, starred) if name in given]
-        return (*(given.pop(name) for name in before), *rest), given
+        # The arguments before `*args` must be given by position, too.
+        names_before = _names_before(type(self).signature, starred)
+        before = [given.pop(name) for name in names_before if name in given]
+        return (*before, *starred_args), given
 
     def get_config(self) -> Config:
         return {"name": self.name, **self.settings}
@@ -308,13 +309,15 @@ def symbolic(
     operation = type(class_name, (FunctionOperation,), attributes)
     starred = _starred(signature)
 
-    def on_symbols(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_on_symbols(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if tensors is None:
             return operation().symbolic_call(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         settings = {k: v for k, v in bound.arguments.items() if k not in tensors}
-        traced = {k: settings.pop(k) for k in list(settings) if is_symbolic(settings[k])}
+        symbolic_settings = {
+            name: settings.pop(name) for name in list(settings) if is_symbolic(settings[name])
+        }
         for parameter in signature.parameters.values():
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
                 settings.update(settings.pop(parameter.name))
@@ -322,9 +325,9 @@ def symbolic(
         for name in tensors:
             value = bound.arguments[name]
             call_args += value if name == starred else [value]
-        if not traced:
+        if not symbolic_settings:
             return operation(**settings).symbolic_call(*call_args)
-        return _called_with(operation(**settings), call_args, traced)
+        return _refuse_symbolic_settings(operation(**settings), call_args, symbolic_settings)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -332,7 +335,7 @@ def symbolic(
             try:
                 if not is_symbolic(args, kwargs):
                     return function(*args, **kwargs)
-                return on_symbols(args, kwargs)
+                return call_on_symbols(args, kwargs)
             except IndexError:
                 _refuse_axis(function.__name__, signature, args, kwargs)
                 raise
@@ -364,19 +367,24 @@ _SHAPES = re.compile(r"shape|dimension|permutation")
 
 
 def _as_shape_error(error: Exception) -> ShapeError:
-    found = ShapeError(str(error))
-    found.__dict__.update(error.__dict__)  # includes the notes
-    return found
+    shape_error = ShapeError(str(error))
+    shape_error.__dict__.update(error.__dict__)  # includes the notes
+    return shape_error
 
 
-def _called_with(operation: FunctionOperation, args: list[Any], traced: dict[str, Any]) -> Any:
-    """Raise if symbolic tensors were given for arguments that must be numbers or arrays."""
+def _refuse_symbolic_settings(
+    operation: FunctionOperation, args: list[Any], settings: dict[str, Any]
+) -> Any:
+    """Raise if symbolic tensors were given for arguments that must be numbers or arrays.
+
+    Some functions accept them; then the call succeeds.
+    """
     try:
-        return operation.symbolic_call(*args, **traced)
+        return operation.symbolic_call(*args, **settings)
     except Exception as error:
         name = type(operation).function.__name__
         raise TypeError(
-            f"ops.{name} takes {next(iter(traced))} as a number or array; received a symbolic "
+            f"ops.{name} takes {next(iter(settings))} as a number or array; received a symbolic "
             "tensor.\n  Fix: write a layer that computes this in call()."
         ) from error
 
@@ -413,6 +421,6 @@ def _starred(signature: inspect.Signature) -> str | None:
     return kinds.get(inspect.Parameter.VAR_POSITIONAL)
 
 
-def _before(signature: inspect.Signature, starred: str | None) -> list[str]:
+def _names_before(signature: inspect.Signature, starred: str | None) -> list[str]:
     names = list(signature.parameters)
     return names[: names.index(starred)] if starred in names else []

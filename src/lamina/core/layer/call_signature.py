@@ -1,4 +1,7 @@
-"""The arguments of a layer's `call`: training mode, masks, and the shapes that `build` needs."""
+"""The arguments of a layer's `call`: training mode, masks, and the shapes that `build` needs.
+
+`Layer.__call__` uses it to find these arguments, however the user has passed them.
+"""
 
 import functools
 import inspect
@@ -57,7 +60,7 @@ class CallSignature:
             for p in list(inspect.signature(function).parameters.values())[1:]
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         ]
-        wanted = [p.name for p in parameters]
+        names = [p.name for p in parameters]
         given = dict(zip(self.names, args, strict=False)) if self.names else {}
         given.update((name, kwargs[name]) for name in self.names if name in kwargs)
         shapes = {
@@ -65,9 +68,9 @@ class CallSignature:
             for name, value in given.items()
             if value is not None and _has_shapes(value)
         }
-        if len(wanted) == 1:
+        if len(names) == 1:
             first = next(iter(shapes.values())) if shapes else _shapes_of(args)
-            return {wanted[0]: first}
+            return {names[0]: first}
         required = [p.name for p in parameters if p.default is p.empty]
         known = [f"{name}_shape" for name in self.names]
         unknown = [name for name in required if name not in known]
@@ -77,7 +80,7 @@ class CallSignature:
                 f"shape of an argument of call().\n  Fix: for several shapes, name each after an "
                 f"argument of call(), e.g. {', '.join(known[:2])}."
             )
-        return {name: shapes[name] for name in wanted if name in shapes}
+        return {name: shapes[name] for name in names if name in shapes}
 
 
 @functools.cache
@@ -95,9 +98,10 @@ def _shapes_of(args: tuple[Any, ...]) -> Any:
 
 
 def shape_of(array: Any) -> tuple[Any, ...]:
-    """The shape, with None again for the size that stands for an unknown axis while tracing.
+    """The shape, with None for the size that stands for an unknown axis while tracing.
 
-    The last axis, the features, is left as it is: it is rarely unknown, and weights depend on it.
+    The size of the last axis, the features, is not replaced: it is rarely unknown, and weights
+    depend on it.
     """
     shape = tuple(getattr(array, "shape", ()))
     if context.probe is None:

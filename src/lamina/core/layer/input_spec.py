@@ -51,8 +51,8 @@ class InputSpec:
 
     @shown_before_init
     def __repr__(self) -> str:
-        shown = {k: v for k, v in vars(self).items() if v not in (None, False, {})}
-        return f"InputSpec({', '.join(f'{k}={v}' for k, v in shown.items())})"
+        settings = {k: v for k, v in vars(self).items() if v not in (None, False, {})}
+        return f"InputSpec({', '.join(f'{k}={v}' for k, v in settings.items())})"
 
     def problem(self, shape: Shape, dtype: str | None = None) -> str | None:
         """What is wrong with a shape (and dtype, where it is known), in words, or None.
@@ -77,15 +77,15 @@ class InputSpec:
                 return f"expected size {size} on axis {axis} {received}"
             if size is not None and shape[axis] is not None and shape[axis] != size:
                 return f"expected size {size} on axis {axis} {received}"
-        wanted = self.shape
+        expected = self.shape
         ndim = self.ndim
         if self.allow_last_axis_squeeze:
-            wanted, shape = _squeezed(wanted), _squeezed(shape)
-            ndim = ndim if wanted is None else len(wanted)
+            expected, shape = _squeezed(expected), _squeezed(shape)
+            ndim = ndim if expected is None else len(expected)
         if ndim is not None and len(shape) != ndim:
             return f"expected an input with {self.ndim} axes {received}"
-        if wanted is not None and any(
-            None not in (w, s) and w != s for w, s in zip(wanted, shape, strict=True)
+        if expected is not None and any(
+            None not in (e, s) and e != s for e, s in zip(expected, shape, strict=True)
         ):
             return f"expected shape {self.shape} {received}"
         return None
@@ -127,9 +127,11 @@ class InputSpec:
                 f"InputSpec: axes must map axis numbers to sizes, e.g. {{-1: 784}}; "
                 f"received {axes!r}."
             ) from None
-        most = self.ndim if self.ndim is not None else self.max_ndim
-        if checked and most is not None and max(checked) >= most:
-            raise ValueError(f"InputSpec: an input with {most} axes has no axis {max(checked)}.")
+        max_ndim = self.ndim if self.ndim is not None else self.max_ndim
+        if checked and max_ndim is not None and max(checked) >= max_ndim:
+            raise ValueError(
+                f"InputSpec: an input with {max_ndim} axes has no axis {max(checked)}."
+            )
         return checked
 
 
@@ -142,7 +144,7 @@ def check_inputs(spec: Any, inputs: Any, layer: str) -> None:
         layer: Name of the layer, for messages.
     """
     specs = jax.tree.leaves(spec, is_leaf=lambda s: s is None or isinstance(s, InputSpec))
-    names = [getattr(one, "name", None) for one in specs]
+    names = [getattr(spec, "name", None) for spec in specs]
     if isinstance(inputs, dict) and all(names):
         missing = next((name for name in names if name not in inputs), None)
         if missing is not None:
@@ -157,13 +159,13 @@ def check_inputs(spec: Any, inputs: Any, layer: str) -> None:
             f"{layer} takes {len(specs)} input(s) and received {len(arrays)}.\n"
             f"  Fix: call it on {len(specs)} array(s)."
         )
-    for one, array in zip(specs, arrays, strict=True):
-        if one is None or (array is None and one.optional):
+    for input_spec, array in zip(specs, arrays, strict=True):
+        if input_spec is None or (array is None and input_spec.optional):
             continue
         if not hasattr(array, "shape"):
             raise ValueError(f"{layer} takes arrays and received {array!r}.")
-        dtype = standardize_dtype(array.dtype) if one.dtype is not None else None
-        problem = one.problem(tuple(array.shape), dtype)
+        dtype = standardize_dtype(array.dtype) if input_spec.dtype is not None else None
+        problem = input_spec.problem(tuple(array.shape), dtype)
         if problem:
             raise ValueError(f"{layer}: {problem}.")
 

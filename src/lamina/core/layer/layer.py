@@ -222,8 +222,9 @@ class Layer(LayerState):
                     # Divided by the batch size, so that the strength does not depend on it.
                     samples = max(output.shape[0], 1) if output.ndim else 1
                     # A sum of squares can overflow in float16.
-                    full = output.astype(self.variable_dtype) if self._autocast_dtype else output
-                    self.add_loss(self.activity_regularizer(full) / samples)
+                    if self._autocast_dtype:
+                        output = output.astype(self.variable_dtype)
+                    self.add_loss(self.activity_regularizer(output) / samples)
             if self.supports_masking:
                 masking.set_masks(outputs, self.compute_mask(first, first_mask))
             elif first_mask is not None:
@@ -269,12 +270,12 @@ class Layer(LayerState):
             )
         variables = (self.trainable_variables, self.non_trainable_variables)
         given = (list(trainable_variables), list(non_trainable_variables))
-        for name, own, values in zip(("", "non_"), variables, given, strict=True):
-            if len(own) != len(values):
+        for prefix, expected, values in zip(("", "non_"), variables, given, strict=True):
+            if len(expected) != len(values):
                 raise ValueError(
-                    f"{self._label} has {len(own)} {name}trainable variables and received "
+                    f"{self._label} has {len(expected)} {prefix}trainable variables and received "
                     f"{len(values)} values for them.\n"
-                    f"  Fix: give one for each of layer.{name}trainable_variables."
+                    f"  Fix: give one for each of layer.{prefix}trainable_variables."
                 )
 
         def run() -> tuple[Any, ...]:
@@ -283,8 +284,8 @@ class Layer(LayerState):
             self._forget_losses()
             return outputs, losses
 
-        (outputs, losses), (_, new) = stateless(run, variables)(given)
-        return (outputs, new, losses) if return_losses else (outputs, new)
+        (outputs, losses), (_, new_values) = stateless(run, variables)(given)
+        return (outputs, new_values, losses) if return_losses else (outputs, new_values)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Outputs:
         """Call the layer on symbolic tensors: builds it, if needed, and adds a node to the graph.
@@ -406,11 +407,11 @@ class Layer(LayerState):
             value = value.value
         elif is_sparse(value):
             value = value.toarray()
-        wanted = self._input_dtype
+        dtype = self._input_dtype
         if isinstance(value, jax.Array):
             refuse_after_fork(type(self).__name__)
-            if wanted is not None and _castable(value.dtype, wanted):
-                return masking.keeping_mask(value, value.astype(wanted))
+            if dtype is not None and _castable(value.dtype, dtype):
+                return masking.with_mask_of(value, value.astype(dtype))
             return value
         if hasattr(value, "__array__") and not isinstance(value, KerasTensor):
             # A data frame, another library's tensor.
@@ -419,8 +420,8 @@ class Layer(LayerState):
                 array = self._from_objects(array)
             elif may_hold_text(array.dtype):
                 return value  # text is for layers that work on the host
-            if wanted is not None and dtypes.is_float(array.dtype):
-                array = array.astype(wanted)
+            if dtype is not None and dtypes.is_float(array.dtype):
+                array = array.astype(dtype)
             refuse_after_fork(type(self).__name__)
             return jnp.asarray(array)
         return value
@@ -443,15 +444,15 @@ class Layer(LayerState):
 
     @property
     def _input_dtype(self) -> str | None:
-        """What float inputs are cast to; None for no cast."""
+        """The dtype that float inputs are cast to; None for no cast."""
         return self.compute_dtype if self.autocast else None
 
     def _check_arrays(self, first: Any) -> None:
         if isinstance(first, (type, Layer)):
-            made = example_of(first) if isinstance(first, type) else first.name
+            layer = example_of(first) if isinstance(first, type) else first.name
             raise TypeError(
                 f"{self._label} was called on {first!r}, which is not a tensor.\n"
-                f"  Fix: x = {made}(x) first, and call {self.name!r} on that x."
+                f"  Fix: x = {layer}(x) first, and call {self.name!r} on that x."
             )
         if not isinstance(first, (list, tuple)):
             return
@@ -466,10 +467,10 @@ class Layer(LayerState):
         for position, value in enumerate(args[1:], 1):
             if any(isinstance(leaf, (bool, int, float, str)) for leaf in jax.tree.leaves(value)):
                 name = signature.names[position : position + 1]
-                shown = f"{name[0]}={value!r}" if name else f"training={value!r}"
+                by_name = f"{name[0]}={value!r}" if name else f"training={value!r}"
                 raise ValueError(
                     f"{self._label} takes tensors by position, and all else by name; received "
-                    f"{value!r}.\n  Fix: {shown}."
+                    f"{value!r}.\n  Fix: {by_name}."
                 )
 
     def _training_mode(
@@ -502,14 +503,14 @@ class Layer(LayerState):
         """Pass the masks of the input tensors to `call`, unless the caller gave masks."""
         first_mask = masking.get_masks(first)
         for parameter, argument in signature.masks:
-            given = kwargs.get(parameter, signature.positional(parameter, args))
-            if given is None:
+            given_mask = kwargs.get(parameter, signature.positional(parameter, args))
+            if given_mask is None:
                 source = first if argument is None else signature.value(argument, args, kwargs)
                 mask = masking.get_masks(source)
                 if mask is not None:
                     kwargs[parameter] = mask
             elif parameter == "mask":
-                first_mask = given
+                first_mask = given_mask
         return first_mask
 
     def _warn_if_mask_is_lost(self, signature: CallSignature, outputs: Any) -> None:
@@ -540,18 +541,18 @@ class Layer(LayerState):
             else:
                 self.build(**shapes)
             if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
-                self._build_parts(shapes)  # else the search for the output's shape does it
+                self._build_parts(shapes)  # otherwise tracing the output shape builds them
         elif self._flat_layers():
             object.__setattr__(self, "_build_shapes", shapes)
             if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
-                self._trace_call(args, kwargs)  # else the search for the output's shape does it
+                self._trace_call(args, kwargs)  # otherwise tracing the output shape builds them
         self._build_pending, self.built = False, True
 
     def _warn_if_untracked(self) -> None:
         """Warn if this layer was made in the `call` of another layer, which does not track it."""
         outermost = context.layers[0] if context.layers else self
-        for around in context.layers[-2:-1]:  # usually it is an attribute of that one
-            if self in around._flat_layers():
+        for caller in context.layers[-2:-1]:  # usually this layer is an attribute of its caller
+            if self in caller._flat_layers():
                 return
         if self in outermost._flatten_layers():
             return
@@ -565,19 +566,20 @@ class Layer(LayerState):
         )
 
     def _explain(self, error: Exception, args: tuple[Any, ...]) -> None:
-        """Note in which layer an error arose, once for each enclosing layer."""
+        """Add to an error the layer in which it arose, once for each enclosing layer."""
         strip_internal_frames(error)
         if getattr(error, "_lamina_explained", None) == id(self):
             return
         shapes = jax.tree.map(shape_of, args)
-        shown = shapes[0] if len(shapes) == 1 else shapes
+        if len(shapes) == 1:
+            shapes = shapes[0]
         if "__jax_array__" in str(error):
             error.add_note(
                 "  Likely cause: a jax.numpy function was given a Variable.\n"
                 "  Fix: give it the Variable's array, e.g. self.kernel.value; operators such as "
                 "x @ self.kernel take either."
             )
-        error.add_note(f"  In {self._label}, called on shape {shown}.")
+        error.add_note(f"  In {self._label}, called on shape {shapes}.")
         error._lamina_explained = id(self)  # type: ignore[attr-defined]
 
     @property
@@ -656,7 +658,7 @@ class Layer(LayerState):
 
 @contextlib.contextmanager
 def _entered(layer: Layer) -> Iterator[bool | None]:
-    """Note that a layer is being called; gives the training mode of the enclosing call."""
+    """Record that a layer is being called; yields the training mode of the enclosing call."""
     if not context.layers:
         layer._forget_losses()
     outer = context.training if context.layers else None
@@ -687,8 +689,8 @@ def _never_has_weights(cls: type) -> bool:
     builder = next(base for base in cls.__mro__ if "build" in vars(base))
     if builder is not Layer:
         return bool(vars(builder).get("builds_nothing", False))
-    ours = next(base for base in cls.__mro__ if base.__module__.startswith("lamina."))
-    return ours.__module__.startswith("lamina.layers.") and not getattr(ours, "holds_layers", False)
+    base = next(base for base in cls.__mro__ if base.__module__.startswith("lamina."))
+    return base.__module__.startswith("lamina.layers.") and not getattr(base, "holds_layers", False)
 
 
 def _has_own_build(layer: Layer) -> bool:
@@ -708,20 +710,20 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
         shapes = dict(list(bound.arguments.items())[1:])
         object.__setattr__(self, "_build_shapes", shapes.pop("kwargs", {}) | shapes)
         self._building = True
-        before = {kind: list(known) for kind, known in self._tracked.items()}
+        tracked_before = {name: list(group) for name, group in self._tracked.items()}
         try:
             with name_scope(self.name):
                 self._path = "/".join(context.path)
                 build(self, *args, **kwargs)
         except Exception:
-            for kind, known in self._tracked.items():
-                known[:] = before[kind]  # a second attempt must not find weights of the first
+            for name, group in self._tracked.items():
+                group[:] = tracked_before[name]  # a second attempt must not find these weights
             raise
         finally:
             self._building = False
         self.built = True
-        in_its_own_call = bool(context.layers) and context.layers[-1] is self
-        if hasattr(self, "fit") and not in_its_own_call:
+        in_own_call = bool(context.layers) and context.layers[-1] is self
+        if hasattr(self, "fit") and not in_own_call:
             self._build_parts(self._build_shapes)  # type: ignore[arg-type]
 
     return wrapped

@@ -64,7 +64,10 @@ def _name_first(add_weight: Method) -> Method:
 
 @filter_methods
 class LayerState(Operation):
-    """The part of a layer that does not compute."""
+    """The part of a layer that does not compute: weights, inner layers, dtypes and config.
+
+    `Layer` inherits from it and adds the call.
+    """
 
     built: bool
     activity_regularizer: Any
@@ -245,19 +248,20 @@ class LayerState(Operation):
             >>> layer(np.ones((1, 3))).tolist()
             [[3.0, 3.0]]
         """
-        own = self.weights
-        if len(weights) != len(own):
+        variables = self.weights
+        if len(weights) != len(variables):
             hint = "" if self.built else "\n  The layer is not built yet, so it has no weights."
             raise ValueError(
-                f"{self._label} has {len(own)} weights and received a list of {len(weights)}.{hint}"
+                f"{self._label} has {len(variables)} weights and received a list of "
+                f"{len(weights)}.{hint}"
             )
-        for variable, value in zip(own, weights, strict=True):
+        for variable, value in zip(variables, weights, strict=True):
             if tuple(np.shape(value)) != variable.shape:
                 raise ValueError(
                     f"{self._label}: weight {variable.path!r} has shape {variable.shape} and "
                     f"cannot take a value of shape {np.shape(value)}."
                 )
-        for variable, value in zip(own, weights, strict=True):
+        for variable, value in zip(variables, weights, strict=True):
             variable.assign(value)
 
     def count_params(self) -> int:
@@ -311,13 +315,13 @@ class LayerState(Operation):
         """Name of the dtype in which the layer computes, from the dtype policy."""
         dtype = self.dtype_policy.policy_of(self._path).compute_dtype
         if context.computing_in is not None and dtype == "float32":
-            other, but = context.computing_in
-            return dtype if id(self) in but else other
+            half_dtype, excluded = context.computing_in
+            return dtype if id(self) in excluded else half_dtype
         return dtype
 
     @property
     def input_dtype(self) -> str:
-        """What float inputs are cast to."""
+        """Name of the dtype that float inputs are cast to."""
         return self.dtype_policy.compute_dtype
 
     quantization_mode = None  # weights are floats: see `quantize`
@@ -353,53 +357,52 @@ class LayerState(Operation):
     def __setattr__(self, name: str, value: Any) -> None:
         record_change()
         reserved = getattr(type(self), name, None)
-        if name[0] == "_" and _is_a_method_of_ours(reserved):
+        if name[0] == "_" and _is_method_of_lamina(reserved):
             raise _reserved(self, name)
         if isinstance(reserved, property) or name.startswith("__"):
             if isinstance(reserved, property) and reserved.fset is None:
                 raise _reserved(self, name)
             object.__setattr__(self, name, value)
             return
-        before = self.__dict__.get(name)
+        old_value = self.__dict__.get(name)
         object.__setattr__(self, name, track(value, self))
-        if before is not None and before is not value:
-            self._forget(before)
+        if old_value is not None and old_value is not value:
+            self._forget(old_value)
 
     def __delattr__(self, name: str) -> None:
-        before = self.__dict__.get(name)
+        old_value = self.__dict__.get(name)
         object.__delattr__(self, name)
-        self._forget(before)
+        self._forget(old_value)
 
     def _register(self, value: Any) -> None:
         """Track a Variable, layer, metric or random generator."""
-        kind = str(kind_of(value))
-        if kind == "variables":
-            # As it is when it is made: freezing it later must not change the order of the weights.
-            kind = "trainable" if value.trainable else "fixed"
-        known = self._tracked[kind]
-        if value is self or any(value is o for others in self._tracked.values() for o in others):
+        group = str(kind_of(value))
+        if group == "variables":
+            # Decided when it is made: freezing it later must not change the order of the weights.
+            group = "trainable" if value.trainable else "fixed"
+        if value is self or any(value is o for tracked in self._tracked.values() for o in tracked):
             return
         if any(layer is self for layer in context.running):
             raise LateStateError(
                 f"{self._label} makes {value!r} inside call(), so there would be a new one at "
                 "every call.\n  Fix: make it once, in __init__ or build."
             )
-        known.append(value)
+        self._tracked[group].append(value)
         record_change()
         trainable = self.__dict__.get("_trainable", True)  # not known before __init__
-        if not trainable and kind in ("trainable", "layers"):
+        if not trainable and group in ("trainable", "layers"):
             value.trainable = False
 
     def _forget(self, value: Any) -> None:
-        """Stop tracking what was removed from an attribute, unless another still refers to it."""
-        gone = (
+        """Stop tracking an object removed from an attribute, unless another attribute has it."""
+        removed = (
             no_longer_referenced(self, value, _TRACKING_ATTRIBUTES)
             if "_tracked" in self.__dict__
             else ()
         )
         record_change()
-        for known in self._tracked.values() if gone else ():
-            known[:] = [item for item in known if id(item) not in gone]
+        for tracked in self._tracked.values() if removed else ():
+            tracked[:] = [item for item in tracked if id(item) not in removed]
 
     def _own_weights(self) -> list[Variable]:
         """The trainable ones first, as Keras keeps them."""
@@ -412,18 +415,19 @@ class LayerState(Operation):
         return self._tracked["layers"]
 
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
-        found: list[Any] = [self] if include_self else []
+        layers: list[Any] = [self] if include_self else []
         seen = {id(self)}
-        waiting = self._flat_layers()[::-1]  # the next one last, because pop() from the end is fast
-        while waiting:
-            layer = waiting.pop()
+        # In reverse order, because pop() from the end of a list is fast.
+        stack = self._flat_layers()[::-1]
+        while stack:
+            layer = stack.pop()
             if id(layer) in seen:
                 continue
             seen.add(id(layer))
-            found.append(layer)
+            layers.append(layer)
             if recursive:
-                waiting += layer._flat_layers()[::-1]
-        return found
+                stack += layer._flat_layers()[::-1]
+        return layers
 
     # -- saving ----------------------------------------------------------------------------------
 
@@ -522,23 +526,23 @@ class LayerState(Operation):
         Raises:
             ValueError: If the number or a shape of the arrays is not that of the layer's weights.
         """
-        own = self._own_weights()
-        if len(store.keys()) != len(own):
-            if own or not self.built:
-                what = "was never built" if not self.built else f"has {len(own)} weights"
+        weights = self._own_weights()
+        if len(store.keys()) != len(weights):
+            if weights or not self.built:
+                state = "was never built" if not self.built else f"has {len(weights)} weights"
                 raise ValueError(
-                    f"{self._label} {what}, and the file holds {len(store.keys())} for it.\n"
+                    f"{self._label} {state}, and the file holds {len(store.keys())} for it.\n"
                     "  Likely cause: the model was made with other layers or other settings."
                 )
             raise ValueError(f"{self._label} has no weights; the file holds {len(store.keys())}.")
-        values = [store[str(index)] for index in range(len(own))]
-        for variable, value in zip(own, values, strict=True):
+        values = [store[str(index)] for index in range(len(weights))]
+        for variable, value in zip(weights, values, strict=True):
             if tuple(value.shape) != variable.shape:
                 raise ValueError(
                     f"{self._label}: weight {variable.name!r} has shape {variable.shape}, "
                     f"and the file holds shape {tuple(value.shape)}."
                 )
-        for variable, value in zip(own, values, strict=True):
+        for variable, value in zip(weights, values, strict=True):
             variable.assign(_from_file(value, variable.dtype))
 
     @shown_before_init
@@ -570,7 +574,7 @@ def _to_tuples(shape: Any) -> Any:
 
 
 def all_layers(layer: LayerState) -> list["Layer"]:
-    """A layer and all layers inside it, those of nested models included, without duplicates."""
+    """A layer and all layers in it, including those of nested models, without duplicates."""
     return layer._flatten_layers()
 
 
@@ -580,7 +584,7 @@ def set_own_trainable(layers: Sequence[LayerState], flags: Sequence[bool]) -> No
         layer._trainable = flag
 
 
-def _is_a_method_of_ours(value: Any) -> bool:
+def _is_method_of_lamina(value: Any) -> bool:
     return isinstance(value, types.FunctionType) and value.__module__.startswith("lamina.")
 
 

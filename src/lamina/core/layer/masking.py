@@ -1,8 +1,8 @@
 """Masks of tensors: which time steps of a padded batch are data.
 
 A mask is `(batch, time)`, True for data and False for padding. Arrays have their mask as an
-attribute, and so do the symbolic tensors of a functional model, so that its layers know while the
-graph is made that there will be a mask. Traced arrays cannot have attributes, so their masks are
+attribute, and so do the symbolic tensors of a functional model, so that its layers know that there
+will be a mask when the graph is made. Traced arrays cannot have attributes, so their masks are
 kept in a table until the trace ends.
 """
 
@@ -32,17 +32,17 @@ def set_mask(x: Any, mask: Any) -> None:
 
 
 def forget_masks() -> None:
-    """Clear the table of masks, unless the trace goes on."""
+    """Clear the table of masks, unless a trace is running."""
     if context.bound is None:
         context.masks.clear()
 
 
-def keeping_mask(before: Any, after: Any) -> Any:
-    """`after`, with the mask of `before`."""
-    mask = get_mask(before)
+def with_mask_of(source: Any, tensor: Any) -> Any:
+    """`tensor`, with the mask of `source`."""
+    mask = get_mask(source)
     if mask is not None:
-        set_mask(after, mask)
-    return after
+        set_mask(tensor, mask)
+    return tensor
 
 
 def get_masks(structure: PyTree) -> Masks:

@@ -27,8 +27,8 @@ class RematScope:
         mode: `"full"` for every layer; `"activations"` for their activation functions only;
             `"larger_than"` for layers with large outputs; `"list_of_layers"` for those named;
             None for no layer.
-        output_size_threshold: With `"larger_than"`, how many values an output may have at most
-            without being recomputed.
+        output_size_threshold: With `"larger_than"`, the largest number of values of an output for
+            which nothing is recomputed.
         layer_names: With `"list_of_layers"`, the names.
 
     Source: Chen et al., 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174.
@@ -89,7 +89,7 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
         leaves, structure = jax.tree.flatten((args, kwargs))
         positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
         variables: dict[int, Variable] = {}
-        layers: list[Any] = []  # of Layer, which stands on this file
+        layers: list[Any] = []  # of Layer, which imports this file
 
         def pure(arrays: list[Any], masks: list[Any]) -> tuple[Any, ...]:
             filled = list(leaves)
@@ -98,23 +98,23 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
                 if mask is not None:
                     masking.set_mask(value, mask)
             given_args, given_kwargs = jax.tree.unflatten(structure, filled)
-            # What is assigned and added inside is returned, and takes effect outside.
-            with traced_state() as inside, collected_losses() as losses:
+            # Values assigned and losses added inside are returned, and take effect outside.
+            with traced_state() as state, collected_losses() as losses:
                 result = f(*given_args, **given_kwargs)
-                kept = jax.tree.map(masking.get_mask, result)
-            variables.update(inside.variables)
+                result_masks = jax.tree.map(masking.get_mask, result)
+            variables.update(state.variables)
             layers[:] = [layer for layer, _ in losses]
-            assigned = {key: inside.values[key] for key in inside.variables}
-            return result, kept, assigned, [value for _, value in losses]
+            assigned = {key: state.values[key] for key in state.variables}
+            return result, result_masks, assigned, [value for _, value in losses]
 
         arrays = [leaves[i] for i in positions]
         masks = [masking.get_mask(leaves[i]) for i in positions]
-        result, kept, assigned, losses = jax.checkpoint(pure)(arrays, masks)
+        result, result_masks, assigned, losses = jax.checkpoint(pure)(arrays, masks)
         for key, value in assigned.items():
             variables[key].assign(value)
         for layer, value in zip(layers, losses, strict=True):
             layer.add_loss(value)
-        masking.set_masks(result, kept)
+        masking.set_masks(result, result_masks)
         return result
 
     return wrapper
@@ -132,19 +132,19 @@ class collected_losses:
 
 
 def call_of(layer: Any) -> Callable[..., Any]:
-    """The `call` of a layer, with rematerialisation as its RematScope says."""
+    """The `call` of a layer, with the rematerialisation that its RematScope requests."""
     scope = layer._remat_scope
     if scope.mode == "full" or (scope.mode == "list_of_layers" and layer.name in scope.layer_names):
         return remat(layer.call)
     if scope.mode == "larger_than":
-        return lambda *args, **kwargs: _if_large(layer.call, scope)(*args, **kwargs)
+        return lambda *args, **kwargs: _remat_if_large(layer.call, scope)(*args, **kwargs)
     if scope.mode == "activations" and callable(getattr(layer, "activation", None)):
-        return lambda *args, **kwargs: _with_activation(layer, args, kwargs)
+        return lambda *args, **kwargs: _remat_activation(layer, args, kwargs)
     call: Callable[..., Any] = layer.call
     return call
 
 
-def _if_large(call: Callable[..., Any], scope: RematScope) -> Callable[..., Any]:
+def _remat_if_large(call: Callable[..., Any], scope: RematScope) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = jax.tree.flatten((args, kwargs))
         positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
@@ -159,13 +159,13 @@ def _if_large(call: Callable[..., Any], scope: RematScope) -> Callable[..., Any]
 
         outputs = jax.eval_shape(shapes_only, [leaves[i] for i in positions])
         size = sum(math.prod(output.shape) for output in jax.tree.leaves(outputs))
-        large = size > scope.output_size_threshold
-        return (remat(call) if large else call)(*args, **kwargs)
+        is_large = size > scope.output_size_threshold
+        return (remat(call) if is_large else call)(*args, **kwargs)
 
     return wrapper
 
 
-def _with_activation(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _remat_activation(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     activation = layer.activation
     object.__setattr__(layer, "activation", remat(activation))
     try:

@@ -1,7 +1,7 @@
 """Tracking of Variables, layers and metrics that are assigned to attributes.
 
-`tracked_as` of a class says in which list its objects are tracked. Lists and dicts are replaced by
-copies that report to their owner what is added to them or removed later
+The class attribute `tracked_as` names the list in which objects of a class are tracked. Lists and
+dicts are replaced by copies that report later additions and removals to their owner
 (`self.blocks.append(Dense(8))`).
 """
 
@@ -25,7 +25,7 @@ class Owner(Protocol):
 
 
 def kind_of(value: Any) -> str | None:
-    """`"variables"`, `"seeds"`, `"layers"`, `"metrics"`, or None for what is not tracked."""
+    """`"variables"`, `"seeds"`, `"layers"`, `"metrics"`, or None for other values."""
     if isinstance(value, Variable):
         return "variables"
     if isinstance(value, SeedGenerator):
@@ -53,7 +53,7 @@ def track(value: Any, owner: Owner | None) -> Any:
             "are saved in order.\n  Fix: keep them in a list, a tuple or a dict."
         )
     else:
-        for item in tracked_in(value):  # e.g. a defaultdict: what is in it now
+        for item in tracked_in(value):  # e.g. the present items of a defaultdict
             owner._register(item)
     return value
 
@@ -77,15 +77,15 @@ def no_longer_referenced(
 
     Args:
         owner: The object whose attributes are searched.
-        removed: What was removed from one of them.
+        removed: The value that was removed from one of them.
         tracking_attributes: Attributes whose references to tracked objects do not count.
     """
-    gone = {id(item) for item in tracked_in(removed)}
-    if gone:
+    ids = {id(item) for item in tracked_in(removed)}
+    if ids:
         for name, attribute in vars(owner).items():
             if name not in tracking_attributes:
-                gone -= {id(item) for item in tracked_in(attribute)}
-    return gone
+                ids -= {id(item) for item in tracked_in(attribute)}
+    return ids
 
 
 class TrackedList(list[Any]):
@@ -114,18 +114,18 @@ class TrackedList(list[Any]):
         return self
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        before = self[index]
+        old = self[index]
         if isinstance(index, slice):
             value = [track(item, self._owner) for item in value]
         else:
             value = track(value, self._owner)
         super().__setitem__(index, value)
-        self._forget(before)
+        self._forget(old)
 
     def __delitem__(self, index: Any) -> None:
-        before = self[index]
+        old = self[index]
         super().__delitem__(index)
-        self._forget(before)
+        self._forget(old)
 
     def pop(self, index: Any = -1) -> Any:
         value = super().pop(index)
@@ -163,14 +163,14 @@ class TrackedDict(dict[Any, Any]):
         self.update(values)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        before = self.get(key)
+        old = self.get(key)
         super().__setitem__(key, track(value, self._owner))
-        self._forget(before)
+        self._forget(old)
 
     def __delitem__(self, key: Any) -> None:
-        before = self[key]
+        old = self[key]
         super().__delitem__(key)
-        self._forget(before)
+        self._forget(old)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         for key, value in dict(*args, **kwargs).items():
@@ -196,9 +196,9 @@ class TrackedDict(dict[Any, Any]):
         return key, value
 
     def clear(self) -> None:
-        before = list(self.values())
+        old_values = list(self.values())
         super().clear()
-        self._forget(before)
+        self._forget(old_values)
 
     def _forget(self, value: Any) -> None:
         if self._owner is not None:

@@ -1,4 +1,7 @@
-"""Parts of error messages: the nearest known name, lists of choices, and warnings."""
+"""Parts of error messages: the nearest known name, lists of choices, and warnings.
+
+Every module that raises errors for the user uses these functions.
+"""
 
 import contextlib
 import difflib
@@ -17,14 +20,14 @@ class LaminaWarning(UserWarning):
 
 
 # Modules whose frames may be between the user's line and Lamina's, e.g. JAX while it traces.
-_BETWEEN = {"lamina", "jax", "contextlib", "functools"}
+_INTERNAL_MODULES = {"lamina", "jax", "contextlib", "functools"}
 
 
 def frames_to_user() -> int:
     """The `stacklevel` for a warning that points to the user's line that called Lamina."""
     frame: Any = sys._getframe(1)
     level = 1
-    while frame is not None and _is_between(frame):
+    while frame is not None and _is_internal(frame):
         frame, level = frame.f_back, level + 1
     return level
 
@@ -32,12 +35,12 @@ def frames_to_user() -> int:
 def warn_at_user(message: str) -> None:
     """Warn at the user's line that called Lamina, also from one of Lamina's threads."""
     frame: Any = sys._getframe(1)
-    while frame is not None and _is_between(frame):
+    while frame is not None and _is_internal(frame):
         frame = frame.f_back
     if frame is not None and frame.f_globals.get("__name__") == "threading":
         # A thread that reads data ahead: the main thread waits in the user's call.
         frame = sys._current_frames().get(threading.main_thread().ident or 0)
-        while frame is not None and (_is_between(frame) or _module(frame) in _WAITING):
+        while frame is not None and (_is_internal(frame) or _module(frame) in _WAITING_MODULES):
             frame = frame.f_back
     if frame is None:
         warnings.warn(message, LaminaWarning, stacklevel=2)
@@ -51,15 +54,15 @@ def warn_at_user(message: str) -> None:
     )
 
 
-_WAITING = {"threading", "queue", "concurrent"}
+_WAITING_MODULES = {"threading", "queue", "concurrent"}
 
 
 def _module(frame: Any) -> str:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
-def _is_between(frame: Any) -> bool:
-    return _module(frame) in _BETWEEN
+def _is_internal(frame: Any) -> bool:
+    return _module(frame) in _INTERNAL_MODULES
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -71,11 +74,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """
     name = str(name)
     spellings: dict[str, list[str]] = {}
-    for k in map(str, known):
-        spellings.setdefault(_plain(k), []).append(k)
-    found = difflib.get_close_matches(_plain(name), list(spellings), n=5, cutoff=0.6)
+    for known_name in map(str, known):
+        spellings.setdefault(_plain(known_name), []).append(known_name)
+    similar = difflib.get_close_matches(_plain(name), list(spellings), n=5, cutoff=0.6)
     # In the order of similarity, which min() keeps among names of equal distance.
-    best = min(found, key=lambda k: _edit_distance(_plain(name), k), default=None)
+    best = min(similar, key=lambda k: _edit_distance(_plain(name), k), default=None)
     if best is None or (
         _edit_distance(_plain(name), best) > max(1, len(best) // 3) and name not in best
     ):
@@ -86,14 +89,15 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def _edit_distance(a: str, b: str) -> int:
     """The number of letters to insert, delete, replace or swap to turn `a` into `b`."""
-    before: list[int] = []
+    # Row `i` of the table has the distances of the first `i` letters of `a` to beginnings of `b`.
+    previous_row: list[int] = []
     row = list(range(len(b) + 1))
     for i, x in enumerate(a):
-        before, last, row = row, before, [i + 1]
+        previous_row, row_before_that, row = row, previous_row, [i + 1]
         for j, y in enumerate(b):
-            cost = min(before[j + 1] + 1, row[j] + 1, before[j] + (x != y))
+            cost = min(previous_row[j + 1] + 1, row[j] + 1, previous_row[j] + (x != y))
             if i and j and x == b[j - 1] and a[i - 1] == y:
-                cost = min(cost, last[j - 1] + 1)
+                cost = min(cost, row_before_that[j - 1] + 1)
             row.append(cost)
     return row[-1]
 
@@ -103,9 +107,9 @@ def _plain(name: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'relu'?` or an empty string: made to be appended to a message."""
-    found = nearest(name, known)
-    return f" Did you mean {found!r}?" if found else ""
+    """` Did you mean 'relu'?` or an empty string, to be appended to a message."""
+    suggestion = nearest(name, known)
+    return f" Did you mean {suggestion!r}?" if suggestion else ""
 
 
 def described_type(kind: type) -> str:
@@ -125,14 +129,14 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """The error for a name that is in no table, e.g. `unknown_name("loss", "msee", table)`.
 
     Args:
-        kind: What was expected, in the singular: `"loss"`, `"layer"`.
-        name: What was given.
-        known: Every name that would have been accepted.
+        kind: The kind of object, in the singular: `"loss"`, `"layer"`.
+        name: The unknown name.
+        known: All known names.
     """
     known = list(map(str, known))
     hint = did_you_mean(str(name), known)
     if not hint:
-        # One spelling of each: the last of `MeanSquaredError` and `mean_squared_error`.
+        # Only one of `MeanSquaredError` and `mean_squared_error`: the last in sorted order.
         choices = ", ".join(sorted({_plain(k): k for k in sorted(known)}.values()))
         hint = "\n" + textwrap.indent(textwrap.fill(f"Known: {choices}.", 98), "  ")
     return ValueError(f"Unknown {kind} {str(name)[:200]!r}.{hint}")
@@ -140,15 +144,15 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
 
 @contextlib.contextmanager
 def about(where: str) -> Iterator[None]:
-    """Prefix messages of errors that arise inside, e.g. with `"validation_data: "`."""
+    """Context manager that puts a prefix, e.g. `"validation_data: "`, before errors of Lamina."""
     try:
         yield
     except (ValueError, TypeError) as error:
         last = error.__traceback__
         while last is not None and last.tb_next is not None:
             last = last.tb_next
-        ours = last is not None and _module(last.tb_frame) == "lamina"
-        if ours and error.args and not str(error.args[0]).startswith(where):
+        is_from_lamina = last is not None and _module(last.tb_frame) == "lamina"
+        if is_from_lamina and error.args and not str(error.args[0]).startswith(where):
             error.args = (f"{where}{error.args[0]}", *error.args[1:])
         raise
 

@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
 
 _LAMINA = os.path.join(Path(__file__).parents[2], "")
-# Located, not imported: functions that need no JAX should be quick to import.
+# Located without an import, so that modules that do not use JAX are quick to import.
 _JAX = tuple(
     os.path.join(os.path.dirname(spec.origin), "")
     for name in ("jax", "jaxlib")
@@ -52,7 +52,7 @@ def filter_traceback(function: F) -> F:
         []
     """
 
-    if function.__code__.co_filename == __file__:  # already done
+    if function.__code__.co_filename == __file__:  # already decorated
         return function
 
     @functools.wraps(function)
@@ -88,16 +88,16 @@ def filter_methods(cls: C, *names: str) -> C:
     return cls
 
 
-# Not `call` of a layer: it is called by `__call__`, and traced.
-_INNER = {"call"}
-_SPECIAL = {
+# `call` of a layer is called by `__call__`, which filters, and is traced.
+_NOT_FILTERED = {"call"}
+_FILTERED_SPECIAL_METHODS = {
     "__new__", "__init__", "__call__", "__iter__", "__len__",
     "__contains__", "__getitem__", "__setitem__", "__delitem__",
 }  # fmt: skip
 
 
 def _is_public(name: str) -> bool:
-    return name in _SPECIAL or not (name.startswith("_") or name in _INNER)
+    return name in _FILTERED_SPECIAL_METHODS or not (name.startswith("_") or name in _NOT_FILTERED)
 
 
 def _filter_member(cls: type, name: str, member: Any) -> None:
@@ -119,23 +119,23 @@ def clean_error(error: Exception) -> None:
 
 def strip_internal_frames(error: BaseException) -> None:
     """Remove internal frames and JAX's note from an error and from its causes."""
-    if _shows_all():
+    if _shows_all_frames():
         return
     seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
+    stack: list[BaseException | None] = [error]
+    while stack:
+        current = stack.pop()
+        if current is None or id(current) in seen:
             continue
-        seen.add(id(one))
-        waiting += [one.__cause__, one.__context__]
-        one.__traceback__ = _visible(one)
-        notes = getattr(one, "__notes__", None)
+        seen.add(id(current))
+        stack += [current.__cause__, current.__context__]
+        current.__traceback__ = _visible_frames(current)
+        notes = getattr(current, "__notes__", None)
         if notes:
             notes[:] = [note for note in notes if _NOTE_OF_JAX not in str(note)]
 
 
-def _shows_all() -> bool:
+def _shows_all_frames() -> bool:
     # config imports this module, to filter its functions.
     from lamina.core.configuration.config import is_traceback_filtering_enabled
 
@@ -157,7 +157,7 @@ def _explain_values(error: Exception) -> None:
         error.add_note(_NOTE_ON_VALUES)
 
 
-def _visible(error: BaseException) -> TracebackType | None:
+def _visible_frames(error: BaseException) -> TracebackType | None:
     entries = []
     traceback = error.__traceback__
     while traceback is not None:
@@ -165,23 +165,23 @@ def _visible(error: BaseException) -> TracebackType | None:
             entries.append(traceback)
         traceback = traceback.tb_next
     hidden: tuple[str, ...] = _JAX if _is_bug_of_lamina(error, entries) else (*_JAX, _LAMINA)
-    kept = None
+    visible = None
     for entry in reversed(entries):
         if not entry.tb_frame.f_code.co_filename.startswith(hidden):
-            kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-    return kept
+            visible = TracebackType(visible, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return visible
 
 
 def _is_bug_of_lamina(error: Any, entries: list[TracebackType]) -> bool:
     """Whether the error arose in Lamina, at a line that is not a `raise` statement."""
-    known = getattr(error, "_lamina_bug", None)
-    if known is None:  # later its first frames may be gone
-        known = error._lamina_bug = _arose_in_lamina(error, entries)
-    return known
+    is_bug: bool | None = getattr(error, "_lamina_bug", None)
+    if is_bug is None:  # stored, because its first frames may have been removed later
+        is_bug = error._lamina_bug = _arose_in_lamina(error, entries)
+    return is_bug
 
 
 def _arose_in_lamina(error: BaseException, entries: list[TracebackType]) -> bool:
     if not entries or not entries[-1].tb_frame.f_code.co_filename.startswith(_LAMINA):
         return False
-    raised = entries[-1].tb_frame.f_code.co_code[entries[-1].tb_lasti] == _RAISE
-    return not raised or isinstance(error, AssertionError)
+    is_raise_statement = entries[-1].tb_frame.f_code.co_code[entries[-1].tb_lasti] == _RAISE
+    return not is_raise_statement or isinstance(error, AssertionError)

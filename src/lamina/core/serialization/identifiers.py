@@ -12,13 +12,13 @@ from lamina.core.types import Config
 
 
 class Identifiers:
-    """The identifiers of one kind of object, and the objects that they mean.
+    """The identifiers of one kind of object, such as losses, and the objects that they mean.
 
     They are the registered public names of its package, class names also in snake case, and
     aliases. So a new class is listed in its package only.
 
     Args:
-        kind: What is expected, for messages: `"initializer"`.
+        kind: The kind of object, for messages: `"initializer"`.
         namespace: Where the package registers its names: `"keras.initializers"`.
         bases: Public names of base classes. They are allowed in a config, but not as a name, and
             no message suggests them.
@@ -53,14 +53,14 @@ class Identifiers:
             for name, symbol in named.items()
             if isinstance(symbol, type) and symbol.__name__ == name
         }
-        both = {**named, **snake_case} if self._prefer_classes else {**snake_case, **named}
-        return {**both, **{alias: public[name] for alias, name in self._aliases.items()}}
+        table = {**named, **snake_case} if self._prefer_classes else {**snake_case, **named}
+        return {**table, **{alias: public[name] for alias, name in self._aliases.items()}}
 
     def resolve(self, identifier: Any) -> Any:
         """The object for an identifier.
 
         Args:
-            identifier: A name, a saved config, a class, or a callable, which is returned as it is.
+            identifier: A name, a saved config, a class, or a callable, which is returned unchanged.
 
         Returns:
             The object; None for None.
@@ -72,7 +72,7 @@ class Identifiers:
         elif isinstance(identifier, str):
             identifier = self.by_name(identifier)
         if isinstance(identifier, type):
-            check_needs_no_arguments(self.kind, identifier, self._home_of(identifier))
+            check_needs_no_arguments(self.kind, identifier, self._module_of(identifier))
             identifier = identifier()
         if not callable(identifier):
             raise ArgumentError(
@@ -106,18 +106,18 @@ class Identifiers:
             config = {**config, "module": self.namespace, "class_name": name}
         return registry.deserialize(config)
 
-    def _home_of(self, cls: type) -> str:
+    def _module_of(self, cls: type) -> str:
         public = self.table.get(cls.__name__) is cls
         return f"{self.namespace.replace('keras', 'lamina', 1)}." if public else ""
 
 
-def check_needs_no_arguments(kind: str, cls: type, home: str = "") -> None:
-    """Refuse a class, given by itself or by its name, that cannot be made without arguments.
+def check_needs_no_arguments(kind: str, cls: type, module: str = "") -> None:
+    """Refuse a class (given as a class or by name) that cannot be made without arguments.
 
     Args:
-        kind: What was looked for, for the message: `"initializer"`.
+        kind: The kind of object, for the message: `"initializer"`.
         cls: The class.
-        home: What a user writes before its name: `"lamina.initializers."`.
+        module: The prefix of its name in a user's code: `"lamina.initializers."`.
 
     Raises:
         ArgumentError: If an argument has no default.
@@ -125,12 +125,12 @@ def check_needs_no_arguments(kind: str, cls: type, home: str = "") -> None:
     try:
         parameters = inspect.signature(cls).parameters.values()
     except (TypeError, ValueError):
-        return  # one that is not written in Python does not say
+        return  # a class that is not written in Python has no signature
     optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
-    if needed:
+    required = [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
+    if required:
         raise ArgumentError(
             f"The {kind} {cls.__name__!r} needs arguments, which a name or a class alone cannot "
-            f"give: {', '.join(needed)}.\n"
-            f"  Fix: {home}{cls.__name__}({', '.join(f'{name}=…' for name in needed)})."
+            f"give: {', '.join(required)}.\n"
+            f"  Fix: {module}{cls.__name__}({', '.join(f'{name}=…' for name in required)})."
         )

@@ -13,12 +13,12 @@ from lamina.core.types import Config
 
 Made = TypeVar("Made")
 
-# Every layer has them, whether or not its `__init__` takes them.
+# Settings of every layer, whether or not its `__init__` takes them.
 STANDARD = ("name", "trainable", "dtype", "activity_regularizer")
 
 
 def has_automatic_config(cls: Any) -> bool:
-    """Whether the class does not define `get_config`; those of Lamina's bases are marked."""
+    """Whether the class does not define `get_config`; the methods of Lamina's bases are marked."""
     return getattr(cls.get_config, "automatic", False)
 
 
@@ -38,8 +38,8 @@ def name_inherited_init(cls: Any) -> None:
     Only for Lamina's classes, whose base classes users do not know.
     """
     init = inspect.unwrap(cls.__init__)
-    own = "__init__" in cls.__dict__ or not isinstance(init, types.FunctionType)
-    if own or not cls.__module__.startswith("lamina.") or cls.__name__.startswith("Base"):
+    has_own_init = "__init__" in cls.__dict__ or not isinstance(init, types.FunctionType)
+    if has_own_init or not cls.__module__.startswith("lamina.") or cls.__name__.startswith("Base"):
         return
     named = types.FunctionType(
         init.__code__, init.__globals__, init.__name__, init.__defaults__, init.__closure__
@@ -52,7 +52,7 @@ def name_inherited_init(cls: Any) -> None:
 
 
 # Typical values of required arguments.
-_USUAL = {
+_EXAMPLE_VALUES = {
     "units": "128", "filters": "32", "kernel_size": "3", "rate": "0.5", "output_size": "7",
     "input_dim": "1000", "output_dim": "64", "num_heads": "8", "key_dim": "64",
     "activation": "'relu'", "target_shape": "(-1,)", "dims": "(2, 1)", "n": "8",
@@ -68,8 +68,8 @@ def example_of(cls: type) -> str:
         'lamina.layers.Conv2D(filters=32, kernel_size=3)'
     """
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
-    needed = [
-        f"{p.name}={_USUAL.get(p.name, '…')}"
+    arguments = [
+        f"{p.name}={_EXAMPLE_VALUES.get(p.name, '…')}"
         for p in parameters
         if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
@@ -77,7 +77,7 @@ def example_of(cls: type) -> str:
     public = (
         f"{package}." if package in ("lamina.layers", "lamina.models", "lamina.callbacks") else ""
     )
-    return f"{public}{cls.__name__}({', '.join(needed)})"
+    return f"{public}{cls.__name__}({', '.join(arguments)})"
 
 
 def arguments_as_config(
@@ -87,8 +87,9 @@ def arguments_as_config(
 
     Args:
         obj: The object.
-        args, kwargs: What its class was called with.
-        standard: Names that are written elsewhere.
+        args: The positional arguments.
+        kwargs: The keyword arguments.
+        standard: Names of arguments that are left out.
 
     Raises:
         ConfigError: If an argument has no name, or cannot be written as data.
@@ -115,14 +116,14 @@ def arguments_as_config(
 
 
 def make_from_config(cls: type[Made], config: Config) -> Made:
-    """An object from its config; what `__init__` does not take is set afterwards.
+    """An object from its config; settings that `__init__` does not take are set afterwards.
 
     So a class may be as short as `def __init__(self, units): super().__init__()`.
     """
     parameters = inspect.signature(cls.__init__).parameters.values()
     takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-    taken = {p.name for p in parameters}
-    later = {} if takes_all else {k: config[k] for k in STANDARD if k in config and k not in taken}
+    names = {p.name for p in parameters}
+    later = {} if takes_all else {k: config[k] for k in STANDARD if k in config and k not in names}
     obj: Any = cls(**{key: value for key, value in config.items() if key not in later})
     if "name" in later:
         obj.name = later["name"]
@@ -132,8 +133,8 @@ def make_from_config(cls: type[Made], config: Config) -> Made:
         obj.activity_regularizer = registry.get("regularizer", later["activity_regularizer"])
     if later.get("trainable") is False:
         obj.trainable = False
-    made: Made = obj
-    return made
+    result: Made = obj
+    return result
 
 
 class ConfigError(TypeError, NotImplementedError):

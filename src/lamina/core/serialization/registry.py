@@ -42,17 +42,17 @@ def register_namespace(namespace: str, symbols: Mapping[str, Any]) -> None:
 
 
 def register_list(
-    namespace: str, names: Iterable[str], load: Callable[[str], Any], but: Collection[str] = ()
+    namespace: str, names: Iterable[str], load: Callable[[str], Any], excluded: Collection[str] = ()
 ) -> None:
-    """The same for the public names of a package, which are then listed nowhere else.
+    """Register the public names of a package, which are then listed nowhere else.
 
-    Left out are modules and the functions that look names up: a file has no use for them.
+    Modules are left out, and so are `get`, `serialize` and `deserialize`: no file names them.
 
     Args:
         namespace: E.g. `"keras.losses"`.
         names: `__all__` of the package.
-        load: Gives what a name stands for.
-        but: Further names that are left out.
+        load: Returns the class or function of a name.
+        excluded: Further names that are left out.
     """
     symbols = {name: load(name) for name in names}
     register_namespace(
@@ -60,26 +60,26 @@ def register_list(
         {
             name: symbol
             for name, symbol in symbols.items()
-            if callable(symbol) and name not in _LOOK_NAMES_UP and name not in but
+            if callable(symbol) and name not in _LOOKUP_FUNCTIONS and name not in excluded
         },
     )
 
 
-_LOOK_NAMES_UP = {"deserialize", "get", "serialize"}
+_LOOKUP_FUNCTIONS = {"deserialize", "get", "serialize"}
 
 
 def public_names(namespace: str) -> dict[str, Any]:
-    """What was registered under a namespace, by name."""
+    """The registered classes and functions of a namespace, by name."""
     return {name: symbol for (space, name), symbol in _builtin.items() if space == namespace}
 
 
 def _enter(namespace: str, name: str, symbol: Any, names: Collection[str]) -> None:
     """Register a public name, and decide which of its `names` a class has in files."""
     _builtin[namespace, name] = symbol
-    own = getattr(symbol, "__name__", None)
-    if own == name:
+    defined_name = getattr(symbol, "__name__", None)
+    if defined_name == name:
         _namespace_of.setdefault(symbol, namespace)
-    elif isinstance(symbol, type) and own not in names:  # else the name is an alias
+    elif isinstance(symbol, type) and defined_name not in names:  # else it is an alias
         _namespace_of.setdefault(symbol, namespace)
         _public_names.setdefault(symbol, name)
 
@@ -96,7 +96,7 @@ def register_lazily(namespace: str, names: Mapping[str, str], load: Callable[[st
 
 
 def register_getter(kind: str, get: Callable[..., Any]) -> None:
-    """Tell how a `kind` ("initializer", "regularizer" …) is made from a name or a config.
+    """Register the function that makes a `kind` ("initializer" …) from a name or a config.
 
     So a base class in `core` can accept `initializer="zeros"` without importing the package of
     initializers, which depends on `core`.
@@ -218,7 +218,7 @@ def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[No
 
 
 def serialize_whole(obj: Any) -> Any:
-    """`serialize`, such that an object that occurs twice is one object again when it is read.
+    """`serialize`, such that an object that occurs twice is a single object after it is read.
 
     For example, a layer that two parts of a model share.
     """
@@ -227,10 +227,10 @@ def serialize_whole(obj: Any) -> Any:
         record = serialize(obj)
     finally:
         context.written = None
-    counts: Counter[str] = Counter(r["shared_object_id"] for r in _numbered(record))
-    for numbered in list(_numbered(record)):
-        if counts[numbered["shared_object_id"]] == 1:
-            del numbered["shared_object_id"]
+    counts: Counter[str] = Counter(r["shared_object_id"] for r in _shared_records(record))
+    for shared in list(_shared_records(record)):
+        if counts[shared["shared_object_id"]] == 1:
+            del shared["shared_object_id"]
     return record
 
 
@@ -363,7 +363,7 @@ def deserialize(
         return symbol  # a function, which a file may name and never call
     try:
         with custom_object_scope(custom_objects or {}):
-            instance = _made(symbol, config)
+            instance = _make_instance(symbol, config)
     except Exception as error:
         _add_context(error, class_name, content)
         raise
@@ -372,7 +372,7 @@ def deserialize(
     return instance
 
 
-def _made(cls: Any, data: dict[str, Any]) -> Any:
+def _make_instance(cls: Any, data: dict[str, Any]) -> Any:
     if hasattr(cls, "unavailable"):
         return cls()  # which raises
     if not hasattr(cls, "from_config"):
@@ -392,7 +392,7 @@ def _made(cls: Any, data: dict[str, Any]) -> Any:
 
 
 def _add_context(error: Exception, class_name: str, config: Any) -> None:
-    """Note in which object's config an error arose; only for the innermost one."""
+    """Add to an error the object in whose config it arose; only for the innermost object."""
     start = "  In the config of "
     if not any(note.startswith(start) for note in getattr(error, "__notes__", ())):
         name = config.get("name") if isinstance(config, dict) else None
@@ -407,16 +407,16 @@ def find(
 ) -> Any:
     """The class or function that a config names: the user's first, then Lamina's."""
     for candidate in (registered_name, name):
-        found = get_registered_object(candidate, custom_objects) if candidate else None
-        if found is not None:
-            return found
+        symbol = get_registered_object(candidate, custom_objects) if candidate else None
+        if symbol is not None:
+            return symbol
     for namespace in _candidate_namespaces(module):
-        known = _public(namespace, name)
-        if known is not None:
-            return known
-    found = _by_own_name(name, custom_objects)
-    if found is not None:
-        return found
+        symbol = _public(namespace, name)
+        if symbol is not None:
+            return symbol
+    symbol = _from_other_package(name, custom_objects)
+    if symbol is not None:
+        return symbol
     raise UnknownClassError(_unknown_class(module, name, registered_name))
 
 
@@ -441,25 +441,27 @@ def deserialize_function(data: Any, custom_objects: CustomObjects | None = None)
     name = data.get("config") if isinstance(data, dict) else None
     if not isinstance(name, str) or data.get("class_name") != "function":
         raise UnknownClassError(HOLDS_CODE)
-    found = get_registered_object(name, custom_objects) or _by_own_name(name, custom_objects)
-    if not callable(found):
+    function = get_registered_object(name, custom_objects)
+    function = function or _from_other_package(name, custom_objects)
+    if not callable(function):
         raise UnknownClassError(_unknown_class("builtins", name, "function"))
-    return found
+    return function
 
 
-def _by_own_name(name: str, custom_objects: CustomObjects | None) -> Any:
-    """What the user registered under that name in another package, if there is only one.
+def _from_other_package(name: str, custom_objects: CustomObjects | None) -> Any:
+    """The class or function that the user registered under that name in another package.
 
-    It may have been registered after it was saved, or given without its package.
+    It may have been registered after it was saved, or given without its package. None if there are
+    several.
     """
     own_name = name.rpartition(">")[2]
-    found = [
+    symbols = [
         symbol
         for scope in (custom_objects or {}, *context.custom_objects, _custom)
         for key, symbol in scope.items()
         if key.rpartition(">")[2] == own_name and (key == own_name or ">" not in name)
     ]
-    return found[0] if found and all(symbol is found[0] for symbol in found) else None
+    return symbols[0] if symbols and all(s is symbols[0] for s in symbols) else None
 
 
 HOLDS_CODE = (
@@ -523,8 +525,8 @@ def _namespace(symbol: Any) -> str:
             for name, original in names.items():
                 if original == symbol.__name__:
                     _public(namespace, name)
-    own: str = symbol.__module__
-    return _namespace_of.get(symbol, own)
+    module: str = symbol.__module__
+    return _namespace_of.get(symbol, module)
 
 
 def _record(cls: type, module: str, config: Any, class_name: str | None = None) -> Config:
@@ -550,15 +552,15 @@ def _literal_array(config: Config) -> np.ndarray:
     return np.array(config["value"], dtype=jnp.dtype(standardize_dtype(config["dtype"])))
 
 
-def _numbered(data: Any) -> Iterator[dict[str, Any]]:
-    """Every record that has a number for its object."""
+def _shared_records(data: Any) -> Iterator[dict[str, Any]]:
+    """Every record with a `shared_object_id`."""
     if isinstance(data, dict):
         if "shared_object_id" in data:
             yield data
         data = list(data.values())
     if isinstance(data, list):
         for item in data:
-            yield from _numbered(item)
+            yield from _shared_records(item)
 
 
 _LITERALS: dict[str, Callable[[Any, Mapping[str, Any] | None], Any]] = {

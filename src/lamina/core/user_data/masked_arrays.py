@@ -11,7 +11,7 @@ def unmasked(
     """The plain array of a masked array without masked values; anything else unchanged.
 
     Args:
-        value: What the user gave.
+        value: The user's data.
         what: Name for messages: `"x"`.
         fix: What to do about masked values, for the message.
 
@@ -20,11 +20,11 @@ def unmasked(
     """
     if not isinstance(value, np.ma.MaskedArray):
         return value
-    hidden = int(np.ma.count_masked(value))
-    if not hidden:
+    count = int(np.ma.count_masked(value))
+    if not count:
         return value.data
     first = [int(i) for i in np.argwhere(np.ma.getmaskarray(value))[0]]
     raise ValueError(
-        f"{what} has {hidden} masked value{'' if hidden == 1 else 's'}, the first at place "
+        f"{what} has {count} masked value{'' if count == 1 else 's'}, the first at place "
         f"{first}, and a network needs a number in each place.\n  Fix: {fix}"
     )

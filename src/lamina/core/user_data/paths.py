@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.core.types import PathLike
 
-_KINDS = (
+_SPECIAL_TYPES = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
     (stat.S_ISFIFO, "a pipe"),
@@ -15,13 +15,13 @@ _KINDS = (
 )
 
 
-def special_kind(path: PathLike) -> str | None:
+def special_file_type(path: PathLike) -> str | None:
     """`"a device"`, `"a pipe"` or `"a socket"`; None for files, folders and missing paths."""
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):
         return None
-    return next((name for is_kind, name in _KINDS if is_kind(mode)), None)
+    return next((name for is_type, name in _SPECIAL_TYPES if is_type(mode)), None)
 
 
 def refuse_endless(path: PathLike) -> None:
@@ -37,10 +37,10 @@ def refuse_endless(path: PathLike) -> None:
         ...
         ValueError: /dev/zero is a device and no file, so it is not read. ...
     """
-    kind = special_kind(path)
-    if kind is not None:
+    file_type = special_file_type(path)
+    if file_type is not None:
         raise ValueError(
-            f"{path} is {kind} and no file, so it is not read.\n"
+            f"{path} is {file_type} and no file, so it is not read.\n"
             "  Fix: write what comes from there to a file, and name that."
         )
 

@@ -22,7 +22,7 @@ from lamina.core.user_data.data_kinds import is_text
 
 @contextlib.contextmanager
 def staying_on_host() -> Iterator[None]:
-    """Inside, layers that compute in NumPy return NumPy arrays."""
+    """Context manager in which layers that compute in NumPy return NumPy arrays."""
     outer, context.on_host = context.on_host, True
     try:
         yield
@@ -116,8 +116,8 @@ def _texts(value: Any, what: str, given: Any = None) -> np.ndarray:
     array = np.array(value, dtype=object) if not isinstance(value, np.ndarray) else value
     array = array.astype(object, copy=False)
     texts = array.ravel().tolist()
-    kinds = set(map(type, texts))
-    if kinds <= {str, np.str_}:
+    types = set(map(type, texts))
+    if types <= {str, np.str_}:
         return array
     texts = [v.decode() if isinstance(v, bytes) else v for v in texts]
     wrong = next((i for i, v in enumerate(texts) if not isinstance(v, str)), None)

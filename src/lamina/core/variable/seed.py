@@ -97,9 +97,10 @@ def shared_state() -> np.ndarray:
         numpy_state = {"state": {"key": np.zeros(624, np.uint32), "pos": _OTHER_GENERATOR}}
     key, position = numpy_state["state"]["key"], numpy_state["state"]["pos"]
     _, numbers, python_gauss = python_random.getstate()
-    waiting = [numpy_state.get("gauss", 0.0), 0.0 if python_gauss is None else python_gauss]
+    # Both generators draw normal numbers in pairs, and keep the second one for the next call.
+    second_normals = [numpy_state.get("gauss", 0.0), 0.0 if python_gauss is None else python_gauss]
     counts = [position, numpy_state.get("has_gauss", 0), python_gauss is not None, *numbers]
-    bits = np.array(waiting, np.float64).view(np.uint32)
+    bits = np.array(second_normals, np.float64).view(np.uint32)
     return np.concatenate([key, np.array(counts, np.uint32), bits])
 
 
@@ -108,8 +109,8 @@ def restore_shared_state(state: np.ndarray) -> None:
     key, counts, bits = np.split(np.asarray(state, np.uint32), [624, -4])
     position, has_gauss, has_python_gauss, *numbers = counts.tolist()
     gauss, python_gauss = bits.copy().view(np.float64).tolist()
-    ours = np.random.get_state(legacy=False)["bit_generator"] == _NUMPY_DEFAULT
-    if ours and position != _OTHER_GENERATOR:
+    is_default = np.random.get_state(legacy=False)["bit_generator"] == _NUMPY_DEFAULT
+    if is_default and position != _OTHER_GENERATOR:
         np.random.set_state((_NUMPY_DEFAULT, key, position, has_gauss, gauss))
     version = python_random.getstate()[0]
     python_random.setstate((version, tuple(numbers), python_gauss if has_python_gauss else None))
@@ -157,7 +158,7 @@ class SeedGenerator:
         return key
 
     def get_config(self) -> Config:
-        """The settings as plain data, for `from_config`; the counter is not among them.
+        """The settings as plain data, for `from_config`, without the counter.
 
         Returns:
             A dict with `"seed"`, as it was given, and `"name"`.

@@ -50,22 +50,22 @@ def stateless(function: Callable[..., Any], variables: PyTree) -> Callable[..., 
             leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf, variable._value.dtype)
             for variable, leaf in zip(flat, structure.flatten_up_to(values), strict=True)
         ]
-        with _bound(flat, leaves) as inside:
+        with _bound(flat, leaves) as bindings:
             result = _values_in(function(*args, **kwargs))
-        return result, structure.unflatten([inside.values[id(variable)] for variable in flat])
+        return result, structure.unflatten([bindings.values[id(variable)] for variable in flat])
 
     return pure
 
 
 @contextlib.contextmanager
 def scratch() -> Iterator[None]:
-    """Discard what is assigned inside. For code that is traced only for its shapes."""
+    """Discard assignments inside. For code that is traced only for its shapes."""
     with _bound(open=True):
         yield
 
 
 def traced_state() -> "contextlib.AbstractContextManager[Bindings]":
-    """Collect what is assigned inside: the `values` of the `variables` of the bindings."""
+    """Collect assignments inside: the `values` of the `variables` of the bindings."""
     return _bound(open=True)
 
 
@@ -80,14 +80,14 @@ def _bound(
     finally:
         context.bound = outer
         if outer is None:
-            context.masks.clear()  # the tracers they belong to are gone
+            context.masks.clear()  # their tracers are no longer used
 
 
 @contextlib.contextmanager
 def snapshot(variables: Any) -> Iterator[None]:
     """Inside, this thread reads the present values of the Variables, whatever other threads assign.
 
-    What it assigns to them is seen only by itself and is discarded at the end.
+    Only this thread sees its own assignments to them, which are discarded at the end.
 
     Args:
         variables: A pytree of Variables.
@@ -112,8 +112,8 @@ def shared_values_of(variables: Any) -> Any:
 def values_of(variables: Any) -> Any:
     """The arrays of a pytree of Variables, in the same structure."""
     # Without `is_leaf`, which would take noticeable time in the prediction of one sample.
-    found: tuple[list[Variable], Any] = jax.tree.flatten(variables)
-    flat, structure = found
+    flattened: tuple[list[Variable], Any] = jax.tree.flatten(variables)
+    flat, structure = flattened
     if context.bound is None and context.autocast is None:
         values = [v._value if v._deferred_initializer is None else v._read() for v in flat]
     else:
@@ -161,7 +161,7 @@ def value_and_grad(
 
     Args:
         function: Returns a scalar loss, or a tuple `(loss, anything else)`.
-        variables: What to differentiate with respect to.
+        variables: The Variables to differentiate with respect to.
 
     Returns:
         A function with the arguments of `function` that returns `(its result, gradients)`,
@@ -192,19 +192,23 @@ def value_and_grad(
         assigned: dict[int, Variable] = {}
 
         def loss_of(values: list[Any]) -> tuple[Any, Any]:
-            with _bound(variables, values, open=True) as inside:
+            with _bound(variables, values, open=True) as bindings:
                 result = _values_in(function(*args, **kwargs))
             loss = result[0] if isinstance(result, tuple) else result
-            given = {id(v): value for v, value in zip(variables, values, strict=True)}
-            new = {k: v for k, v in inside.values.items() if k in inside.variables}
-            new = {k: v for k, v in new.items() if v is not given.get(k)}
-            assigned.update((k, inside.variables[k]) for k in new)
-            return _scalar(loss), (result, new)
+            # By id of a Variable; only those that the function has assigned.
+            old_values = {id(v): value for v, value in zip(variables, values, strict=True)}
+            new_values = {
+                key: value
+                for key, value in bindings.values.items()
+                if key in bindings.variables and value is not old_values.get(key)
+            }
+            assigned.update((key, bindings.variables[key]) for key in new_values)
+            return _scalar(loss), (result, new_values)
 
         with jax.named_scope("loss"):
             values = [v._read_uncast() for v in variables]
-            grads, (result, new) = jax.grad(loss_of, has_aux=True)(values)
-        for key, value in new.items():
+            grads, (result, new_values) = jax.grad(loss_of, has_aux=True)(values)
+        for key, value in new_values.items():
             assigned[key].assign(value)
         return result, grads
 
@@ -220,8 +224,14 @@ def _values_in(result: Any) -> Any:
 
 def _refuse_duplicates(flat: Sequence[Variable]) -> None:
     if len({id(variable) for variable in flat}) < len(flat):
-        twice = next(b for i, b in enumerate(flat) if any(b is other for other in flat[:i]))
-        raise ValueError(f"Variable {twice.path!r} is listed twice; its value would be ambiguous.")
+        duplicate = next(
+            variable
+            for i, variable in enumerate(flat)
+            if any(variable is earlier for earlier in flat[:i])
+        )
+        raise ValueError(
+            f"Variable {duplicate.path!r} is listed twice; its value would be ambiguous."
+        )
 
 
 def _scalar(given: Any) -> jax.Array:

@@ -20,7 +20,7 @@ _training: dict[tuple[int, int], int] = {}
 
 @contextlib.contextmanager
 def training(model: Any) -> Iterator[None]:
-    """Note that this thread trains a model inside the block."""
+    """Record that this thread trains a model inside the block."""
     key = (threading.get_ident(), id(model))
     with build_lock:
         _training[key] = _training.get(key, 0) + 1
@@ -34,7 +34,7 @@ def training(model: Any) -> Iterator[None]:
 
 
 def trained_by_another(model: Any = None) -> bool:
-    """Whether another thread trains a model, or any if none is given.
+    """Whether another thread trains the model, or any model if none is given.
 
     Example:
         >>> with training("model"):
@@ -43,9 +43,9 @@ def trained_by_another(model: Any = None) -> bool:
     """
     if not _training:
         return False
-    here = threading.get_ident()
+    this_thread = threading.get_ident()
     with build_lock:
         return any(
-            thread != here and (model is None or number == id(model))
-            for thread, number in _training
+            thread != this_thread and (model is None or model_id == id(model))
+            for thread, model_id in _training
         )

@@ -54,7 +54,7 @@ class Bindings:
         if id(variable) not in self.variables:
             if not self.open:
                 raise _assigned_unknown(variable)
-            # Kept alive, so that no other Variable can come to have the same id.
+            # The reference keeps the Variable alive, so that no other one can get the same id.
             self.variables[id(variable)] = variable
         self.values[id(variable)] = value
 
@@ -70,9 +70,14 @@ def autocast(dtype: str | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def computing_in(dtype: str, but: frozenset[int] = frozenset()) -> Iterator[None]:
-    """Layers that compute in float32 compute in `dtype` inside, except those with ids in `but`."""
-    outer, context.computing_in = context.computing_in, (dtype, but)
+def computing_in(dtype: str, excluded: frozenset[int] = frozenset()) -> Iterator[None]:
+    """Inside, layers with the compute dtype float32 compute in `dtype`, except some.
+
+    Args:
+        dtype: A half-precision float type.
+        excluded: Ids of the layers that keep float32.
+    """
+    outer, context.computing_in = context.computing_in, (dtype, excluded)
     try:
         yield
     finally:
@@ -191,7 +196,7 @@ class Variable:
         # Whether something else may refer to the array; then training must not overwrite it in
         # place.
         self._shared = False
-        # Number of threads that are reading it; likewise.
+        # Number of threads that are reading it. Meanwhile, training must not overwrite it either.
         self._readers = 0
         record_change()
         if shape is not None and resolve_shape(shape) != self._value.shape:
@@ -202,8 +207,8 @@ class Variable:
         initializer, self._deferred_initializer = self._deferred_initializer, None
         if initializer is not None:
             with jax.ensure_compile_time_eval():
-                held = self._held_dtype
-                value = _on_device(initializer(self.shape, dtype=held), held)
+                dtype = self._requested_dtype
+                value = _on_device(initializer(self.shape, dtype=dtype), dtype)
             if value.shape != self.shape:
                 raise _wrong_initial_shape(self.path, value.shape, self.shape)
             self._value = value
@@ -305,7 +310,7 @@ class Variable:
         """Add an array or number to the value.
 
         Args:
-            value: What is added; it broadcasts to the Variable's shape.
+            value: The array or number to add; it broadcasts to the Variable's shape.
 
         Returns:
             The Variable itself.
@@ -319,7 +324,7 @@ class Variable:
         """Subtract an array or number from the value.
 
         Args:
-            value: What is subtracted; it broadcasts to the Variable's shape.
+            value: The array or number to subtract; it broadcasts to the Variable's shape.
 
         Returns:
             The Variable itself.
@@ -350,11 +355,11 @@ class Variable:
 
         In the call of a layer with a mixed policy it is the one in which the layer reads it.
         """
-        held = self._held_dtype
-        return context.autocast if self._is_cast(held) else held  # type: ignore[return-value]
+        dtype = self._requested_dtype
+        return context.autocast if self._is_cast(dtype) else dtype  # type: ignore[return-value]
 
     @property
-    def _held_dtype(self) -> str:
+    def _requested_dtype(self) -> str:
         return self._narrowed_from or self._value.dtype.name
 
     def _is_cast(self, dtype: DTypeLike) -> bool:
@@ -397,7 +402,7 @@ class Variable:
 
     @shown_before_init
     def __repr__(self) -> str:
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self._held_dtype}>"
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self._requested_dtype}>"
 
 
 def _wrong_initial_shape(path: str, shape: Shape, expected: tuple[Any, ...]) -> ValueError:
@@ -439,8 +444,8 @@ def _on_device(value: Any, dtype: Any = None) -> jax.Array:
         )
     if host.dtype.kind in "OMm":
         raise TypeError(f"A Variable holds numbers; received {repr(value)[:80]}.")
-    wanted = jax.dtypes.canonicalize_dtype(host.dtype if dtype is None else dtype)
-    array: jax.Array = jax.device_put(host.astype(wanted))
+    jax_dtype = jax.dtypes.canonicalize_dtype(host.dtype if dtype is None else dtype)
+    array: jax.Array = jax.device_put(host.astype(jax_dtype))
     return array
 
 
@@ -451,10 +456,10 @@ def _operator(name: str, function: Callable[..., Any] | None = None) -> None:
         for other in others:
             if getattr(other, "__array_priority__", 0) > Variable.__array_priority__:
                 return NotImplemented  # a symbolic tensor, whose own operator adds to the graph
-        unboxed = [o.value if isinstance(o, Variable) else o for o in others]
+        arrays = [o.value if isinstance(o, Variable) else o for o in others]
         if function is not None:
-            return function(self.value, *unboxed)
-        return getattr(self.value, name)(*unboxed)
+            return function(self.value, *arrays)
+        return getattr(self.value, name)(*arrays)
 
     operator.__name__ = name
     setattr(Variable, name, operator)
@@ -462,8 +467,8 @@ def _operator(name: str, function: Callable[..., Any] | None = None) -> None:
 
 def _matmul(a: jax.Array, b: Any) -> jax.Array:
     # Products of int8 are added up in int32, as by `ops.matmul`.
-    wide = "int32" if a.dtype == getattr(b, "dtype", None) == "int8" else None
-    return jnp.matmul(a, b, preferred_element_type=wide)
+    sum_dtype = "int32" if a.dtype == getattr(b, "dtype", None) == "int8" else None
+    return jnp.matmul(a, b, preferred_element_type=sum_dtype)
 
 
 _OPERATORS = """
