@@ -100,20 +100,20 @@ def devices() -> list[Finding]:
         import jax
         import jax.numpy as jnp
 
-        found = jax.devices()
+        available = jax.devices()
         began = time.perf_counter()
         result = float(jax.jit(jax.grad(lambda x: jnp.sum(x**2)))(jnp.ones(3))[0])
         seconds = time.perf_counter() - began
     except Exception as error:
         remedy = "unset JAX_PLATFORMS" if chosen else "pip install --upgrade jax jaxlib"
         return [Finding("Devices", "broken", f"JAX cannot compute: {error}", remedy)]
-    kinds = sorted({f"{d.platform}: {d.device_kind}" for d in found})
-    text = f"{len(found)} ({', '.join(kinds)}); compiled and ran in {seconds:.2f} s"
+    kinds = sorted({f"{d.platform}: {d.device_kind}" for d in available})
+    text = f"{len(available)} ({', '.join(kinds)}); compiled and ran in {seconds:.2f} s"
     if result != 2:
         remedy = "pip install --force-reinstall jax jaxlib"
         return [Finding("Devices", "broken", f"{text}, with a wrong result: {result}", remedy)]
     findings = [Finding("Devices", "ok", text)]
-    if all(d.platform == "cpu" for d in found) and has_nvidia_gpu():
+    if all(d.platform == "cpu" for d in available) and has_nvidia_gpu():
         if chosen and "cuda" not in chosen and "gpu" not in chosen:
             remedy = f"unset JAX_PLATFORMS (it is {chosen})"
         else:
@@ -169,7 +169,7 @@ def data() -> list[Finding]:
                 "export LAMINA_DATASETS=the-folder-with-mnist.npz, or unset it",
             )
         )  # fmt: skip
-    here = ["Digits (bundled)"]
+    available = ["Digits (bundled)"]
     for module in (mnist, fashion_mnist):
         source = module.SOURCE
         if not locate.is_here(source):
@@ -177,12 +177,12 @@ def data() -> list[Finding]:
         try:
             module.load_data()
         except (OSError, ValueError) as error:
-            problem, *rest = str(error).splitlines()
-            remedy = rest[-1].strip().removeprefix("Fix: ") if rest else None
+            problem, *details = str(error).splitlines()
+            remedy = details[-1].strip().removeprefix("Fix: ") if details else None
             findings.append(Finding("Data", "broken", problem, remedy))
         else:
-            here.append(source.title)
-    findings.append(Finding("Data", "ok", ", ".join(here)))
+            available.append(source.title)
+    findings.append(Finding("Data", "ok", ", ".join(available)))
     missing = [m.SOURCE.title for m in (mnist, fashion_mnist) if not locate.is_here(m.SOURCE)]
     if missing:
         text = f"{' and '.join(missing)} would be fetched when first used"

@@ -115,8 +115,8 @@ def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
     wanted = len(flatten(structure))
     if len(leaves) != wanted:
         raise ValueError(f"The structure has {wanted} leaves; received {len(leaves)} to fill it.")
-    rest = iter(leaves)
-    return map_structure(lambda _: next(rest), structure)
+    remaining = iter(leaves)
+    return map_structure(lambda _: next(remaining), structure)
 
 
 @filter_traceback
@@ -222,10 +222,10 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
 
     if not top_down:
         structure = inside(structure)
-    found = func(structure)
-    if found is None:
+    result = func(structure)
+    if result is None:
         return inside(structure) if top_down else structure
-    return None if found is MAP_TO_NONE else found
+    return None if result is MAP_TO_NONE else result
 
 
 @filter_traceback
@@ -267,22 +267,22 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
             DeprecationWarning,
             stacklevel=frames_to_user(),
         )
-    one, other = _node(a), _node(b)
-    kinds = [None if node is None else node.kind for node in (one, other)]
+    node_a, node_b = _node(a), _node(b)
+    kinds = [None if node is None else node.kind for node in (node_a, node_b)]
     if kinds[0] is not kinds[1]:
         shown = ["a leaf" if kind is None else f"a {kind.__name__}" for kind in kinds]
         raise ValueError(
             f"The two structures don't have the same form: {shown[0]} stands against {shown[1]}.\n"
             f"  First: {_short(a)}\n  Second: {_short(b)}"
         )
-    if one is None or other is None:
+    if node_a is None or node_b is None:
         return
-    if one.keys != other.keys:
+    if node_a.keys != node_b.keys:
         raise ValueError(
             "The two structures don't have the same form: their keys or lengths differ.\n"
             f"  First: {_short(a)}\n  Second: {_short(b)}"
         )
-    for child, its_partner in zip(one.children, other.children, strict=True):
+    for child, its_partner in zip(node_a.children, node_b.children, strict=True):
         assert_same_structure(child, its_partner)
 
 
@@ -339,8 +339,8 @@ def _node(x: Any) -> _Node | None:
 
 
 def _dict_like(x: dict, keys: list, values: list) -> dict:
-    found = dict(zip(keys, values, strict=True))
-    in_order = {key: found[key] for key in x}
+    result = dict(zip(keys, values, strict=True))
+    in_order = {key: result[key] for key in x}
     if isinstance(x, defaultdict):
         return defaultdict(x.default_factory, in_order)
     return OrderedDict(in_order) if isinstance(x, OrderedDict) else in_order

@@ -26,7 +26,7 @@ def answer(model: Any, inputs: list[str], top: int, show: bool, json: bool) -> N
     read = read_inputs(model.input_contract, inputs)
     answers = Predictor(model).answers_to(read)
     if json:
-        console.print_json([found.to_json() for found in answers])
+        console.print_json([answered.to_json() for answered in answers])
     else:
         for remark in read.remarks:
             console.remark(readable(remark))
@@ -47,7 +47,7 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
     from lamina.diagnosis.verdict import percent
     from lamina.training.input_contract import UNKNOWN
 
-    read = [found for found in answers if found.error is None]
+    read = [answered for answered in answers if answered.error is None]
     if not read:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -56,10 +56,10 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
     if read[0].label is not None:
         table.add_column("confidence", justify="right")
         table.add_column("others")
-    for found in read:
-        name = Text(_short(found.input))
-        if found.label is None:
-            values = found.value if isinstance(found.value, list) else [found.value]
+    for answered in read:
+        name = Text(_short(answered.input))
+        if answered.label is None:
+            values = answered.value if isinstance(answered.value, list) else [answered.value]
             table.add_row(name, Text(", ".join(f"{value:,.6g}" for value in values)))
             continue
         likeliest = sorted((found.probabilities or {}).items(), key=lambda pair: -pair[1])
@@ -70,7 +70,7 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
             continue
         confidence, others = percent(found.confidence or 0.0), _shares(likeliest[1:top])
         table.add_row(
-            name, Text(readable(found.label), style="bold"), Text(confidence), Text(others)
+            name, Text(readable(answered.label), style="bold"), Text(confidence), Text(others)
         )
     console.console().print(table, soft_wrap=True)
     far = sum(bool(found.is_far) for found in read)

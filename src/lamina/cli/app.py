@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: As typed, without the program's name; the process's own for None.
     """
-    debug, rest = _take_debug(sys.argv[1:] if arguments is None else arguments)
+    debug, remaining_arguments = _take_debug(sys.argv[1:] if arguments is None else arguments)
     if debug:
         from lamina.core.configuration import (
             config,  # not before it is needed: `lamina --help` is to be quick
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config.disable_traceback_filtering()
     console.print_anything()
     try:
-        code = app(rest, prog_name="lamina", standalone_mode=False)
+        code = app(remaining_arguments, prog_name="lamina", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         if debug:
             raise
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(130) from None
     except Exception as error:
         if hasattr(error, "format_message"):  # what the parser raises
-            usage.show(error, rest)
+            usage.show(error, remaining_arguments)
             raise SystemExit(getattr(error, "exit_code", 2)) from None
         if debug:
             raise

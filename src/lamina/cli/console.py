@@ -97,5 +97,5 @@ def bar(fraction: float, width: int = 24) -> str:
         ('██  ', '▌ ')
     """
     eighths = round(fraction * width * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width)
+    full, remainder = divmod(eighths, 8)
+    return ("█" * full + (" ▏▎▍▌▋▊▉"[remainder] if remainder else "")).ljust(width)

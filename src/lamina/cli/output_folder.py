@@ -37,9 +37,9 @@ def holds_a_run(folder: Path) -> bool:
 
 def _next_free(folder: Path) -> Path:
     number = 2
-    while (found := folder.with_name(f"{folder.name}-{number}")).exists():
+    while (candidate := folder.with_name(f"{folder.name}-{number}")).exists():
         number += 1
-    return found
+    return candidate
 
 
 def _make_writable(folder: Path) -> None:

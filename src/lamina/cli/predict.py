@@ -83,14 +83,14 @@ def predict(
     wanted = model_inputs.input_form(network)
     pixels = model_inputs.expected_range(network, pixel_max)
     form = _form_for(network, like)
-    found: list[PictureInput | Exception] = []
+    pictures: list[PictureInput | Exception] = []
     paths = picture_inputs.picture_files(images)
     for path in paths:
         try:
-            found.append(picture_inputs.see(path, wanted, form, invert))
+            pictures.append(picture_inputs.see(path, wanted, form, invert))
         except (ValueError, OSError) as error:
-            found.append(error)
-    read = [one for one in found if not isinstance(one, Exception)]
+            pictures.append(error)
+    read = [item for item in pictures if not isinstance(item, Exception)]
     results: list[dict] = []
     if read:
         batch = np.stack([s.image for s in read]).reshape(-1, *wanted.shape) * pixels.pixel_max
@@ -107,8 +107,8 @@ def predict(
             picture_inputs.write_enlarged(picture.image, seen / f"{picture.path.stem}.png")
     answers = iter(results)
     told = [
-        {"image": str(path), "error": str(one)} if isinstance(one, Exception) else next(answers)
-        for path, one in zip(paths, found, strict=True)
+        {"image": str(path), "error": str(item)} if isinstance(item, Exception) else next(answers)
+        for path, item in zip(paths, pictures, strict=True)
     ]
     if json:
         if read:
@@ -126,7 +126,7 @@ def predict(
             _show(result, top)
             if show:
                 _draw(picture.image)
-    failures = [one for one in found if isinstance(one, Exception)]
+    failures = [item for item in pictures if isinstance(item, Exception)]
     for failure in failures:
         console.print_error(failure)
     if failures:
@@ -182,10 +182,12 @@ def _show(result: dict, top: int) -> None:
 
     path = escape(result["image"])
     if result["blank"]:
-        found = "[bold]blank[/bold], there is nothing to read"
+        finding = "[bold]blank[/bold], there is nothing to read"
         if result["uneven"]:
-            found = "[bold]no drawing found[/bold], nothing stands out from the ground, as in noise"
-        console.say(f"{path}: {found}")
+            finding = (
+                "[bold]no drawing found[/bold], nothing stands out from the ground, as in noise"
+            )
+        console.say(f"{path}: {finding}")
         return
     console.say(f"{path}: [bold]{result['class']}[/bold] ({percent(result['confidence'])})")
     likeliest = sorted(result["probabilities"].items(), key=lambda pair: -pair[1])[:top]

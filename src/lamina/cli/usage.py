@@ -49,11 +49,11 @@ def message(error: Any, typed: Sequence[str]) -> str:
     if type(error).__name__ == "BadParameter":
         return f"{_parameter(error)}: {_plainly(error.message)}{_received(error, typed)}"
     text: str = error.format_message()
-    found = re.match(r"No such command '(.*?)'", text)
-    if found and context is not None:
+    match = re.match(r"No such command '(.*?)'", text)
+    if match and context is not None:
         commands = list(getattr(context.command, "commands", {}))
-        hint = did_you_mean(found[1], commands) or f" There are {', '.join(commands)}."
-        return f"There is no command {found[1]!r}.{hint}"
+        hint = did_you_mean(match[1], commands) or f" There are {', '.join(commands)}."
+        return f"There is no command {match[1]!r}.{hint}"
     return text
 
 

@@ -90,7 +90,7 @@ def _hint(fullname: str) -> str | None:
     path = parts[1:]
     # The longest known beginning decides: `data.Dataset.range` is answered as `data`.
     for length in range(len(path), 0, -1):
-        found = table.get(".".join(path[:length]))
-        if found is not None:
-            return found
+        entry = table.get(".".join(path[:length]))
+        if entry is not None:
+            return entry
     return None

@@ -35,9 +35,9 @@ class PhysicalDevice(NamedTuple):
 
 
 def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
-    found = [(d.platform.upper(), d.id) for d in jax.devices()]
-    found += [("CPU", 0)] if all(kind != "CPU" for kind, _ in found) else []
-    devices = [PhysicalDevice(f"/physical_device:{kind}:{i}", kind) for kind, i in found]
+    known_devices = [(d.platform.upper(), d.id) for d in jax.devices()]
+    known_devices += [("CPU", 0)] if all(kind != "CPU" for kind, _ in known_devices) else []
+    devices = [PhysicalDevice(f"/physical_device:{kind}:{i}", kind) for kind, i in known_devices]
     return [d for d in devices if device_type in (None, d.device_type)]
 
 

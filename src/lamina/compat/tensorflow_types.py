@@ -33,14 +33,14 @@ class InvalidArgumentError(OpError):
 def narrow(dtype: Any) -> Any:
     """JAX's dtype for a dtype: float32 for float64, unless 64 bits are enabled."""
     requested = standardize_dtype(dtype)
-    found = jax.dtypes.canonicalize_dtype(np.dtype(requested))
-    if requested in _WIDE and found != requested and requested not in _warned:
+    narrow_dtype = jax.dtypes.canonicalize_dtype(np.dtype(requested))
+    if requested in _WIDE and narrow_dtype != requested and requested not in _warned:
         _warned.add(requested)
         warn(
-            f"{requested} is computed in {found.name} here, which has half of the digits.\n"
+            f"{requested} is computed in {narrow_dtype.name} here, which has half of the digits.\n"
             "  Fix: set JAX_ENABLE_X64=1 in the environment if the script needs 64 bits.",
         )
-    return found
+    return narrow_dtype
 
 
 def array(value: Any, dtype: Any = None) -> Any:
@@ -66,18 +66,25 @@ def same_types(name: str, first: Any, second: Any) -> None:
         InvalidArgumentError: If two tensors differ in type.
         TypeError: If one is of integers and the other a Python float.
     """
-    one, other = _type_of(first), _type_of(second)
-    if one is not None and other is not None:
-        if one != other:
+    first_type, second_type = _type_of(first), _type_of(second)
+    if first_type is not None and second_type is not None:
+        if first_type != second_type:
             raise InvalidArgumentError(
-                f"cannot compute {name} of tensors of types {one} and {other}: TensorFlow does not "
-                f"mix types.\n  Fix: tf.cast(x, tf.{other if 'float' in str(other) else one})."
+                f"cannot compute {name} of tensors of types {first_type} and {second_type}: "
+                "TensorFlow does not "
+                "mix types.\n  Fix: tf.cast(x, "
+                f"tf.{second_type if 'float' in str(second_type) else first_type})."
             )
         return
-    for whole, number in ((one, second), (other, first)):
-        if isinstance(number, float) and whole is not None and jnp.issubdtype(whole, jnp.integer):
+    for integer_type, number in ((first_type, second), (second_type, first)):
+        if (
+            isinstance(number, float)
+            and integer_type is not None
+            and jnp.issubdtype(integer_type, jnp.integer)
+        ):
             raise TypeError(
-                f"Cannot convert {number} to a tensor of type {whole} in {name}: TensorFlow does "
+                f"Cannot convert {number} to a tensor of type {integer_type} in {name}: TensorFlow "
+                "does "
                 "not mix types.\n  Fix: tf.cast(x, tf.float32)."
             )
 

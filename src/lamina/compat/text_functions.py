@@ -40,15 +40,17 @@ def regex_replace(
     input: Any, pattern: str, rewrite: str, replace_global: bool = True, name: Any = None
 ) -> np.ndarray:
     """Every match of a pattern replaced; `\\1` in `rewrite` is its first group, `\\0` all of it."""
-    found = re.compile(pattern)
+    expression = re.compile(pattern)
     rewrite = re.sub(r"\\(\d)", r"\\g<\1>", rewrite)
-    return _each(lambda text: found.sub(rewrite, text, count=0 if replace_global else 1), input)
+    return _each(
+        lambda text: expression.sub(rewrite, text, count=0 if replace_global else 1), input
+    )
 
 
 def regex_full_match(input: Any, pattern: str, name: Any = None) -> np.ndarray:
     """Whether each text as a whole matches a pattern."""
-    found = re.compile(pattern)
-    return _each(lambda text: found.fullmatch(text) is not None, input, bool)
+    expression = re.compile(pattern)
+    return _each(lambda text: expression.fullmatch(text) is not None, input, bool)
 
 
 def length(input: Any, unit: str = "BYTE", name: Any = None) -> np.ndarray:

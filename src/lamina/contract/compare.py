@@ -58,11 +58,11 @@ def difference(known: InputRange, array: Any) -> Difference | None:
 
 
 def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
-    largest, before = np.nanmax(np.abs(rows)), max(abs(known.low), abs(known.high))
+    largest, largest_before = np.nanmax(np.abs(rows)), max(abs(known.low), abs(known.high))
     usual = math.hypot(known.mean, known.spread)
-    if not largest or not before or not usual or not np.isfinite(largest):
+    if not largest or not largest_before or not usual or not np.isfinite(largest):
         return None
-    ratio = float(largest / before)
+    ratio = float(largest / largest_before)
     # A few extreme values are no other scale: all of them would have to be larger, or smaller.
     typical = math.sqrt(float(np.nanmean(rows**2))) / usual
     if rows.size < _FEWEST or not (
@@ -74,12 +74,13 @@ def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
     if ratio < 1 and largest > abs(known.mean) + known.spread / _ANOTHER_SCALE:
         return None
     factor = _round_factor(ratio if ratio > 1 else 1 / ratio)
-    more = "larger" if ratio > 1 else "smaller"
+    direction = "larger" if ratio > 1 else "smaller"
     fix = f"{known.name} / {factor:g}" if ratio > 1 else f"{known.name} * {factor:g}"
     return Difference(
         "scale",
-        f"its values are about {factor:,g} times {more} than in training: up to {largest:,.4g} in "
-        f"place of {before:,.4g}",
+        f"its values are about {factor:,g} times {direction} than in training: up to "
+        f"{largest:,.4g} in "
+        f"place of {largest_before:,.4g}",
         fix,
     )
 
@@ -95,12 +96,12 @@ def _inverted(known: InputRange, rows: np.ndarray) -> Difference | None:
     swapped = known.low + known.high - known.mean
     if abs(mean - known.mean) < _FAR * error or abs(mean - swapped) > abs(mean - known.mean) / 2:
         return None
-    whole = f"{known.low + known.high:.3g}"
+    low_plus_high = f"{known.low + known.high:.3g}"
     return Difference(
         "inverted",
         f"light and dark seem to be swapped: its mean is {mean:.3g}, in training it was "
         f"{known.mean:.3g} of {known.low:g} to {known.high:g}",
-        f"{whole} - {known.name}",
+        f"{low_plus_high} - {known.name}",
     )
 
 
@@ -108,15 +109,19 @@ def _swapped_channels(known: InputRange, rows: np.ndarray) -> Difference | None:
     """Blue, green, red in place of red, green, blue: the means of the channels are swapped."""
     if len(known.channels) != 3 or rows.ndim != 4 or rows.shape[-1] != 3:
         return None
-    before, now = np.array(known.channels), rows.mean(axis=(0, 1, 2))
+    means_before, means = np.array(known.channels), rows.mean(axis=(0, 1, 2))
     error = known.sample_spread / math.sqrt(len(rows))
-    red_to_blue, was = now[0] - now[2], before[0] - before[2]
-    if not error or abs(was) < _FAR * error or abs(red_to_blue + was) > _NEAR * error:
+    red_to_blue, red_to_blue_before = means[0] - means[2], means_before[0] - means_before[2]
+    if (
+        not error
+        or abs(red_to_blue_before) < _FAR * error
+        or abs(red_to_blue + red_to_blue_before) > _NEAR * error
+    ):
         return None
     return Difference(
         "channels",
         "its channels seem to be blue, green, red: their means are "
-        f"{_numbers(now)}, in training they were {_numbers(before)}",
+        f"{_numbers(means)}, in training they were {_numbers(means_before)}",
         f"{known.name}[..., ::-1]",
     )
 

@@ -610,9 +610,9 @@ def _row(element: Any, number: int) -> Any:
 
 
 def _leaves(element: Any) -> list:
-    found: list = []
-    _each(found.append, element)
-    return found
+    leaves: list = []
+    _each(leaves.append, element)
+    return leaves
 
 
 def _rows(value: Any) -> Any:

@@ -28,8 +28,8 @@ class Ink:
 
     def box(self) -> tuple[slice, slice]:
         """Rows and columns of the bounding box."""
-        there = self.strength > 0.25
-        rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+        is_ink = self.strength > 0.25
+        rows, columns = np.flatnonzero(is_ink.any(axis=1)), np.flatnonzero(is_ink.any(axis=0))
         return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
@@ -114,9 +114,9 @@ def _robust_fit(at: np.ndarray, colours: np.ndarray) -> np.ndarray:
     for _ in range(8):
         weight = 1 / (1 + (off / max(2 * float(np.median(off)), 0.01)) ** 2)
         weighted = at.T * weight
-        found = np.linalg.lstsq(weighted @ at, weighted @ colours, rcond=None)[0]
-        off = np.abs(colours - at @ found).mean(axis=1)
-    return found
+        coefficients = np.linalg.lstsq(weighted @ at, weighted @ colours, rcond=None)[0]
+        off = np.abs(colours - at @ coefficients).mean(axis=1)
+    return coefficients
 
 
 def _two_groups(values: np.ndarray) -> float:

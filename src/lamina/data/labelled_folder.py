@@ -141,29 +141,29 @@ class LabelledFolder:
         return files._replace(paths=files.paths[where], labels=labels)
 
     def _subfolders(self) -> list[str]:
-        there = sorted(
+        subfolders = sorted(
             entry.name
             for entry in os.scandir(self.directory)
             if entry.is_dir() and not entry.name.startswith(".")
         )
         if self.class_names is None:
-            return there
-        missing = [name for name in self.class_names if name not in there]
+            return subfolders
+        missing = [name for name in self.class_names if name not in subfolders]
         if missing:
             raise ValueError(
                 f"class_names has {missing[0]!r}, and {self.directory} has no subfolder of that "
-                f"name.\n  Its subfolders: {', '.join(there) or 'none'}."
+                f"name.\n  Its subfolders: {', '.join(subfolders) or 'none'}."
             )
         return list(self.class_names)
 
     def _files_in(self, folder: str) -> list[str]:
-        found = []
+        paths = []
         for path, _, names in sorted(os.walk(folder, followlinks=self.follow_links)):
             wanted = [name for name in sorted(names) if name.lower().endswith(self.formats)]
             inside = os.path.relpath(path, self.directory)
             start = self.directory if inside == "." else os.path.join(self.directory, inside)
-            found += [os.path.join(start, name) for name in wanted]
-        return found
+            paths += [os.path.join(start, name) for name in wanted]
+        return paths
 
     def _given_labels(self, files: int) -> list[int]:
         if len(self.labels) != files:

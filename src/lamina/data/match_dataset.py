@@ -117,8 +117,8 @@ def has_form(picture: Picture, form: ImageForm) -> bool:
         return False
     if form.longest == max(image.shape):
         return bool(np.median(edge_of(image)) < 0.25)
-    there = np.argwhere(image > 0.1)
-    sides = there.max(axis=0) - there.min(axis=0) + 1
+    ink_positions = np.argwhere(image > 0.1)
+    sides = ink_positions.max(axis=0) - ink_positions.min(axis=0) + 1
     off = np.abs(_centre(image) - np.array(image.shape) / 2 - 0.5).max()
     return bool(edge_of(image).max() < 0.1 and sides.max() <= form.longest + 1 and off < 1.5)
 
@@ -135,10 +135,10 @@ def _placed(ink: Ink, form: ImageForm) -> np.ndarray:
     # MNIST has the centre of mass in the middle of pixel 14 of 28.
     aim = np.array([form.height, form.width]) / 2 + (0.5 if form.centred_by == "mass" else 0)
     corner = aim * scale - middle  # of what is cut out, in the image, in pixels of the picture
-    whole = np.array([form.height, form.width]) * scale
+    scaled_size = np.array([form.height, form.width]) * scale
     # All of it stays inside, even if its centre of mass is far from its middle.
-    corner = np.clip(corner, 0, np.maximum(whole - sides, 0))
-    margin = np.ceil(whole).astype(int) + 1
+    corner = np.clip(corner, 0, np.maximum(scaled_size - sides, 0))
+    margin = np.ceil(scaled_size).astype(int) + 1
     page = np.pad(cut, [(n, n) for n in margin]).astype("float32")
     top, left = margin - corner
     filter = Image.Resampling.BOX if scale > 2 else Image.Resampling.BICUBIC
@@ -146,7 +146,7 @@ def _placed(ink: Ink, form: ImageForm) -> np.ndarray:
         Image.fromarray(page).resize(
             (form.width, form.height),
             filter,
-            box=(left, top, left + whole[1], top + whole[0]),
+            box=(left, top, left + scaled_size[1], top + scaled_size[0]),
         )
     )
     image = np.clip(image, 0, None)

@@ -117,8 +117,10 @@ def _deep(values: np.ndarray) -> tuple[np.ndarray, str]:
     low, high = float(values.min()), float(values.max())
     if low < 0:
         values, high = values - low, high - low
-    whole = bool((values == np.round(values)).all())
-    scale = next((s for s in _FULL_SCALES if high <= s and not (whole and s == 1)), high)
+    has_only_integers = bool((values == np.round(values)).all())
+    scale = next(
+        (s for s in _FULL_SCALES if high <= s and not (has_only_integers and s == 1)), high
+    )
     return values / scale, (
         f"has grey values up to {high:g}, more than 8 bits; taken as 0…{scale:g}"
     )

@@ -9,13 +9,13 @@ from lamina.datasets import cifar_batches, locate, published
 
 
 def _decode(contents: Mapping[str, bytes]) -> dict[str, np.ndarray]:
-    found = {}
+    arrays = {}
     for part in ("train", "test"):
         for name, array in cifar_batches.batches(
             [contents[part]], ["fine_labels", "coarse_labels"]
         ).items():
-            found[f"{name}_{part}"] = array
-    return found
+            arrays[f"{name}_{part}"] = array
+    return arrays
 
 
 SOURCE = published.Archive(

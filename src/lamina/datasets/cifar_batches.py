@@ -23,13 +23,13 @@ def batches(contents: Sequence[bytes], label_keys: Sequence[str]) -> dict[str, n
         `(pictures, 1)`.
     """
     parts = [_by_name(read_pickle(batch)) for batch in contents]
-    found = {"x": np.concatenate([_pictures(part["data"]) for part in parts])}
+    arrays = {"x": np.concatenate([_pictures(part["data"]) for part in parts])}
     for key in label_keys:
         labels = np.concatenate([np.asarray(part[key]) for part in parts])
-        if labels.dtype.kind not in "iu" or len(labels) != len(found["x"]):
+        if labels.dtype.kind not in "iu" or len(labels) != len(arrays["x"]):
             raise ValueError(f"its {key} do not belong to its pictures")
-        found[key] = labels.astype("uint8")[:, None]
-    return found
+        arrays[key] = labels.astype("uint8")[:, None]
+    return arrays
 
 
 def in_data_format(x: np.ndarray) -> np.ndarray:

@@ -72,10 +72,10 @@ def idx(folder: Path) -> Container | None:
     files = []
     for stem, kind in IDX_STEMS.values():
         names = (f"{stem}{separator}{kind}-ubyte{end}" for separator in "-." for end in ("", ".gz"))
-        found = next((folder / name for name in names if (folder / name).is_file()), None)
-        if found is None:
+        path = next((folder / name for name in names if (folder / name).is_file()), None)
+        if path is None:
             return None
-        files.append(found)
+        files.append(path)
     return Container(tuple(files), _read_idx_files)
 
 
@@ -123,7 +123,7 @@ def arrays_in_npz(
     Raises:
         ValueError: If it is damaged, or unpacks to much more than data does.
     """
-    found = {}
+    arrays = {}
     with ZipFile(file) as archive:
         packed = sum(info.compress_size for info in archive.infolist())
         for info in archive.infolist():
@@ -132,8 +132,8 @@ def arrays_in_npz(
                 continue
             if info.file_size > loading_budget(packed):
                 raise ValueError(f"{ascii(name)} claims to be {info.file_size:,} bytes")
-            found[name] = read_npy(archive.read(info), pickled)
-    return found
+            arrays[name] = read_npy(archive.read(info), pickled)
+    return arrays
 
 
 def _read_idx_files(files: tuple[Path, ...]) -> dict[str, np.ndarray]:

@@ -50,9 +50,9 @@ def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
 
 
 def _read() -> tuple[np.ndarray, np.ndarray]:
-    found = find_spec("sklearn")
+    spec = find_spec("sklearn")
     # Importing scikit-learn takes seconds; its data file is read in milliseconds.
-    for folder in (found.submodule_search_locations or ()) if found else ():
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
         file = Path(folder, "datasets", "data", "digits.csv.gz")
         if file.is_file():
             with gzip.open(file) as lines:

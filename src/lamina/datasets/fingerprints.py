@@ -44,9 +44,10 @@ def difference(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Expected
             )
     # Digests last: they cost a pass over all bytes.
     for name, wanted in expected.items():
-        found = digest(arrays[name])
-        if found != wanted.digest:
+        actual = digest(arrays[name])
+        if actual != wanted.digest:
             return (
-                f"{name} holds other values (SHA-256 {found[:12]}…, expected {wanted.digest[:12]}…)"
+                f"{name} holds other values (SHA-256 {actual[:12]}…, expected "
+                f"{wanted.digest[:12]}…)"
             )
     return None

@@ -72,9 +72,9 @@ def _array_in(contents: bytes, pickled: bool) -> np.ndarray:
         if not isinstance(array, np.ndarray) or array.shape != shape:
             raise ValueError(f"its pickle is not the array of shape {shape} that its head promises")
         return array
-    promised, there = math.prod(shape) * dtype.itemsize, len(contents) - file.tell()
-    if promised != there:
-        raise ValueError(f"it holds {there:,} bytes, and its head promises {promised:,}")
+    promised, available = math.prod(shape) * dtype.itemsize, len(contents) - file.tell()
+    if promised != available:
+        raise ValueError(f"it holds {available:,} bytes, and its head promises {promised:,}")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 
@@ -157,6 +157,6 @@ def _plain(value: Any, known: dict[int, Any]) -> Any:
             known[id(value)] = {key: _plain(item, known) for key, item in value.items()}
         else:
             # Reviews are long lists of integers, which need no conversion.
-            whole = all(type(v) is int for v in value)
-            known[id(value)] = value if whole else [_plain(v, known) for v in value]
+            are_integers = all(type(v) is int for v in value)
+            known[id(value)] = value if are_integers else [_plain(v, known) for v in value]
     return known[id(value)]

@@ -85,7 +85,7 @@ class Archive:
         )
 
     def _unpack(self, path: Path) -> dict[str, bytes]:
-        found = {}
+        arrays = {}
         try:
             # Gone through once, in order; nothing is written to the disk.
             with tarfile.open(path, "r|gz") as archive:
@@ -93,12 +93,12 @@ class Archive:
                     name = Path(entry.name).name
                     if entry.isfile() and name in self.members:
                         file = archive.extractfile(entry)
-                        found[name] = file.read() if file else b""
+                        arrays[name] = file.read() if file else b""
         except tarfile.TarError as error:
             raise ValueError(f"it is not a .tar.gz archive, or not a complete one ({error})") from (
                 error
             )
-        return found
+        return arrays
 
     def _checked(self, contents: Mapping[str, bytes]) -> Mapping[str, bytes]:
         missing = sorted(set(self.members) - set(contents))
@@ -116,10 +116,10 @@ def checked(contents: bytes, checksum: str, name: str = "the file") -> bytes:
         ValueError: If the checksum differs.
     """
     kind, _, expected = checksum.partition(":")
-    found = hashlib.new(kind, contents, usedforsecurity=False).hexdigest()
-    if found != expected:
+    actual = hashlib.new(kind, contents, usedforsecurity=False).hexdigest()
+    if actual != expected:
         raise ValueError(
-            f"{name} is not the one that was published ({kind.upper()} {found[:12]}…, expected "
+            f"{name} is not the one that was published ({kind.upper()} {actual[:12]}…, expected "
             f"{expected[:12]}…)"
         )
     return contents

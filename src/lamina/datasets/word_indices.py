@@ -51,13 +51,15 @@ class Words:
     def frequent(self, texts: list[list[int]], last: int) -> np.ndarray:
         """The texts with rare and skipped words left out, as an array of lists."""
         end = self.num_words or last
-        found = np.empty(len(texts), dtype=object)
+        kept_words = np.empty(len(texts), dtype=object)
         for i, text in enumerate(texts):
             if self.oov_char is None:
-                found[i] = [word for word in text if self.skip_top <= word < end]
+                kept_words[i] = [word for word in text if self.skip_top <= word < end]
             else:
-                found[i] = [word if self.skip_top <= word < end else self.oov_char for word in text]
-        return found
+                kept_words[i] = [
+                    word if self.skip_top <= word < end else self.oov_char for word in text
+                ]
+        return kept_words
 
 
 def last_number(*texts: list[list[int]]) -> int:

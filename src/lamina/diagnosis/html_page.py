@@ -158,11 +158,11 @@ class _Showing:
             return Shown("", samples.in_words(x, place), truth, said)
         image = np.asarray(images[place], dtype="float64")
         # One scale for all images, from the first few; otherwise a dim image would look bright.
-        some = np.asarray(images[:64], dtype="float64")
-        low = min(0.0, float(some.min()))
-        top = max(float(some.max()) - low, 1e-9)
-        edge = (some[:, 0] - low) / top
-        is_ink = some.shape[3:] in ((), (1,)) and float(np.median(edge)) < 0.1
+        first_images = np.asarray(images[:64], dtype="float64")
+        low = min(0.0, float(first_images.min()))
+        top = max(float(first_images.max()) - low, 1e-9)
+        edge = (first_images[:, 0] - low) / top
+        is_ink = first_images.shape[3:] in ((), (1,)) and float(np.median(edge)) < 0.1
         return Shown(charts.thumbnail(image - low, top), "", truth, said, is_ink)
 
 
@@ -174,8 +174,8 @@ def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
         between = f"between {percent(low)} and {percent(high)}"
         tiles.append(("Test accuracy", percent(accuracy), between))
         if outcome.train is not None:
-            on = f"after training, on {outcome.train_measured:,} {outcome.noun}"
-            tiles.append(("Training accuracy", percent(outcome.train["accuracy"]), on))
+            measured_on = f"after training, on {outcome.train_measured:,} {outcome.noun}"
+            tiles.append(("Training accuracy", percent(outcome.train["accuracy"]), measured_on))
     for name, value in outcome.test.items():
         if name == "accuracy" or (name.endswith("accuracy") and outcome.kind == "classes"):
             continue
@@ -221,12 +221,12 @@ def _matrix(outcome: Outcome, show: _Showing) -> tuple[list[list[Cell]], list[Pa
     order = sorted(np.ndindex(confusion.shape), key=lambda cell: (right[cell], cell))
     panels, room, opened = [], _IN_ALL_CELLS, {}
     for row, column in order:
-        there = np.flatnonzero((outcome.y_true == row) & (y_pred == column))
-        if not len(there) or room <= 0:
+        positions = np.flatnonzero((outcome.y_true == row) & (y_pred == column))
+        if not len(positions) or room <= 0:
             continue
         # The mistakes with the highest probability, and the correct ones with the lowest.
         sign = 1 if row == column else -1
-        chosen = there[np.argsort(sign * certainty[there], kind="stable")][:_IN_A_CELL]
+        chosen = positions[np.argsort(sign * certainty[positions], kind="stable")][:_IN_A_CELL]
         room -= len(chosen)
         name = f"cell-{row}-{column}"
         opened[row, column] = name
@@ -236,7 +236,7 @@ def _matrix(outcome: Outcome, show: _Showing) -> tuple[list[list[Cell]], list[Pa
             if row == column
             else f"{names[row]} taken for {names[column]}"
         )
-        panels.append(Panel(name, title, shown, len(there) - len(chosen)))
+        panels.append(Panel(name, title, shown, len(positions) - len(chosen)))
     cells = [
         [
             Cell(int(n), float(s), row == column, opened.get((row, column), ""))
@@ -270,14 +270,14 @@ def _mistakes(outcome: Outcome, show: _Showing, count: int = 24) -> list[Shown]:
     if outcome.kind == "other":
         return []
     names = outcome.class_names
-    found = []
+    panels = []
     for number in confident_mistakes(outcome.y_true, outcome.probabilities, count):
         row = outcome.probabilities[number]
         # Not to be broken between number and sign.
         certainty = percent(float(row.max())).replace(" ", "\N{NO-BREAK SPACE}")
         said = f"{names[row.argmax()]}, {certainty}"
-        found.append(show.of_test(int(number), f"is {names[outcome.y_true[number]]}", said))
-    return found
+        panels.append(show.of_test(int(number), f"is {names[outcome.y_true[number]]}", said))
+    return panels
 
 
 def _counts(outcome: Outcome) -> str:
@@ -327,5 +327,5 @@ def _versions() -> str:
 def _duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"
+    minutes, whole_seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {whole_seconds} s"

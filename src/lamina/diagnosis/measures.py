@@ -62,10 +62,10 @@ def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np
 def per_class(confusion: np.ndarray, class_names: tuple[str, ...]) -> list[ClassMeasures]:
     """Precision and recall of every class; 0 if there are no such samples or predictions."""
     right = np.diag(confusion)
-    called, are = confusion.sum(axis=0), confusion.sum(axis=1)
+    predicted, actual = confusion.sum(axis=0), confusion.sum(axis=1)
     return [
         ClassMeasures(name, int(n), _share(hit, c), _share(hit, n), int(c))
-        for name, hit, c, n in zip(class_names, right, called, are, strict=True)
+        for name, hit, c, n in zip(class_names, right, predicted, actual, strict=True)
     ]
 
 

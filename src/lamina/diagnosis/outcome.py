@@ -148,18 +148,18 @@ def measure(
     test = _evaluated(model, x, y)
     trained, train_data, count = None, None, 0
     if train is not None:
-        some, targets = samples.first_of(train[0], _MOST), samples.first_of(train[1], _MOST)
-        count = samples.count_of(some)
-        trained = _evaluated(model, some, targets)
+        train_x, targets = samples.first_of(train[0], _MOST), samples.first_of(train[1], _MOST)
+        count = samples.count_of(train_x)
+        trained = _evaluated(model, train_x, targets)
         if kind == "classes":
-            answers = model.predict(some, verbose=0)
-            some, targets = _answered(answers, some, targets)
+            answers = model.predict(train_x, verbose=0)
+            train_x, targets = _answered(answers, train_x, targets)
             said = as_probabilities(np.asarray(answers))
             truth = _class_numbers(np.asarray(targets), _width(predictions))
             trained["accuracy"] = float(np.mean(said.argmax(axis=1) == truth))
-            train_data = (some, truth)
+            train_data = (train_x, truth)
         else:
-            train_data = (some, np.asarray(targets))
+            train_data = (train_x, np.asarray(targets))
     if kind == "classes":
         test["accuracy"] = float(np.mean(outputs.argmax(axis=1) == y_true))
     told: Mapping[str, Any] = getattr(history, "history", history) or {}
@@ -213,8 +213,8 @@ def _class_numbers(targets: np.ndarray, classes: int) -> Any:
     if targets.size != len(targets):
         return None
     flat = targets.reshape(-1)
-    whole = (flat == np.round(flat)).all() and flat.min() >= 0 and flat.max() < classes
-    return flat.astype("int64") if whole else None
+    are_class_numbers = (flat == np.round(flat)).all() and flat.min() >= 0 and flat.max() < classes
+    return flat.astype("int64") if are_class_numbers else None
 
 
 def _answered(predictions: Any, x: Any, y: Any) -> tuple[Any, Any]:

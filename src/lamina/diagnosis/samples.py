@@ -77,7 +77,7 @@ def as_images(x: Any) -> np.ndarray | None:
     return None
 
 
-def in_words(x: Any, place: int, most: int = 120) -> str:
+def in_words(x: Any, place: int, max_length: int = 120) -> str:
     """One sample in a line of text."""
     if is_table(x):
         x = {str(name): x[name].to_numpy() for name in x.columns}
@@ -87,7 +87,7 @@ def in_words(x: Any, place: int, most: int = 120) -> str:
         text = "; ".join(_value(np.asarray(part)[place]) for part in x)
     else:
         text = _value(rows_at(x, place))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 
 def _value(value: Any) -> str:

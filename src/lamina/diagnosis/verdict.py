@@ -151,11 +151,11 @@ def judge_numbers(y_true: np.ndarray, y_pred: np.ndarray, noun: str = "samples")
     error = float(np.abs(y_true - y_pred).mean())
     if not math.isfinite(error):
         return Verdict("diverged", "Training diverged: predictions are no longer finite numbers.")
-    of_mean = float(np.abs(y_true - y_true.mean()).mean())
+    error_of_mean = float(np.abs(y_true - y_true.mean()).mean())
     return Verdict(
-        "numbers" if error < of_mean else "no better than the mean",
+        "numbers" if error < error_of_mean else "no better than the mean",
         f"Off by {error:.3g} on average on {len(y_true):,} {noun} it has never seen; always saying "
-        f"their mean would be off by {of_mean:.3g}.",
+        f"their mean would be off by {error_of_mean:.3g}.",
     )
 
 

@@ -113,8 +113,10 @@ class Distiller(Model):
     def _extractor(self, role: str) -> Model | None:
         """A model that gives the features of the named layers with the outputs."""
         model = getattr(self, role)
-        found = [getattr(loss, f"{role}_layer_name", None) for loss in self.distillation_losses]
-        names = [name for name in dict.fromkeys(found) if name]
+        layer_names = [
+            getattr(loss, f"{role}_layer_name", None) for loss in self.distillation_losses
+        ]
+        names = [name for name in dict.fromkeys(layer_names) if name]
         if not names:
             return None
         outputs = {name: model.get_layer(name=name).output for name in names}
@@ -261,11 +263,13 @@ def _refuse_unlike(teacher: Any, student: Any) -> None:
         if not isinstance(model, Model):
             raise ValueError(f"Distiller: the {role} must be a Model; received {model!r}.")
     for what in ("inputs", "outputs"):
-        one, other = getattr(teacher, what, None), getattr(student, what, None)
-        if not one or not other:
+        of_teacher, of_student = getattr(teacher, what, None), getattr(student, what, None)
+        if not of_teacher or not of_student:
             continue  # a subclassed model is found out when it is called
-        shapes = [[tuple(t.shape) for t in jax.tree.leaves(side)] for side in (one, other)]
-        types = [[t.dtype for t in jax.tree.leaves(side)] for side in (one, other)]
+        shapes = [
+            [tuple(t.shape) for t in jax.tree.leaves(side)] for side in (of_teacher, of_student)
+        ]
+        types = [[t.dtype for t in jax.tree.leaves(side)] for side in (of_teacher, of_student)]
         if not _alike(*shapes):
             raise ValueError(
                 f"The {what} of teacher and student must have the same shapes; the teacher's are "

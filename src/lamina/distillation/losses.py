@@ -242,10 +242,10 @@ def _resolved(loss: LossLike, owner: str) -> Any:
     """Names in a structure become losses; at least one must not be None."""
     if isinstance(loss, dict) and "class_name" in loss:
         return losses.get(loss)
-    found = jax.tree.map(losses.get, loss, is_leaf=_is_none)
-    if all(value is None for value in jax.tree.leaves(found, is_leaf=_is_none)):
+    resolved = jax.tree.map(losses.get, loss, is_leaf=_is_none)
+    if all(value is None for value in jax.tree.leaves(resolved, is_leaf=_is_none)):
         raise ValueError(f"{owner} needs a loss for at least one output; received {loss!r}.")
-    return found
+    return resolved
 
 
 def _refuse_other_structure(loss: LossLike, outputs: Any, owner: str) -> None:
@@ -269,9 +269,9 @@ def _described(structure: Any) -> str:
     return "one value"
 
 
-def _sum_over_outputs(one: Callable, loss: LossLike, teacher: Any, student: Any) -> Any:
+def _sum_over_outputs(loss_of_output: Callable, loss: LossLike, teacher: Any, student: Any) -> Any:
     def of_output(loss: LossLike, teacher: Any, student: Any) -> Any:
-        return 0.0 if loss is None else one(loss, teacher, student)
+        return 0.0 if loss is None else loss_of_output(loss, teacher, student)
 
     values = jax.tree.map(of_output, loss, teacher, student, is_leaf=_is_none)
     return jnp.sum(jnp.stack([jnp.asarray(value) for value in jax.tree.leaves(values)]))

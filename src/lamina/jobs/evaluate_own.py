@@ -60,16 +60,16 @@ def evaluate_own(model: Any, source: str, batch_size: int = 256) -> OwnEvaluatio
 
 
 def _folder(contract: Contract, folder: Path) -> tuple[Any, np.ndarray, dict[str, str]]:
-    found = find_files(folder, PICTURES if contract.kind == "images" else TEXTS)
-    if found.classes is None:
+    files = find_files(folder, PICTURES if contract.kind == "images" else TEXTS)
+    if files.classes is None:
         raise ValueError(
             f"Nothing says what class the files in {folder} are of.\n"
             "  Expected: a subfolder for every class."
         )
-    inputs = read_inputs(contract, list(map(str, found.paths)))
-    class_of = dict(zip(map(str, found.paths), found.classes, strict=True))
+    inputs = read_inputs(contract, list(map(str, files.paths)))
+    class_of = dict(zip(map(str, files.paths), files.classes, strict=True))
     y = _labels(contract, [class_of[name] for name in inputs.names])
-    return inputs.x, y, {**{o.what: o.why for o in found.left_out}, **inputs.errors}
+    return inputs.x, y, {**{o.what: o.why for o in files.left_out}, **inputs.errors}
 
 
 def _table(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, str]]:

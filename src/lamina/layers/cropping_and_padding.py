@@ -238,9 +238,9 @@ def _pairs(amounts: Any, rank: int, name: str) -> tuple[Pair, ...]:
     elif rank == 1:
         amounts = [amounts]
     if not isinstance(amounts, Sequence) or len(amounts) != rank:
-        each = "one for every axis, " if rank > 1 else ""
+        alternative = "one for every axis, " if rank > 1 else ""
         raise ValueError(
-            f"{name} must be a whole number or {each}a number or a pair (before, after); "
+            f"{name} must be a whole number or {alternative}a number or a pair (before, after); "
             f"received {amounts!r}."
         )
     return tuple(windows.per_axis(amount, 2, name, minimum=0) for amount in amounts)

@@ -225,13 +225,13 @@ class _Terms(NamedTuple):
 
 def _parsed(equation: Any, bias_axes: Any) -> _Terms:
     form = r"(\.{3})?([a-zA-Z]+)(\.{3})?,([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)(\.{3})?"
-    found = re.fullmatch(form, equation.replace(" ", "")) if isinstance(equation, str) else None
-    if not found or found[1] != found[5] or found[3] != found[7] or (found[1] and found[3]):
+    parts = re.fullmatch(form, equation.replace(" ", "")) if isinstance(equation, str) else None
+    if not parts or parts[1] != parts[5] or parts[3] != parts[7] or (parts[1] and parts[3]):
         raise ValueError(
             "EinsumDense: the equation must read 'ab,bc->ac', '...ab,bc->...ac' or "
             f"'ab...,bc->ac...'; received {equation!r}."
         )
-    source, kernel, output = found[2], found[4], found[6]
+    source, kernel, output = parts[2], parts[4], parts[6]
     for letter in kernel:
         if letter not in source + output:
             raise ValueError(
@@ -249,4 +249,4 @@ def _parsed(equation: Any, bias_axes: Any) -> _Terms:
             f"EinsumDense: bias_axes must be letters of the output {output!r}, or None; "
             f"received {bias_axes!r}."
         )
-    return _Terms(source, kernel, output, "left" if found[1] else "right" if found[3] else None)
+    return _Terms(source, kernel, output, "left" if parts[1] else "right" if parts[3] else None)

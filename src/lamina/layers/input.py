@@ -179,9 +179,9 @@ def _check_like(
         "batch_shape": (None if batch_shape is None else resolve_shape(batch_shape), tensor.shape),
         "dtype": (None if dtype is None else standardize_dtype(dtype), tensor.dtype),
     }
-    for name, (value, own) in given.items():
-        if value is not None and value != own:
+    for name, (value, own_value) in given.items():
+        if value is not None and value != own_value:
             raise ValueError(
-                f"Input: {name}={value!r} contradicts the tensor, which has {name} {own!r}.\n"
+                f"Input: {name}={value!r} contradicts the tensor, which has {name} {own_value!r}.\n"
                 f"  Fix: leave {name} out; the tensor has it."
             )

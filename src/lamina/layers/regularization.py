@@ -264,10 +264,10 @@ def checked_noise_shape(layer: str, noise_shape: Sequence[int | None] | None) ->
     """A checked noise shape: integers, and None for the size of the input."""
     if noise_shape is None:
         return None
-    whole = isinstance(noise_shape, (list, tuple)) and all(
+    is_shape = isinstance(noise_shape, (list, tuple)) and all(
         size is None or (isinstance(size, int) and size > 0) for size in noise_shape
     )
-    if not whole:
+    if not is_shape:
         raise ValueError(
             f"{layer}: noise_shape must be whole numbers of 1 or more and None; "
             f"received {noise_shape!r}."

@@ -123,14 +123,14 @@ class Reshape(Layer):
         if sizes is None:
             return tuple(None if size == -1 else size for size in self.target_shape)
         values = math.prod(sizes)
-        rest = math.prod(size for size in self.target_shape if size != -1)
-        if -1 in self.target_shape and rest and values % rest == 0:
-            return tuple(values // rest if size == -1 else size for size in self.target_shape)
-        if -1 in self.target_shape or values != rest:
+        known_size = math.prod(size for size in self.target_shape if size != -1)
+        if -1 in self.target_shape and known_size and values % known_size == 0:
+            return tuple(values // known_size if size == -1 else size for size in self.target_shape)
+        if -1 in self.target_shape or values != known_size:
             raise ValueError(
                 f"{self._label} cannot make {self.target_shape} out of {sizes}.\n"
                 f"  Received: {values} values a sample (input of shape {tuple(input_shape)}); the "
-                f"target holds {'a multiple of ' if -1 in self.target_shape else ''}{rest}."
+                f"target holds {'a multiple of ' if -1 in self.target_shape else ''}{known_size}."
             )
         return self.target_shape
 

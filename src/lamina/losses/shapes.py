@@ -280,9 +280,9 @@ def _from_numpy(value: Any, name: str, caller: str) -> jax.Array:
             "  Fix: pad the rows with zeros to one length before numpy.array(rows)."
         ) from None
     if array.dtype.kind not in "biufcV":
-        found = "None" if value is None else f"an array of {array.dtype}"
+        received = "None" if value is None else f"an array of {array.dtype}"
         raise TypeError(
-            f"{caller} needs numbers as {name} and received {found}.\n"
+            f"{caller} needs numbers as {name} and received {received}.\n"
             "  Fix: turn names of classes into whole numbers first, e.g. with "
             "numpy.unique(y, return_inverse=True)[1]."
         )

@@ -324,6 +324,6 @@ def _as_number(matches: jax.Array) -> jax.Array:
 
 def _among_highest(labels: jax.Array, scores: jax.Array, k: int) -> jax.Array:
     # Counting the higher scores needs no sorting. NaN does not count as high.
-    own = value_at_label(scores, labels)[..., None]
-    own = jnp.where(jnp.isnan(own), -jnp.inf, own)
-    return jnp.sum(scores > own, axis=-1) < k
+    target_scores = value_at_label(scores, labels)[..., None]
+    target_scores = jnp.where(jnp.isnan(target_scores), -jnp.inf, target_scores)
+    return jnp.sum(scores > target_scores, axis=-1) < k

@@ -231,8 +231,8 @@ class Recall(Metric):
         self.false_negatives.assign_add(counts.false_negatives)
 
     def result(self) -> jax.Array:
-        found, missed = self.true_positives.value, self.false_negatives.value
-        return _scalar_if_one(divide_no_nan(found, found + missed))
+        true_positives, false_negatives = self.true_positives.value, self.false_negatives.value
+        return _scalar_if_one(divide_no_nan(true_positives, true_positives + false_negatives))
 
     def get_config(self) -> dict:
         return {
@@ -500,8 +500,8 @@ class Rates:
     @property
     def recall(self) -> jax.Array:
         """The fraction of actual positives that was predicted; also called sensitivity."""
-        found = self.counts.true_positives
-        return divide_no_nan(found, found + self.counts.false_negatives)
+        true_positives = self.counts.true_positives
+        return divide_no_nan(true_positives, true_positives + self.counts.false_negatives)
 
     @property
     def precision(self) -> jax.Array:

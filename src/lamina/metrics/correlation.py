@@ -63,10 +63,10 @@ def concordance_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1
     """
     y_true, y_pred = align(y_true, y_pred, "concordance_correlation")
     _refuse_single(y_true.shape, axis, "concordance_correlation")
-    of_true, of_pred = (jnp.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
-    covariance = jnp.mean((y_true - of_true) * (y_pred - of_pred), axis=axis)
+    mean_true, mean_pred = (jnp.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
+    covariance = jnp.mean((y_true - mean_true) * (y_pred - mean_pred), axis=axis)
     spread = jnp.var(y_true, axis=axis) + jnp.var(y_pred, axis=axis)
-    offset = jnp.squeeze(jnp.square(of_true - of_pred), axis)
+    offset = jnp.squeeze(jnp.square(mean_true - mean_pred), axis)
     return 2 * covariance / (spread + offset + config.epsilon())
 
 

@@ -91,30 +91,34 @@ class IoU(Metric):
         mask = masking.get_mask(y_pred)
         true, pred = self._classes(y_true, y_pred)
         weight = self._weight(masked_weight(sample_weight, mask, "float32", self.name), true.shape)
-        counts = (0 <= true) & (true < self.num_classes) & (0 <= pred) & (pred < self.num_classes)
+        is_counted = (
+            (0 <= true) & (true < self.num_classes) & (0 <= pred) & (pred < self.num_classes)
+        )
         if self.ignore_class is not None:
-            counts &= true != self.ignore_class
-        position = jnp.where(counts, true * self.num_classes + pred, 0)
-        found = jnp.bincount(
+            is_counted &= true != self.ignore_class
+        position = jnp.where(is_counted, true * self.num_classes + pred, 0)
+        confusion_counts = jnp.bincount(
             position.ravel(),
-            weights=jnp.where(counts, weight, 0).ravel(),
+            weights=jnp.where(is_counted, weight, 0).ravel(),
             length=self.num_classes**2,
         )
-        self.total_cm.assign_add(found.reshape(self.total_cm.shape))
+        self.total_cm.assign_add(confusion_counts.reshape(self.total_cm.shape))
 
     def _classes(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[jax.Array, jax.Array]:
         """Class numbers of targets and predictions, of equal shapes."""
-        given = to_array(y_true, "y_true", self.name), to_array(y_pred, "y_pred", self.name)
+        arrays = to_array(y_true, "y_true", self.name), to_array(y_pred, "y_pred", self.name)
         sparse = self.sparse_y_true, self.sparse_y_pred
         classes = [
             values if is_sparse else jnp.argmax(values, axis=self.axis)
-            for values, is_sparse in zip(given, sparse, strict=True)
+            for values, is_sparse in zip(arrays, sparse, strict=True)
         ]
         true, pred = same_rank(*(values.astype("int32") for values in classes))
         # Size 1 on the class axis of one of them: class numbers, not one-hot.
-        unlike = not any(sparse) and given[0].shape[self.axis] != given[1].shape[self.axis]
-        if true.shape != pred.shape or unlike:
-            raise self._shape_error(*(values.shape for values in given))
+        classes_differ = (
+            not any(sparse) and arrays[0].shape[self.axis] != arrays[1].shape[self.axis]
+        )
+        if true.shape != pred.shape or classes_differ:
+            raise self._shape_error(*(values.shape for values in arrays))
         return true, pred
 
     def _shape_error(self, true: tuple, pred: tuple) -> ValueError:

@@ -54,11 +54,11 @@ def resolve_metric(
         raise ValueError("A metric is None.\n  Fix: leave it out of the list of metrics.")
     word = str(identifier).lower()
     from_logits = bool(getattr(loss, "from_logits", False))
-    kind = kind_of_labels(y_true_shape, y_pred_shape)
+    label_kind = kind_of_labels(y_true_shape, y_pred_shape)
     metric: Any
     if word in ("accuracy", "acc"):
-        metric = _ACCURACIES[kind]()
-        if kind == "binary" and from_logits:
+        metric = _ACCURACIES[label_kind]()
+        if label_kind == "binary" and from_logits:
             warnings.warn(
                 f"{identifier!r} counts predictions above 0.5 as a yes, and the loss says that "
                 "they are logits, which mean yes from 0 on.\n"
@@ -67,7 +67,7 @@ def resolve_metric(
                 stacklevel=frames_to_user(),
             )
     elif word in ("crossentropy", "ce"):
-        metric = _CROSSENTROPIES[kind](from_logits=from_logits)
+        metric = _CROSSENTROPIES[label_kind](from_logits=from_logits)
     else:
         metric = get(identifier)
     if not isinstance(metric, Metric):

@@ -43,10 +43,10 @@ def floats(x: ArrayLike) -> Array:
 def floats_together(*xs: ArrayLike) -> tuple[Array, ...]:
     """Float arrays; integers are converted to the type of the floats among the arguments."""
     arrays = as_arrays(xs)
-    found = [x for x in arrays if jnp.issubdtype(x.dtype, jnp.inexact)]
-    if not found:
+    float_arrays = [x for x in arrays if jnp.issubdtype(x.dtype, jnp.inexact)]
+    if not float_arrays:
         return tuple(map(floats, arrays))
-    common = jnp.result_type(*found)
+    common = jnp.result_type(*float_arrays)
     return tuple(x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(common) for x in arrays)
 
 

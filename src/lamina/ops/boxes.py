@@ -120,12 +120,14 @@ def as_arrays(bounding_boxes: Any) -> dict:
         raise ValueError(f"Bounding boxes are a dict with 'boxes' and 'labels'; received {keys!r}.")
     boxes, labels = bounding_boxes["boxes"], bounding_boxes["labels"]
     if isinstance(boxes, (list, tuple)) and len({np.shape(b)[:1] for b in boxes}) > 1:
-        most = max(len(b) for b in boxes)
+        max_count = max(len(b) for b in boxes)
         boxes = [
-            np.concatenate([np.reshape(b, (-1, 4)), np.zeros((most - len(b), 4))]) for b in boxes
+            np.concatenate([np.reshape(b, (-1, 4)), np.zeros((max_count - len(b), 4))])
+            for b in boxes
         ]
         labels = [
-            np.concatenate([np.asarray(row, int), np.full(most - len(row), -1)]) for row in labels
+            np.concatenate([np.asarray(row, int), np.full(max_count - len(row), -1)])
+            for row in labels
         ]
     if isinstance(boxes, (list, tuple)):
         boxes, labels = np.asarray(boxes, "float32"), np.asarray(labels)
@@ -424,20 +426,22 @@ def compute_ciou(
         >>> round(float(compute_ciou(box, box, "xyxy")[0]), 3)
         1.0
     """
-    one, other = (
+    corners1, corners2 = (
         _absolute_corners("compute_ciou", boxes, bounding_box_format, image_shape)
         for boxes in (boxes1, boxes2)
     )
     small = epsilon()
-    side1, side2 = one[..., 2:] - one[..., :2], other[..., 2:] - other[..., :2]
+    side1, side2 = corners1[..., 2:] - corners1[..., :2], corners2[..., 2:] - corners2[..., :2]
     # A box without height has an aspect ratio, too.
     side1, side2 = side1 + jnp.array([0.0, small]), side2 + jnp.array([0.0, small])
-    shared = _intersection(one, other)
+    shared = _intersection(corners1, corners2)
     union = jnp.prod(side1, axis=-1) + jnp.prod(side2, axis=-1) - shared + small
     iou = shared / (union + small)
-    outer = jnp.maximum(one[..., 2:], other[..., 2:]) - jnp.minimum(one[..., :2], other[..., :2])
+    outer = jnp.maximum(corners1[..., 2:], corners2[..., 2:]) - jnp.minimum(
+        corners1[..., :2], corners2[..., :2]
+    )
     diagonal = jnp.sum(jnp.square(outer), axis=-1) + small
-    centres = (one[..., :2] + one[..., 2:] - other[..., :2] - other[..., 2:]) / 2
+    centres = (corners1[..., :2] + corners1[..., 2:] - corners2[..., :2] - corners2[..., 2:]) / 2
     distance = jnp.sum(jnp.square(centres), axis=-1)
     slopes = jnp.arctan(side2[..., 0] / side2[..., 1]) - jnp.arctan(side1[..., 0] / side1[..., 1])
     proportions = 4 / math.pi**2 * jnp.square(slopes)
@@ -460,9 +464,9 @@ def _area(corners: Array) -> Array:
     return jnp.prod(corners[..., 2:] - corners[..., :2], axis=-1)
 
 
-def _intersection(one: Array, other: Array) -> Array:
-    low = jnp.maximum(one[..., :2], other[..., :2])
-    high = jnp.minimum(one[..., 2:], other[..., 2:])
+def _intersection(corners1: Array, corners2: Array) -> Array:
+    low = jnp.maximum(corners1[..., :2], corners2[..., :2])
+    high = jnp.minimum(corners1[..., 2:], corners2[..., 2:])
     return jnp.prod(jnp.maximum(high - low, 0), axis=-1)
 
 

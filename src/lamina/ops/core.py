@@ -174,17 +174,17 @@ def saturate_cast(x: ArrayLike, dtype: Any) -> Array:
         >>> saturate_cast([-1.0, 3.0, 300.0], "uint8").tolist()
         [0, 3, 255]
     """
-    x, wanted = as_array(x), standardize_dtype(dtype)
+    x, target_dtype = as_array(x), standardize_dtype(dtype)
     if x.dtype == bool:
-        return x.astype(wanted)
-    lowest, highest = zip(_limits(x.dtype), _limits(wanted), strict=True)
-    least, most = np.array(max(lowest)).astype(x.dtype), np.array(min(highest)).astype(x.dtype)
+        return x.astype(target_dtype)
+    lowest, highest = zip(_limits(x.dtype), _limits(target_dtype), strict=True)
+    low, high = np.array(max(lowest)).astype(x.dtype), np.array(min(highest)).astype(x.dtype)
     # Rounded to the dtype of x, a limit may be out of range; then the next smaller value is used.
-    if least < lowest[1]:
-        least = np.nextafter(least, np.zeros((), x.dtype))
-    if most > highest[1]:
-        most = np.nextafter(most, np.zeros((), x.dtype))
-    return jnp.clip(x, least, most).astype(wanted)
+    if low < lowest[1]:
+        low = np.nextafter(low, np.zeros((), x.dtype))
+    if high > highest[1]:
+        high = np.nextafter(high, np.zeros((), x.dtype))
+    return jnp.clip(x, low, high).astype(target_dtype)
 
 
 def _limits(dtype: DTypeLike) -> tuple[float, float]:
@@ -223,13 +223,13 @@ def _slice_spec(inputs: Any, start_indices: Any, shape: Sequence[int]) -> KerasT
     else:
         starts = [start_indices] * len(shape)
     sizes: list[int | None] = []
-    for size, whole, begin in zip(shape, inputs.shape, starts, strict=True):
+    for size, full, begin in zip(shape, inputs.shape, starts, strict=True):
         if int(size) != -1:
             sizes.append(int(size))
-        elif whole is None or isinstance(begin, KerasTensor):
+        elif full is None or isinstance(begin, KerasTensor):
             sizes.append(None)
         else:
-            sizes.append(whole - int(begin))
+            sizes.append(full - int(begin))
     return KerasTensor(sizes, inputs.dtype)
 
 
@@ -260,7 +260,7 @@ def slice(
             "slice cannot take -1 as a size where the start is computed in a compiled step."
         )
     pairs = zip(shape, x.shape, starts, strict=True)
-    sizes = [whole - int(begin) if size == -1 else size for size, whole, begin in pairs]
+    sizes = [full - int(begin) if size == -1 else size for size, full, begin in pairs]
     return jax.lax.dynamic_slice(x, [as_array(b) for b in starts], sizes)
 
 
@@ -344,9 +344,9 @@ def _unstack_spec(x: Any, num: int | None = None, axis: int = 0) -> list[KerasTe
             f"unstack cannot know how many pieces axis {axis} of shape {x.shape} has.\n"
             "  Fix: unstack(x, num=…)."
         )
-    rest = list(x.shape)
-    del rest[axis]
-    return [KerasTensor(rest, x.dtype) for _ in range(count)]
+    shape = list(x.shape)
+    del shape[axis]
+    return [KerasTensor(shape, x.dtype) for _ in range(count)]
 
 
 @op("x", spec=_unstack_spec)
@@ -428,8 +428,8 @@ def _while_loop_spec(
         array = as_array(x)
         return KerasTensor(array.shape, array.dtype)
 
-    found = jax.tree.map(spec, loop_vars)
-    return tuple(found) if isinstance(loop_vars, list) else found
+    specs = jax.tree.map(spec, loop_vars)
+    return tuple(specs) if isinstance(loop_vars, list) else specs
 
 
 @op("loop_vars", spec=_while_loop_spec)
@@ -456,8 +456,8 @@ def while_loop(
 
     def should_continue(state: tuple) -> Array:
         count, values = state
-        more = jnp.asarray(cond(*values))
-        return more if maximum_iterations is None else more & (count < maximum_iterations)
+        continues = jnp.asarray(cond(*values))
+        return continues if maximum_iterations is None else continues & (count < maximum_iterations)
 
     def step(state: tuple) -> tuple:
         count, values = state

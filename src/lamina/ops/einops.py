@@ -42,9 +42,9 @@ def rearrange(tensor: ArrayLike, pattern: str, **axes_lengths: int) -> Array:
     """
     x = as_array(tensor)
     before, arrow, after = pattern.partition("->")
-    groups, wanted = _groups(before), _groups(after)
+    groups, groups_after = _groups(before), _groups(after)
     names = [name for group in groups for name in group]
-    new_names = [name for group in wanted for name in group]
+    new_names = [name for group in groups_after for name in group]
     if not arrow or len(set(names)) < len(names) or sorted(names) != sorted(new_names):
         raise ValueError(
             f"rearrange needs every axis once on both sides of '->'; received {pattern!r}."
@@ -56,7 +56,7 @@ def rearrange(tensor: ArrayLike, pattern: str, **axes_lengths: int) -> Array:
         sizes.update(_sizes(group, size, axes_lengths, pattern))
     split = jnp.reshape(x, [sizes[name] for name in names])
     turned = jnp.transpose(split, [names.index(name) for name in new_names])
-    return jnp.reshape(turned, [math.prod(sizes[name] for name in group) for group in wanted])
+    return jnp.reshape(turned, [math.prod(sizes[name] for name in group) for group in groups_after])
 
 
 def _groups(side: str) -> list[list[str]]:

@@ -85,8 +85,8 @@ def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
         [[0.25, 0.0], [0.0, 0.0625]]
     """
     factor = _square("cholesky_inverse", x)
-    one = jnp.broadcast_to(jnp.eye(factor.shape[-1], dtype=factor.dtype), factor.shape)
-    inverse = jax.scipy.linalg.solve_triangular(factor, one, lower=not upper)
+    identity = jnp.broadcast_to(jnp.eye(factor.shape[-1], dtype=factor.dtype), factor.shape)
+    inverse = jax.scipy.linalg.solve_triangular(factor, identity, lower=not upper)
     turned = jnp.swapaxes(inverse, -1, -2)
     return inverse @ turned if upper else turned @ inverse
 
@@ -235,8 +235,8 @@ def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> An
         >>> svd([[3.0, 0.0], [0.0, 4.0]], compute_uv=False).tolist()
         [4.0, 3.0]
     """
-    found = jnp.linalg.svd(_matrix("svd", x), full_matrices, compute_uv)
-    return tuple(found) if compute_uv else found
+    result = jnp.linalg.svd(_matrix("svd", x), full_matrices, compute_uv)
+    return tuple(result) if compute_uv else result
 
 
 @op("a", "b", spec=_with_known_system("solve"))

@@ -133,9 +133,11 @@ def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
         [True, False]
     """
     scores = as_array(predictions)
-    own = jnp.take_along_axis(scores, as_array(targets)[..., None], axis=-1)
-    own = jnp.where(jnp.isnan(own), -jnp.inf, own)  # NaN does not count as large
-    return jnp.sum(scores > own, axis=-1) < k
+    target_scores = jnp.take_along_axis(scores, as_array(targets)[..., None], axis=-1)
+    target_scores = jnp.where(
+        jnp.isnan(target_scores), -jnp.inf, target_scores
+    )  # NaN does not count as large
+    return jnp.sum(scores > target_scores, axis=-1) < k
 
 
 # ---- functions of numbers ----------------------------------------------------------------------
@@ -389,9 +391,11 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: float) -> Array:
         >>> round(float(psnr(jnp.zeros((2, 2)), jnp.full((2, 2), 0.1), max_val=1.0)), 3)
         20.0
     """
-    kind = floats(x2).dtype  # the dtype of max_val; with integers in x2 the result is float32
+    result_dtype = floats(
+        x2
+    ).dtype  # the dtype of max_val; with integers in x2 the result is float32
     x1, x2 = floats_together(x1, x2)
     if x1.shape != x2.shape:
         raise ValueError(f"psnr compares one shape; received {x1.shape} and {x2.shape}.")
-    highest = as_array(max_val).astype(kind)
+    highest = as_array(max_val).astype(result_dtype)
     return 20 * jnp.log10(highest) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))

@@ -42,7 +42,7 @@ def elementwise(function: Callable) -> Callable[..., KerasTensor | None]:
     def spec(*args: Any, **kwargs: Any) -> KerasTensor | None:
         shapes = [_shape(value) for value in (*args, *kwargs.values())]
         shape = broadcast_shapes(*shapes)
-        if shape is None or not any(None in one for one in shapes):
+        if shape is None or not any(None in known_shape for known_shape in shapes):
             return None  # tracing raises a clear error
         single = trace_spec(
             function, *map(_single, args), **{k: _single(v) for k, v in kwargs.items()}
@@ -77,8 +77,8 @@ def integer_spec(function: Callable) -> Callable[..., Any]:
     def spec(*args: Any, **kwargs: Any) -> Any:
         given = (*args, *kwargs.values())
         if any(isinstance(x, KerasTensor) and _is_float(x) for x in given):
-            found = by_shape(*given)
-            return trace_spec(_total, *given) if found is None else found
+            output = by_shape(*given)
+            return trace_spec(_total, *given) if output is None else output
         return by_function(*args, **kwargs)
 
     return spec

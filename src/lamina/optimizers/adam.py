@@ -37,11 +37,13 @@ def adam(
         size = step_size(learning_rate, step, beta_1, beta_2)
         settings = float(beta_1), float(beta_2), float(epsilon)
         highest = state.velocity_hat if amsgrad else [None] * len(gradients)
-        new = [
+        results = [
             update_of_weight(*arrays, size, *settings)
             for arrays in zip(gradients, state.momentum, state.velocity, highest, strict=True)
         ]
-        changes, momentum, velocity, highest = ([one[i] for one in new] for i in range(4))
+        changes, momentum, velocity, highest = (
+            [results_of_weight[i] for results_of_weight in results] for i in range(4)
+        )
         return changes, AdamState(momentum, velocity, highest if amsgrad else [])
 
     return optax.GradientTransformationExtraArgs(init, update)

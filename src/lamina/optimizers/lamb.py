@@ -21,9 +21,9 @@ def lamb(
     """The update rule of `Lamb` as an optax transformation."""
 
     def trust(weight: Array, direction: Array) -> Array:
-        of_weight, of_direction = jnp.sqrt(jnp.sum(weight**2)), jnp.sqrt(jnp.sum(direction**2))
-        usable = (of_weight > 0) & (of_direction > 0)
-        return jnp.where(usable, of_weight / jnp.where(usable, of_direction, 1), 1)
+        weight_norm, direction_norm = jnp.sqrt(jnp.sum(weight**2)), jnp.sqrt(jnp.sum(direction**2))
+        usable = (weight_norm > 0) & (direction_norm > 0)
+        return jnp.where(usable, weight_norm / jnp.where(usable, direction_norm, 1), 1)
 
     def init(weights: list) -> LambState:
         zeros = zeros_like(weights)

@@ -131,8 +131,8 @@ class LossScaleOptimizer(Optimizer):
         Returns:
             A scalar boolean.
         """
-        found = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in grads if g is not None]
-        return jax.tree.reduce(jnp.logical_and, found, jnp.bool_(True))
+        flags = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in grads if g is not None]
+        return jax.tree.reduce(jnp.logical_and, flags, jnp.bool_(True))
 
     def scale_loss(self, loss: Array | float) -> Array | float:
         """The loss times the present scale, to be differentiated.

@@ -63,14 +63,14 @@ class OptaxOptimizer(Optimizer):
             weights = {self._keys[id(v)]: v._value for v in self._trainable_variables}
             leaves, self._structure = tree_flatten_with_path(self._optax.init(weights))
             others = {key: np.asarray(w) + 1 for key, w in weights.items()}
-            of_others = jax.tree.leaves(self._optax.init(others))
+            other_leaves = jax.tree.leaves(self._optax.init(others))
         known, self._scalars = self._scalars, {}
-        for (path, leaf), of_other in zip(leaves, of_others, strict=True):
+        for (path, leaf), other_leaf in zip(leaves, other_leaves, strict=True):
             name = keystr(path)
             if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
                 self._random[name] = jax.random.key_impl(leaf)
                 leaf = jax.random.key_data(leaf)
-            elif not np.array_equal(leaf, of_other):
+            elif not np.array_equal(leaf, other_leaf):
                 self._from_weights.add(name)
             self._scalars[name] = known[name] if name in known else self._variable(leaf, name)
 

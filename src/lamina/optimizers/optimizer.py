@@ -200,11 +200,11 @@ class Optimizer:
         others = [v for v in self._trainable_variables if id(v) not in given]
         self._trainable_variables = [*variables, *others]
         self._index_of = {id(v): i for i, v in enumerate(self._trainable_variables)}
-        for wanted, name in (
+        for is_used, name in (
             (self.use_ema, "average"),
             (self.gradient_accumulation_steps, "gradient_accumulator"),
         ):
-            if wanted:
+            if is_used:
                 self._add_slots(name, new, [np.zeros(v.shape, v._value.dtype) for v in new])
         if self._has_transformation() or not self._has_own_update_step():
             self._build_state(new)
@@ -582,15 +582,15 @@ class Optimizer:
         if len(saved) == len(self._before_building()):
             variables = self._before_building()  # saved before its first step, without slots
         expected = {i: v.shape for i, v in enumerate(variables)}
-        found = {i: value.shape for i, value in saved.items()}
-        if found != expected:
+        shapes = {i: value.shape for i, value in saved.items()}
+        if shapes != expected:
             why = (
-                f"{len(found)} variables are saved and it has {len(expected)}"
-                if len(found) != len(expected)
+                f"{len(shapes)} variables are saved and it has {len(expected)}"
+                if len(shapes) != len(expected)
                 else next(
-                    f"variable {v.path!r} has shape {v.shape} and {found.get(i)} is saved"
+                    f"variable {v.path!r} has shape {v.shape} and {shapes.get(i)} is saved"
                     for i, v in enumerate(variables)
-                    if found.get(i) != v.shape
+                    if shapes.get(i) != v.shape
                 )
             )
             warnings.warn(
@@ -708,8 +708,8 @@ class Optimizer:
             A list of Variables in the order of the weights, or a tuple of such lists.
         """
         names = [name] if isinstance(name, str) else list(name)
-        one = isinstance(initializer, str) or callable(initializer)
-        initializers = [initializer] * len(names) if one else list(initializer)
+        is_single = isinstance(initializer, str) or callable(initializer)
+        initializers = [initializer] * len(names) if is_single else list(initializer)
         rows = [
             [
                 self.add_variable_from_reference(weight, slot, first)

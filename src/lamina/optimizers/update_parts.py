@@ -17,20 +17,20 @@ def zeros_like(weights: Iterable[Any]) -> list[np.ndarray]:
     return [np.zeros(w.shape, w.dtype) for w in weights]
 
 
-def keep_if(wanted: Array, variables: Sequence[Variable], before: Sequence[Array]) -> None:
-    """Restore the previous values of Variables, unless the change is wanted.
+def keep_if(condition: Array, variables: Sequence[Variable], old_values: Sequence[Array]) -> None:
+    """Restore the previous values of Variables, unless a condition is true.
 
     The change is always computed and then selected: XLA fuses the selection, and unlike a branch it
     needs no compilation outside compiled code.
 
     Args:
-        wanted: A boolean, which may be computed.
+        condition: Whether the change is kept: a boolean array, which may be traced.
         variables: The Variables.
-        before: Their values before the change.
+        old_values: Their values before the change.
     """
-    for variable, old in zip(variables, before, strict=True):
+    for variable, old in zip(variables, old_values, strict=True):
         if variable.value is not old:
-            variable.assign(jnp.where(wanted, variable.value, old))
+            variable.assign(jnp.where(condition, variable.value, old))
 
 
 def with_gradient(

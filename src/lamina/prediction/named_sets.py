@@ -26,22 +26,22 @@ def likely_set(model: Any) -> str | None:
 
     For 28×28 there are two: digits and clothes.
     """
-    alike = _sets_of_size(model)
-    return alike[0] if len(alike) == 1 else None
+    sets = _sets_of_size(model)
+    return sets[0] if len(sets) == 1 else None
 
 
 def possible_sets(model: Any) -> list[str]:
     """The data sets that a model may have been trained on, if there are several."""
-    alike = _sets_of_size(model)
-    return [] if set_of(model) is not None or len(alike) < 2 else alike
+    sets = _sets_of_size(model)
+    return [] if set_of(model) is not None or len(sets) < 2 else sets
 
 
 def _sets_of_size(model: "Model") -> list[str]:
     wanted, outputs = input_form(model), getattr(model, "output_shape", None)
     size = (wanted.height, wanted.width, wanted.channels)
     forms = {name: form_of(name) for name in NAMES}
-    alike = [name for name, form in forms.items() if (form.height, form.width, 1) == size]
-    return alike if isinstance(outputs, tuple) and outputs[-1] == 10 else []
+    names = [name for name, form in forms.items() if (form.height, form.width, 1) == size]
+    return names if isinstance(outputs, tuple) and outputs[-1] == 10 else []
 
 
 def form_for(model: Any, like: str | None = None) -> ImageForm | None:

@@ -74,16 +74,16 @@ def picture_files(paths: list[Path]) -> list[Path]:
 
     kinds = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     kinds -= {".h5", ".hdf", ".pdf", ".mpg", ".mpeg"}
-    found = []
+    files = []
     for path in paths:
         if not path.is_dir():
-            found.append(path)
+            files.append(path)
             continue
         inside = sorted(p for p in path.iterdir() if p.suffix.lower() in kinds and p.is_file())
         if not inside:
             raise ValueError(f"The folder {path} has no pictures in it.")
-        found += inside
-    return found
+        files += inside
+    return files
 
 
 def read_image(path: Path, form: InputForm) -> np.ndarray:

@@ -176,11 +176,11 @@ class Predictor:
         probabilities = self.probabilities(x)
         names = self.names_of(probabilities.shape[1])
         ranking = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
-        found = []
+        answers = []
         for row, best in zip(probabilities, ranking, strict=True):
             top = tuple((names[i], float(row[i])) for i in best)
-            found.append(Prediction(*top[0], top))
-        return found
+            answers.append(Prediction(*top[0], top))
+        return answers
 
     def answer(self, sources: Data) -> list[Answer]:
         """Answers to what a person has: files, rows, texts, in any mixture.

@@ -430,15 +430,15 @@ class ImageDataGenerator:
         """An image transformed at random and standardised."""
         return self.standardize(self.random_transform(x))
 
-    def _is_fitted(self, name: str, found: Any) -> bool:
-        if found is None:
+    def _is_fitted(self, name: str, statistic: Any) -> bool:
+        if statistic is None:
             warnings.warn(
                 f"ImageDataGenerator: {name}=True needs data, which it has not seen.\n"
                 "  Fix: generator.fit(x_train) first.",
                 LaminaWarning,
                 stacklevel=4,
             )
-        return found is not None
+        return statistic is not None
 
 
 def _up_to(largest: float) -> float:

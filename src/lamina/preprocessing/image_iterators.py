@@ -146,8 +146,11 @@ class NumpyArrayIterator(Iterator):
         self.save_to_dir, self.save_prefix, self.save_format = save_to_dir, save_prefix, save_format
         others: list = []
         if isinstance(x, (tuple, list)):
-            x, more = x
-            others = [np.asarray(a) for a in (more if isinstance(more, list) else [more])]
+            x, more_inputs = x
+            others = [
+                np.asarray(a)
+                for a in (more_inputs if isinstance(more_inputs, list) else [more_inputs])
+            ]
         y = None if y is None else np.asarray(y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
         for name, array in (("y", y), ("sample_weight", weights), *(("x", a) for a in others)):
@@ -371,9 +374,9 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
         self.filenames: list[str] = []
         numbers: list[int] = []
         for name, number in self.class_indices.items():
-            found = self._part(list(self._files_in(name, follow_links)))
-            self.filenames += found
-            numbers += [number] * len(found)
+            files = self._part(list(self._files_in(name, follow_links)))
+            self.filenames += files
+            numbers += [number] * len(files)
         self.samples = len(self.filenames)
         self.classes = np.array(numbers, dtype="int32")
         self._filepaths = [os.path.join(directory, name) for name in self.filenames]
@@ -511,10 +514,10 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
     def _known(self, label: Any) -> list:
         """The classes of a row that are among the given classes."""
         labels = label if isinstance(label, (list, tuple)) else [label]
-        return [one for one in labels if one in self.class_indices]
+        return [name for name in labels if name in self.class_indices]
 
     def _numbers(self, label: Any) -> Any:
-        numbers = [self.class_indices[one] for one in self._known(label)]
+        numbers = [self.class_indices[name] for name in self._known(label)]
         return numbers if isinstance(label, (list, tuple)) else numbers[0]
 
     def _with_pictures(self, table: Any, x_col: str) -> Any:
@@ -522,16 +525,18 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
             path = os.path.join(self.directory, name)
             return path.lower().endswith(self.white_list_formats) and os.path.isfile(path)
 
-        found = [is_picture(name) for name in table[x_col]]
-        if not all(found):
-            missing = next(n for n, there in zip(table[x_col], found, strict=True) if not there)
+        exists = [is_picture(name) for name in table[x_col]]
+        if not all(exists):
+            missing = next(
+                n for n, is_there in zip(table[x_col], exists, strict=True) if not is_there
+            )
             warnings.warn(
-                f"{found.count(False)} names in the column {x_col!r} are no images and are left "
+                f"{exists.count(False)} names in the column {x_col!r} are no images and are left "
                 f"out, e.g. {missing!r}.\n  Fix: directory=… is where the names begin.",
                 LaminaWarning,
                 stacklevel=5,
             )
-        return table[found]
+        return table[exists]
 
     def _check_columns(
         self, table: Any, x_col: str, y_col: Any, weight_col: str | None, classes: Any
@@ -569,7 +574,7 @@ def _class_names(labels: Any, classes: Any) -> list:
     if classes:
         return list(dict.fromkeys(classes))
     parts = (label if isinstance(label, (list, tuple)) else [label] for label in labels)
-    return sorted({one for part in parts for one in part})
+    return sorted({name for part in parts for name in part})
 
 
 def _check_class_mode(mode: Any, allowed: tuple) -> None:

@@ -53,11 +53,11 @@ def compile_record(config: Mapping[str, Any], outputs: int) -> Config:
     """
     config = _plain(config)
     metrics = {}
-    for kind in ("metrics", "weighted_metrics"):
-        found = config.get(kind)
+    for name in ("metrics", "weighted_metrics"):
+        found = config.get(name)
         if outputs == 1 and isinstance(found, list) and len(found) == 1 and _is_list(found[0]):
             found = found[0]  # Keras 2 has a list for each output
-        metrics[kind] = _with_module(found, "keras.metrics")
+        metrics[name] = _with_module(found, "keras.metrics")
     return {
         "optimizer": _optimizer(config.get("optimizer_config")),
         "loss": _with_module(config.get("loss"), "keras.losses"),
@@ -159,8 +159,8 @@ def _module_of(name: str, config: Config) -> str | None:
     operations = [space for space in spaces if space.startswith("keras.src.ops.")]
     if operations and "trainable" not in config and name != "InputLayer":
         return operations[0]
-    wanted = ("keras.layers", "keras.src.models.functional", "keras")
-    return next((space for space in wanted if space in spaces), None)
+    known_modules = ("keras.layers", "keras.src.models.functional", "keras")
+    return next((space for space in known_modules if space in spaces), None)
 
 
 def _update_arguments(name: str, config: Config) -> None:
@@ -190,7 +190,9 @@ def _update_arguments(name: str, config: Config) -> None:
 def _update_graph(config: Config) -> None:
     """Calls as the lists of Keras 2, `[[name, call, output, arguments], …]`, in today's layout."""
     names = {_name_of(record): record["class_name"] for record in config["layers"]}
-    nested = {name for name, kind in names.items() if kind in ("Functional", "Sequential")}
+    nested = {
+        name for name, class_name in names.items() if class_name in ("Functional", "Sequential")
+    }
     old = any(isinstance(n, list) for layer in config["layers"] for n in _nodes(layer))
 
     def call(name: str, number: int) -> int:

@@ -183,9 +183,9 @@ def read_optimizer(optimizer: Optimizer, stored: StoredWeights) -> str:
         return ""
     names = _names(group, "weight_names")
     values = [_array(group, name) for name in names]
-    own = optimizer.variables
-    if [v.shape for v in own] == [value.shape for value in values] and not _is_old(names):
-        for variable, value in zip(own, values, strict=True):
+    variables = optimizer.variables
+    if [v.shape for v in variables] == [value.shape for value in values] and not _is_old(names):
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         return ""
     try:
@@ -206,21 +206,21 @@ def _read_old_slots(optimizer: Optimizer, arrays: dict[str, np.ndarray]) -> None
     steps = 0
     for name, value in arrays.items():
         parts = re.sub(r":\d+$", "", name).split("/")
-        kind = next((p for p in (parts[-1], *parts[1:2]) if p in _OLD_SLOTS), None)
-        if kind is not None:
-            own = next((s for s in _OLD_SLOTS[kind] if s in optimizer._slots), None)
-            if own is None:
-                raise LookupError(f"{type(optimizer).__name__} has no place for {kind!r}")
-            slots.setdefault(own, []).append(value)
+        old_slot = next((p for p in (parts[-1], *parts[1:2]) if p in _OLD_SLOTS), None)
+        if old_slot is not None:
+            slot = next((s for s in _OLD_SLOTS[old_slot] if s in optimizer._slots), None)
+            if slot is None:
+                raise LookupError(f"{type(optimizer).__name__} has no place for {old_slot!r}")
+            slots.setdefault(slot, []).append(value)
         elif parts[-1] in ("iter", "iteration"):
             steps = int(value)
     weights = optimizer._trainable_variables
-    for own, values in slots.items():
+    for slot, values in slots.items():
         if [v.shape for v in weights] != [value.shape for value in values]:
-            raise LookupError(f"the shapes of {own!r} are not those of the weights")
-    for own, values in slots.items():
+            raise LookupError(f"the shapes of {slot!r} are not those of the weights")
+    for slot, values in slots.items():
         for weight, value in zip(weights, values, strict=True):
-            optimizer._slots[own][id(weight)].assign(value)
+            optimizer._slots[slot][id(weight)].assign(value)
     optimizer._iterations.assign(steps)
 
 

@@ -95,8 +95,8 @@ def read_checkpoint(model: "Model", checkpoint: Path) -> None:
     """
     found = _by_path(shapes_in(checkpoint), model.name)
     groups = model.get_state_tree()
-    own = _by_path(groups, model.name)
-    for path, variable in own.items():
+    variables = _by_path(groups, model.name)
+    for path, variable in variables.items():
         here, there = tuple(variable.shape), getattr(found.get(path), "shape", None)
         is_weight = path[0] in ("trainable_variables", "non_trainable_variables")
         if (there is None and is_weight) or (there is not None and tuple(there) != here):

@@ -126,11 +126,11 @@ def computed_loss(
 _NAMES = ("trainable", "non_trainable", "optimizer", "metrics")
 
 
-def _groups(model: Any, kind: str) -> list[list[Any]]:
+def _groups(model: Any, step_name: str) -> list[list[Any]]:
     weights = [model.trainable_variables, model.non_trainable_variables]
-    if kind == "predict_step":
+    if step_name == "predict_step":
         return weights
-    optimizer = [model.optimizer.variables] if kind == "train_step" else []
+    optimizer = [model.optimizer.variables] if step_name == "train_step" else []
     return [*weights, *optimizer, model.metrics_variables]
 
 

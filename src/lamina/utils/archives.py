@@ -154,7 +154,7 @@ def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry
     """All entries of an archive, after checking each of them."""
     on_disk = path.stat().st_size
     largest = _ALWAYS_ALLOWED + _LARGEST_EXPANSION * on_disk
-    most = _MOST_ENTRIES_ALWAYS_ALLOWED + on_disk // _FEWEST_BYTES_AN_ENTRY
+    max_entries = _MOST_ENTRIES_ALWAYS_ALLOWED + on_disk // _FEWEST_BYTES_AN_ENTRY
     listed: list[_Entry] = []
     files: set[PurePosixPath] = set()
     folders: set[PurePosixPath] = set()
@@ -162,8 +162,8 @@ def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry
     for entry in entries:
         place = _place(path, entry.name)
         total += entry.size
-        if total > largest or len(listed) >= most:
-            what = f"{total:,} bytes" if total > largest else f"more than {most:,} entries"
+        if total > largest or len(listed) >= max_entries:
+            what = f"{total:,} bytes" if total > largest else f"more than {max_entries:,} entries"
             raise RefusedArchiveError(
                 f"{path} unpacks to {what}, in a file of {on_disk:,} bytes; nothing was unpacked.\n"
                 "  Likely cause: it was made to fill a disk.\n"

@@ -122,10 +122,10 @@ def _checked(
     if known_hash is not None:
         kind, _, expected = known_hash.partition(":")
         with open(path, "rb") as file:
-            found = hashlib.file_digest(file, kind).hexdigest()
-        if found != expected:
+            actual = hashlib.file_digest(file, kind).hexdigest()
+        if actual != expected:
             raise ChecksumError(
-                f"{path} has another checksum ({kind} {found[:12]}…, expected {expected[:12]}…).\n"
+                f"{path} has another checksum ({kind} {actual[:12]}…, expected {expected[:12]}…).\n"
                 f"  {otherwise}"
             )
     return path
@@ -152,8 +152,8 @@ def _unpack(archive: Path, folder: Path, formats: str | list[str] | tuple[str, .
             raise ValueError(
                 f"get_file: archive_format must be 'tar', 'zip' or 'auto'; received {kind!r}."
             )
-    found = archives.kind_of(archive)
-    if found is None or found not in (kinds or ()):
+    archive_type = archives.kind_of(archive)
+    if archive_type is None or archive_type not in (kinds or ()):
         raise ValueError(f"get_file: {archive} is not an archive (looked for: {formats}).")
     with filelock.FileLock(folder.with_name(f".{folder.name}.unpacking.lock")):
-        archives.unpack(archive, folder, found)
+        archives.unpack(archive, folder, archive_type)

@@ -75,14 +75,16 @@ def deserialize_keras_object(
             f"A saved {printable_module_name} is a name or a dict with 'class_name' and "
             f"'config'; received {identifier!r}."
         )
-    found = registry.get_registered_object(name, custom_objects) or (module_objects or {}).get(name)
-    if found is None:
+    symbol = registry.get_registered_object(name, custom_objects) or (module_objects or {}).get(
+        name
+    )
+    if symbol is None:
         raise unknown_name(
             printable_module_name, name, [*(custom_objects or {}), *(module_objects or {})]
         )
     if not is_config:
-        return found() if isinstance(found, type) else found
+        return symbol() if isinstance(symbol, type) else symbol
     with registry.custom_object_scope(custom_objects or {}):
-        if hasattr(found, "from_config"):
-            return found.from_config(identifier["config"])
-        return found(**identifier["config"])
+        if hasattr(symbol, "from_config"):
+            return symbol.from_config(identifier["config"])
+        return symbol(**identifier["config"])

@@ -118,13 +118,13 @@ def diagram_of(model: "Model", contents: Contents, expand_nested: bool = False) 
             "connections.\n  Fix: model.build((None, …)), or call it on a batch first."
         )
     builder = _Builder(contents, expand_nested)
-    whole = Group("")
+    root = Group("")
     if getattr(model, "_graph", None) is None:
-        builder.add_part(whole, model)
+        builder.add_part(root, model)
     else:
-        builder.add_model(whole, model)
-    whole.edges = list(builder.edges)
-    return whole
+        builder.add_model(root, model)
+    root.edges = list(builder.edges)
+    return root
 
 
 class _Builder:

@@ -79,8 +79,8 @@ def _arranged(
         for key in group.parts
     }
     home = {box: key for key, part in group.parts.items() for box in _boxes_in(key, part)}
-    here = [(a, b) for a, b in edges if a in home and b in home and home[a] != home[b]]
-    grid = _Grid(list(group.parts), {(home[a], home[b]): None for a, b in here}, extent)
+    edges_here = [(a, b) for a, b in edges if a in home and b in home and home[a] != home[b]]
+    grid = _Grid(list(group.parts), {(home[a], home[b]): None for a, b in edges_here}, extent)
 
     layout = Layout(grid.width, grid.height)
     for key, (left, top) in grid.corners.items():
@@ -88,7 +88,7 @@ def _arranged(
             layout.put(inner[key], left, top)
         else:
             layout.boxes[key] = (left, top, *extent[key])
-    layout.edges += [grid.route(layout, home, a, b) for a, b in here]
+    layout.edges += [grid.route(layout, home, a, b) for a, b in edges_here]
     return layout
 
 
@@ -137,16 +137,16 @@ class _Grid:
             below, above = start[1] + GAP / 3, end[1] - GAP / 3
             return [start, (start[0], below), (aside, below), (aside, above), (end[0], above), end]
         corners, x = [start], start[0]
-        for here, there in zip(chain, chain[1:], strict=False):
-            y = self.turn(here, chain[0])
-            to = end[0] if there == chain[-1] else self.x[there]
+        for box, next_box in zip(chain, chain[1:], strict=False):
+            y = self.turn(box, chain[0])
+            to = end[0] if next_box == chain[-1] else self.x[next_box]
             corners += [(x, y), (to, y)]
             x = to
         return [*corners, end]
 
-    def turn(self, here: str, source: str) -> float:
+    def turn(self, box: str, source: str) -> float:
         """The height at which edges of a source turn, below the rank of one of their bends."""
-        rank = self.rank[here]
+        rank = self.rank[box]
         tracks = self.tracks[rank]
         gap = self.gaps[rank]
         return self.bottoms[rank] + gap * (tracks.index(source) + 1) / (len(tracks) + 1)
@@ -219,11 +219,11 @@ class _Grid:
 
     def _tracks(self) -> list[list[str]]:
         """The sources whose edges turn below each rank, in the order of their places."""
-        found: list[dict[str, float]] = [{} for _ in self.rows]
+        tracks: list[dict[str, float]] = [{} for _ in self.rows]
         for chain in self.chains.values():
             for key in chain[:-1]:
-                found[self.rank[key]].setdefault(chain[0], self.x[key])
-        return [sorted(sources, key=lambda s: -sources[s]) for sources in found]
+                tracks[self.rank[key]].setdefault(chain[0], self.x[key])
+        return [sorted(sources, key=lambda s: -sources[s]) for sources in tracks]
 
     def _place_rows(self) -> None:
         self.width = max((self.x[k] + self.extent[k][0] / 2 for k in self.x), default=0)

@@ -78,15 +78,15 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Any:
     """
     labels = np.asarray(x)
     if labels.dtype.kind not in "iub":
-        whole = labels.astype("int64") if labels.dtype.kind == "f" else None
-        if whole is None or not np.array_equal(whole, labels):
+        integers = labels.astype("int64") if labels.dtype.kind == "f" else None
+        if integers is None or not np.array_equal(integers, labels):
             raise ValueError(
                 "to_categorical needs whole class numbers; "
                 f"received {labels.dtype} values such as {labels.flat[0] if labels.size else ''!r}."
                 "\n  Fix: number the classes first, "
                 "e.g. `names, x = numpy.unique(x, return_inverse=True)`."
             )
-        labels = whole
+        labels = integers
     if labels.size == 0 and not num_classes:
         raise ValueError(
             "to_categorical cannot count the classes of an empty array; give num_classes."

@@ -188,10 +188,10 @@ def plot_segmentation_mask_gallery(
     columns = [pixels]
     for masks in (y_true, y_pred):
         if masks is not None:
-            whole = np.asarray(masks).astype("int32")
+            numbers = np.asarray(masks).astype("int32")
             columns.append(
                 draw_segmentation_masks(
-                    pixels, whole, num_classes, color_mapping, alpha, blend, ignore_index,
+                    pixels, numbers, num_classes, color_mapping, alpha, blend, ignore_index,
                     data_format="channels_last",
                 )
             )  # fmt: skip

@@ -90,11 +90,11 @@ class MultiHeadAttention(ProjectedAttention):
             seed=seed,
             **kwargs,
         )
-        kind = "MultiHeadAttention"
-        self.num_heads = self.heads = whole_number("num_heads", num_heads, owner=kind)
-        self.key_dim = self.head_size = whole_number("key_dim", key_dim, owner=kind)
+        layer_type = "MultiHeadAttention"
+        self.num_heads = self.heads = whole_number("num_heads", num_heads, owner=layer_type)
+        self.key_dim = self.head_size = whole_number("key_dim", key_dim, owner=layer_type)
         self.value_dim = whole_number(
-            "value_dim", self.key_dim if value_dim is None else value_dim, owner=kind
+            "value_dim", self.key_dim if value_dim is None else value_dim, owner=layer_type
         )
         # `output_shape` has another meaning in models.
         self._output_shape = self.attention_axes = None
@@ -124,19 +124,19 @@ class MultiHeadAttention(ProjectedAttention):
         self._check(query_shape, value_shape, key_shape)
         self.attention_axes = self._axes_of(len(query_shape) + 1)
         free = "abcdefgh"[: len(query_shape) - 1]
-        of_keys, of_values = (self.heads, self.key_dim), (self.heads, self.value_dim)
+        key_sizes, value_sizes = (self.heads, self.key_dim), (self.heads, self.value_dim)
         unknown = (None,) * (len(free) - 1)
 
-        def project(name: str, sizes: tuple, shape: Shape, **more: Any) -> Any:
+        def project(name: str, sizes: tuple, shape: Shape, **kwargs: Any) -> Any:
             # x: features, y: heads, z: the size of a head
             equation = f"{free}x,xyz->{free}yz"
-            return self._dense(name, equation, (*unknown, *sizes), "yz", shape, **more)
+            return self._dense(name, equation, (*unknown, *sizes), "yz", shape, **kwargs)
 
-        self._query_dense = project("query", of_keys, query_shape)
-        self._key_dense = project("key", of_keys, key_shape)
+        self._query_dense = project("query", key_sizes, query_shape)
+        self._key_dense = project("key", key_sizes, key_shape)
         if self.use_gate:
-            self._gate_dense = project("gate", of_values, query_shape, activation="sigmoid")
-        self._value_dense = project("value", of_values, value_shape)
+            self._gate_dense = project("gate", value_sizes, query_shape, activation="sigmoid")
+        self._value_dense = project("value", value_sizes, value_shape)
         sizes = self._output_shape or (query_shape[-1],)
         ends = "ijklmnop"[: len(sizes)]
         self._output_dense = self._dense(
@@ -144,7 +144,7 @@ class MultiHeadAttention(ProjectedAttention):
             f"{free}yz,yz{ends}->{free}{ends}",
             (*unknown, *sizes),
             ends,
-            (*query_shape[:-1], *of_values),
+            (*query_shape[:-1], *value_sizes),
         )
 
     # Names of the projections in weights files.
@@ -262,17 +262,18 @@ class GroupedQueryAttention(ProjectedAttention):
             seed=seed,
             **kwargs,
         )
-        kind = "GroupQueryAttention"
-        self.head_dim = self.head_size = whole_number("head_dim", head_dim, owner=kind)
+        layer_type = "GroupQueryAttention"
+        self.head_dim = self.head_size = whole_number("head_dim", head_dim, owner=layer_type)
         self.num_query_heads = self.heads = whole_number(
-            "num_query_heads", num_query_heads, owner=kind
+            "num_query_heads", num_query_heads, owner=layer_type
         )
         self.num_key_value_heads = whole_number(
-            "num_key_value_heads", num_key_value_heads, owner=kind
+            "num_key_value_heads", num_key_value_heads, owner=layer_type
         )
         if self.num_query_heads % self.num_key_value_heads:
             raise ValueError(
-                f"{kind}: {num_query_heads} query heads cannot share {num_key_value_heads} key and "
+                f"{layer_type}: {num_query_heads} query heads cannot share {num_key_value_heads} "
+                "key and "
                 "value heads.\n  Fix: make num_query_heads a multiple of num_key_value_heads."
             )
         self.activity_regularizer = self._penalty_on_output
@@ -296,23 +297,23 @@ class GroupedQueryAttention(ProjectedAttention):
         value_shape = self._given(value_shape)
         key_shape = key_shape or value_shape
         self._check(query_shape, value_shape, key_shape)
-        of_query = (None, self.num_query_heads, self.head_dim)
+        query_heads_shape = (None, self.num_query_heads, self.head_dim)
         shared = (None, self.num_key_value_heads, self.head_dim)
 
-        def project(name: str, sizes: tuple, shape: Shape, **more: Any) -> EinsumDense:
-            return self._dense(name, "btx,xyz->btyz", sizes, "yz", shape, **more)
+        def project(name: str, sizes: tuple, shape: Shape, **kwargs: Any) -> EinsumDense:
+            return self._dense(name, "btx,xyz->btyz", sizes, "yz", shape, **kwargs)
 
-        self._query_dense = project("query", of_query, query_shape)
+        self._query_dense = project("query", query_heads_shape, query_shape)
         self._key_dense = project("key", shared, key_shape)
         if self.use_gate:
-            self._gate_dense = project("gate", of_query, query_shape, activation="sigmoid")
+            self._gate_dense = project("gate", query_heads_shape, query_shape, activation="sigmoid")
         self._value_dense = project("value", shared, value_shape)
         self._output_dense = self._dense(
             "attention_output",
             "btyz,yzx->btx",
             (None, query_shape[-1]),
             "x",
-            (*query_shape[:-1], *of_query[1:]),
+            (*query_shape[:-1], *query_heads_shape[1:]),
         )
 
     def get_config(self) -> dict:

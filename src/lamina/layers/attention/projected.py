@@ -99,7 +99,7 @@ class ProjectedAttention(Layer):
         self.supports_masking = True
 
     def _dense(
-        self, name: str, equation: str, sizes: tuple, bias: str, input_shape: Shape, **more: Any
+        self, name: str, equation: str, sizes: tuple, bias: str, input_shape: Shape, **kwargs: Any
     ) -> EinsumDense:
         dense = EinsumDense(
             equation,
@@ -114,7 +114,7 @@ class ProjectedAttention(Layer):
             activity_regularizer=self._penalty_on_output,
             kernel_constraint=self.kernel_constraint,
             bias_constraint=self.bias_constraint,
-            **more,
+            **kwargs,
         )
         dense.supports_masking = (
             True  # the mask is used by this layer, so no warning that it is lost
@@ -178,23 +178,29 @@ class ProjectedAttention(Layer):
         return (output, scores) if return_attention_scores else output
 
     def _joint_mask(
-        self, query: Array, value: Array, of_query: Any, of_value: Any, of_key: Any, given: Any
+        self,
+        query: Array,
+        value: Array,
+        query_mask: Any,
+        value_mask: Any,
+        key_mask: Any,
+        attention_mask: Any,
     ) -> Array | None:
         """The combined mask, `(batch, queries, steps)`; the causal mask is added later."""
-        found = [given]
+        masks = [attention_mask]
         single = (None,) * len(self._axes_of(query.ndim + 1))
-        if of_query is not None:
-            found.append(of_query[(..., *single)])
-        for mask in (of_value, of_key):
+        if query_mask is not None:
+            masks.append(query_mask[(..., *single)])
+        for mask in (value_mask, key_mask):
             if mask is not None:
-                found.append(
+                masks.append(
                     jnp.expand_dims(mask, [-len(single) - 1 - i for i in range(len(single))])
                 )
         if self.sliding_window is not None:
             distance = jnp.arange(query.shape[1])[:, None] - jnp.arange(value.shape[1])
-            found.append((jnp.abs(distance) < self.sliding_window)[None])
+            masks.append((jnp.abs(distance) < self.sliding_window)[None])
         joint = None
-        for mask in found:
+        for mask in masks:
             joint = mask if joint is None or mask is None else joint & mask
         return joint
 

@@ -156,8 +156,8 @@ class STFTSpectrogram(Layer):
 
     def get_config(self) -> dict:
         names = ("mode", "frame_length", "frame_step", "fft_length", "window", "periodic")
-        more = ("scaling", "padding", "expand_dims", "data_format")
-        return {**super().get_config(), **settings_of(self, *names, *more)}
+        more_names = ("scaling", "padding", "expand_dims", "data_format")
+        return {**super().get_config(), **settings_of(self, *names, *more_names)}
 
     @property
     def _step(self) -> int:
@@ -165,8 +165,8 @@ class STFTSpectrogram(Layer):
 
     @property
     def _frequencies(self) -> int:
-        whole = self.fft_length or 2 ** (self.frame_length - 1).bit_length()
-        return whole // 2 + 1
+        fft_length = self.fft_length or 2 ** (self.frame_length - 1).bit_length()
+        return fft_length // 2 + 1
 
     def _kernel_matrix(self, side: str) -> Array:
         return getattr(self, f"{side}_kernel").value[:, 0, :]
@@ -336,9 +336,9 @@ class MelSpectrogram(Layer):
 
     def get_config(self) -> dict:
         names = ("fft_length", "sequence_stride", "sequence_length", "window", "sampling_rate")
-        more = ("num_mel_bins", "min_freq", "max_freq", "power_to_db", "top_db", "mag_exp")
-        own = settings_of(self, *names, *more, "min_power", "ref_power")
-        return {**super().get_config(), **own}
+        more_names = ("num_mel_bins", "min_freq", "max_freq", "power_to_db", "top_db", "mag_exp")
+        settings = settings_of(self, *names, *more_names, "min_power", "ref_power")
+        return {**super().get_config(), **settings}
 
     def _decibels(self, power: Array) -> Array:
         decibels = 10 * jnp.log10(jnp.maximum(power, self.min_power))

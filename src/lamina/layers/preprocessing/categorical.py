@@ -279,8 +279,8 @@ def _sketch(values: np.ndarray, epsilon: float) -> np.ndarray:
     return np.stack([kept, np.ones_like(kept) * step])
 
 
-def _merged(one: np.ndarray, other: np.ndarray, epsilon: float) -> np.ndarray:
-    both = np.concatenate([one, other], axis=1)
+def _merged(first: np.ndarray, second: np.ndarray, epsilon: float) -> np.ndarray:
+    both = np.concatenate([first, second], axis=1)
     return _thinned(both[:, np.argsort(both[0])], epsilon)
 
 

@@ -384,9 +384,10 @@ class FeatureSpace(Layer):
             return values
         wanted = self.features[name].dtype
         if (wanted == "string") != is_text(values) and np.size(values):
-            kind = "text" if wanted == "string" else "numbers"
+            expected = "text" if wanted == "string" else "numbers"
             raise TypeError(
-                f"{self._label}: the column {name!r} should hold {kind}, for a feature of dtype "
+                f"{self._label}: the column {name!r} should hold {expected}, for a feature of "
+                "dtype "
                 f"{wanted!r}; it is {'text' if is_text(values) else values.dtype}.\n"
                 f"  Fix: another kind of feature, or data[{name!r}].astype(…)."
             )

@@ -77,9 +77,9 @@ def _fingerprint_of(column: Any) -> Any:
     return _hashes(_Texts(texts), None).reshape(column.shape)
 
 
-def _combined(one: Any, other: Any) -> Any:
+def _combined(first: Any, second: Any) -> Any:
     multiplier = _CROSSING_MULTIPLIER
-    result = one ^ multiplier ^ (_folded(other * multiplier) * multiplier)
+    result = first ^ multiplier ^ (_folded(second * multiplier) * multiplier)
     return _folded(_folded(result * multiplier) * multiplier)
 
 
@@ -105,10 +105,10 @@ class _Texts:
         return self._bytes[at[:, None] + np.arange(8)].view("<u8")[:, 0].astype(np.uint64)
 
     def part(self, chosen: np.ndarray) -> "_Texts":
-        some = object.__new__(_Texts)
-        some.size, some._start = self.size[chosen], self._start[chosen]
-        some.longest, some._bytes = int(some.size.max(initial=0)), self._bytes
-        return some
+        texts = object.__new__(_Texts)
+        texts.size, texts._start = self.size[chosen], self._start[chosen]
+        texts.longest, texts._bytes = int(texts.size.max(initial=0)), self._bytes
+        return texts
 
 
 class _Digits:
@@ -140,19 +140,19 @@ class _Digits:
 
 def _farmhash(data: _Texts | _Digits) -> Any:
     if isinstance(data, _Digits):  # at most 20 characters
-        size, found = data.size, _of_17_to_32(data)
-        for most, function in ((16, _of_8_to_16), (7, _of_4_to_7), (3, _of_1_to_3)):
-            found = jnp.where(size <= most, function(data), found)
-        return found
+        size, hashes = data.size, _hash_17_to_32(data)
+        for max_size, function in ((16, _hash_8_to_16), (7, _hash_4_to_7), (3, _hash_1_to_3)):
+            hashes = jnp.where(size <= max_size, function(data), hashes)
+        return hashes
     result = np.full(len(data.size), _K2)  # the fingerprint of the empty string
-    for least, most, of_these in _BY_SIZE:
-        chosen = (data.size >= least) & (data.size <= most)
+    for min_size, max_size, hash_function in _BY_SIZE:
+        chosen = (data.size >= min_size) & (data.size <= max_size)
         if chosen.any():
-            result[chosen] = of_these(data.part(chosen))
+            result[chosen] = hash_function(data.part(chosen))
     return result
 
 
-def _of_1_to_3(data: Any) -> Any:
+def _hash_1_to_3(data: Any) -> Any:
     size = data.size
     byte = _u64(0xFF)
     y = (data.word(0) & byte) + ((data.word(size >> _u64(1)) & byte) << _u64(8))
@@ -160,14 +160,14 @@ def _of_1_to_3(data: Any) -> Any:
     return _folded(y * _K2 ^ z * _K0) * _K2
 
 
-def _of_4_to_7(data: Any) -> Any:
+def _hash_4_to_7(data: Any) -> Any:
     size = data.size
     half = _u64(0xFFFFFFFF)
     first, last = data.word(0) & half, data.word(size - _u64(4)) & half
     return _mixed(size + (first << _u64(3)), last, _K2 + size * _u64(2))
 
 
-def _of_8_to_16(data: Any) -> Any:
+def _hash_8_to_16(data: Any) -> Any:
     multiplier = _K2 + data.size * _u64(2)
     a, b = data.word(0) + _K2, data.word(data.size - _u64(8))
     c = _rotated(b, 37) * multiplier + a
@@ -175,7 +175,7 @@ def _of_8_to_16(data: Any) -> Any:
     return _mixed(c, d, multiplier)
 
 
-def _of_17_to_32(data: Any) -> Any:
+def _hash_17_to_32(data: Any) -> Any:
     multiplier = _K2 + data.size * _u64(2)
     a, b = data.word(0) * _K1, data.word(8)
     c, d = data.word(data.size - _u64(8)) * multiplier, data.word(data.size - _u64(16)) * _K2
@@ -183,7 +183,7 @@ def _of_17_to_32(data: Any) -> Any:
     return _mixed(u, a + _rotated(b + _K2, 18) + c, multiplier)
 
 
-def _of_33_to_64(data: Any) -> Any:
+def _hash_33_to_64(data: Any) -> Any:
     size = data.size
     multiplier = _K2 + size * _u64(2)
     a, b = data.word(0) * _K2, data.word(8)
@@ -197,7 +197,7 @@ def _of_33_to_64(data: Any) -> Any:
     return _mixed(u, e + _rotated(f + a, 18) + g, multiplier)
 
 
-def _of_65_and_more(data: _Texts) -> np.ndarray:
+def _hash_65_and_more(data: _Texts) -> np.ndarray:
     """Hashes strings with equal numbers of 64-byte blocks together."""
     result = np.empty_like(data.size)
     blocks = (data.size - _u64(1)) >> _u64(6)
@@ -249,12 +249,12 @@ def _of_four_words(data: _Texts, at: Any, a: Any, b: Any) -> tuple[Any, Any]:
 
 
 _BY_SIZE: tuple[tuple[int, int, Callable], ...] = (
-    (1, 3, _of_1_to_3),
-    (4, 7, _of_4_to_7),
-    (8, 16, _of_8_to_16),
-    (17, 32, _of_17_to_32),
-    (33, 64, _of_33_to_64),
-    (65, 2**62, _of_65_and_more),
+    (1, 3, _hash_1_to_3),
+    (4, 7, _hash_4_to_7),
+    (8, 16, _hash_8_to_16),
+    (17, 32, _hash_17_to_32),
+    (33, 64, _hash_33_to_64),
+    (65, 2**62, _hash_65_and_more),
 )
 
 
@@ -289,8 +289,8 @@ def _siphash(data: _Texts | _Digits, salt: Sequence[int]) -> Any:
         after = _absorbed(state, data.word(8 * i))
         state = tuple(where(words > i, new, old) for new, old in zip(after, state, strict=True))
     masks = _MASK_OF_BYTES if isinstance(data, _Texts) else jnp.asarray(_MASK_OF_BYTES)
-    rest = masks[(data.size & _u64(7)).astype("int64")]
-    last = (data.word(words << _u64(3)) & rest) | (data.size << _u64(56))
+    tail_masks = masks[(data.size & _u64(7)).astype("int64")]
+    last = (data.word(words << _u64(3)) & tail_masks) | (data.size << _u64(56))
     a, b, c, d = _absorbed(state, last)
     state = (a, b, c ^ _u64(0xFF), d)
     for _ in range(4):

@@ -88,11 +88,11 @@ class Hashing(HostLayer):
         if inputs.dtype.kind == "f":
             inputs = inputs.astype("int32" if isinstance(inputs, jax.Array) else "int64")
         masked = self.mask_value is not None and self.num_bins > 1
-        found = fingerprint.buckets(inputs, self.num_bins - masked, self.salt)
+        numbers = fingerprint.buckets(inputs, self.num_bins - masked, self.salt)
         if masked:
             numpy: Any = jnp if isinstance(inputs, jax.Array) else np
-            found = numpy.where(inputs == self.mask_value, 0, found + 1)
-        return encode(found, self.output_mode, self.num_bins, self.compute_dtype)
+            numbers = numpy.where(inputs == self.mask_value, 0, numbers + 1)
+        return encode(numbers, self.output_mode, self.num_bins, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return encoded_shape(input_shape, self.output_mode, self.num_bins)
@@ -166,8 +166,8 @@ class HashedCrossing(HostLayer):
         self._check(inputs)
         columns = [x if is_text(x) else whole_numbers(x, self._label) for x in inputs]
         shape = columns[0].shape
-        found = fingerprint.crossed_buckets([x.reshape(-1) for x in columns], self.num_bins)
-        return encode(found.reshape(shape), self.output_mode, self.num_bins, self.compute_dtype)
+        numbers = fingerprint.crossed_buckets([x.reshape(-1) for x in columns], self.num_bins)
+        return encode(numbers.reshape(shape), self.output_mode, self.num_bins, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shapes) -> Shape:
         return encoded_shape(input_shape[0], self.output_mode, self.num_bins)

@@ -364,9 +364,9 @@ class IndexLookup(HostLayer):
             Integers of the same shape.
         """
         numpy: Any = jnp if isinstance(tokens, jax.Array) else np
-        found = self._positions(tokens)
-        known = found >= 0
-        numbers = found + self._first_token
+        positions = self._positions(tokens)
+        known = positions >= 0
+        numbers = positions + self._first_token
         if self.num_oov_indices == 0:
             numbers = numpy.where(known, numbers, -1)
         elif self.num_oov_indices == 1:

@@ -289,8 +289,8 @@ class Normalization(Layer):
 
 def _numbers(data: Any) -> np.ndarray:
     if data.dtype.kind not in "biuf" and data.dtype != jnp.bfloat16:
-        kind = "text" if may_hold_text(data.dtype) else f"an array of dtype {data.dtype}"
-        raise TypeError(f"adapt() takes numbers; received {kind}.")
+        received = "text" if may_hold_text(data.dtype) else f"an array of dtype {data.dtype}"
+        raise TypeError(f"adapt() takes numbers; received {received}.")
     return data
 
 

@@ -81,9 +81,9 @@ class Bidirectional(Layer):
         self._check_directions()
         if hasattr(layer, "use_cudnn"):  # it is not in the config
             self.forward_layer.use_cudnn = self.backward_layer.use_cudnn = layer.use_cudnn
-        for one in (self.forward_layer, self.backward_layer):
-            if hasattr(one, "zero_output_for_mask"):
-                one.zero_output_for_mask = one.return_sequences
+        for layer_copy in (self.forward_layer, self.backward_layer):
+            if hasattr(layer_copy, "zero_output_for_mask"):
+                layer_copy.zero_output_for_mask = layer_copy.return_sequences
         self.merge_mode = merge_mode
         self.stateful, self.return_sequences, self.return_state = (
             getattr(layer, name) for name in _SHARED
@@ -130,13 +130,15 @@ class Bidirectional(Layer):
             half = len(initial_state) // 2
             forward_state, backward_state = initial_state[:half], initial_state[half:]
         y, *states = self._run(self.forward_layer, sequences, forward_state, mask, training)
-        back, *more = self._run(self.backward_layer, sequences, backward_state, mask, training)
+        back, *backward_states = self._run(
+            self.backward_layer, sequences, backward_state, mask, training
+        )
         if self.return_sequences:
             back = jnp.flip(back, axis=1)
         if self.merge_mode is not None:
             merged: Any = _MERGES[self.merge_mode](y, back)
-            return (merged, *states, *more) if self.return_state else merged
-        return (y, back, *states, *more)
+            return (merged, *states, *backward_states) if self.return_state else merged
+        return (y, back, *states, *backward_states)
 
     def _run(self, layer: Layer, x: Array, state: Any, mask: Any, training: Any) -> list:
         known = signature_of(type(layer).call).names

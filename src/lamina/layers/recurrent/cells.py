@@ -628,23 +628,25 @@ class GRUCell(KernelCell):
             recurrent = self.weighted(states[0], kernel, masks, jnp.matmul)
             recurrent = recurrent if bias is None else recurrent + bias
             z, r, g = jnp.split(projected, 3, axis=-1)
-            of_z, of_r, of_g = jnp.split(recurrent, 3, axis=-1)
-            r = activations.get(self.recurrent_activation)(r + of_r)
-            return self._mixed(states[0], z + of_z, g + r * of_g)
+            recurrent_z, recurrent_r, recurrent_g = jnp.split(recurrent, 3, axis=-1)
+            r = activations.get(self.recurrent_activation)(r + recurrent_r)
+            return self._mixed(states[0], z + recurrent_z, g + r * recurrent_g)
 
         def before(projected: Array, states: list) -> tuple[Array, list]:
             gates, candidate = kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]
-            of_state = [states[0]] * 3 if masks is None else [states[0] * mask for mask in masks]
+            masked_states = (
+                [states[0]] * 3 if masks is None else [states[0] * mask for mask in masks]
+            )
             z, r, g = jnp.split(projected, 3, axis=-1)
             if masks is None:
-                of_z, of_r = jnp.split(states[0] @ gates, 2, axis=-1)
+                recurrent_z, recurrent_r = jnp.split(states[0] @ gates, 2, axis=-1)
             else:
-                of_z, of_r = (
-                    of_state[0] @ gates[:, : self.units],
-                    of_state[1] @ gates[:, self.units :],
+                recurrent_z, recurrent_r = (
+                    masked_states[0] @ gates[:, : self.units],
+                    masked_states[1] @ gates[:, self.units :],
                 )
-            r = activations.get(self.recurrent_activation)(r + of_r)
-            return self._mixed(states[0], z + of_z, g + (r * of_state[2]) @ candidate)
+            r = activations.get(self.recurrent_activation)(r + recurrent_r)
+            return self._mixed(states[0], z + recurrent_z, g + (r * masked_states[2]) @ candidate)
 
         return after if self.reset_after else before
 

@@ -65,15 +65,16 @@ class ConvLSTMCell(KernelCell):
         **kwargs: Any,
     ):
         super().__init__(implementation=1, **kwargs)
-        kind = f"ConvLSTM{rank}D"
+        layer_type = f"ConvLSTM{rank}D"
         self.rank = rank
-        self.filters = self.output_size = whole_number("filters", filters, owner=kind)
-        self.kernel_size = windows.per_axis(kernel_size, rank, f"{kind}: kernel_size")
-        self.strides = windows.per_axis(strides, rank, f"{kind}: strides")
-        self.dilation_rate = windows.per_axis(dilation_rate, rank, f"{kind}: dilation_rate")
+        self.filters = self.output_size = whole_number("filters", filters, owner=layer_type)
+        self.kernel_size = windows.per_axis(kernel_size, rank, f"{layer_type}: kernel_size")
+        self.strides = windows.per_axis(strides, rank, f"{layer_type}: strides")
+        self.dilation_rate = windows.per_axis(dilation_rate, rank, f"{layer_type}: dilation_rate")
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
-                f"{kind}: strides {self.strides} and dilation_rate {self.dilation_rate} cannot "
+                f"{layer_type}: strides {self.strides} and dilation_rate {self.dilation_rate} "
+                "cannot "
                 "both be above 1."
             )
         self.padding = windows.checked_padding(padding)

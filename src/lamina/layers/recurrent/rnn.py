@@ -188,9 +188,9 @@ class RNN(Layer):
                 inputs = inputs.astype(cell.compute_dtype)
                 input_masks, masks = cell.draw_masks(inputs, states[0], training)
                 if masks is None and not self.unroll:
-                    found = cell.every_step(inputs, states, input_masks, mask, self.go_backwards)
-                    if found is not None:
-                        return self._zero_masked(*found, mask) if how["zero_masked"] else found
+                    results = cell.every_step(inputs, states, input_masks, mask, self.go_backwards)
+                    if results is not None:
+                        return self._zero_masked(*results, mask) if how["zero_masked"] else results
                 step = cell.stepper(masks)
                 projected = cell.project(inputs, input_masks)
                 return scan_steps(step, projected, states, output_is_state=True, **how)[:3]

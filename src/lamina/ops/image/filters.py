@@ -121,14 +121,14 @@ def ssim(
             f"ssim compares images of one shape; received {image1.shape} and {image2.shape}."
         )
     dtype, single = image1.dtype, image1.ndim == 3
-    one, other = (_as_float(as_batch("ssim", i, data_format)[0]) for i in (image1, image2))
-    if min(one.shape[1:3]) < filter_size:
+    x, y = (_as_float(as_batch("ssim", i, data_format)[0]) for i in (image1, image2))
+    if min(x.shape[1:3]) < filter_size:
         raise ValueError(
             f"ssim compares windows of {filter_size} × {filter_size} pixels; received images of "
-            f"{one.shape[1]} × {one.shape[2]}.\n  Fix: a smaller filter_size."
+            f"{x.shape[1]} × {x.shape[2]}.\n  Fix: a smaller filter_size."
         )
     # One filter for all quantities whose local mean is needed.
-    moments = jnp.stack([one, other, one * one, other * other, one * other])
+    moments = jnp.stack([x, y, x * x, y * y, x * y])
     weights = gaussian(filter_size, filter_sigma)
     moments = filtered(moments, weights, axis=2, padded=False)
     mean1, mean2, square1, square2, product = filtered(moments, weights, axis=3, padded=False)

@@ -91,7 +91,7 @@ def aspect_crop(size: tuple[int, int], target: tuple[int, int]) -> list[tuple[in
         max(min(height, int(width * new_height / new_width)), 1),
         max(min(width, int(height * new_width / new_height)), 1),
     )
-    return [((whole - part) // 2, part) for whole, part in zip(size, lengths, strict=True)]
+    return [((full - part) // 2, part) for full, part in zip(size, lengths, strict=True)]
 
 
 def aspect_pad(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
@@ -144,7 +144,7 @@ def scale_and_translate(
             f"{axes}; received shapes {scale.shape} and {translation.shape}."
         )
     given = zip(output_shape, images.shape, strict=True)
-    shape = tuple(own if size is None else size for size, own in given)
+    shape = tuple(current_size if size is None else size for size, current_size in given)
     moved = jax.image.scale_and_translate(
         images, shape, axes, scale, translation, method, antialias
     )

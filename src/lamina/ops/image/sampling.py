@@ -237,12 +237,12 @@ def sample(
         columns, rows = _folded(column, width, fill_mode), _folded(row, height, fill_mode)
         position = (rows * width + columns).reshape(count, -1)
         # Slices of all channels of a pixel; the positions are known to be inside.
-        found = jax.vmap(lambda p, i: p.at[i].get(mode="promise_in_bounds"))(pixels, position)
-        found = found.reshape(*row.shape, channels)
+        values = jax.vmap(lambda p, i: p.at[i].get(mode="promise_in_bounds"))(pixels, position)
+        values = values.reshape(*row.shape, channels)
         if fill_mode != "constant":
-            return found
+            return values
         inside = (columns == column) & (rows == row)
-        return jnp.where(inside[..., None], found, jnp.asarray(fill_value, dtype))
+        return jnp.where(inside[..., None], values, jnp.asarray(fill_value, dtype))
 
     if interpolation == "nearest":
         column, row = (lax.round(v, lax.RoundingMethod.AWAY_FROM_ZERO) for v in (x, y))

@@ -37,11 +37,13 @@ def reference(
     ]
     size = adam_rule.step_size(learning_rate, step, beta_1, beta_2)
     settings = float(beta_1), float(beta_2), float(epsilon)
-    new = [
+    results = [
         adam_rule.update(gradient, momentum, velocity, None, size, *settings)
         for gradient, momentum, velocity in zip(gradients, momenta, velocities, strict=True)
     ]
-    changes, momenta, velocities = ([one[i] for one in new] for i in range(3))
+    changes, momenta, velocities = (
+        [results_of_weight[i] for results_of_weight in results] for i in range(3)
+    )
     weights = [weight + change for weight, change in zip(decayed, changes, strict=True)]
     return weights, momenta, velocities
 

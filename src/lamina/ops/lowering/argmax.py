@@ -43,8 +43,8 @@ def _by_bits(find: Callable, nan: str, x: Array, axis: Any, keepdims: bool) -> A
         nan: The integer for NaN, which is found first: the `"max"` or `"min"` of the dtype.
     """
     # The bits of a float, read as an integer, increase with its magnitude.
-    whole = jnp.dtype(f"int{x.dtype.itemsize * 8}")
-    bits = jax.lax.bitcast_convert_type(x, whole)
-    limits = jnp.iinfo(whole)
+    integer_type = jnp.dtype(f"int{x.dtype.itemsize * 8}")
+    bits = jax.lax.bitcast_convert_type(x, integer_type)
+    limits = jnp.iinfo(integer_type)
     order = jnp.where(bits < 0, -(bits & limits.max), bits)
     return find(jnp.where(jnp.isnan(x), getattr(limits, nan), order), axis, keepdims=keepdims)

@@ -32,11 +32,11 @@ def package() -> ModuleType | None:
     if importlib.util.find_spec("lamina_kernels") is None:
         return None
     try:
-        found = importlib.import_module("lamina_kernels")
-        interface = getattr(found, "INTERFACE", 0)
+        module = importlib.import_module("lamina_kernels")
+        interface = getattr(module, "INTERFACE", 0)
         if interface != _INTERFACE:
             raise ImportError(f"it has interface {interface}, this Lamina calls {_INTERFACE}")
-        return found
+        return module
     except (ImportError, OSError) as error:
         warnings.warn(
             f"lamina-kernels is installed and cannot be used: {error}.\n"
@@ -50,9 +50,9 @@ def package() -> ModuleType | None:
 
 def loaded() -> ModuleType:
     """The package, for lowerings that are only chosen if it is installed."""
-    found = package()
-    assert found is not None
-    return found
+    kernels = package()
+    assert kernels is not None
+    return kernels
 
 
 def accepts(*arrays: Any) -> bool:

@@ -94,10 +94,10 @@ def _chunk_size(batch: int, bytes_a_sample: int) -> int:
     """Samples in a chunk: a divisor of the batch; all of them if they are few."""
     if not isinstance(batch, int) or batch * bytes_a_sample <= _BYTES_IN_ONE_PIECE:
         return batch
-    most = max(_BYTES_OF_A_PIECE // bytes_a_sample, 1)
-    size = max(n for n in range(1, most + 1) if batch % n == 0)
+    limit = max(_BYTES_OF_A_PIECE // bytes_a_sample, 1)
+    size = max(n for n in range(1, limit + 1) if batch % n == 0)
     # A batch of, say, 127 samples has no divisor that gives more than one sample per chunk.
-    return size if 2 * size > most else batch
+    return size if 2 * size > limit else batch
 
 
 def _by_patches(

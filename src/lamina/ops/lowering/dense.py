@@ -49,8 +49,8 @@ def suits_kernel(inputs: Array, kernel: Array) -> bool:
 
 def is_faster_as_kernel(rows: int, inner: int, columns: int) -> bool:
     """Whether the compiled product of `(rows, inner)` and `(inner, columns)` is faster."""
-    most = _MOST_VALUES if rows in _ROWS else _MOST_VALUES_OF_MANY_ROWS
-    return rows >= _ROWS.start and columns >= _FEWEST_COLUMNS and inner * columns <= most
+    limit = _MOST_VALUES if rows in _ROWS else _MOST_VALUES_OF_MANY_ROWS
+    return rows >= _ROWS.start and columns >= _FEWEST_COLUMNS and inner * columns <= limit
 
 
 def by_kernel(inputs: Array, kernel: Array) -> Array:

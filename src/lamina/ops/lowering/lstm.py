@@ -162,8 +162,8 @@ def _changes(arguments: tuple, changes: tuple) -> tuple:
     )
     if counts is not None:
         stays = ~counts[..., None]
-        of_c, *others = factors
-        factors = jnp.where(stays, 1, of_c), *(jnp.where(stays, 0, a) for a in others)
+        factor_c, *others = factors
+        factors = jnp.where(stays, 1, factor_c), *(jnp.where(stays, 0, a) for a in others)
         stays = stays.astype(projected.dtype)
     else:
         stays = None
@@ -171,10 +171,10 @@ def _changes(arguments: tuple, changes: tuple) -> tuple:
 
     def step(states: tuple, at_step: tuple) -> tuple[tuple, Array]:
         d_h, d_c = states
-        d_sums, (of_c, of_i, of_f, of_g, of_o, of_new_c), stays = at_step
+        d_sums, (factor_c, factor_i, factor_f, factor_g, factor_o, factor_new_c), stays = at_step
         d_i, d_f, d_g, d_o = jnp.split(d_sums + d_h @ recurrent, 4, axis=-1)
-        d_c = of_c * d_c + of_i * d_i + of_f * d_f + of_g * d_g
-        new_h = of_o * d_o + of_new_c * d_c
+        d_c = factor_c * d_c + factor_i * d_i + factor_f * d_f + factor_g * d_g
+        new_h = factor_o * d_o + factor_new_c * d_c
         new_h = new_h if stays is None else new_h + stays * d_h
         return (new_h, d_c), new_h
 

@@ -26,9 +26,9 @@ def _item_spec(x: Any, key: Any) -> None:
         return
     positions = [k for k in keys if k is not None]
     if ... in positions:
-        after = positions.index(...)
-        rest = len(x.shape) - (len(positions) - 1)
-        positions[after : after + 1] = [slice(None)] * rest
+        ellipsis_position = positions.index(...)
+        missing_axes = len(x.shape) - (len(positions) - 1)
+        positions[ellipsis_position : ellipsis_position + 1] = [slice(None)] * missing_axes
     for axis, (position, size) in enumerate(zip(positions, x.shape, strict=False)):
         if isinstance(position, int) and size is not None and not -size <= position < size:
             raise ValueError(
@@ -345,13 +345,13 @@ def _unique_spec(
     shape[axis or 0] = size
     inverse = x.shape if axis is None else (x.shape[axis],)
     outputs = [KerasTensor(shape, x.dtype)]
-    for wanted, one in (
+    for is_returned, output_shape in (
         (return_index, (size,)),
         (return_inverse, inverse),
         (return_counts, (size,)),
     ):
-        if wanted:
-            outputs.append(KerasTensor(one, "int32"))
+        if is_returned:
+            outputs.append(KerasTensor(output_shape, "int32"))
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 

@@ -116,7 +116,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
         state = self.model.get_state_tree()
         if self.save_weights_only:
             kinds = ("trainable_variables", "non_trainable_variables")
-            state = {kind: state[kind] for kind in kinds}
+            state = {group: state[group] for group in kinds}
         # Copies, since the next step reuses the memory of the arrays.
         payload: dict[str, Any] = {"pytree": jax.tree.map(lambda v: np.array(v), state)}
         config = None

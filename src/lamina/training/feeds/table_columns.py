@@ -45,8 +45,8 @@ def refuse_one_row(signature: Signature, x: Data) -> None:
     """Raise a ValueError for one row of a table, which would be taken as many samples."""
     if not is_column(x) or len(signature.inputs) != 1:
         return
-    wanted = signature.inputs[0].shape[1:]
-    if len(x) > 1 and wanted == (len(x),):
+    sample_shape = signature.inputs[0].shape[1:]
+    if len(x) > 1 and sample_shape == (len(x),):
         raise ValueError(
             f"x is one column of {len(x)} values, and the model takes {len(x)} columns.\n"
             "  Likely cause: one row of a table.\n"

@@ -245,9 +245,9 @@ class BaseImagePreprocessingLayer(Layer):
         """
         written = str(self.bounding_box_format)
         after = self.output_size() or size
-        found = boxes.convert_format(bounding_boxes, written, "xyxy", *size)
-        found = boxes.clip_to_image_size({**found, "boxes": move(found["boxes"])}, *after)
-        return boxes.convert_format(found, "xyxy", written, *after)
+        moved = boxes.convert_format(bounding_boxes, written, "xyxy", *size)
+        moved = boxes.clip_to_image_size({**moved, "boxes": move(moved["boxes"])}, *after)
+        return boxes.convert_format(moved, "xyxy", written, *after)
 
     def images_of(self, data: Any) -> Array:
         """The images in what `get_random_transformation` receives.

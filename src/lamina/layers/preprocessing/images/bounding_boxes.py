@@ -49,11 +49,11 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         if not isinstance(input_shape, dict) or "bounding_boxes" not in input_shape:
             return input_shape
-        found = {
+        shapes = {
             name: (shape[0], self.max_number, *shape[2:])
             for name, shape in input_shape["bounding_boxes"].items()
         }
-        return {**input_shape, "bounding_boxes": found}
+        return {**input_shape, "bounding_boxes": shapes}
 
     def compute_output_spec(self, data: PyTree, training: bool = True) -> Outputs:
         if isinstance(data, dict):

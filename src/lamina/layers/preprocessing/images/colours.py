@@ -603,14 +603,14 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
             ("random_hue", RandomHue, hue_factor),
         )
         self._steps = {
-            name: kind(
+            name: layer_class(
                 factor,
                 value_range=value_range,
                 seed=seed,
                 data_format=self.data_format,
                 dtype=self.dtype_policy,
             )
-            for name, kind, factor in factors
+            for name, layer_class, factor in factors
             if factor is not None
         }
 

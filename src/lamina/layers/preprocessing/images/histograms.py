@@ -85,10 +85,10 @@ class Equalization(ColourLayer):
         below = jnp.cumsum(counts, axis=-1)
         # The number in the lowest bin that is not empty, which becomes 0.
         lowest = jnp.min(jnp.where(below > 0, below, positions.shape[-1]), axis=-1, keepdims=True)
-        rest = below[..., -1:] - lowest
-        table = jnp.round((below - lowest) * 255 / jnp.maximum(rest, 1))
+        span = below[..., -1:] - lowest
+        table = jnp.round((below - lowest) * 255 / jnp.maximum(span, 1))
         spread = jnp.take_along_axis(jnp.clip(table, 0, 255), positions, axis=-1)
-        spread = jnp.where(rest == 0, values, spread).reshape(last.shape)
+        spread = jnp.where(span == 0, values, spread).reshape(last.shape)
         spread = to_range(spread, (0, 255), self.value_range).astype(images.dtype)
         return jnp.moveaxis(spread, -3, self._channel_axis)
 
@@ -171,8 +171,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
             share = share * jnp.where(right, right_share, 1 - right_share)
             table = (jnp.asarray(top)[:, None] + low) * (columns + 2) + jnp.asarray(left) + right
             position = (table * 256 + shades).reshape(channels, -1)
-            found = jnp.take_along_axis(tables, position, axis=-1).reshape(shades.shape)
-            return mixture + share * found, None
+            mapped = jnp.take_along_axis(tables, position, axis=-1).reshape(shades.shape)
+            return mixture + share * mapped, None
 
         start = jnp.zeros(shades.shape, "float32")
         return jax.lax.scan(with_corner, start, jnp.arange(4))[0]
@@ -186,8 +186,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
             counts = clipped + jnp.sum(counts - clipped, axis=-1, keepdims=True) / 256
         below = jnp.cumsum(counts, axis=-1)
         lowest = below[..., :1]
-        rest = size - lowest
-        table = (below - lowest) * 255 / jnp.where(rest == 0, 1, rest)
+        span = size - lowest
+        table = (below - lowest) * 255 / jnp.where(span == 0, 1, span)
         return jnp.clip(table, 0, 255)
 
 

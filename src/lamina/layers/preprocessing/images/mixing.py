@@ -183,8 +183,8 @@ class CutMix(RandomImageLayer):
         if not training or transformation is None:
             return images
         # The rectangle is the same in every channel.
-        here = jnp.take(transformation["batch_masks"], jnp.array([0]), axis=self._channel_axis)
-        return jnp.where(here, images[transformation["permutation_order"]], images)
+        in_box = jnp.take(transformation["batch_masks"], jnp.array([0]), axis=self._channel_axis)
+        return jnp.where(in_box, images[transformation["permutation_order"]], images)
 
 
 class MixUp(RandomImageLayer):

@@ -263,12 +263,12 @@ class AugMix(PolicyLayer):
             return None
         key = draw_key(self.generator) if seed is None else seed
         steps = (self.num_chains, self.chain_depth)
-        of_chains, of_pictures = jax.random.split(key)
+        chain_key, picture_key = jax.random.split(key)
         return {
             "chain_mixing_weights": jax.random.dirichlet(
-                of_chains, jnp.full(self.num_chains, self.alpha, "float32")
+                chain_key, jnp.full(self.num_chains, self.alpha, "float32")
             ),
-            "weight_sample": jax.random.beta(of_pictures, self.alpha, self.alpha),
+            "weight_sample": jax.random.beta(picture_key, self.alpha, self.alpha),
             "choices": drawn_choices(key, steps, len(self._augmentations) + 1),
             "keys": jax.random.split(key, steps),
         }
