@@ -1,4 +1,7 @@
-"""What a model knows of its inputs and of what its outputs mean, as plain data in its file."""
+"""The input contract: what a model was trained on, as plain data that is stored in its file.
+
+`fit` fills it, `load_model` restores it, and `prediction` uses it to convert a user's files.
+"""
 
 from lamina.contract.contract import (
     Column,

@@ -1,4 +1,7 @@
-"""Inputs that are unlike those of training: scaled, inverted, with swapped channels."""
+"""Finds inputs that differ from those of training: scaled, inverted, with swapped channels.
+
+`predict` warns about the difference.
+"""
 
 import math
 from typing import Any, NamedTuple
@@ -10,14 +13,15 @@ from lamina.contract.measure import some_rows
 
 # Values so many times larger or smaller than in training have another scale.
 _ANOTHER_SCALE = 20.0
-# Standard errors by which means must differ, and by which they must fit the other reading.
+# Numbers of standard errors: means differ if they are farther apart than `_FAR`, and agree if they
+# are nearer than `_NEAR`.
 _FAR, _NEAR = 6.0, 3.0
-# Rows of a call that are looked at.
-_ROWS = 64
-# Fewer numbers than this tell nothing of a scale.
-_FEWEST = 16
+# Number of rows of a call that are compared.
+_MAX_ROWS = 64
+# With fewer numbers, the scale cannot be judged.
+_MIN_NUMBERS = 16
 # Smaller images, and windows of a series, are not compared for light and dark.
-_SMALLEST_SIDE = 8
+_MIN_SIDE = 8
 
 
 class Difference(NamedTuple):
@@ -25,8 +29,8 @@ class Difference(NamedTuple):
 
     Args:
         kind: `"scale"`, `"inverted"`, `"channels"` or `"far"`.
-        evidence: What shows it, with its numbers.
-        fix: The line that mends it.
+        evidence: The observation, with its numbers.
+        fix: An expression that corrects the input.
     """
 
     kind: str
@@ -35,7 +39,7 @@ class Difference(NamedTuple):
 
 
 def difference(known: InputRange, array: Any) -> Difference | None:
-    """What is probably wrong with inputs, or None.
+    """The most likely difference between inputs and those of training, or None.
 
     Args:
         known: The values of that input in training.
@@ -51,7 +55,7 @@ def difference(known: InputRange, array: Any) -> Difference | None:
     dtype = getattr(array, "dtype", None)
     if dtype is None or np.dtype(dtype).kind not in "biuf" or not len(array):
         return None
-    rows = some_rows(array, _ROWS)
+    rows = some_rows(array, _MAX_ROWS)
     if not np.isfinite(rows).any():
         return None
     return _another_scale(known, rows) or _swapped_channels(known, rows) or _inverted(known, rows)
@@ -63,14 +67,14 @@ def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
     if not largest or not largest_before or not usual or not np.isfinite(largest):
         return None
     ratio = float(largest / largest_before)
-    # A few extreme values are no other scale: all of them would have to be larger, or smaller.
+    # A few extreme values do not mean another scale: all values would have to be larger, or smaller.
     typical = math.sqrt(float(np.nanmean(rows**2))) / usual
-    if rows.size < _FEWEST or not (
+    if rows.size < _MIN_NUMBERS or not (
         (ratio > _ANOTHER_SCALE and typical > _ANOTHER_SCALE / 2)
         or (ratio < 1 / _ANOTHER_SCALE and typical < 2 / _ANOTHER_SCALE)
     ):
         return None
-    # A single faint sample is no other scale: most of what was seen would have to be larger.
+    # A single faint sample does not mean another scale: most values in training must be larger.
     if ratio < 1 and largest > abs(known.mean) + known.spread / _ANOTHER_SCALE:
         return None
     factor = _round_factor(ratio if ratio > 1 else 1 / ratio)
@@ -87,7 +91,7 @@ def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
 
 def _inverted(known: InputRange, rows: np.ndarray) -> Difference | None:
     """Light and dark swapped: the mean is where that of the inverse would be."""
-    if len(known.shape) < 2 or min(known.shape[:2]) < _SMALLEST_SIDE or known.low < 0:
+    if len(known.shape) < 2 or min(known.shape[:2]) < _MIN_SIDE or known.low < 0:
         return None
     if not known.sample_spread or np.nanstd(rows) < known.spread / 4:
         return None
@@ -131,7 +135,7 @@ def _numbers(values: np.ndarray) -> str:
 
 
 def _round_factor(ratio: float) -> float:
-    """255 for what is near it, else a number of two digits."""
+    """A usual factor such as 255 if it is near, else the ratio rounded to two digits."""
     for factor in (255.0, 127.5, 65535.0, 100.0, 1000.0):
         if abs(ratio / factor - 1) < 0.1:
             return factor

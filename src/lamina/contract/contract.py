@@ -1,4 +1,7 @@
-"""`Contract`: what a model was trained on, as plain data that turns into JSON."""
+"""`Contract`: the description of the data that a model was trained on, convertible to JSON.
+
+Each class has one level of the JSON. A field with a default may be missing in a file.
+"""
 
 import dataclasses
 import math
@@ -10,10 +13,10 @@ from typing import Any
 
 from lamina.core.messages.tracebacks import filter_methods
 
-# Raised when older versions of Lamina cannot make sense of what is written.
+# Increased when older versions of Lamina cannot read the written data.
 VERSION = 1
 # Longer lists or texts mean that a file is damaged or malicious.
-_LONGEST = 100_000
+_MAX_LENGTH = 100_000
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Column:
     Args:
         name: Its name.
         kind: `"number"`, `"category"`, `"date"` or `"text"`.
-        why: What it was taken for that from, for people.
-        missing: How many of its values are missing.
+        why: How the kind was determined, in words.
+        missing: Number of missing values.
         categories: Its values, sorted, if it is a category.
         day_first: Whether a date such as 2/3/2024 begins with the day.
         decimal_comma: Whether numbers in texts have a decimal comma.
@@ -50,7 +53,7 @@ class InputRange:
     Args:
         name: The input's name: `"x"`, or its key in a dict.
         shape: Of one sample.
-        dtype: As it was given to `fit`.
+        dtype: The dtype of the array given to `fit`.
         low: The smallest value.
         high: The largest value.
         mean: Of all values.
@@ -92,7 +95,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class ImageInput:
-    """What picture files are made into.
+    """The arrays that picture files are converted to.
 
     Args:
         height: In pixels.
@@ -110,7 +113,7 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class SeriesInput:
-    """What a forecast is made from.
+    """The lengths of the inputs and outputs of a forecast.
 
     Args:
         window: Steps before it.
@@ -174,18 +177,18 @@ class Novelty:
 class Contract:
     """What a model was trained on, and what its outputs mean.
 
-    It is plain data. `fit` fills it and the model's file carries it. Whatever predicts, Python or
-    the command line, turns people's own files, rows and texts into inputs by it.
+    It is plain data. `fit` fills it, and the model's file contains it. `Predictor` and the command
+    line use it to convert a user's files, rows and texts to inputs.
 
     Args:
         kind: `"images"`, `"table"`, `"text"`, `"series"`, or `"arrays"` where nothing is known but
             numbers.
         inputs: The values of every input array.
         columns: For a table, its columns; for a series, the columns that it is made from.
-        image: For pictures, what files are made into.
+        image: For pictures, the arrays that files are converted to.
         series: For a series, how long windows and forecasts are.
-        target: What is predicted, e.g. the name of a column.
-        class_names: What outputs mean, in their order; None for numbers.
+        target: Name of the predicted quantity, e.g. of a column.
+        class_names: Names of the classes in the order of the outputs; None for numbers.
         target_range: The values of a target that is a number.
         split: How validation and test samples were chosen, if that is known.
         novelty: For classes, how to tell that an input is none of them.
@@ -215,7 +218,7 @@ class Contract:
     def from_json(cls, record: Any) -> "Contract":
         """The contract that `to_json` has written.
 
-        Fields that are not known here are passed over: a later version may have more.
+        Unknown fields are ignored: a later version may have more.
 
         Raises:
             ValueError: If the record is not of this form.
@@ -242,42 +245,42 @@ class Contract:
         return contract
 
 
-def _read(kind: Any, value: Any, where: str) -> Any:
-    """A value of this type from JSON, checked: a file is somebody else's data."""
-    if dataclasses.is_dataclass(kind):
-        return _read_fields(kind, value, where)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+def _read(expected: Any, value: Any, where: str) -> Any:
+    """A value of the expected type from JSON, checked, because files are untrusted."""
+    if dataclasses.is_dataclass(expected):
+        return _read_fields(expected, value, where)
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if origin in (typing.Union, types.UnionType):
         if value is None:
             return None
         return _read(next(a for a in arguments if a is not type(None)), value, where)
     if origin is tuple:
-        if not isinstance(value, (list, tuple)) or len(value) > _LONGEST:
+        if not isinstance(value, (list, tuple)) or len(value) > _MAX_LENGTH:
             raise ValueError(f"{where} is no list")
         return tuple(_read(arguments[0], item, where) for item in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) < 1e300 else math.inf
-    if kind is float and isinstance(value, float) and not math.isfinite(value):
+    if expected is float and isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{where} is no finite number")
-    if type(value) is not kind or (kind is str and len(value) > _LONGEST):
-        raise ValueError(f"{where} is {type(value).__name__} and not {kind.__name__}")
+    if type(value) is not expected or (expected is str and len(value) > _MAX_LENGTH):
+        raise ValueError(f"{where} is {type(value).__name__} and not {expected.__name__}")
     return value
 
 
-def _read_fields(kind: Any, value: Any, where: str) -> Any:
+def _read_fields(record_type: Any, value: Any, where: str) -> Any:
     if not isinstance(value, Mapping):
         raise ValueError(f"{where} is no record")
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(record_type)
     known = {
         field.name: _read(hints[field.name], value[field.name], f"{where}.{field.name}")
-        for field in dataclasses.fields(kind)
+        for field in dataclasses.fields(record_type)
         if field.name in value
     }
     missing = [
         field.name
-        for field in dataclasses.fields(kind)
+        for field in dataclasses.fields(record_type)
         if field.name not in known and field.default is dataclasses.MISSING
     ]
     if missing:
         raise ValueError(f"{where} has no {missing[0]}")
-    return kind(**known)
+    return record_type(**known)

@@ -1,4 +1,4 @@
-"""What the values of an array are like: range, mean, spread."""
+"""Measures the range, mean and spread of an array, for the contract."""
 
 import math
 from typing import Any
@@ -13,12 +13,12 @@ _NUMBERS = 2**23
 
 
 def measured(name: str, array: Any) -> InputRange | None:
-    """The range of an array with one row a sample; None if it holds no numbers.
+    """The range of an array with one row for each sample; None if its values are not numbers.
 
     Args:
-        name: What the input is called.
-        array: `(samples, …)`. Of many rows some are looked at, spread evenly; missing values do not
-            count.
+        name: The name of the input.
+        array: `(samples, …)`. Of many rows, some are measured, spread evenly. Missing values are
+            ignored.
 
     Example:
         >>> found = measured("x", np.array([[0.0, 1.0], [0.5, 0.5]]))

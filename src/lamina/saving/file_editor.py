@@ -127,25 +127,25 @@ class KerasFileEditor:
             differences, and `match_count`, the number of weights with equal shapes.
         """
         print("Running comparison")
-        wanted = {
+        expected = {
             "/".join(filter(None, (_object_path(path), key))): value.shape
             for path, _, arrays in arrays_of(reference_model)
             for key, value in arrays.items()
         }
         found = dict(_flat(self.weights_dict, ""))
         problems = [
-            f"Weight {p} is in the model and not in the file." for p in wanted if p not in found
+            f"Weight {p} is in the model and not in the file." for p in expected if p not in found
         ]
         problems += [
-            f"Weight {p} is in the file and not in the model." for p in found if p not in wanted
+            f"Weight {p} is in the file and not in the model." for p in found if p not in expected
         ]
-        both = [path for path in wanted if path in found]
+        both = [path for path in expected if path in found]
         problems += [
-            f"Weight {path} has shape {wanted[path]} in the model and {found[path]} in the file."
+            f"Weight {path} has shape {expected[path]} in the model and {found[path]} in the file."
             for path in both
-            if wanted[path] != found[path]
+            if expected[path] != found[path]
         ]
-        matches = sum(wanted[path] == found[path] for path in both)
+        matches = sum(expected[path] == found[path] for path in both)
         for problem in problems:
             print(f"... {readable(problem)}")
         status = "error" if problems else "success"

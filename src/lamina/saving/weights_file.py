@@ -149,10 +149,10 @@ def read_weights(
                 remarks.append(f"not read: {problem}")
     unused = sorted(p for p in stored.groups - used if not p.startswith("optimizer/"))
     if unused:
-        shown = ", ".join(_short(p.removesuffix("/vars")) for p in unused[:3])
+        names = ", ".join(_short(p.removesuffix("/vars")) for p in unused[:3])
         more = f" and {len(unused) - 3} more" if len(unused) > 3 else ""
         remarks.append(
-            f"the file also holds weights of {shown}{more}, for which model {model.name!r} "
+            f"the file also holds weights of {names}{more}, for which model {model.name!r} "
             "has no place.\n  Likely cause: it was made with fewer layers than the saved one."
         )
     return remarks

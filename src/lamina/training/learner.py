@@ -144,14 +144,14 @@ class Learner(ABC):
             placement=placement.current(),
         )
 
-    def state(self, kind: str) -> TrainState[Variable]:
+    def state(self, mode: str) -> TrainState[Variable]:
         model = self._model
-        if kind == "train":
+        if mode == "train":
             return self.variables()
         return TrainState(
             trainable=model.trainable_variables,
             non_trainable=model.non_trainable_variables,
-            metrics=self._metrics() if kind == "test" else [],
+            metrics=self._metrics() if mode == "test" else [],
             placement=placement.current(),
         )
 
@@ -160,14 +160,14 @@ class Learner(ABC):
 
     # -- steps and programs -----------------------------------------------------------------------
 
-    def step(self, kind: str) -> Callable[[Any], Any]:
-        step = object_style(self._model, getattr(self._model, kind))
-        if kind == "train_step":
+    def step(self, name: str) -> Callable[[Any], Any]:
+        step = object_style(self._model, getattr(self._model, name))
+        if name == "train_step":
             step = self.precision.apply_to(step, self.signature.outputs)
         return self._without_added_losses(step)
 
-    def program(self, kind: str) -> tuple[Any, TrainState[Variable]]:
-        return self.programs.program_of(kind)
+    def program(self, mode: str) -> tuple[Any, TrainState[Variable]]:
+        return self.programs.program_of(mode)
 
     def _without_added_losses(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """A step after which no losses are left that layers added while it ran."""
@@ -204,16 +204,16 @@ class Learner(ABC):
             and not self._adds_losses  # known only after the trace in the line above
         )
 
-    def rows_are_independent(self, kind: str, rows: PyTree) -> bool:
+    def rows_are_independent(self, mode: str, rows: PyTree) -> bool:
         """Whether the outputs for a row do not depend on the other rows of its batch.
 
         The result is cached for each program and signature of the inputs.
 
         Args:
-            kind: `"predict"` for the outputs of `predict_step`, `"test"` for those of `call`.
+            mode: `"predict"` for the outputs of `predict_step`, `"test"` for those of `call`.
             rows: The inputs; only shapes and dtypes are used.
         """
-        program, variables = self.programs.program_of(kind)
+        program, variables = self.programs.program_of(mode)
         leaves, structure = jax.tree.flatten(rows)
         key = (structure, *((leaf.shape[1:], leaf.dtype) for leaf in leaves))
         if key not in program.properties:
@@ -227,7 +227,7 @@ class Learner(ABC):
                 return outputs
 
             step = self.step("predict_step")
-            if kind != "predict":
+            if mode != "predict":
                 step = self._without_added_losses(forward)
             state = values_of(variables)
             independent = rows_are_independent(stateless(step, variables), state, rows)

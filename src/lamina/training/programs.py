@@ -34,49 +34,49 @@ class Programs:
     def __init__(self, model: Trainable):
         self._model = model
         self._programs: dict[tuple[Any, ...], CompiledFunction] = {}
-        # For each kind: a version of the model's structure, and the result of `program_of` for it.
+        # For each mode: a version of the model's structure, and the result of `program_of` for it.
         self._latest: dict[str, tuple[object, tuple[CompiledFunction, TrainState[Variable]]]] = {}
 
-    def program_of(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
+    def program_of(self, mode: str) -> tuple[CompiledFunction, TrainState[Variable]]:
         """The program (`"train"`, `"test"` or `"predict"`) and the Variables that it works on.
 
         A new program is made only if the model has changed: `compile` was called, layers were
         added, frozen, unfrozen or adapted. A new learning rate or number of epochs needs none.
         """
-        latest = self._latest.get(kind)
+        latest = self._latest.get(mode)
         if latest is not None and latest[0] is last_change():
             return latest[1]
         with build_lock:
             version = last_change()
-            result = self._find_or_make(kind)
-            self._latest[kind] = (version, result)
+            result = self._find_or_make(mode)
+            self._latest[mode] = (version, result)
         return result
 
-    def keep(self, kind: str, program: CompiledFunction) -> None:
+    def keep(self, mode: str, program: CompiledFunction) -> None:
         """Add a program that was made elsewhere for the current model."""
-        self._programs[self._key(kind, self._model.state(kind))] = program
+        self._programs[self._key(mode, self._model.state(mode))] = program
 
     def forget(self) -> None:
         """Drop all programs, because `compile` was called."""
         self._programs.clear()
 
-    def _find_or_make(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
-        variables = self._model.state(kind)
-        key = self._key(kind, variables)
+    def _find_or_make(self, mode: str) -> tuple[CompiledFunction, TrainState[Variable]]:
+        variables = self._model.state(mode)
+        key = self._key(mode, variables)
         optimizer = self._model.model.optimizer
-        if key not in self._programs and kind == "train" and isinstance(optimizer, Optimizer):
+        if key not in self._programs and mode == "train" and isinstance(optimizer, Optimizer):
             # A callback may have unfrozen a layer. Its weights have no slots in the optimizer yet.
             optimizer.build(self._model.model.trainable_variables)
-            variables = self._model.state(kind)
-            key = self._key(kind, variables)
+            variables = self._model.state(mode)
+            key = self._key(mode, variables)
         if key not in self._programs:
-            self._programs[key] = make_program(self._model, kind, variables)
+            self._programs[key] = make_program(self._model, mode, variables)
         return self._programs[key], variables
 
-    def _key(self, kind: str, variables: TrainState[Variable]) -> tuple[Any, ...]:
+    def _key(self, mode: str, variables: TrainState[Variable]) -> tuple[Any, ...]:
         layers = [(o.trainable, getattr(o, "adaptations", 0)) for o in self._model.layers()]
         return (
-            kind,
+            mode,
             self._model.precision.chosen,
             variables.placement,
             tuple(layers),
@@ -84,12 +84,12 @@ class Programs:
         )
 
 
-def make_program(model: Trainable, kind: str, variables: TrainState[Variable]) -> CompiledFunction:
-    """A program of the given kind. It is compiled when it is first called."""
+def make_program(model: Trainable, mode: str, variables: TrainState[Variable]) -> CompiledFunction:
+    """A `"train"`, `"test"` or `"predict"` program. It is compiled when it is first called."""
     platform = variables.placement.platform
-    if kind == "predict":
+    if mode == "predict":
         return predicting_program(steps.predicting_step(model, variables), platform)
-    if kind == "test":
+    if mode == "test":
         return testing_program(steps.testing_step(model, variables), platform)
     return training_program(steps.training_step(model, variables), platform)
 

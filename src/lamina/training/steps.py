@@ -53,9 +53,9 @@ def predicting_step(model: Trainable, variables: TrainState[Variable]) -> Step:
 
 
 def _measured_step(
-    model: Trainable, variables: TrainState[Variable], kind: str, overridden: bool
+    model: Trainable, variables: TrainState[Variable], name: str, overridden: bool
 ) -> MeasuredStep:
-    pure = _lowered(stateless(model.step(kind), variables), variables)
+    pure = _lowered(stateless(model.step(name), variables), variables)
     read_results = stateless(model.model.get_metrics_result, variables)
     constrain = variables.placement.constrain
     tracker = model.objectives.loss_tracker.variables[0]

@@ -111,11 +111,11 @@ class Trainable(Protocol):
         """Create weights, metrics and optimizer state from the shapes of the data."""
         ...
 
-    def state(self, kind: str) -> TrainState[Variable]:
+    def state(self, mode: str) -> TrainState[Variable]:
         """The Variables that a `"train"`, `"test"` or `"predict"` program works on."""
         ...
 
-    def step(self, kind: str) -> Callable[[Any], Any]:
+    def step(self, name: str) -> Callable[[Any], Any]:
         """`"train_step"`, `"test_step"` or `"predict_step"` as a function of a batch.
 
         The function reads and assigns Variables.
@@ -130,7 +130,7 @@ class Trainable(Protocol):
         """Whether the batch size makes no difference to the results of `evaluate`."""
         ...
 
-    def rows_are_independent(self, kind: str, rows: PyTree) -> bool:
+    def rows_are_independent(self, mode: str, rows: PyTree) -> bool:
         """Whether the outputs for a row do not depend on the other rows of its batch."""
         ...
 
@@ -142,6 +142,6 @@ class Trainable(Protocol):
         """Remember that inputs with a dtype and shape have passed the checks."""
         ...
 
-    def program(self, kind: str) -> tuple[Any, TrainState[Variable]]:
-        """The compiled program of a kind, and the state that it works on."""
+    def program(self, mode: str) -> tuple[Any, TrainState[Variable]]:
+        """The compiled program of a mode (see `state`), and the state that it works on."""
         ...

@@ -173,8 +173,8 @@ class Trainer(Layer):
         self.jit_compile = not run_eagerly  # always: see the argument above
         self.stop_training = False
         object.__setattr__(self, "loss", loss)
-        own = Overrides.of(self, Trainer)
-        self._learner.compiled_with(objectives, requested_precision, own, arguments)
+        overrides = Overrides.of(self, Trainer)
+        self._learner.compiled_with(objectives, requested_precision, overrides, arguments)
 
     def _loses_small_gradients(self) -> bool:
         # The layers are checked, too: files do not have the policy of a functional model.

@@ -45,15 +45,15 @@ def reference(query: Array, key: Array, value: Array, settings: Settings) -> Arr
     Returns:
         `(batch, queries, heads, value_size)`.
     """
-    seen = allowed(query, key, settings)
+    visible = allowed(query, key, settings)
     logits = attention_logits(query, key, settings.scale)
     if settings.soft_cap is not None:
         logits = settings.soft_cap * jnp.tanh(logits / settings.soft_cap)
     if settings.bias is not None:
         logits = logits + settings.bias
-    if seen is not None:
+    if visible is not None:
         # Not minus infinity: the softmax of a row that is entirely masked would be NaN.
-        logits = jnp.where(seen, logits, 0.7 * jnp.finfo(logits.dtype).min)
+        logits = jnp.where(visible, logits, 0.7 * jnp.finfo(logits.dtype).min)
     return attended(jax.nn.softmax(logits).astype(query.dtype), value)
 
 

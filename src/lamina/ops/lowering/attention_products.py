@@ -24,10 +24,10 @@ def suits(query: Array, key: Array, value: Array, settings: Settings) -> bool:
 def by_products(query: Array, key: Array, value: Array, settings: Settings) -> Array:
     """`attention.reference` by matrix products."""
     # Causal attention is not divided into blocks: docs/performance.md, `causal-pieces`.
-    seen = allowed_places(query, key, settings)
+    visible = allowed_places(query, key, settings)
     scaled = query * jnp.asarray(settings.scale, query.dtype)
     by_heads = (jnp.swapaxes(x, 1, 2) for x in (scaled, key, value))
-    return jnp.swapaxes(attention_by_products(*by_heads, seen), 1, 2)
+    return jnp.swapaxes(attention_by_products(*by_heads, visible), 1, 2)
 
 
 @jax.custom_jvp

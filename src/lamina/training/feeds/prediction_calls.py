@@ -1,4 +1,7 @@
-"""How `predict` divides rows over calls of a few compiled programs, for any number of rows."""
+"""How `predict` divides rows over calls of a few compiled programs, for any number of rows.
+
+A program is compiled for one number of rows. Padding lets a few programs serve all numbers.
+"""
 
 import functools
 from typing import Any
@@ -8,8 +11,8 @@ import numpy as np
 
 from lamina.core.types import PyTree
 
-# The most batches that one call of a program computes.
-_BATCHES = 64
+# The largest number of batches that one call of a program computes.
+_MAX_BATCHES = 64
 
 
 @functools.lru_cache(maxsize=4096)
@@ -25,26 +28,26 @@ def padded_calls(total: int, batch_size: int, by_step: bool, fixed: bool) -> lis
         by_step: Whether every batch gets a call of its own.
         fixed: Whether the model takes batches of one size only.
     """
-    longest = batch_size * (1 if by_step else _BATCHES)
+    max_rows = batch_size * (1 if by_step else _MAX_BATCHES)
     if fixed:
-        taken = [min(longest, total - at) for at in range(0, total, longest)]
-        return [(n, n if n < batch_size else -(-n // batch_size) * batch_size) for n in taken]
-    found: list[tuple[int, int]] = []
-    left, computed = total, 0
-    while left:
-        above, size = _neighbours(left, batch_size, longest)
+        row_counts = [min(max_rows, total - start) for start in range(0, total, max_rows)]
+        return [(n, n if n < batch_size else -(-n // batch_size) * batch_size) for n in row_counts]
+    calls: list[tuple[int, int]] = []
+    rows_left, computed = total, 0
+    while rows_left:
+        larger, size = _neighbouring_sizes(rows_left, batch_size, max_rows)
         # Choose between one more call, perhaps of a new program, and some padding.
-        used = found[-1][1] if found else 0
-        if used >= left and computed + used <= 1.5 * total:
-            size = used
-        elif above is not None:
-            spare = 2 if above <= batch_size else 1.25
-            if by_step or above <= spare * left:
-                size = above
-        rows = min(left, size)
-        found.append((rows, size))
-        left, computed = left - rows, computed + size
-    return found
+        last_size = calls[-1][1] if calls else 0
+        if last_size >= rows_left and computed + last_size <= 1.5 * total:
+            size = last_size
+        elif larger is not None:
+            max_padding = 2 if larger <= batch_size else 1.25
+            if by_step or larger <= max_padding * rows_left:
+                size = larger
+        rows = min(rows_left, size)
+        calls.append((rows, size))
+        rows_left, computed = rows_left - rows, computed + size
+    return calls
 
 
 @functools.lru_cache(maxsize=4096)
@@ -53,41 +56,41 @@ def exact_calls(total: int, batch_size: int, by_step: bool) -> list[tuple[int, i
 
     There is one program for many batches, one for a few, and one for a single batch.
     """
-    counts = (1,) if by_step else (_BATCHES, 8, 1)
-    found, left = [], total
-    while left >= batch_size:
-        rows = next(count * batch_size for count in counts if count * batch_size <= left)
-        found.append((rows, rows))
-        left -= rows
-    return [*found, (left, left)] if left else found
+    counts = (1,) if by_step else (_MAX_BATCHES, 8, 1)
+    calls, rows_left = [], total
+    while rows_left >= batch_size:
+        rows = next(count * batch_size for count in counts if count * batch_size <= rows_left)
+        calls.append((rows, rows))
+        rows_left -= rows
+    return [*calls, (rows_left, rows_left)] if rows_left else calls
 
 
 @functools.lru_cache(maxsize=4096)
-def keeps_batches(total: int, batch_size: int, asked: int, by_step: bool, fixed: bool) -> bool:
+def keeps_batches(total: int, batch_size: int, requested: int, by_step: bool, fixed: bool) -> bool:
     """Whether `padded_calls` computes exactly the batches of the requested size, unpadded."""
-    left = total
+    rows_left = total
     for rows, size in padded_calls(total, batch_size, by_step, fixed):
         batch = min(size, batch_size)
-        if rows != size or batch != min(asked, left):
+        if rows != size or batch != min(requested, rows_left):
             return False
-        left -= rows
+        rows_left -= rows
     return True
 
 
-def _neighbours(rows: int, batch_size: int, longest: int) -> tuple[int | None, int]:
+def _neighbouring_sizes(rows: int, batch_size: int, max_rows: int) -> tuple[int | None, int]:
     """The smallest program size above a number of rows, if any, and the largest up to it."""
-    above = None
-    for size in _sizes(batch_size, longest):
+    larger = None
+    for size in _sizes(batch_size, max_rows):
         if size <= rows:
-            return above, size
-        above = size
+            return larger, size
+        larger = size
     raise ValueError(f"There are no programs for {rows} rows.")
 
 
 @functools.cache
-def _sizes(batch_size: int, longest: int) -> list[int]:
+def _sizes(batch_size: int, max_rows: int) -> list[int]:
     """The numbers of rows that programs are made for, the largest first."""
-    sizes = [longest] if longest == batch_size else [longest, batch_size * 8, batch_size]
+    sizes = [max_rows] if max_rows == batch_size else [max_rows, batch_size * 8, batch_size]
     while sizes[-1] >= 16:
         sizes.append(sizes[-1] // 4)
     return [*sizes, 1] if sizes[-1] > 1 else sizes
