@@ -201,7 +201,7 @@ def _containers() -> list:
 
 @functools.cache
 def _constants() -> list:
-    """Limits and the like, known by how they are written: `_LARGEST`, not a class."""
+    """Limits and the like, known by how they are written: `_MAX_SIDE`, not a class."""
     return [
         (vars(module), name, value)
         for module in _modules()

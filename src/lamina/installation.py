@@ -18,7 +18,7 @@ from typing import NamedTuple
 from lamina.version import __version__
 
 # Below this, saving models and keeping compiled programs soon fails.
-LEAST_FREE_BYTES = 2 * 2**30
+MIN_FREE_BYTES = 2 * 2**30
 
 
 class Finding(NamedTuple):
@@ -147,7 +147,7 @@ def cache() -> list[Finding]:
     shown = ", ".join(f"{name} {_megabytes(size)}" for name, size in sizes.items())
     free = shutil.disk_usage(folder).free
     findings = [Finding("Cache", "ok", f"{folder}: {shown}")]
-    if free < LEAST_FREE_BYTES:
+    if free < MIN_FREE_BYTES:
         remedy = f"rm -r {folder / 'programs'}" if sizes["programs"] > 2**27 else "free some space"
         findings.append(Finding("Disk", "note", f"only {_megabytes(free)} free", remedy))
     else:

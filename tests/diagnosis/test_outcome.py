@@ -78,7 +78,7 @@ def test_what_a_model_says_is_told_from_its_outputs_and_targets(output, loss, y,
 
 
 def test_of_many_training_samples_some_are_measured(monkeypatch):
-    monkeypatch.setattr("lamina.diagnosis.outcome._MOST", 5)
+    monkeypatch.setattr("lamina.diagnosis.outcome._MAX_TRAIN_SAMPLES", 5)
     model = _model(lamina.layers.Dense(2, "softmax"), loss="sparse_categorical_crossentropy")
     outcome = measure(model, X, LABELS, train=(X, LABELS))
     assert (outcome.train_measured, outcome.samples_learnt_from) == (5, 12)

@@ -70,8 +70,8 @@ def test_convolution_by_rows_equals_keras(case, in_pieces, rng, monkeypatch):
     spatial, window, strides, padding, dilation = case
     monkeypatch.setattr(convolution_patches, "_uses_all_axes", lambda _: False)
     if in_pieces:
-        monkeypatch.setattr(convolution_patches, "_BYTES_IN_ONE_PIECE", 0)
-        monkeypatch.setattr(convolution_patches, "_BYTES_OF_A_PIECE", 0)
+        monkeypatch.setattr(convolution_patches, "_MAX_UNDIVIDED_BYTES", 0)
+        monkeypatch.setattr(convolution_patches, "_MAX_CHUNK_BYTES", 0)
     x, kernel = both_sides(rng, spatial, window, "channels_last")
     settings = (strides, padding, "channels_last", dilation)
     assert_same_value_and_gradients(conv, keras.ops.conv, x, kernel, settings)
@@ -86,8 +86,8 @@ def test_large_batches_are_cut_into_equal_pieces():
 
 
 def test_pieces_keep_no_patches_for_the_gradient(rng, monkeypatch):
-    monkeypatch.setattr(convolution_patches, "_BYTES_IN_ONE_PIECE", 0)
-    monkeypatch.setattr(convolution_patches, "_BYTES_OF_A_PIECE", 0)
+    monkeypatch.setattr(convolution_patches, "_MAX_UNDIVIDED_BYTES", 0)
+    monkeypatch.setattr(convolution_patches, "_MAX_CHUNK_BYTES", 0)
     x, kernel = both_sides(rng, (8, 8), (3, 3), "channels_last", channels=4, filters=4)
     _, back = jax.vjp(conv, x, kernel)
     kept = [leaf.size for leaf in jax.tree.leaves(back)]

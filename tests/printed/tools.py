@@ -102,7 +102,7 @@ CASES = {
         _ARCHIVE + "with zipfile.ZipFile('bomb.zip', 'w', zipfile.ZIP_DEFLATED) "
         "as z: z.writestr('zeros', bytes(2**20))\n"
         "from lamina.utils import archives; archives._ALWAYS_ALLOWED, "
-        "archives._LARGEST_EXPANSION = 0, 1\n",
+        "archives._MAX_EXPANSION = 0, 1\n",
     ),
     ("utils/archives.py", "is damaged or incomplete"): (
         "get('d.zip', extract=True)",

@@ -132,7 +132,7 @@ def test_an_archive_that_grows_out_of_all_proportion_is_refused(write, name, tmp
 
 
 def test_an_archive_of_too_many_entries_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("lamina.utils.archives._MOST_ENTRIES_ALWAYS_ALLOWED", 10)
+    monkeypatch.setattr("lamina.utils.archives._MAX_ENTRIES_ALWAYS_ALLOWED", 10)
     path = write_tar(tmp_path / "a.tgz", [member(f"f{i}") for i in range(2000)], "w:gz")
     assert "entries" in refusal(path, tmp_path / "out")
 

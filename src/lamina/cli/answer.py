@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lamina.prediction import Answer
     from lamina.prediction.raw_sources import RawInputs
 
-_LONGEST_NAME = 48
+_MAX_NAME_LENGTH = 48
 
 
 def answer(model: Any, inputs: list[str], top: int, show: bool, json: bool) -> None:
@@ -90,7 +90,7 @@ def _shares(classes: list[tuple[str, float]]) -> str:
 def _short(name: str) -> str:
     """A name on one line, its end kept: a path differs there."""
     line = readable(" ".join(name.split()))
-    return line if len(line) <= _LONGEST_NAME else f"…{line[-_LONGEST_NAME:]}"
+    return line if len(line) <= _MAX_NAME_LENGTH else f"…{line[-_MAX_NAME_LENGTH:]}"
 
 
 def _show(read: "RawInputs") -> None:

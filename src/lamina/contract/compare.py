@@ -67,7 +67,8 @@ def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
     if not largest or not largest_before or not usual or not np.isfinite(largest):
         return None
     ratio = float(largest / largest_before)
-    # A few extreme values do not mean another scale: all values would have to be larger, or smaller.
+    # A few extreme values do not mean another scale: all values would have to be larger, or
+    # smaller.
     typical = math.sqrt(float(np.nanmean(rows**2))) / usual
     if rows.size < _MIN_NUMBERS or not (
         (ratio > _ANOTHER_SCALE and typical > _ANOTHER_SCALE / 2)

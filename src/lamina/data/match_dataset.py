@@ -15,7 +15,7 @@ from lamina.datasets.image_form import ImageForm
 from lamina.datasets.named import NAMES
 
 # Larger pictures are reduced first; no data set has images of this size.
-_LARGEST = 512
+_MAX_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
     largest = 16 if name == "digits" else 255
     images = []
     for path in paths:
-        made = prepare(read_picture(path, _LARGEST), form)
+        made = prepare(read_picture(path, _MAX_SIDE), form)
         if made.is_blank:
             if made.is_uneven:
                 raise ValueError(

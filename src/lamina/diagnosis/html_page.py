@@ -63,7 +63,7 @@ class Panel(NamedTuple):
 
 
 # A matrix with more classes cannot be read, and its most frequent confusions can.
-_MOST_CLASSES = 30
+_MAX_CLASSES = 30
 # Samples behind a cell, and behind all of them, so that a page stays below some megabytes.
 _IN_A_CELL, _IN_ALL_CELLS = 12, 1500
 
@@ -104,9 +104,7 @@ def write_page(
     show = _Showing(outcome)
     classes = outcome.kind == "classes"
     matrix, panels = (
-        _matrix(outcome, show)
-        if classes and len(outcome.class_names) <= _MOST_CLASSES
-        else ([], [])
+        _matrix(outcome, show) if classes and len(outcome.class_names) <= _MAX_CLASSES else ([], [])
     )
     page = environment.get_template("report.html.jinja").render(
         title=title,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lamina.models.model import Model
 
 # The most training samples that are evaluated: to evaluate all takes about as long as an epoch.
-_MOST = 10_000
+_MAX_TRAIN_SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,10 @@ def measure(
     test = _evaluated(model, x, y)
     trained, train_data, count = None, None, 0
     if train is not None:
-        train_x, targets = samples.first_of(train[0], _MOST), samples.first_of(train[1], _MOST)
+        train_x, targets = (
+            samples.first_of(train[0], _MAX_TRAIN_SAMPLES),
+            samples.first_of(train[1], _MAX_TRAIN_SAMPLES),
+        )
         count = samples.count_of(train_x)
         trained = _evaluated(model, train_x, targets)
         if kind == "classes":

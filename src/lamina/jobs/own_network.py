@@ -13,7 +13,7 @@ from lamina.data import LoadedData
 _FEW_PICTURES = 2_000
 # Below so many windows a forecast is a weighted sum of the past; more can train a hidden layer.
 _FEW_WINDOWS = 1_000
-_LARGEST_BEFORE_DENSE = 8
+_MAX_BEFORE_DENSE = 8
 
 
 def network_code(data: LoadedData, learning_rate: float | None = None) -> str:
@@ -89,13 +89,13 @@ def _image_layers(data: LoadedData) -> list[str]:
             "x = layers.RandomZoom(0.05)(x)",
         ]
     side, width_of_layer = min(height, width), 32
-    while side > _LARGEST_BEFORE_DENSE and width_of_layer <= 128:
+    while side > _MAX_BEFORE_DENSE and width_of_layer <= 128:
         lines += [
             f'x = layers.Conv2D({width_of_layer}, 3, padding="same", activation="relu")(x)',
             "x = layers.MaxPooling2D()(x)",
         ]
         side, width_of_layer = side // 2, 2 * width_of_layer
-    pooled = side > _LARGEST_BEFORE_DENSE
+    pooled = side > _MAX_BEFORE_DENSE
     return [
         *lines,
         "x = layers.GlobalAveragePooling2D()(x)" if pooled else "x = layers.Flatten()(x)",

@@ -110,7 +110,7 @@ def check_thresholds(
     return listed
 
 
-_MOST_THRESHOLDS = 100_000
+_MAX_THRESHOLDS = 100_000
 
 
 def even_thresholds(number: int) -> list[float]:
@@ -120,9 +120,9 @@ def even_thresholds(number: int) -> list[float]:
         >>> even_thresholds(3)
         [0.0, 0.5, 1.0]
     """
-    if number > _MOST_THRESHOLDS:  # the number may come from a model file
+    if number > _MAX_THRESHOLDS:  # the number may come from a model file
         raise ValueError(
-            f"num_thresholds must be {_MOST_THRESHOLDS:,} or less; received {number:,}."
+            f"num_thresholds must be {_MAX_THRESHOLDS:,} or less; received {number:,}."
         )
     return [0.0, *((i + 1) * 1.0 / (number - 1) for i in range(number - 2)), 1.0]
 

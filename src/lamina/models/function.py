@@ -20,8 +20,8 @@ class Function(Operation):
     Unlike a `Model`, it can only be called, not trained or saved.
 
     Args:
-        inputs: Symbolic tensor(s), alone or in a list, tuple or dict.
-        outputs: Results of operations on them.
+        inputs: A symbolic tensor, or a list, tuple or dict of them.
+        outputs: Results of operations on the inputs.
         name: Name of the function.
 
     Example:
@@ -47,8 +47,8 @@ class Function(Operation):
         Returns:
             Shape of the output, or a structure of shapes.
         """
-        kinds = iter([tensor.dtype for tensor in self._graph.input_list])
-        tensors = tree.map_shape_structure(lambda s: KerasTensor(s, next(kinds)), input_shape)
+        dtypes = iter([tensor.dtype for tensor in self._graph.input_list])
+        tensors = tree.map_shape_structure(lambda s: KerasTensor(s, next(dtypes)), input_shape)
         return jax.tree.map(lambda t: t.shape, self.compute_output_spec(tensors))
 
     def call(self, inputs: Inputs) -> Outputs:
@@ -69,16 +69,18 @@ class Function(Operation):
         inputs = jax.tree.map(_tensor, inputs)
         tensors = jax.tree.leaves(inputs)
         if len(tensors) == len(self.inputs):
-            for given, drawn in zip(tensors, self.inputs, strict=True):
-                self._check_shape(given, drawn)
+            for tensor, expected in zip(tensors, self.inputs, strict=True):
+                self._check_shape(tensor, expected)
         return super().__call__(inputs)
 
-    def _check_shape(self, given: Any, drawn: KerasTensor) -> None:
-        sizes = zip(given.shape, drawn.shape, strict=False)
-        if given.ndim != drawn.ndim or any(s is not None and n not in (s, None) for n, s in sizes):
+    def _check_shape(self, tensor: Any, expected: KerasTensor) -> None:
+        sizes = zip(tensor.shape, expected.shape, strict=False)
+        sizes_differ = any(e is not None and size not in (e, None) for size, e in sizes)
+        if tensor.ndim != expected.ndim or sizes_differ:
             raise ValueError(
-                f"Function {self.name!r} was drawn for an input of shape {drawn.shape}; received "
-                f"{tuple(given.shape)}."
+                f"Function {self.name!r} was drawn for an input of shape {expected.shape}; "
+                "received "
+                f"{tuple(tensor.shape)}."
             )
 
     @property

@@ -31,7 +31,7 @@ from lamina.training.trainable import Signature
 from lamina.training.trainer import Trainer
 
 # Methods that Keras 3 has removed, and their replacements.
-_FORMERLY = {
+_REMOVED_ATTRIBUTES = {
     "evaluate_generator": "evaluate, which takes generators",
     "fit_generator": "fit, which takes generators",
     "predict_classes": "model.predict(x).argmax(axis=-1), or predict(x) > 0.5 for a sigmoid",
@@ -73,7 +73,7 @@ class Model(Trainer):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
         if cls is Model and _is_functional(args, kwargs):
-            from lamina.models.functional import Functional  # it is a Model itself
+            from lamina.models.functional import Functional  # which imports this file
 
             cls = Functional
         model = super().__new__(cls, *args, **kwargs)
@@ -84,10 +84,10 @@ class Model(Trainer):
 
         @filter_traceback
         def __getattr__(self, name: str) -> Any:
-            if name in _FORMERLY:
+            if name in _REMOVED_ATTRIBUTES:
                 raise attribute_error(
                     f"{type(self).__name__} has no {name} any more, as in Keras 3.\n"
-                    f"  Fix: {_FORMERLY[name]}.",
+                    f"  Fix: {_REMOVED_ATTRIBUTES[name]}.",
                     name,
                 )
             return object.__getattribute__(self, name)  # raises the original error again
@@ -125,9 +125,9 @@ class Model(Trainer):
         tracked = super()._flat_layers()
         if self._graph is None:
             return tracked
-        inside = self._graph.layers
-        known = {id(layer) for layer in inside}
-        return inside + [layer for layer in tracked if id(layer) not in known]
+        in_graph = self._graph.layers
+        ids = {id(layer) for layer in in_graph}
+        return in_graph + [layer for layer in tracked if id(layer) not in ids]
 
     @filter_traceback
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -169,22 +169,22 @@ class Model(Trainer):
     @property
     def operations(self) -> list[Operation]:
         """Layers and functions of the graph, in the order in which weights are listed."""
-        return list(self._drawn_graph("operations").operations)
+        return list(self._graph_or_error("operations").operations)
 
     @property
     def inputs(self) -> list[KerasTensor]:
         """The symbolic inputs of the graph; a model without a graph lacks this attribute."""
-        return self._drawn_graph("inputs").input_list
+        return self._graph_or_error("inputs").input_list
 
     @property
     def outputs(self) -> list[KerasTensor]:
         """The symbolic outputs of the graph; a model without a graph lacks this attribute."""
-        graph = self._drawn_graph("outputs")
+        graph = self._graph_or_error("outputs")
         for tensor in graph.output_list:
             output_of[tensor] = weakref.ref(self)
         return graph.output_list
 
-    def _drawn_graph(self, what: str) -> Graph:
+    def _graph_or_error(self, what: str) -> Graph:
         if self._graph is None:
             raise AttributeError(
                 f"{type(self).__name__} {self.name!r} has no {what}: it is not drawn as a graph.\n"
@@ -316,15 +316,15 @@ class Model(Trainer):
         if mask is not None:
             masking.set_masks(inputs, mask)
         outputs = self._graph.run(inputs)
-        alone = isinstance(outputs, (list, tuple)) and len(outputs) == 1
-        return outputs[0] if alone else outputs
+        is_single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+        return outputs[0] if is_single else outputs
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Outputs:
         if self._graph is None:
             return super().compute_output_spec(*args, **kwargs)
-        known = jax.tree.leaves(args or kwargs.get("inputs"))
-        if [t.shape[1:] for t in known] == [t.shape[1:] for t in self._graph.input_list]:
-            batch = known[0].shape[:1]
+        tensors = jax.tree.leaves(args or kwargs.get("inputs"))
+        if [t.shape[1:] for t in tensors] == [t.shape[1:] for t in self._graph.input_list]:
+            batch = tensors[0].shape[:1]
             specs = [
                 masking.with_mask_of(t, KerasTensor((*batch, *t.shape[1:]), t.dtype))
                 for t in self.outputs
@@ -435,7 +435,7 @@ class Model(Trainer):
             >>> bool((other.layers[0].kernel.value == model.layers[0].kernel.value).all())
             True
         """
-        from lamina.saving import save_weights  # as above
+        from lamina.saving import save_weights  # see `save`
 
         save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
@@ -447,7 +447,7 @@ class Model(Trainer):
 
         Args:
             filepath: File to read.
-            skip_mismatch: Whether layers whose weights do not fit are left as they are, with a
+            skip_mismatch: Whether layers whose weights do not fit are left unchanged, with a
                 warning.
             **kwargs: Further arguments of `lamina.saving.load_weights`.
 
@@ -465,7 +465,7 @@ class Model(Trainer):
             >>> bool((model.layers[0].kernel.value == 0).any())
             False
         """
-        from lamina.saving import load_weights  # as above
+        from lamina.saving import load_weights  # see `save`
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
@@ -477,15 +477,15 @@ class Model(Trainer):
         """Copies and pickles use the content of a saved file."""
         if not self.built:
             return super().__reduce_ex__(protocol)
-        from lamina.saving.model_file import model_as_bytes  # as above
+        from lamina.saving.model_file import model_as_bytes  # see `save`
 
         layers = self._flatten_layers()
-        users_own = {
+        custom_classes = {
             registry.get_registered_name(cls): cls
             for cls in map(type, layers)
             if not cls.__module__.startswith("lamina.")
         }
-        return _model_from_bytes, (model_as_bytes(self), users_own, self._learner.columns)
+        return _model_from_bytes, (model_as_bytes(self), custom_classes, self._learner.columns)
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture (no weights) as a JSON string; read by `model_from_json`.
@@ -595,7 +595,7 @@ class Model(Trainer):
 
     def _repr_html_(self) -> str:
         """For notebooks."""
-        from lamina.models.summary import summary_as_html  # as above
+        from lamina.models.summary import summary_as_html  # rich is slow to import
 
         return summary_as_html(self)
 

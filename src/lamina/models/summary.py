@@ -121,16 +121,19 @@ def _parts(model: "Model") -> list[Any]:
     graph = getattr(model, "_graph", None)
     if graph is None or hasattr(model, "_stack"):
         return model.layers
-    known = {id(operation) for operation in graph.operations}
-    return [*graph.operations, *(layer for layer in model.layers if id(layer) not in known)]
+    ids = {id(operation) for operation in graph.operations}
+    return [*graph.operations, *(layer for layer in model.layers if id(layer) not in ids)]
 
 
-_OF_WORDS = ("Layer (type)", "Connected to")
+_WRAPPED_COLUMNS = ("Layer (type)", "Connected to")
 
 
 def _width(columns: Iterable[str], rows: list[dict[str, str]]) -> int:
     """Width of the table, in characters, if no word in it is broken."""
-    cells = [_longest(rows, name, str.split if name in _OF_WORDS else _whole) for name in columns]
+    cells = [
+        _longest(rows, name, str.split if name in _WRAPPED_COLUMNS else _as_one_part)
+        for name in columns
+    ]
     return sum(max(len(name), cell) + 3 for name, cell in zip(columns, cells, strict=True)) + 1
 
 
@@ -141,24 +144,26 @@ def _widths_of_words(
 
     Empty if there is not enough space for the other columns.
     """
-    words = [name for name in columns if name in _OF_WORDS]
-    rest = width - _width([name for name in columns if name not in words], rows) - 3 * len(words)
-    if sum(_longest(rows, name, _whole) for name in words) <= rest:
-        return dict.fromkeys(words)
+    wrapped = [name for name in columns if name in _WRAPPED_COLUMNS]
+    others = [name for name in columns if name not in wrapped]
+    space = width - _width(others, rows) - 3 * len(wrapped)
+    if sum(_longest(rows, name, _as_one_part) for name in wrapped) <= space:
+        return dict.fromkeys(wrapped)
     connected = 0
-    if len(words) > 1:
-        connected = max(12, rest - _longest(rows, words[0], str.split))
-        connected = min(connected, _longest(rows, words[1], _whole))
-    if rest - connected < 8:
+    if len(wrapped) > 1:
+        connected = max(12, space - _longest(rows, wrapped[0], str.split))
+        connected = min(connected, _longest(rows, wrapped[1], _as_one_part))
+    if space - connected < 8:
         return {}
-    return dict(zip(words, (rest - connected, connected), strict=False))
+    return dict(zip(wrapped, (space - connected, connected), strict=False))
 
 
-def _longest(rows: list[dict[str, str]], column: str, parts: Callable) -> int:
-    return max((len(part) for row in rows for part in parts(row[column])), default=0)
+def _longest(rows: list[dict[str, str]], column: str, split: Callable) -> int:
+    """Length of the longest part of the texts in a column."""
+    return max((len(part) for row in rows for part in split(row[column])), default=0)
 
 
-def _whole(text: str) -> list[str]:
+def _as_one_part(text: str) -> list[str]:
     return [text]
 
 
@@ -194,8 +199,8 @@ def shape_of_output(layer: Any) -> str:
             return "?"
     if not outputs:
         return "?"
-    shown = [jax.tree.map(lambda t: t.shape, o) for o in outputs]
-    return ", ".join(dict.fromkeys(str(s) for s in shown))
+    output_shapes = [jax.tree.map(lambda t: t.shape, output) for output in outputs]
+    return ", ".join(dict.fromkeys(str(shape) for shape in output_shapes))
 
 
 def readable_bytes(count: float) -> str:
@@ -242,7 +247,7 @@ def _in_range(parts: list, layer_range: Any) -> list:
         raise ValueError(
             f"layer_range takes the names of a first and a last layer; received {layer_range!r}."
         )
-    found = []
+    matches_of = []
     for name in layer_range:
         matches = [i for i, known in enumerate(names) if re.fullmatch(name, known)]
         if not matches:
@@ -250,5 +255,6 @@ def _in_range(parts: list, layer_range: Any) -> list:
                 f"layer_range names {name!r}, which the model does not have."
                 f"{did_you_mean(name, names)}\n  Its layers: {', '.join(names)}."
             )
-        found.append(matches)
-    return parts[found[0][0] : found[1][-1] + 1]
+        matches_of.append(matches)
+    first, last = matches_of
+    return parts[first[0] : last[-1] + 1]

@@ -18,7 +18,7 @@ from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import keep_if
 
 # Half of the smallest normal float16: a gradient that overflows at this scale cannot be helped.
-_SMALLEST_SCALE = 2.0**-15
+_MIN_SCALE = 2.0**-15
 
 
 class LossScaleOptimizer(Optimizer):
@@ -159,7 +159,7 @@ class LossScaleOptimizer(Optimizer):
             The loss and its weight.
         """
         skipped = ~jnp.isfinite(loss)
-        exhausted = self.dynamic_scale.value < _SMALLEST_SCALE
+        exhausted = self.dynamic_scale.value < _MIN_SCALE
         return (
             jnp.where(exhausted, jnp.nan, jnp.where(skipped, 0, loss)),
             jnp.where(skipped & ~exhausted, 0, samples),

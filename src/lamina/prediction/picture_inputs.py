@@ -12,7 +12,7 @@ from lamina.datasets.image_form import ImageForm
 from lamina.prediction.inputs import InputForm
 
 # Larger pictures are reduced before they are analysed.
-_LARGEST = 512
+_MAX_SIDE = 512
 
 
 class PictureInput(NamedTuple):
@@ -49,7 +49,7 @@ def see(path: Path, wanted: InputForm, form: ImageForm | None, invert: bool | No
         ValueError: If it is no picture.
     """
     if form is not None:
-        picture = read_picture(path, _LARGEST)
+        picture = read_picture(path, _MAX_SIDE)
         made = prepare(picture, form, is_dark=invert)
         return PictureInput(
             path, made.image, made.inverted, made.is_blank, picture.note, uneven=made.is_uneven

@@ -15,7 +15,7 @@ from lamina.saving.hdf5 import DamagedFileError
 from lamina.saving.weights_file import walk
 
 FOLDER = "assets"
-_LONGEST_NAME = 255
+_MAX_NAME_LENGTH = 255
 
 
 def write_assets(model: Layer, archive: zipfile.ZipFile) -> None:
@@ -49,15 +49,16 @@ def read_assets(model: Layer, names: list[str], read: Callable[[str], bytes]) ->
         with tempfile.TemporaryDirectory() as folder:
             for name in names:
                 # Only the files of this layer: inner layers have subfolders.
-                inside = name.removeprefix(start)
-                if name.startswith(start) and inside and "/" not in inside and "\\" not in inside:
-                    if inside in (".", "..") or len(os.fsencode(inside)) > _LONGEST_NAME:
+                file_name = name.removeprefix(start)
+                is_file = file_name and "/" not in file_name and "\\" not in file_name
+                if name.startswith(start) and is_file:
+                    if file_name in (".", "..") or len(os.fsencode(file_name)) > _MAX_NAME_LENGTH:
                         raise DamagedFileError(
                             f"what {part.name!r} keeps beside its weights has a name that no file "
-                            f"can have: {ascii(inside)[:80]}.\n"
+                            f"can have: {ascii(file_name)[:80]}.\n"
                             "  Likely cause: the file was made to do harm."
                         )
-                    Path(folder, inside).write_bytes(read(name))
+                    Path(folder, file_name).write_bytes(read(name))
             try:
                 part.load_assets(folder)
             except (ValueError, OSError) as error:

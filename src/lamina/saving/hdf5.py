@@ -18,7 +18,7 @@ from lamina.core.messages.messages import readable
 # A version with checksums of objects and arrays, supported since HDF5 1.10 (2016).
 FORMAT = ("v110", "latest")
 CHECKSUM = "crc32"
-_LARGEST_CHUNK = 2**31
+_MAX_CHUNK = 2**31
 
 
 class DamagedFileError(ValueError):
@@ -31,7 +31,7 @@ def write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
     if value.ndim and value.size:
         # Only chunked arrays have checksums. Use a single chunk if possible.
         options = {
-            "chunks": value.shape if value.nbytes < _LARGEST_CHUNK else True,
+            "chunks": value.shape if value.nbytes < _MAX_CHUNK else True,
             "fletcher32": True,
         }
     dataset = group.create_dataset(key, data=value, **options)

@@ -1,7 +1,7 @@
 """Converts configs in the `.h5` files of Keras 2 and 3 to the layout of a `.keras` file.
 
-Such a config says `Dense` and not where that is from; calls of layers are lists of names; some
-arguments have since been renamed or have gone.
+Such a config has the class name `Dense` without its module, calls of layers are lists of names, and
+some arguments have since been renamed or removed.
 """
 
 from collections.abc import Mapping
@@ -21,14 +21,20 @@ _RENAMED_ARGUMENTS = {
     ("LeakyReLU", "alpha"): "negative_slope",
     ("InputLayer", "batch_input_shape"): "batch_shape",
 }
-# Arguments of Keras 2 that mean nothing any more; dropped where a class does not take them.
-_FORGOTTEN = {
+# Arguments of Keras 2 without a meaning in Keras 3. They are dropped if the class does not have
+# them.
+_REMOVED_ARGUMENTS = {
     "adjustment", "fused", "implementation", "input_spec", "ragged", "sparse", "time_major",
     "query_shape", "key_shape", "value_shape", "virtual_batch_size", "batch_size",
     "inner_max_sequence_length", "synchronized",
 }  # fmt: skip
-_LAYERS_INSIDE = ("layer", "backward_layer", "cell", "cells", "layers")
-_OF_OPTIMIZERS = {"decay", "jit_compile", "is_legacy_optimizer", "exclude_from_weight_decay"}
+_KEYS_OF_LAYERS = ("layer", "backward_layer", "cell", "cells", "layers")
+_REMOVED_OPTIMIZER_ARGUMENTS = {
+    "decay",
+    "jit_compile",
+    "is_legacy_optimizer",
+    "exclude_from_weight_decay",
+}
 _SHORT_METRICS = ("acc", "accuracy", "ce", "crossentropy")
 
 
@@ -36,8 +42,8 @@ def model_record(config: Any) -> Config:
     """The record of a model from the `model_config` of a file.
 
     Raises:
-        ValueError: If it is no config.
-        UnknownClassError: If it holds code.
+        ValueError: If it is not a config.
+        UnknownClassError: If it contains code.
     """
     if not _is_record(config):
         raise ValueError("it is no config of a model.")
@@ -49,15 +55,15 @@ def compile_record(config: Mapping[str, Any], outputs: int) -> Config:
 
     Args:
         config: Loss, metrics and optimizer.
-        outputs: How many outputs the model has.
+        outputs: Number of outputs of the model.
     """
     config = _plain(config)
     metrics = {}
     for name in ("metrics", "weighted_metrics"):
-        found = config.get(name)
-        if outputs == 1 and isinstance(found, list) and len(found) == 1 and _is_list(found[0]):
-            found = found[0]  # Keras 2 has a list for each output
-        metrics[name] = _with_module(found, "keras.metrics")
+        given = config.get(name)
+        if outputs == 1 and isinstance(given, list) and len(given) == 1 and _is_list(given[0]):
+            given = given[0]  # Keras 2 has a list for each output
+        metrics[name] = _with_module(given, "keras.metrics")
     return {
         "optimizer": _optimizer(config.get("optimizer_config")),
         "loss": _with_module(config.get("loss"), "keras.losses"),
@@ -129,25 +135,25 @@ def _layer(record: Config) -> dict[str, Any]:
     if name == "Lambda":
         raise registry.UnknownClassError(registry.HOLDS_CODE)
     _update_arguments(name, config)
-    for key in _LAYERS_INSIDE:
-        config[key] = _inside(config[key]) if key in config else None
+    for key in _KEYS_OF_LAYERS:
+        config[key] = _inner_layers(config[key]) if key in config else None
         if config[key] is None:
             del config[key]
     if "layers" in config and name != "Sequential" and "input_layers" in config:
         _update_graph(config)
-    rest: Config = {key: record[key] for key in ("name", "inbound_nodes") if key in record}
+    graph_keys: Config = {key: record[key] for key in ("name", "inbound_nodes") if key in record}
     return {
         "module": _module_of(name, config),
         "class_name": name,
         "config": config,
         "registered_name": name,
-        **rest,
+        **graph_keys,
     }
 
 
-def _inside(value: Any) -> Any:
+def _inner_layers(value: Any) -> Any:
     if isinstance(value, list):
-        return [_inside(item) for item in value]
+        return [_inner_layers(item) for item in value]
     return _layer(value) if _is_record(value) else value
 
 
@@ -175,12 +181,12 @@ def _update_arguments(name: str, config: Config) -> None:
         config["dtype"] = dtype.get("config", {}).get("name")
     for key, value in config.items():
         if key.endswith("_initializer") and isinstance(value, dict) and "module" not in value:
-            kept = {k: v for k, v in value.get("config", {}).items() if k != "dtype"}
-            config[key] = {**value, "config": kept}
+            settings = {k: v for k, v in value.get("config", {}).items() if k != "dtype"}
+            config[key] = {**value, "config": settings}
     spaces = registry.namespaces_of(name)
     if "keras.layers" in spaces:
         known = init_argument_names(registry.find("keras.layers", name))
-        for key in _FORGOTTEN & set(config) - known:
+        for key in _REMOVED_ARGUMENTS & set(config) - known:
             del config[key]
 
 
@@ -193,10 +199,10 @@ def _update_graph(config: Config) -> None:
     nested = {
         name for name, class_name in names.items() if class_name in ("Functional", "Sequential")
     }
-    old = any(isinstance(n, list) for layer in config["layers"] for n in _nodes(layer))
+    is_old = any(isinstance(n, list) for layer in config["layers"] for n in _nodes(layer))
 
     def call(name: str, number: int) -> int:
-        # Keras 2 counts the making of a nested model as its first call.
+        # Keras 2 counts the creation of a nested model as its first call.
         return number - 1 if name in nested and number else number
 
     def is_reference(value: Any) -> bool:
@@ -221,15 +227,15 @@ def _update_graph(config: Config) -> None:
         if is_reference(entries):
             entries = [entries]
         tensors = [argument(entry) for entry in entries]
-        given = entries[0][3] if entries and len(entries[0]) > 3 else {}
-        first = tensors[0] if len(tensors) == 1 else tensors
-        return {"args": [first], "kwargs": argument(given)}
+        kwargs = entries[0][3] if entries and len(entries[0]) > 3 else {}
+        inputs = tensors[0] if len(tensors) == 1 else tensors
+        return {"args": [inputs], "kwargs": argument(kwargs)}
 
     for record in config["layers"]:
         record["inbound_nodes"] = [node(entries) for entries in _nodes(record)]
         record.setdefault("name", _name_of(record))
 
-    if not old:
+    if not is_old:
         return
 
     def endpoint(value: Any) -> Any:
@@ -252,7 +258,8 @@ def _nodes(record: Config) -> list[Any]:
     return record.get("inbound_nodes") or []
 
 
-# -- what compile takes ----------------------------------------------------------------------------
+# -- arguments of compile
+# ---------------------------------------------------------------------------
 
 
 def _with_module(value: Any, namespace: str) -> Any:
@@ -278,20 +285,20 @@ def _optimizer(record: Any) -> Any:
         return record
     # Files of TensorFlow 2.11 and later say `Custom>Adam`.
     name = record["class_name"].rpartition(">")[2]
-    known = "keras.optimizers" in registry.namespaces_of(name)
+    is_known = "keras.optimizers" in registry.namespaces_of(name)
     config = dict(record["config"])
     if "lr" in config:
         config["learning_rate"] = config.pop("lr")
-    if known:
-        config = {k: v for k, v in config.items() if k not in _OF_OPTIMIZERS}
+    if is_known:
+        config = {k: v for k, v in config.items() if k not in _REMOVED_OPTIMIZER_ARGUMENTS}
     if config.get("weight_decay") is False:
         config["weight_decay"] = None
     config["learning_rate"] = _with_module(
         config.get("learning_rate", 0.001), "keras.optimizers.schedules"
     )
     return {
-        "module": "keras.optimizers" if known else None,
-        "class_name": name if known else record["class_name"],
+        "module": "keras.optimizers" if is_known else None,
+        "class_name": name if is_known else record["class_name"],
         "config": config,
-        "registered_name": None if known else record["class_name"],
+        "registered_name": None if is_known else record["class_name"],
     }

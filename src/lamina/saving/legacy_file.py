@@ -35,10 +35,10 @@ from lamina.saving.weights_file import StoredWeights, WeightsMismatchError, all_
 if TYPE_CHECKING:
     from lamina.models.model import Model
 
-_LARGEST_CONFIG = 16 * 2**20
-_MOST_NAMES = 100_000
-_LONGEST_NAME = 1000
-_TOP = "top_level_model_weights"
+_MAX_CONFIG = 16 * 2**20
+_MAX_NAMES = 100_000
+_MAX_NAME_LENGTH = 1000
+_MODEL_GROUP = "top_level_model_weights"  # of weights that belong to no layer
 # From the slots of Keras 2's optimizers to their current names.
 _OLD_SLOTS = {
     "m": ("momentum",),
@@ -65,11 +65,11 @@ def config_of(stored: StoredWeights, name: str) -> Any:
     """The JSON in an attribute of the file; None if there is none.
 
     Raises:
-        DamagedFileError: If it is no JSON, or too large for a config.
+        DamagedFileError: If it is not JSON, or too large for a config.
     """
     if name not in stored.h5.attrs:
         return None
-    text = _texts(stored.h5, name, most=1, longest=_LARGEST_CONFIG)[0]
+    text = _texts(stored.h5, name, max_count=1, max_length=_MAX_CONFIG)[0]
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -106,8 +106,8 @@ def read_layers(
     if not _has_names(group, "layer_names"):
         raise DamagedFileError("it holds no weights: there is no list of its layers.")
     arrays = {name: _arrays(group, name) for name in _names(group, "layer_names")}
-    if _TOP in group:
-        arrays.setdefault(_TOP, _arrays(group, _TOP))
+    if _MODEL_GROUP in group:
+        arrays.setdefault(_MODEL_GROUP, _arrays(group, _MODEL_GROUP))
     remarks: list[str] = []
     with all_or_nothing(model.variables):
         pairs = _by_name(model, arrays) if by_name else _by_order(model, arrays)
@@ -130,7 +130,7 @@ Pairs = Iterator[tuple[str, list[Variable], list[np.ndarray]]]
 
 def _by_order(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
     layers = [layer for layer in model.layers if _in_old_order(layer)]
-    stored = {name: values for name, values in arrays.items() if values and name != _TOP}
+    stored = {name: values for name, values in arrays.items() if values and name != _MODEL_GROUP}
     if len(layers) != len(stored):
         raise WeightsMismatchError(
             f"the file holds weights of {len(stored)} layers, and model {model.name!r} has "
@@ -140,18 +140,18 @@ def _by_order(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
     if set(stored) == {layer.name for layer in layers}:  # in any order
         stored = {layer.name: stored[layer.name] for layer in layers}
     for layer, (name, values) in zip(layers, stored.items(), strict=True):
-        there = "" if name == layer.name else f" ({name!r} in the file)"
-        yield f"{layer.name!r}{there}", _in_old_order(layer), values
-    if arrays.get(_TOP):
-        yield "the model itself", model._own_weights(), arrays[_TOP]
+        stored_name = "" if name == layer.name else f" ({name!r} in the file)"
+        yield f"{layer.name!r}{stored_name}", _in_old_order(layer), values
+    if arrays.get(_MODEL_GROUP):
+        yield "the model itself", model._own_weights(), arrays[_MODEL_GROUP]
 
 
 def _by_name(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
     for layer in model.layers:
         if layer.name in arrays:
             yield repr(layer.name), _in_old_order(layer), arrays[layer.name]
-    if arrays.get(_TOP):
-        yield "the model itself", model._own_weights(), arrays[_TOP]
+    if arrays.get(_MODEL_GROUP):
+        yield "the model itself", model._own_weights(), arrays[_MODEL_GROUP]
 
 
 def _misfit(label: str, variables: list[Variable], values: list[np.ndarray]) -> str:
@@ -234,22 +234,22 @@ def _has_names(group: h5py.Group, name: str) -> bool:
 def _names(group: h5py.Group, name: str) -> list[str]:
     """A list of names; a long one is spread over `name0`, `name1` …"""
     if name in group.attrs:
-        return _texts(group, name, most=_MOST_NAMES, longest=_LONGEST_NAME)
+        return _texts(group, name, max_count=_MAX_NAMES, max_length=_MAX_NAME_LENGTH)
     names: list[str] = []
     number = 0
-    while f"{name}{number}" in group.attrs and len(names) < _MOST_NAMES:
-        names += _texts(group, f"{name}{number}", most=_MOST_NAMES, longest=_LONGEST_NAME)
+    while f"{name}{number}" in group.attrs and len(names) < _MAX_NAMES:
+        names += _texts(group, f"{name}{number}", max_count=_MAX_NAMES, max_length=_MAX_NAME_LENGTH)
         number += 1
     return names
 
 
-def _texts(group: h5py.Group, name: str, most: int, longest: int) -> list[str]:
+def _texts(group: h5py.Group, name: str, max_count: int, max_length: int) -> list[str]:
     with reading():
         attribute = group.attrs.get_id(name)
         count = int(np.prod(attribute.shape, dtype=np.float64)) if attribute.shape else 1
         dtype = attribute.dtype
         is_text = dtype.kind == "S" or h5py.check_string_dtype(dtype) is not None
-        too_large = count > most or count * dtype.itemsize > _LARGEST_CONFIG
+        too_large = count > max_count or count * dtype.itemsize > _MAX_CONFIG
         value = group.attrs[name] if is_text and not too_large else None
     if count == 0:
         return []
@@ -258,9 +258,9 @@ def _texts(group: h5py.Group, name: str, most: int, longest: int) -> list[str]:
             f"its attribute {name[:50]!r} is no list of names or too long; it is not read.\n"
             "  Likely cause: the file was damaged, or made to do harm."
         )
-    found = [value] if isinstance(value, (str, bytes)) else list(np.ravel(value))
-    texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else str(t) for t in found]
-    if any(len(text) > longest for text in texts):
+    items = [value] if isinstance(value, (str, bytes)) else list(np.ravel(value))
+    texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else str(t) for t in items]
+    if any(len(text) > max_length for text in texts):
         raise DamagedFileError(f"its attribute {name[:50]!r} is longer than any in a real file.")
     check_texts(group, name, texts)
     return texts
@@ -268,19 +268,19 @@ def _texts(group: h5py.Group, name: str, most: int, longest: int) -> list[str]:
 
 def _arrays(group: h5py.Group, layer: str) -> list[np.ndarray]:
     with reading():
-        inside = group.get(layer)
-    if not isinstance(inside, h5py.Group):
+        layer_group = group.get(layer)
+    if not isinstance(layer_group, h5py.Group):
         raise DamagedFileError(f"it names a layer {layer[:80]!r} and holds nothing of it.")
-    if not _has_names(inside, "weight_names"):
+    if not _has_names(layer_group, "weight_names"):
         return []
-    return [_array(inside, name) for name in _names(inside, "weight_names")]
+    return [_array(layer_group, name) for name in _names(layer_group, "weight_names")]
 
 
 def _array(group: h5py.Group, name: str) -> np.ndarray:
     with reading():
-        found = group.get(name)
-    if isinstance(found, h5py.Dataset):
-        return read_array(found)
+        dataset = group.get(name)
+    if isinstance(dataset, h5py.Dataset):
+        return read_array(dataset)
     raise DamagedFileError(f"it names a weight {name[:80]!r} and does not hold it.")
 
 
@@ -306,7 +306,7 @@ def write_legacy(model: "Model", attributes: Mapping[str, Any], file: Any, optim
         # Sorted, so that a name comes after its prefixes.
         for layer in sorted(model.layers, key=lambda layer: layer.name):
             _write_arrays(group.create_group(layer.name), _in_old_order(layer))
-        _write_arrays(group.create_group(_TOP), model._own_weights())
+        _write_arrays(group.create_group(_MODEL_GROUP), model._own_weights())
         if optimizer is not None and optimizer.variables:
             _write_arrays(h5.create_group("optimizer_weights"), optimizer.variables)
 

@@ -164,13 +164,13 @@ class Trainer(Layer):
         objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
         requested_precision = Precision(precision)
         optimizer = optimizers_module.get(optimizer)
-        small = requested_precision.scales_losses or self._loses_small_gradients()
-        if auto_scale_loss and optimizer is not None and small:
+        needs_scaling = requested_precision.scales_losses or self._loses_small_gradients()
+        if auto_scale_loss and optimizer is not None and needs_scaling:
             if not isinstance(optimizer, LossScaleOptimizer):
                 optimizer = LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
         self.optimizer = optimizer
         self.run_eagerly = run_eagerly
-        self.jit_compile = not run_eagerly  # always: see the argument above
+        self.jit_compile = not run_eagerly  # programs are always compiled otherwise
         self.stop_training = False
         object.__setattr__(self, "loss", loss)
         overrides = Overrides.of(self, Trainer)
@@ -189,7 +189,7 @@ class Trainer(Layer):
     def input_contract(self) -> Contract | None:
         """What the model was trained on: ranges of its inputs, names of classes and columns.
 
-        `fit` fills it, and the model's file carries it. None before.
+        `fit` fills it, and the model's file contains it. It is None before the first `fit`.
 
         Example:
             >>> import numpy as np
@@ -231,8 +231,8 @@ class Trainer(Layer):
             parts = value if isinstance(value, Mapping) else {metric.name: value}
             for name, part in parts.items():
                 # Two metrics that return dicts may use the same names.
-                free = f"{metric.name}_{name}" if name in results else name
-                results[free] = part.value if isinstance(part, Variable) else part
+                unique = f"{metric.name}_{name}" if name in results else name
+                results[unique] = part.value if isinstance(part, Variable) else part
         return results
 
     def get_compile_config(self) -> Config | None:
@@ -262,11 +262,11 @@ class Trainer(Layer):
         Args:
             config: Result of `get_compile_config`, as plain data.
         """
-        taken = _taken_by(type(self).compile)
-        if taken is None:
+        arguments = _arguments_of(type(self).compile)
+        if arguments is None:
             checks.not_compiled(self)
             return
-        known = {k: v for k, v in config.items() if k in taken and v is not None}
+        known = {k: v for k, v in config.items() if k in arguments and v is not None}
         self.compile(**registry.deserialize(known))
         if self.built and isinstance(self.optimizer, Optimizer):
             self.optimizer.build(self.trainable_variables)
@@ -306,12 +306,12 @@ class Trainer(Layer):
 
         variables = self.trainable_variables
         (_, (loss, y_pred, masks)), gradients = value_and_grad(forward, variables)()
-        masking.set_masks(y_pred, masks)  # masks do not pass through a gradient by themselves
+        masking.set_masks(y_pred, masks)  # a gradient does not pass masks on
         self.optimizer.apply(gradients, variables)
-        counted: tuple[Any, Any] = (loss, _batch_size(x))
+        loss_and_weight: tuple[Any, Any] = (loss, _batch_size(x))
         if isinstance(self.optimizer, LossScaleOptimizer):
-            counted = self.optimizer.counted(*counted)
-        self._learner.objectives.loss_tracker.update_state(*counted)
+            loss_and_weight = self.optimizer.counted(*loss_and_weight)
+        self._learner.objectives.loss_tracker.update_state(*loss_and_weight)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     @in_either_form
@@ -499,7 +499,7 @@ class Trainer(Layer):
             shuffle: Whether to shuffle the samples in every epoch; `"batch"` shuffles whole
                 batches.
             class_weight: From class number to weight in the loss; or `"balanced"`, with which
-                every class counts alike, however many samples it has.
+                every class has the same total weight.
             sample_weight: Weight of each sample in the loss, `(samples,)`.
             initial_epoch: Epoch to start at, counted from 0.
             steps_per_epoch: Steps in an epoch, at most. An epoch continues in the data where the
@@ -606,7 +606,7 @@ class Trainer(Layer):
         """
         checks.compiled(self._learner, "evaluate")
         refuse_after_fork("evaluate")
-        with self._beside_training():
+        with self._consistent_weights():
             request = evaluate_request(
                 self._learner,
                 x,
@@ -785,7 +785,7 @@ class Trainer(Layer):
         """
         checks.compiled(self._learner, "test_on_batch")
         refuse_after_fork("test_on_batch")
-        with self._beside_training():
+        with self._consistent_weights():
             feed = batch_feed(self._learner, x, y, sample_weight)
             logs = Engine(self._learner).test_on_batch(feed)
         return logs if return_dict else self._in_order(logs)
@@ -815,7 +815,7 @@ class Trainer(Layer):
         refuse_after_fork("predict_on_batch")
         return Engine(self._learner).predict(predict_request(self._learner, x, WHOLE))
 
-    def _beside_training(self) -> contextlib.AbstractContextManager[Any]:
+    def _consistent_weights(self) -> contextlib.AbstractContextManager[Any]:
         """A snapshot of weights and metrics, if another thread is training the model."""
         if not trained_by_another(self):
             return contextlib.nullcontext()
@@ -907,7 +907,7 @@ def _batch_size(x: Data) -> int:
     return int(jax.tree.leaves(x)[0].shape[0])
 
 
-def _taken_by(compile: Callable[..., Any]) -> set[str] | None:
+def _arguments_of(compile: Callable[..., Any]) -> set[str] | None:
     """The arguments of `Trainer.compile` that an override takes; None if it has other ones."""
     _, *parameters = inspect.signature(compile).parameters.values()
     named = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}

@@ -17,12 +17,12 @@ from typing import IO, Any, NamedTuple
 ARCHIVES = ("tar", "zip")
 # What an archive may unpack to: much more than any compressed data set does.
 _ALWAYS_ALLOWED = 2**30
-_LARGEST_EXPANSION = 100
+_MAX_EXPANSION = 100
 # An entry takes some thirty bytes at the very least.
-_MOST_ENTRIES_ALWAYS_ALLOWED = 10_000
-_FEWEST_BYTES_AN_ENTRY = 30
-_LARGEST_HEADER = 2**20
-_LONGEST_NAME, _LONGEST_PATH = 255, 1000
+_MAX_ENTRIES_ALWAYS_ALLOWED = 10_000
+_MIN_BYTES_AN_ENTRY = 30
+_MAX_HEADER = 2**20
+_MAX_NAME_LENGTH, _MAX_PATH_LENGTH = 255, 1000
 
 
 class RefusedArchiveError(ValueError):
@@ -138,7 +138,7 @@ class _Header(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: Any, encoding: str, errors: str) -> Any:
         header = super().frombuf(buf, encoding, errors)
-        if header.size < 0 or (header.type in _LONG_HEADERS and header.size > _LARGEST_HEADER):
+        if header.size < 0 or (header.type in _LONG_HEADERS and header.size > _MAX_HEADER):
             raise RefusedArchiveError(
                 f"an entry claims to have {header.size:,} bytes, which none has.\n"
                 "  Likely cause: the archive was damaged, or made to do harm."
@@ -153,8 +153,8 @@ class _Header(tarfile.TarInfo):
 def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry]:
     """All entries of an archive, after checking each of them."""
     on_disk = path.stat().st_size
-    largest = _ALWAYS_ALLOWED + _LARGEST_EXPANSION * on_disk
-    max_entries = _MOST_ENTRIES_ALWAYS_ALLOWED + on_disk // _FEWEST_BYTES_AN_ENTRY
+    largest = _ALWAYS_ALLOWED + _MAX_EXPANSION * on_disk
+    max_entries = _MAX_ENTRIES_ALWAYS_ALLOWED + on_disk // _MIN_BYTES_AN_ENTRY
     listed: list[_Entry] = []
     files: set[PurePosixPath] = set()
     folders: set[PurePosixPath] = set()
@@ -191,7 +191,7 @@ def _place(path: Path, name: str) -> PurePosixPath:
     if place.is_absolute() or on_windows.anchor or ".." in (*place.parts, *on_windows.parts):
         raise _refused(path, name, "leads out of the folder")
     sizes = [len(os.fsencode(part)) for part in place.parts]
-    if "\0" in name or max(sizes, default=0) > _LONGEST_NAME or sum(sizes) > _LONGEST_PATH:
+    if "\0" in name or max(sizes, default=0) > _MAX_NAME_LENGTH or sum(sizes) > _MAX_PATH_LENGTH:
         raise _refused(path, name, "has a name that no system takes")
     return place
 

@@ -27,7 +27,7 @@ _TITLE_SIZE, _TEXT_SIZE = 10.0, 8.5
 _PADDING = 7.0
 _INK, _EDGE, _PAPER = "#1c2330", "#5f6b7e", "#ffffff"
 _FILLS = {"plain": _PAPER, "trainable": "#227a3c", "frozen": "#b3261e"}
-_MOST_PIXELS = 30_000  # along one side; more than most viewers open
+_MAX_PIXELS = 30_000  # along one side; more than most viewers open
 
 
 @filter_traceback
@@ -176,7 +176,7 @@ class Dot:
         buffer = io.BytesIO()
         figure = self.figure()
         longest = max(figure.get_size_inches())
-        dpi = min(self.dpi, _MOST_PIXELS / longest)
+        dpi = min(self.dpi, _MAX_PIXELS / longest)
         figure.savefig(buffer, format=format.lower(), dpi=dpi, facecolor=_PAPER)
         return buffer.getvalue()
 

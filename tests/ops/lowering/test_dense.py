@@ -21,7 +21,7 @@ SHAPES = {"few rows": (4, 3), "three axes": (2, 3, 3), "many rows": (70, 3), "wi
 
 @pytest.fixture(params=SHAPES)
 def arrays(request, rng, monkeypatch):
-    monkeypatch.setattr(dense, "_FEWEST_ROWS_OF_SEQUENCES", 65)
+    monkeypatch.setattr(dense, "_MIN_ROWS_OF_SEQUENCES", 65)
     shape = SHAPES[request.param]
     x = rng.normal(size=shape).astype("float32")
     return jnp.asarray(x), jnp.asarray(rng.normal(size=(shape[-1], 5 - shape[-1])), "float32")

@@ -66,9 +66,9 @@ def allowed(query: Array, key: Array, settings: Settings) -> Array | None:
 
 
 def suits_kernel(query: Array, key: Array, value: Array, settings: Settings) -> bool:
-    known = not isinstance(settings.scale, jax.core.Tracer)
-    plain = settings.bias is None and settings.soft_cap is None and known
-    return plain and compiled_kernels.accepts(query, key, value)
+    scale_is_known = not isinstance(settings.scale, jax.core.Tracer)
+    is_supported = settings.bias is None and settings.soft_cap is None and scale_is_known
+    return is_supported and compiled_kernels.accepts(query, key, value)
 
 
 def by_kernel(query: Array, key: Array, value: Array, settings: Settings) -> Array:
@@ -82,10 +82,10 @@ def by_kernel(query: Array, key: Array, value: Array, settings: Settings) -> Arr
 
 def suits_cudnn(query: Array, key: Array, value: Array, settings: Settings) -> bool:
     """Half precision, unless requested; what cuDNN supports depends on GPU and version."""
-    half = query.dtype in ("float16", "bfloat16") and settings.bias is None
+    suits_by_default = query.dtype in ("float16", "bfloat16") and settings.bias is None
     if settings.fused is False or settings.soft_cap is not None:
         return False
-    if not (settings.fused or half):
+    if not (settings.fused or suits_by_default):
         return False
     try:
         jax.eval_shape(lambda: by_cudnn(query, key, value, settings))

@@ -17,8 +17,9 @@ from lamina.ops.lowering.attention import Settings, allowed as allowed_places
 
 def suits(query: Array, key: Array, value: Array, settings: Settings) -> bool:
     """Equal numbers of heads, and at least float32."""
-    plain = settings.bias is None and settings.soft_cap is None and query.shape[2] == key.shape[2]
-    return plain and query.dtype in ("float32", "float64")
+    same_heads = query.shape[2] == key.shape[2]
+    is_supported = settings.bias is None and settings.soft_cap is None and same_heads
+    return is_supported and query.dtype in ("float32", "float64")
 
 
 def by_products(query: Array, key: Array, value: Array, settings: Settings) -> Array:
@@ -58,18 +59,18 @@ def attention_by_products(query: Array, key: Array, value: Array, allowed: Array
 @attention_by_products.defjvp
 def _attention_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     query, key, value, allowed = primals
-    by_query, by_key, by_value, _ = tangents
+    d_query, d_key, d_value, _ = tangents
     output, powers, total = _attended(query, key, value, allowed)
     # The products are written such that their transposes, in the gradient, sum over the last axis
     # of the left operand and the first axis of the right operand.
-    logits = _rows_by_rows(by_query, key)
-    logits = logits + _columns_by_columns(_transposed(query), _transposed(by_key))
+    logits = _rows_by_rows(d_query, key)
+    logits = logits + _columns_by_columns(_transposed(query), _transposed(d_key))
     change = powers * logits
     if allowed is not None:
         change = jnp.where(allowed, change, 0)
-    by_weights = jnp.matmul(change, value) - output * jnp.sum(change, -1, keepdims=True)
-    by_values = lax.optimization_barrier(_rows_by_rows(_transposed(by_value), powers))
-    return output, (by_weights + jnp.swapaxes(by_values, -1, -2)) / total
+    d_by_weights = jnp.matmul(change, value) - output * jnp.sum(change, -1, keepdims=True)
+    d_by_values = lax.optimization_barrier(_rows_by_rows(_transposed(d_value), powers))
+    return output, (d_by_weights + jnp.swapaxes(d_by_values, -1, -2)) / total
 
 
 def _attended(

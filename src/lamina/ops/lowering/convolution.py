@@ -10,7 +10,7 @@ from lamina.ops import windows
 from lamina.ops.lowering import compiled_kernels
 
 # docs/performance.md, `kernel-convolution`: partial sums of larger gradients take too much memory.
-_MOST_KERNEL_VALUES = 2**20
+_MAX_KERNEL_VALUES = 2**20
 
 
 def reference(
@@ -49,9 +49,9 @@ def suits_kernel(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> bool:
     """Two spatial axes, channels last, one group, no dilation."""
-    plain = kernel.ndim == 4 and data_format == "channels_last" and set(dilation) == {1}
-    fits = plain and x.shape[-1] == kernel.shape[-2] and kernel.size <= _MOST_KERNEL_VALUES
-    return fits and compiled_kernels.accepts(x, kernel)
+    has_form = kernel.ndim == 4 and data_format == "channels_last" and set(dilation) == {1}
+    has_size = has_form and x.shape[-1] == kernel.shape[-2] and kernel.size <= _MAX_KERNEL_VALUES
+    return has_size and compiled_kernels.accepts(x, kernel)
 
 
 def by_kernel(

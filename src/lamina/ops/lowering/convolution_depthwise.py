@@ -10,7 +10,7 @@ from lamina.ops import windows
 from lamina.ops.lowering import convolution
 
 # The program grows with every slice; windows larger than 8x8 are rare.
-MOST_SLICES = 64
+MAX_SLICES = 64
 
 
 def reference(
@@ -32,7 +32,7 @@ def reference(
 def suits_shifts(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> bool:
-    return math.prod(kernel.shape[:-2]) <= MOST_SLICES
+    return math.prod(kernel.shape[:-2]) <= MAX_SLICES
 
 
 def by_shifts(

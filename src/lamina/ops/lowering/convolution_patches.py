@@ -21,10 +21,10 @@ from lamina.core.types import Array
 from lamina.ops import windows
 
 # docs/performance.md, `patches-in-pieces`.
-_BYTES_IN_ONE_PIECE = 8 * 2**20
-_BYTES_OF_A_PIECE = 3 * 2**20
+_MAX_UNDIVIDED_BYTES = 8 * 2**20
+_MAX_CHUNK_BYTES = 3 * 2**20
 # Beyond this many values the patches cost more memory than the convolution is worth.
-MOST_PATCH_VALUES = 2**28
+MAX_PATCH_VALUES = 2**28
 
 
 def suits(
@@ -33,7 +33,7 @@ def suits(
     """One group of channels, not too many patches."""
     one_group = x.shape[-1 if data_format == "channels_last" else 1] == kernel.shape[-2]
     values = x.size * math.prod(kernel.shape[:-2]) // math.prod(strides)
-    return one_group and values <= MOST_PATCH_VALUES
+    return one_group and values <= MAX_PATCH_VALUES
 
 
 def by_patches(
@@ -73,8 +73,8 @@ def convolve(
     if size == x.shape[0]:
         return method(x, kernel)
     # Without `checkpoint` the loop would store the patches of all chunks for the gradient.
-    piece = jax.checkpoint(method, prevent_cse=False)
-    y = lax.map(lambda part: piece(part, kernel), x.reshape(-1, size, *x.shape[1:]))
+    of_chunk = jax.checkpoint(method, prevent_cse=False)
+    y = lax.map(lambda chunk: of_chunk(chunk, kernel), x.reshape(-1, size, *x.shape[1:]))
     return y.reshape(x.shape[0], *y.shape[2:])
 
 
@@ -90,11 +90,11 @@ def _numbers_by_rows(kernel: tuple) -> int:
     return (width * channels if width > 1 else 0) + rows * filters
 
 
-def _chunk_size(batch: int, bytes_a_sample: int) -> int:
+def _chunk_size(batch: int, bytes_per_sample: int) -> int:
     """Samples in a chunk: a divisor of the batch; all of them if they are few."""
-    if not isinstance(batch, int) or batch * bytes_a_sample <= _BYTES_IN_ONE_PIECE:
+    if not isinstance(batch, int) or batch * bytes_per_sample <= _MAX_UNDIVIDED_BYTES:
         return batch
-    limit = max(_BYTES_OF_A_PIECE // bytes_a_sample, 1)
+    limit = max(_MAX_CHUNK_BYTES // bytes_per_sample, 1)
     size = max(n for n in range(1, limit + 1) if batch % n == 0)
     # A batch of, say, 127 samples has no divisor that gives more than one sample per chunk.
     return size if 2 * size > limit else batch

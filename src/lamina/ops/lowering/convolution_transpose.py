@@ -8,8 +8,8 @@ from jax import lax
 from lamina.core.types import Array
 from lamina.ops import windows
 from lamina.ops.lowering.convolution import layout
-from lamina.ops.lowering.convolution_depthwise import MOST_SLICES
-from lamina.ops.lowering.convolution_patches import MOST_PATCH_VALUES
+from lamina.ops.lowering.convolution_depthwise import MAX_SLICES
+from lamina.ops.lowering.convolution_patches import MAX_PATCH_VALUES
 
 
 def reference(
@@ -54,7 +54,7 @@ def suits_overlap(
     dilation: tuple,
 ) -> bool:
     values = x.size // kernel.shape[-1] * math.prod(kernel.shape[:-1])
-    return values <= MOST_PATCH_VALUES and math.prod(kernel.shape[:-2]) <= MOST_SLICES
+    return values <= MAX_PATCH_VALUES and math.prod(kernel.shape[:-2]) <= MAX_SLICES
 
 
 def by_overlap(

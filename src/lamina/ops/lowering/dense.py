@@ -14,16 +14,16 @@ from lamina.ops.lowering import compiled_kernels
 # docs/performance.md, `kernel-products`: up to how many rows and weights the compiled product is
 # faster, and how many weights if there are more rows, such as the steps of a sequence.
 _ROWS = range(16, 257)
-_MOST_VALUES = 2**17
-_MOST_VALUES_OF_MANY_ROWS = 2**13
-_FEWEST_COLUMNS = 16
+_MAX_VALUES = 2**17
+_MAX_VALUES_OF_MANY_ROWS = 2**13
+_MIN_COLUMNS = 16
 
 # docs/performance.md, `transposed-inputs` and `transposed-sequences`. The kernel's gradient sums
 # over the rows, so one operand has to be transposed. XLA transposes the gradient, and passes the
 # product to a library that copies the inputs element by element. Up to the first number of rows the
 # inputs are transposed instead; from the second on, the narrower operand.
-_MOST_TRANSPOSED_ROWS = 64
-_FEWEST_ROWS_OF_SEQUENCES = 1024
+_MAX_TRANSPOSED_ROWS = 64
+_MIN_ROWS_OF_SEQUENCES = 1024
 
 
 def reference(inputs: Array, kernel: Array) -> Array:
@@ -49,8 +49,8 @@ def suits_kernel(inputs: Array, kernel: Array) -> bool:
 
 def is_faster_as_kernel(rows: int, inner: int, columns: int) -> bool:
     """Whether the compiled product of `(rows, inner)` and `(inner, columns)` is faster."""
-    limit = _MOST_VALUES if rows in _ROWS else _MOST_VALUES_OF_MANY_ROWS
-    return rows >= _ROWS.start and columns >= _FEWEST_COLUMNS and inner * columns <= limit
+    limit = _MAX_VALUES if rows in _ROWS else _MAX_VALUES_OF_MANY_ROWS
+    return rows >= _ROWS.start and columns >= _MIN_COLUMNS and inner * columns <= limit
 
 
 def by_kernel(inputs: Array, kernel: Array) -> Array:
@@ -61,8 +61,8 @@ def by_kernel(inputs: Array, kernel: Array) -> Array:
 
 def suits_transposing(inputs: Array, kernel: Array) -> bool:
     rows = math.prod(inputs.shape[:-1])
-    unlike = inputs.dtype != kernel.dtype or kernel.ndim != 2 or not inputs.ndim
-    return not unlike and not _MOST_TRANSPOSED_ROWS < rows < _FEWEST_ROWS_OF_SEQUENCES
+    has_form = inputs.dtype == kernel.dtype and kernel.ndim == 2 and inputs.ndim > 0
+    return has_form and not _MAX_TRANSPOSED_ROWS < rows < _MIN_ROWS_OF_SEQUENCES
 
 
 def by_transposing(inputs: Array, kernel: Array) -> Array:
@@ -78,26 +78,26 @@ def _product(inputs: Array, kernel: Array) -> Array:
 
 def _product_tangent(primals: tuple, tangents: tuple) -> tuple[Array, Any]:
     inputs, kernel = primals
-    by_inputs, by_kernel = tangents
+    d_inputs, d_kernel = tangents
     parts = []
-    if not isinstance(by_inputs, SymbolicZero):
-        parts.append(jnp.matmul(by_inputs, kernel))
-    if not isinstance(by_kernel, SymbolicZero):
-        parts.append(_change_by_kernel(inputs, by_kernel))
+    if not isinstance(d_inputs, SymbolicZero):
+        parts.append(jnp.matmul(d_inputs, kernel))
+    if not isinstance(d_kernel, SymbolicZero):
+        parts.append(_change_by_kernel(inputs, d_kernel))
     product = _product(inputs, kernel)
     return product, sum(parts, start=jnp.zeros_like(product)) if len(parts) != 1 else parts[0]
 
 
-def _change_by_kernel(inputs: Array, by_kernel: Array) -> Array:
-    """`inputs @ by_kernel`, written so that its transpose, the gradient, transposes one operand.
+def _change_by_kernel(inputs: Array, d_kernel: Array) -> Array:
+    """`inputs @ d_kernel`, written so that its transpose, the gradient, transposes one operand.
 
     Without the barriers XLA merges the transpose into the product.
     """
     rows, features = inputs.shape
-    if rows <= _MOST_TRANSPOSED_ROWS or features <= by_kernel.shape[1]:
+    if rows <= _MAX_TRANSPOSED_ROWS or features <= d_kernel.shape[1]:
         transposed = lax.optimization_barrier(inputs.T)  # the gradient is `transposed @ gradient`
-        return lax.dot_general(transposed, by_kernel, (((0,), (0,)), ((), ())))
-    transposed = lax.optimization_barrier(by_kernel.T)  # it is `(gradient.T @ inputs).T`
+        return lax.dot_general(transposed, d_kernel, (((0,), (0,)), ((), ())))
+    transposed = lax.optimization_barrier(d_kernel.T)  # it is `(gradient.T @ inputs).T`
     change = lax.dot_general(transposed, inputs, (((1,), (1,)), ((), ())))
     return lax.optimization_barrier(change).T
 

@@ -44,4 +44,4 @@ def has_several_consumers(y: Array) -> None:
 
 def convolution_of(y: Array) -> Convolution | None:
     """The convolution that made `y`, if it was recorded and `y` has no other consumers."""
-    return next((made for value, made in context.fusible if value is y), None)
+    return next((source for value, source in context.fusible if value is y), None)

@@ -8,7 +8,7 @@ from lamina.core.types import Array
 from lamina.ops.lowering import compiled_kernels
 
 # docs/performance.md, `kernel-lstm`. Larger sizes were not measured.
-_MOST_KERNEL_VALUES = 2**20
+_MAX_KERNEL_VALUES = 2**20
 
 _TimeSteps = tuple[Array, ...]
 
@@ -54,7 +54,7 @@ def suits_kernel(
     backwards: bool,
 ) -> bool:
     biases = [] if bias is None else [bias]
-    few = x.ndim == 3 and kernel.size + recurrent.size <= _MOST_KERNEL_VALUES
+    few = x.ndim == 3 and kernel.size + recurrent.size <= _MAX_KERNEL_VALUES
     return few and compiled_kernels.accepts(x, kernel, recurrent, h, c, *biases)
 
 

@@ -17,11 +17,11 @@ from jax import lax
 from lamina.core.types import Array
 from lamina.ops import windows
 from lamina.ops.lowering import compiled_kernels, convolution
-from lamina.ops.lowering.convolution_depthwise import MOST_SLICES
+from lamina.ops.lowering.convolution_depthwise import MAX_SLICES
 from lamina.ops.lowering.fusion import convolution_of
 
 # docs/performance.md, `kernel-pooled-convolution`. The kernel stores positions in a byte.
-_POOLED = range(4, 256)
+_WINDOW_SIZES_OF_KERNEL = range(4, 256)
 
 
 def max_pool(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
@@ -42,37 +42,37 @@ def sum_pool(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) 
 
 
 def suits_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> bool:
-    return math.prod(window) <= MOST_SLICES
+    return math.prod(window) <= MAX_SLICES
 
 
 def suits_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> bool:
     """Only adjacent windows."""
-    return window == steps and math.prod(window) <= MOST_SLICES
+    return window == steps and math.prod(window) <= MAX_SLICES
 
 
 def suits_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> bool:
     """Only adjacent windows of the result of a convolution that nothing else uses."""
-    if window != steps or any(map(sum, amounts)) or math.prod(window) > MOST_SLICES:
+    if window != steps or any(map(sum, amounts)) or math.prod(window) > MAX_SLICES:
         return False
-    made = convolution_of(x)
-    if made is None or axes != (1, 2) or math.prod(window) not in _POOLED:
+    source = convolution_of(x)
+    if source is None or axes != (1, 2) or math.prod(window) not in _WINDOW_SIZES_OF_KERNEL:
         return False
-    settings = made.strides, made.padding, made.data_format, made.dilation
-    arrays = (x,) if made.bias is None else (x, made.bias)
-    suits = convolution.suits_kernel(made.x, made.kernel, *settings)
+    settings = source.strides, source.padding, source.data_format, source.dilation
+    arrays = (x,) if source.bias is None else (x, source.bias)
+    suits = convolution.suits_kernel(source.x, source.kernel, *settings)
     return suits and compiled_kernels.accepts(*arrays)
 
 
 def max_pool_by_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     """The convolution that made `x` and its pooling as one kernel."""
-    made = convolution_of(x)
-    assert made is not None
-    kernel = made.kernel
-    bias = jnp.zeros(kernel.shape[-1:], kernel.dtype) if made.bias is None else made.bias
-    sizes = made.x.shape[1:-1], kernel.shape[:2]
-    pads = windows.padding_amounts(*sizes, made.strides, made.padding, made.dilation)
+    source = convolution_of(x)
+    assert source is not None
+    kernel = source.kernel
+    bias = jnp.zeros(kernel.shape[-1:], kernel.dtype) if source.bias is None else source.bias
+    sizes = source.x.shape[1:-1], kernel.shape[:2]
+    pads = windows.padding_amounts(*sizes, source.strides, source.padding, source.dilation)
     pooled = compiled_kernels.loaded().pooled_convolution
-    return pooled(made.x, kernel, bias, made.strides, pads, rectified=made.relu, block=window)
+    return pooled(source.x, kernel, bias, source.strides, pads, rectified=source.relu, block=window)
 
 
 def max_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
@@ -87,7 +87,7 @@ def max_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amoun
 
 def sum_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     padded = windows.pad(x, axes, amounts, 0)
-    return jnp.sum(_blocks(padded, axes, window), _within(axes))
+    return jnp.sum(_blocks(padded, axes, window), _axes_in_window(axes))
 
 
 def sum_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
@@ -106,7 +106,7 @@ def _blocks(x: Array, axes: tuple, window: tuple) -> Array:
     return x
 
 
-def _within(axes: tuple) -> tuple[int, ...]:
+def _axes_in_window(axes: tuple) -> tuple[int, ...]:
     """The axes of `_blocks` that are positions in a window."""
     return tuple(axis + number + 1 for number, axis in enumerate(axes))
 
@@ -126,25 +126,25 @@ def _largest_of_blocks_jvp(
     y = _largest_of_blocks(blocks, axes)
     positions = _positions(blocks, axes)
     # The first position of the largest value, as in XLA; the last one for NaN.
-    chosen = jnp.full(y.shape, len(positions) - 1, "int32")
+    largest = jnp.full(y.shape, len(positions) - 1, "int32")
     for number, values in reversed(list(enumerate(positions[:-1]))):
-        chosen = jnp.where(values == y, number, chosen)
-    within = _within(axes)
-    sizes = [blocks.shape[axis] if axis in within else 1 for axis in range(blocks.ndim)]
+        largest = jnp.where(values == y, number, largest)
+    inner_axes = _axes_in_window(axes)
+    sizes = [blocks.shape[axis] if axis in inner_axes else 1 for axis in range(blocks.ndim)]
     numbers = np.arange(len(positions), dtype="int32").reshape(sizes)
-    taken = jnp.where(jnp.expand_dims(chosen, within) == numbers, tangent, 0)
-    return y, jnp.sum(taken, within, dtype=tangent.dtype)
+    change = jnp.where(jnp.expand_dims(largest, inner_axes) == numbers, tangent, 0)
+    return y, jnp.sum(change, inner_axes, dtype=tangent.dtype)
 
 
 def _positions(blocks: Array, axes: tuple) -> list[Array]:
     """The values at every position in the windows, in row-major order."""
-    within = _within(axes)
-    sizes = [blocks.shape[axis] for axis in within]
+    inner_axes = _axes_in_window(axes)
+    sizes = [blocks.shape[axis] for axis in inner_axes]
     positions = []
     for position in np.ndindex(*sizes):
         index: list[Any] = [slice(None)] * blocks.ndim
-        for axis, place in zip(within, position, strict=True):
-            index[axis] = place
+        for axis, number in zip(inner_axes, position, strict=True):
+            index[axis] = number
         positions.append(blocks[tuple(index)])
     return positions
 

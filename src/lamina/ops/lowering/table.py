@@ -1,8 +1,8 @@
 """The table of lowerings: operation, target, function and the condition under which it is used.
 
 The first row of an operation is used that supports the target of the program being traced and whose
-condition holds. The last row is the reference: plain JAX, without a condition, for all targets. On
-GPUs and TPUs XLA compiles it to calls of its libraries; programs for export
+condition is true. The last row is the reference: plain JAX, without a condition, for all targets.
+On GPUs and TPUs XLA compiles it to calls of its libraries; programs for export
 (`lowering_for("portable")`) use only references.
 
 A new lowering is a function in another file of this package and a row here; `tests/ops/lowering`
@@ -31,7 +31,7 @@ from lamina.ops.lowering import (
 )
 from lamina.ops.lowering.target import CPU, CPU_KERNELS, GPU, Target, current_target
 
-EVERYWHERE = None
+EVERYWHERE = None  # in place of a target: all targets
 
 
 class Lowering(NamedTuple):
@@ -56,8 +56,8 @@ class Lowering(NamedTuple):
         """Whether a program for this target may use it."""
         if self.target is None:
             return True
-        same = self.target.platform == target.platform
-        return same and (target.kernels or not self.target.kernels)
+        same_platform = self.target.platform == target.platform
+        return same_platform and (target.kernels or not self.target.kernels)
 
 
 TABLE = (

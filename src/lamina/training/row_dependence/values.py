@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 # Larger constants are not compared.
-_MOST_BYTES_COMPARED = 2**26
+_MAX_BYTES_COMPARED = 2**26
 
 
 class Dependence(enum.Enum):
@@ -94,7 +94,7 @@ def equal(a: Any, b: Any) -> bool:
     if hasattr(a, "dtype") and hasattr(a, "shape"):
         if getattr(b, "shape", None) != a.shape or getattr(b, "dtype", None) != a.dtype:
             return False
-        if getattr(a, "nbytes", 0) > _MOST_BYTES_COMPARED or not hasattr(a, "__array__"):
+        if getattr(a, "nbytes", 0) > _MAX_BYTES_COMPARED or not hasattr(a, "__array__"):
             return False
         return np.asarray(a).tobytes() == np.asarray(b).tobytes()
     if isinstance(a, float) and isinstance(b, float) and a != a and b != b:
