@@ -87,7 +87,7 @@ def predict(
     paths = picture_inputs.picture_files(images)
     for path in paths:
         try:
-            pictures.append(picture_inputs.see(path, wanted, form, invert))
+            pictures.append(picture_inputs.convert_picture(path, wanted, form, invert))
         except (ValueError, OSError) as error:
             pictures.append(error)
     read = [item for item in pictures if not isinstance(item, Exception)]

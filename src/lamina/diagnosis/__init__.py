@@ -1,7 +1,7 @@
-"""What a training says: verdicts, pictures and the report page.
+"""Evaluation of a trained model in words and pictures: verdict, charts and a report page.
 
-`write_report` measures a trained model and writes the page. Its parts: `measure` takes the
-measures, `judge` puts the verdict into one sentence, `pictures` draws, `write_page` writes.
+`write_report` measures a trained model and writes the page. Its parts: `measure`
+evaluates the model, `judge` sums up the result in a sentence, `charts` draws, `write_page` writes.
 """
 
 from lamina.diagnosis.html_page import write_page

@@ -36,9 +36,9 @@ class Theme:
 LIGHT = Theme("#ffffff", "#1c2330", "#5f6b7e", "#e3e7ee", "#f4f6fa", "#2563c9", "#c94f0a")
 DARK = Theme("#161b24", "#e8ecf3", "#97a3b6", "#2b3342", "#202734", "#6ea8ff", "#ff9a55")
 
-# Pixels, at most, of an image in a page.
+# Maximum side of an image in a page, in pixels.
 _THUMBNAIL = 96
-# Inches: a small image, the gap around it, a line of caption below it.
+# In inches: the size of a small image, the gap around it, a line of the caption below it.
 _IMAGE, _GAP, _CAPTION = 0.96, 0.17, 0.17
 
 
@@ -50,14 +50,14 @@ def sample_grid(
     columns: int = 8,
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """The first images with what they show.
+    """The first images, with the names of their classes.
 
     Args:
         images: `(samples, height, width)` or `(samples, height, width, channels)`.
         labels: Class numbers, `(samples,)`.
-        class_names: What the numbers mean.
-        rows: Of images.
-        columns: Of images.
+        class_names: Names of the classes.
+        rows: Number of rows of images.
+        columns: Number of images in a row.
         theme: Colours.
     """
     count = min(rows * columns, len(images))
@@ -80,22 +80,22 @@ def confident_mistakes(
         images: As for `sample_grid`.
         y_true: Class numbers, `(samples,)`.
         probabilities: `(samples, classes)`.
-        class_names: What the numbers mean.
-        rows: Of images.
-        columns: Of images.
+        class_names: Names of the classes.
+        rows: Number of rows of images.
+        columns: Number of images in a row.
         theme: Colours.
     """
     worst = most_confident(y_true, probabilities, rows * columns)
     if not len(worst):
-        return _note("Not one mistake.", theme)
-    says = "says " if max(map(len, class_names)) < 6 else ""
+        return _text_figure("Not one mistake.", theme)
+    verb = "says " if max(map(len, class_names)) < 6 else ""
     captions = []
     for number in worst:
-        called = int(probabilities[number].argmax())
-        certainty = percent(float(probabilities[number, called]))
+        predicted = int(probabilities[number].argmax())
+        certainty = percent(float(probabilities[number, predicted]))
         captions.append(
             (
-                (f"{says}{class_names[called]} ({certainty})", theme.second),
+                (f"{verb}{class_names[predicted]} ({certainty})", theme.second),
                 (f"is {class_names[int(y_true[number])]}", theme.muted),
             )
         )
@@ -119,29 +119,34 @@ def training_curves(
         only: One measure to show; loss and accuracy side by side for None.
         theme: Colours.
     """
-    shown = [only] if only else measures_shown(history)
-    figure = _figure(4.4 * len(shown), 2.9, theme)
-    for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+    names = [only] if only else measures_shown(history)
+    figure = _figure(4.4 * len(names), 2.9, theme)
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         _plain_axes(axes, theme)
         epochs = np.arange(1, len(history[name]) + 1)
-        ends = [("training", history[name][-1], theme.first)]
+        last_points = [("training", history[name][-1], theme.first)]
         _curve(axes, epochs, history[name], theme.first)
         if f"val_{name}" in history:
             # A callback or validation_freq may have left epochs out.
-            seen = history[f"val_{name}"]
-            ends.append(("validation", seen[-1], theme.second))
-            _curve(axes, epochs[len(epochs) - len(seen) :], seen, theme.second)
+            validation_values = history[f"val_{name}"]
+            last_points.append(("validation", validation_values[-1], theme.second))
+            _curve(
+                axes,
+                epochs[len(epochs) - len(validation_values) :],
+                validation_values,
+                theme.second,
+            )
         elif test is not None and name in test:
-            ends.append(("test", test[name], theme.second))
+            last_points.append(("test", test[name], theme.second))
             axes.plot(epochs[-1], test[name], "D", color=theme.second, markersize=7)
         axes.set_title(name.replace("_", " "), loc="left", color=theme.text, fontsize=11)
         axes.set_xlabel("epoch", color=theme.muted)
         axes.set_xticks(epochs[:: -(-len(epochs) // 8)])
         axes.margins(0.08, 0.15)
-        _calm(axes, name)
+        _set_calm_limits(axes, name)
         if name.endswith("accuracy"):
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
-        _name_ends(axes, epochs[-1], ends, name)
+        _label_ends(axes, epochs[-1], last_points, name)
     return figure
 
 
@@ -163,7 +168,7 @@ def confusion_matrix(
 
     Args:
         confusion: Counts, `(true class, predicted class)`.
-        class_names: What the class numbers mean.
+        class_names: Names of the classes.
         theme: Colours.
     """
     from matplotlib.colors import to_rgb
@@ -173,8 +178,8 @@ def confusion_matrix(
     figure = _figure(size + 0.3, size, theme)
     axes = figure.subplots()
     strength = strengths(confusion)
-    right = np.eye(classes, dtype=bool)[..., None]
-    colour = np.where(right, to_rgb(theme.first), to_rgb(theme.second))
+    is_diagonal = np.eye(classes, dtype=bool)[..., None]
+    colour = np.where(is_diagonal, to_rgb(theme.first), to_rgb(theme.second))
     ground = np.array(to_rgb(theme.ground))
     cells = ground + strength[..., None] * (colour - ground)
     axes.imshow(cells)
@@ -209,9 +214,9 @@ def predictions(y_true: np.ndarray, y_pred: np.ndarray, theme: Theme = LIGHT) ->
     figure = _figure(5.2, 4.2, theme)
     axes = figure.subplots()
     _plain_axes(axes, theme)
-    both = np.concatenate([y_true, y_pred])
-    ends = (float(both.min()), float(both.max()))
-    axes.plot(ends, ends, color=theme.muted, linewidth=1)
+    all_values = np.concatenate([y_true, y_pred])
+    value_range = (float(all_values.min()), float(all_values.max()))
+    axes.plot(value_range, value_range, color=theme.muted, linewidth=1)
     axes.scatter(y_true, y_pred, s=10, alpha=0.5, color=theme.first, linewidths=0)
     axes.set_xlabel("target", color=theme.muted)
     axes.set_ylabel("prediction", color=theme.muted)
@@ -228,8 +233,8 @@ def strengths(confusion: np.ndarray) -> np.ndarray:
         confusion: Counts, `(true class, predicted class)`.
     """
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    right = np.eye(len(confusion), dtype=bool)
-    return np.where(right, 0.8 * shares, np.sqrt(shares))
+    is_diagonal = np.eye(len(confusion), dtype=bool)
+    return np.where(is_diagonal, 0.8 * shares, np.sqrt(shares))
 
 
 def thumbnail(image: np.ndarray, top: float) -> str:
@@ -288,7 +293,7 @@ def _plain_axes(axes: Any, theme: Theme) -> None:
     axes.tick_params(colors=theme.muted, length=0, labelsize=9)
 
 
-def _calm(axes: Any, name: str) -> None:
+def _set_calm_limits(axes: Any, name: str) -> None:
     """Set limits of the value axis that do not exaggerate small changes."""
     low, high = axes.get_ylim()
     if name.endswith("accuracy"):
@@ -304,15 +309,15 @@ def _curve(axes: Any, epochs: np.ndarray, values: Any, colour: str) -> None:
     axes.plot(epochs, values, marker=marker, color=colour, linewidth=2, markersize=5)
 
 
-def _name_ends(axes: Any, x: float, ends: list[tuple[str, float, str]], name: str) -> None:
+def _label_ends(axes: Any, x: float, last_points: list[tuple[str, float, str]], name: str) -> None:
     """Write the name and value of every curve at its last point, without overlaps."""
     low, high = axes.get_ylim()
-    step = 0.1 * (high - low)
-    place = -float("inf")
-    for label, value, colour in sorted(ends, key=lambda end: end[1]):
-        place = max(value, place + step)
+    min_distance = 0.1 * (high - low)
+    y = -float("inf")
+    for label, value, colour in sorted(last_points, key=lambda end: end[1]):
+        y = max(value, y + min_distance)
         axes.annotate(
-            f"{label} {_value(name, value)}", (x, place), (10, 0),
+            f"{label} {_value(name, value)}", (x, y), (10, 0),
             textcoords="offset points", va="center", color=colour, fontsize=9,
             annotation_clip=False,
         )  # fmt: skip
@@ -337,7 +342,7 @@ def _images(
     cell_height = _IMAGE + _GAP + _CAPTION * len(captions[0])
     width, height = cell_width * columns + _GAP, cell_height * rows + _GAP
     figure = _figure(width, height, theme, arranged=False)
-    # Ink on a tile, dark on light or light on dark, as the theme has it.
+    # Strokes are drawn in the text colour of the theme, on its tile colour.
     ink = LinearSegmentedColormap.from_list("ink", [theme.tile, theme.text])
     for number, (image, lines) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(number, columns)
@@ -357,7 +362,7 @@ def _images(
 
 
 def _readable_on(ground: np.ndarray, inks: Sequence[str]) -> str:
-    """The ink with the higher contrast (WCAG 2) on a ground."""
+    """The text colour with the higher contrast (WCAG 2) on a background colour."""
     from matplotlib.colors import to_rgb
 
     def luminance(colour: Any) -> float:
@@ -365,11 +370,16 @@ def _readable_on(ground: np.ndarray, inks: Sequence[str]) -> str:
         linear = np.where(channels <= 0.04, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
         return float(linear @ (0.2126, 0.7152, 0.0722)) + 0.05
 
-    below = luminance(ground)
-    return max(inks, key=lambda ink: max(below, c := luminance(to_rgb(ink))) / min(below, c))
+    ground_luminance = luminance(ground)
+    return max(
+        inks,
+        key=lambda ink: (
+            max(ground_luminance, c := luminance(to_rgb(ink))) / min(ground_luminance, c)
+        ),
+    )
 
 
-def _note(text: str, theme: Theme) -> "Figure":
+def _text_figure(text: str, theme: Theme) -> "Figure":
     figure = _figure(4, 1, theme)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=theme.text)
     return figure

@@ -31,7 +31,7 @@ class Picture(NamedTuple):
     alt: str
 
 
-class Shown(NamedTuple):
+class ShownSample(NamedTuple):
     """One sample: its image or text, its class, and the prediction if it was wrong.
 
     Light strokes on a dark background are shown dark on light if the page is light.
@@ -54,18 +54,21 @@ class Cell(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """The samples behind a cell of the matrix; opened by a link to its name."""
+    """The samples of a cell of the matrix; opened by a link to its name.
+
+    `rest` is the number of samples that are not shown.
+    """
 
     name: str
     title: str
-    shown: list[Shown]
+    shown: list[ShownSample]
     rest: int
 
 
-# A matrix with more classes cannot be read, and its most frequent confusions can.
+# A matrix with more classes cannot be read; a list of the most frequent confusions is shown.
 _MAX_CLASSES = 30
-# Samples behind a cell, and behind all of them, so that a page stays below some megabytes.
-_IN_A_CELL, _IN_ALL_CELLS = 12, 1500
+# Samples shown for a cell, and for all cells, so that a page stays below some megabytes.
+_MAX_IN_A_CELL, _MAX_IN_ALL_CELLS = 12, 1500
 
 
 @filter_traceback
@@ -101,10 +104,12 @@ def write_page(
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
-    show = _Showing(outcome)
+    renderer = _SampleRenderer(outcome)
     classes = outcome.kind == "classes"
     matrix, panels = (
-        _matrix(outcome, show) if classes and len(outcome.class_names) <= _MAX_CLASSES else ([], [])
+        _matrix(outcome, renderer)
+        if classes and len(outcome.class_names) <= _MAX_CLASSES
+        else ([], [])
     )
     page = environment.get_template("report.html.jinja").render(
         title=title,
@@ -116,8 +121,8 @@ def write_page(
         matrix=matrix,
         panels=panels,
         scatter=_scatter(outcome) if outcome.kind == "numbers" else None,
-        samples=_samples(outcome, show),
-        mistakes=_mistakes(outcome, show),
+        samples=_samples(outcome, renderer),
+        mistakes=_mistakes(outcome, renderer),
         per_class=outcome.per_class if classes else [],
         worst=max((c.missed + c.false_alarms for c in outcome.per_class), default=0)
         if classes
@@ -133,7 +138,7 @@ def write_page(
     return path
 
 
-class _Showing:
+class _SampleRenderer:
     """Converts test and training samples to images and texts for the page."""
 
     def __init__(self, outcome: Outcome):
@@ -142,18 +147,18 @@ class _Showing:
         train = outcome.train_data
         self.train = None if train is None else samples.as_images(train[0])
 
-    def of_test(self, place: int, truth: str, said: str = "") -> Shown:
+    def test_sample(self, place: int, truth: str, said: str = "") -> ShownSample:
         return self._shown(self.test, self.outcome.test_data[0], place, truth, said)
 
-    def of_train(self, place: int, truth: str) -> Shown:
+    def train_sample(self, place: int, truth: str) -> ShownSample:
         assert self.outcome.train_data is not None
         return self._shown(self.train, self.outcome.train_data[0], place, truth)
 
     def _shown(
         self, images: np.ndarray | None, x: Any, place: int, truth: str, said: str = ""
-    ) -> Shown:
+    ) -> ShownSample:
         if images is None:
-            return Shown("", samples.in_words(x, place), truth, said)
+            return ShownSample("", samples.as_text(x, place), truth, said)
         image = np.asarray(images[place], dtype="float64")
         # One scale for all images, from the first few; otherwise a dim image would look bright.
         first_images = np.asarray(images[:64], dtype="float64")
@@ -161,7 +166,7 @@ class _Showing:
         top = max(float(first_images.max()) - low, 1e-9)
         edge = (first_images[:, 0] - low) / top
         is_ink = first_images.shape[3:] in ((), (1,)) and float(np.median(edge)) < 0.1
-        return Shown(charts.thumbnail(image - low, top), "", truth, said, is_ink)
+        return ShownSample(charts.thumbnail(image - low, top), "", truth, said, is_ink)
 
 
 def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
@@ -177,8 +182,8 @@ def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
     for name, value in outcome.test.items():
         if name == "accuracy" or (name.endswith("accuracy") and outcome.kind == "classes"):
             continue
-        beside = "" if outcome.train is None else f"training {outcome.train.get(name, 0):.3g}"
-        tiles.append((f"Test {name.replace('_', ' ')}", f"{value:.3g}", beside))
+        train_value = "" if outcome.train is None else f"training {outcome.train.get(name, 0):.3g}"
+        tiles.append((f"Test {name.replace('_', ' ')}", f"{value:.3g}", train_value))
     if outcome.seconds is not None:
         rate = outcome.samples_per_second
         speed = "" if rate is None else f"{rate:,.0f} {outcome.noun}/s, compiling included"
@@ -208,36 +213,36 @@ def _scatter(outcome: Outcome) -> Picture:
     return Picture(light, dark, "predictions beside their targets")
 
 
-def _matrix(outcome: Outcome, show: _Showing) -> tuple[list[list[Cell]], list[Panel]]:
-    """The cells row by row, and the samples behind those that have any."""
+def _matrix(outcome: Outcome, renderer: _SampleRenderer) -> tuple[list[list[Cell]], list[Panel]]:
+    """The cells row by row, and panels with the samples of cells that are not empty."""
     confusion, names = outcome.confusion, outcome.class_names
     strengths = charts.strengths(confusion)
     y_pred = outcome.probabilities.argmax(axis=1)
     certainty = outcome.probabilities.max(axis=1)
-    right = np.eye(len(names), dtype=bool)
+    is_correct = np.eye(len(names), dtype=bool)
     # Mistakes first, if there are too many samples for the page.
-    order = sorted(np.ndindex(confusion.shape), key=lambda cell: (right[cell], cell))
-    panels, room, opened = [], _IN_ALL_CELLS, {}
+    order = sorted(np.ndindex(confusion.shape), key=lambda cell: (is_correct[cell], cell))
+    panels, samples_left, panel_names = [], _MAX_IN_ALL_CELLS, {}
     for row, column in order:
-        positions = np.flatnonzero((outcome.y_true == row) & (y_pred == column))
-        if not len(positions) or room <= 0:
+        indices = np.flatnonzero((outcome.y_true == row) & (y_pred == column))
+        if not len(indices) or samples_left <= 0:
             continue
         # The mistakes with the highest probability, and the correct ones with the lowest.
         sign = 1 if row == column else -1
-        chosen = positions[np.argsort(sign * certainty[positions], kind="stable")][:_IN_A_CELL]
-        room -= len(chosen)
+        chosen = indices[np.argsort(sign * certainty[indices], kind="stable")][:_MAX_IN_A_CELL]
+        samples_left -= len(chosen)
         name = f"cell-{row}-{column}"
-        opened[row, column] = name
-        shown = [show.of_test(int(i), percent(float(certainty[i]))) for i in chosen]
+        panel_names[row, column] = name
+        shown = [renderer.test_sample(int(i), percent(float(certainty[i]))) for i in chosen]
         title = (
             f"{names[row]}, recognised; the least sure first"
             if row == column
             else f"{names[row]} taken for {names[column]}"
         )
-        panels.append(Panel(name, title, shown, len(positions) - len(chosen)))
+        panels.append(Panel(name, title, shown, len(indices) - len(chosen)))
     cells = [
         [
-            Cell(int(n), float(s), row == column, opened.get((row, column), ""))
+            Cell(int(n), float(s), row == column, panel_names.get((row, column), ""))
             for column, (n, s) in enumerate(zip(*pair, strict=True))
         ]
         for row, pair in enumerate(zip(confusion, strengths, strict=True))
@@ -245,25 +250,25 @@ def _matrix(outcome: Outcome, show: _Showing) -> tuple[list[list[Cell]], list[Pa
     return cells, panels
 
 
-def _samples(outcome: Outcome, show: _Showing, count: int = 16) -> list[Shown]:
+def _samples(outcome: Outcome, renderer: _SampleRenderer, count: int = 16) -> list[ShownSample]:
     if outcome.train_data is None or outcome.kind == "other":
         return []
     labels = outcome.train_data[1][:count]
     names = outcome.class_names
     return [
-        show.of_train(i, names[int(label)] if names else f"{float(np.squeeze(label)):.4g}")
+        renderer.train_sample(i, names[int(label)] if names else f"{float(np.squeeze(label)):.4g}")
         for i, label in enumerate(labels)
     ]
 
 
-def _mistakes(outcome: Outcome, show: _Showing, count: int = 24) -> list[Shown]:
+def _mistakes(outcome: Outcome, renderer: _SampleRenderer, count: int = 24) -> list[ShownSample]:
     if outcome.kind == "numbers":
-        off = np.abs(outcome.y_true - outcome.probabilities)
+        errors = np.abs(outcome.y_true - outcome.probabilities)
         return [
-            show.of_test(
+            renderer.test_sample(
                 int(i), f"is {outcome.y_true[i]:.4g}", f"{float(outcome.probabilities[i]):.4g}"
             )
-            for i in np.argsort(-off, kind="stable")[: count // 2]
+            for i in np.argsort(-errors, kind="stable")[: count // 2]
         ]
     if outcome.kind == "other":
         return []
@@ -271,10 +276,12 @@ def _mistakes(outcome: Outcome, show: _Showing, count: int = 24) -> list[Shown]:
     panels = []
     for number in confident_mistakes(outcome.y_true, outcome.probabilities, count):
         row = outcome.probabilities[number]
-        # Not to be broken between number and sign.
+        # No line break between number and percent sign.
         certainty = percent(float(row.max())).replace(" ", "\N{NO-BREAK SPACE}")
         said = f"{names[row.argmax()]}, {certainty}"
-        panels.append(show.of_test(int(number), f"is {names[outcome.y_true[number]]}", said))
+        panels.append(
+            renderer.test_sample(int(number), f"is {names[outcome.y_true[number]]}", said)
+        )
     return panels
 
 
@@ -282,10 +289,10 @@ def _counts(outcome: Outcome) -> str:
     """`Digits: 1,350 images to learn from, 297 to be judged by, 10 classes.`"""
     parts = []
     if outcome.train_data is not None:
-        learnt = outcome.samples_learnt_from or outcome.train_measured
-        parts.append(f"{learnt:,} {outcome.noun} to learn from")
-    judged = f"{samples.count_of(outcome.test_data[0]):,}"
-    parts.append(f"{judged} to be judged by" if parts else f"{judged} {outcome.noun}")
+        train_count = outcome.samples_learnt_from or outcome.train_measured
+        parts.append(f"{train_count:,} {outcome.noun} to learn from")
+    test_count = f"{samples.count_samples(outcome.test_data[0]):,}"
+    parts.append(f"{test_count} to be judged by" if parts else f"{test_count} {outcome.noun}")
     if outcome.class_names:
         parts.append(f"{len(outcome.class_names)} classes")
     return f"{outcome.title}{': ' if outcome.title else ''}{', '.join(parts)}."

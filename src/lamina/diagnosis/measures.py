@@ -61,11 +61,11 @@ def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np
 
 def per_class(confusion: np.ndarray, class_names: tuple[str, ...]) -> list[ClassMeasures]:
     """Precision and recall of every class; 0 if there are no such samples or predictions."""
-    right = np.diag(confusion)
+    correct = np.diag(confusion)
     predicted, actual = confusion.sum(axis=0), confusion.sum(axis=1)
     return [
         ClassMeasures(name, int(n), _share(hit, c), _share(hit, n), int(c))
-        for name, hit, c, n in zip(class_names, right, predicted, actual, strict=True)
+        for name, hit, c, n in zip(class_names, correct, predicted, actual, strict=True)
     ]
 
 
@@ -103,5 +103,5 @@ def most_confused(confusion: np.ndarray, count: int = 3) -> list[tuple[int, int,
     return [(i, j, int(mistakes[i, j])) for i, j in cells if mistakes[i, j]]
 
 
-def _share(part: int, whole: int) -> float:
-    return float(part / whole) if whole else 0.0
+def _share(count: int, total: int) -> float:
+    return float(count / total) if total else 0.0

@@ -19,7 +19,7 @@ from lamina.prediction.probabilities import as_probabilities
 if TYPE_CHECKING:
     from lamina.models.model import Model
 
-# The most training samples that are evaluated: to evaluate all takes about as long as an epoch.
+# Maximum number of training samples to evaluate: evaluating all takes about as long as an epoch.
 _MAX_TRAIN_SAMPLES = 10_000
 
 
@@ -83,7 +83,7 @@ class Outcome:
             return judge_numbers(self.y_true, self.probabilities, self.noun)
         if self.kind == "other":
             shown = ", ".join(f"{name} {value:.4g}" for name, value in self.test.items())
-            count = f"{samples.count_of(self.test_data[0]):,}"
+            count = f"{samples.count_samples(self.test_data[0]):,}"
             return Verdict("measured", f"On {count} {self.noun} it has never seen: {shown}.")
         if self.train is None:
             return judge_classes(self.test["accuracy"], len(self.y_true), self.noun)
@@ -126,13 +126,13 @@ def measure(
         model: A trained, compiled model.
         x: Test samples, or batches `(x, y)`.
         y: Their targets.
-        train: `(x, y)` that it was trained on; at most 10,000 of them are measured.
-        history: What `fit` returned, or its dict.
-        class_names: What the class numbers mean.
-        title: What the data are called.
-        noun: What the samples are; found out for None.
-        seconds: How long training took.
-        samples_trained: How many samples it took, counted again in every epoch.
+        train: `(x, y)` of the training; at most 10,000 samples are evaluated.
+        history: The result of `fit`, or its dict.
+        class_names: Names of the classes.
+        title: Name of the data.
+        noun: Word for the samples; `"images"` or `"samples"` for None.
+        seconds: Duration of the training.
+        samples_trained: Number of samples trained on, summed over the epochs.
 
     Returns:
         An `Outcome`.
@@ -140,52 +140,54 @@ def measure(
     Raises:
         ValueError: If there are no targets, or more classes than names.
     """
-    x, y = samples.gathered(x, y)
+    x, y = samples.join_batches(x, y)
     predictions = model.predict(x, verbose=0)
-    x, y = _answered(predictions, x, y)
-    kind, y_true, outputs = _understood(predictions, y)
+    x, y = _predicted_samples(predictions, x, y)
+    kind, y_true, outputs = _classify_task(predictions, y)
     names = _names(class_names, outputs.shape[1]) if kind == "classes" else ()
-    test = _evaluated(model, x, y)
-    trained, train_data, count = None, None, 0
+    test = _evaluate(model, x, y)
+    train_measures, train_data, train_count = None, None, 0
     if train is not None:
         train_x, targets = (
-            samples.first_of(train[0], _MAX_TRAIN_SAMPLES),
-            samples.first_of(train[1], _MAX_TRAIN_SAMPLES),
+            samples.evenly_spaced(train[0], _MAX_TRAIN_SAMPLES),
+            samples.evenly_spaced(train[1], _MAX_TRAIN_SAMPLES),
         )
-        count = samples.count_of(train_x)
-        trained = _evaluated(model, train_x, targets)
+        train_count = samples.count_samples(train_x)
+        train_measures = _evaluate(model, train_x, targets)
         if kind == "classes":
-            answers = model.predict(train_x, verbose=0)
-            train_x, targets = _answered(answers, train_x, targets)
-            said = as_probabilities(np.asarray(answers))
-            truth = _class_numbers(np.asarray(targets), _width(predictions))
-            trained["accuracy"] = float(np.mean(said.argmax(axis=1) == truth))
-            train_data = (train_x, truth)
+            train_predictions = model.predict(train_x, verbose=0)
+            train_x, targets = _predicted_samples(train_predictions, train_x, targets)
+            train_probabilities = as_probabilities(np.asarray(train_predictions))
+            train_classes = _class_numbers(np.asarray(targets), _output_count(predictions))
+            train_measures["accuracy"] = float(
+                np.mean(train_probabilities.argmax(axis=1) == train_classes)
+            )
+            train_data = (train_x, train_classes)
         else:
             train_data = (train_x, np.asarray(targets))
     if kind == "classes":
         test["accuracy"] = float(np.mean(outputs.argmax(axis=1) == y_true))
-    told: Mapping[str, Any] = getattr(history, "history", history) or {}
+    logs: Mapping[str, Any] = getattr(history, "history", history) or {}
     return Outcome(
         kind,
         title,
         names,
         noun or ("samples" if samples.as_images(x) is None else "images"),
-        {name: [float(v) for v in values] for name, values in told.items() if _plain(values)},
-        trained,
+        {name: [float(v) for v in values] for name, values in logs.items() if _are_scalars(values)},
+        train_measures,
         test,
         train_data,
-        count,
+        train_count,
         (x, y_true),
         outputs,
         seconds,
         samples_trained,
-        None if train is None else samples.count_of(train[0]),
+        None if train is None else samples.count_samples(train[0]),
     )
 
 
-def _understood(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:
-    """The type of model, with targets and predictions in the form for it."""
+def _classify_task(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:
+    """The kind of outcome (see `Outcome`), with targets and predictions as it needs them."""
     if (
         isinstance(predictions, (list, tuple, dict))
         or isinstance(y, (list, tuple, dict))
@@ -220,31 +222,32 @@ def _class_numbers(targets: np.ndarray, classes: int) -> Any:
     return flat.astype("int64") if are_class_numbers else None
 
 
-def _answered(predictions: Any, x: Any, y: Any) -> tuple[Any, Any]:
+def _predicted_samples(predictions: Any, x: Any, y: Any) -> tuple[Any, Any]:
     """The samples that were predicted; `config.set_max_steps_per_epoch` may have left some out."""
-    if isinstance(predictions, (list, tuple, dict)) or len(predictions) == samples.count_of(x):
+    if isinstance(predictions, (list, tuple, dict)) or len(predictions) == samples.count_samples(x):
         return x, y
     places = np.arange(len(predictions))
-    return samples.taken(x, places), samples.taken(y, places)
+    return samples.samples_at(x, places), samples.samples_at(y, places)
 
 
-def _width(predictions: Any) -> int:
+def _output_count(predictions: Any) -> int:
     """The number of outputs per sample."""
     return int(np.shape(predictions)[1])
 
 
-def _names(given: Sequence[str] | None, classes: int) -> tuple[str, ...]:
-    classes = max(classes, 2)
-    if given is None:
-        return tuple(map(str, range(classes)))
-    if len(given) != classes:
+def _names(class_names: Sequence[str] | None, class_count: int) -> tuple[str, ...]:
+    class_count = max(class_count, 2)
+    if class_names is None:
+        return tuple(map(str, range(class_count)))
+    if len(class_names) != class_count:
         raise ValueError(
-            f"class_names has {len(given)} names, and the model tells {classes} classes apart."
+            f"class_names has {len(class_names)} names, and the model tells {class_count} classes "
+            "apart."
         )
-    return tuple(map(str, given))
+    return tuple(map(str, class_names))
 
 
-def _evaluated(model: Any, x: Any, y: Any) -> dict[str, float]:
+def _evaluate(model: Any, x: Any, y: Any) -> dict[str, float]:
     """Results as Python numbers; any type of accuracy has the name `accuracy`."""
     if not model.compiled:
         return {}
@@ -256,5 +259,5 @@ def _evaluated(model: Any, x: Any, y: Any) -> dict[str, float]:
     return plain
 
 
-def _plain(values: Any) -> bool:
+def _are_scalars(values: Any) -> bool:
     return bool(len(values)) and all(np.ndim(v) == 0 for v in values)

@@ -7,7 +7,7 @@ import numpy as np
 from lamina.core.user_data.data_kinds import is_column, is_table, may_hold_text, rows_at
 
 
-def gathered(x: Any, y: Any) -> tuple[Any, Any]:
+def join_batches(x: Any, y: Any) -> tuple[Any, Any]:
     """Samples and targets; batches `(x, y)` are concatenated.
 
     Raises:
@@ -32,33 +32,33 @@ def gathered(x: Any, y: Any) -> tuple[Any, Any]:
     return joined, np.concatenate([np.asarray(b[1]) for b in batches])
 
 
-def first_of(x: Any, count: int) -> Any:
+def evenly_spaced(x: Any, count: int) -> Any:
     """Up to `count` samples, evenly spaced."""
-    total = count_of(x)
+    total = count_samples(x)
     if total <= count:
         return x
-    places = np.arange(count) * total // count
-    return taken(x, places)
+    indices = np.arange(count) * total // count
+    return samples_at(x, indices)
 
 
-def count_of(x: Any) -> int:
+def count_samples(x: Any) -> int:
     """The number of samples."""
     if isinstance(x, dict):
-        return count_of(next(iter(x.values())))
+        return count_samples(next(iter(x.values())))
     if isinstance(x, (tuple, list)) and x and hasattr(x[0], "shape"):
         return len(x[0])
     return len(x)
 
 
-def taken(x: Any, indices: Any) -> Any:
+def samples_at(x: Any, indices: Any) -> Any:
     """The samples at these indices."""
     if isinstance(x, dict):
-        return {name: taken(part, indices) for name, part in x.items()}
+        return {name: samples_at(part, indices) for name, part in x.items()}
     if is_table(x) or is_column(x):
         return rows_at(x, indices)
     if isinstance(x, (tuple, list)):
         if x and hasattr(x[0], "shape"):
-            return [taken(part, indices) for part in x]
+            return [samples_at(part, indices) for part in x]
         return [x[i] for i in indices]
     return np.asarray(x)[indices]
 
@@ -77,7 +77,7 @@ def as_images(x: Any) -> np.ndarray | None:
     return None
 
 
-def in_words(x: Any, place: int, max_length: int = 120) -> str:
+def as_text(x: Any, place: int, max_length: int = 120) -> str:
     """One sample in a line of text."""
     if is_table(x):
         x = {str(name): x[name].to_numpy() for name in x.columns}

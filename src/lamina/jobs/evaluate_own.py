@@ -1,4 +1,4 @@
-"""A saved model measured on a user's own data, whose answers are known."""
+"""Evaluates a saved model on a user's own data with known targets, for `lamina evaluate`."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +16,12 @@ from lamina.prediction.raw_series import steps_of
 
 
 class OwnEvaluation(NamedTuple):
-    """What was measured.
+    """Results of an evaluation.
 
     Args:
         results: Loss and metrics by name.
-        samples: How many samples there were.
-        left_out: What could not be used, and why, by name.
+        samples: Number of samples.
+        left_out: Reasons why samples were not used, by name.
     """
 
     results: dict[str, float]
@@ -39,7 +39,7 @@ def evaluate_own(model: Any, source: str, batch_size: int = 256) -> OwnEvaluatio
 
     Raises:
         FileNotFoundError: If there is nothing at the path.
-        ValueError: If there are no answers to compare with, or classes that the model has not.
+        ValueError: If there are no targets, or classes that the model does not have.
     """
     contract: Contract = model.input_contract
     path = Path(source)
@@ -84,10 +84,12 @@ def _table(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, s
     answers = as_texts(frame[target])
     numbers = numbers_of(answers, has_decimal_comma(answers))
     is_class = contract.class_names is not None
-    known = np.array([answer is not None for answer in (answers if is_class else numbers)])
-    x = read_inputs(contract, [frame[known]]).x
-    texts = [text for text, is_known in zip(answers, known, strict=True) if text and is_known]
-    left_out = {f"{(~known).sum():,} rows": f"have no {target}"} if not known.all() else {}
+    has_answer = np.array([answer is not None for answer in (answers if is_class else numbers)])
+    x = read_inputs(contract, [frame[has_answer]]).x
+    texts = [text for text, is_known in zip(answers, has_answer, strict=True) if text and is_known]
+    left_out = (
+        {f"{(~has_answer).sum():,} rows": f"have no {target}"} if not has_answer.all() else {}
+    )
     if contract.class_names is not None:
         return x, _labels(contract, texts), left_out
     return x, np.array([n for n in numbers if n is not None], dtype="float32"), left_out
@@ -108,12 +110,12 @@ def _series(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, 
 
 
 def _labels(contract: Contract, names: list[str]) -> np.ndarray:
-    known = contract.class_names or ()
-    unknown = sorted(set(names) - set(known))
+    class_names = contract.class_names or ()
+    unknown = sorted(set(names) - set(class_names))
     if unknown:
         raise ValueError(
             f"There is a class {unknown[0]!r}, which the model does not know."
-            f"{did_you_mean(unknown[0], known)}\n  It knows: {', '.join(known[:20])}."
+            f"{did_you_mean(unknown[0], class_names)}\n  It knows: {', '.join(class_names[:20])}."
         )
-    place = {name: i for i, name in enumerate(known)}
-    return np.array([place[name] for name in names], dtype="int32")
+    index_of = {name: i for i, name in enumerate(class_names)}
+    return np.array([index_of[name] for name in names], dtype="int32")

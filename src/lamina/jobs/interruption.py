@@ -17,12 +17,14 @@ class Stopping:
 
     Args:
         tell: Called with a message for the user.
+
+    `count` is the number of times that Ctrl-C was pressed.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
-        self.heard = 0
+        self.count = 0
         self._tell = tell
-        self._fits: Any = None
+        self._handler_of_fit: Any = None
 
     def callback(self) -> Any:
         """A callback for `fit`, which wraps the signal handler of `fit`."""
@@ -31,16 +33,19 @@ class Stopping:
     def _take_over(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        self._fits = signal.getsignal(signal.SIGINT)
-        if callable(self._fits) and self._fits is not signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._hear)
+        self._handler_of_fit = signal.getsignal(signal.SIGINT)
+        if (
+            callable(self._handler_of_fit)
+            and self._handler_of_fit is not signal.default_int_handler
+        ):
+            signal.signal(signal.SIGINT, self._on_signal)
 
-    def _hear(self, *args: Any) -> None:
-        self.heard += 1
-        if self.heard == 1:
-            self._fits(*args)
+    def _on_signal(self, *args: Any) -> None:
+        self.count += 1
+        if self.count == 1:
+            self._handler_of_fit(*args)
             self._tell("Stopping: the steps under way are finished, then the model is saved.")
-        elif self.heard == 2:
+        elif self.count == 2:
             self._tell("It was heard, and the model will be saved. Once more: leave at once.")
         else:
             raise KeyboardInterrupt
@@ -52,11 +57,11 @@ class Stopping:
             yield
             return
 
-        def note(*args: Any) -> None:
-            self.heard += 1
+        def count_signal(*args: Any) -> None:
+            self.count += 1
 
-        before = signal.signal(signal.SIGINT, note)
+        previous_handler = signal.signal(signal.SIGINT, count_signal)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGINT, previous_handler)

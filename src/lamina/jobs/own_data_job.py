@@ -17,17 +17,17 @@ _NOUNS = {"images": "pictures", "table": "rows", "text": "texts", "series": "win
 
 
 class OwnDataJob(NamedTuple):
-    """What is to be trained, and how.
+    """The settings of a training job.
 
     Args:
         source: Path of the data.
         arguments: The arguments of `lamina.data.load` beside it.
-        data: What was loaded.
-        code: The network, as code.
-        epochs: Passes over the training part, at most.
-        seed: Makes the training reproducible.
-        command: The line that started it, for the report and the script.
-        file: The script's name.
+        data: The loaded data.
+        code: The network, as Python code.
+        epochs: Maximum number of epochs.
+        seed: Random seed.
+        command: The command that started it, for the report and the script.
+        file: Name of the script.
     """
 
     source: str
@@ -41,18 +41,18 @@ class OwnDataJob(NamedTuple):
 
     @property
     def noun(self) -> str:
-        """What the samples are called."""
+        """Word for the samples."""
         return _NOUNS[self.data.kind]
 
 
 class OwnDataRun(NamedTuple):
-    """What became of a job.
+    """The results of a training job.
 
     Args:
-        history: One value an epoch.
+        history: One value per epoch.
         best_epoch: The epoch whose weights were kept, from 1; 0 if there was none.
-        seconds: How long training took.
-        stopped: Whether by Ctrl-C.
+        seconds: Duration of the training.
+        stopped: Whether it was stopped by Ctrl-C.
     """
 
     history: dict[str, list[float]]
@@ -62,12 +62,12 @@ class OwnDataRun(NamedTuple):
 
     @property
     def epochs(self) -> int:
-        """How many epochs were trained."""
+        """Number of epochs trained."""
         return len(self.history.get("loss", []))
 
 
 class Measured(NamedTuple):
-    """What the model is worth on samples that it has never seen.
+    """Results on samples that were not used for training.
 
     Args:
         results: Loss and metrics on the test part, or on the validation part if there is none.
@@ -85,14 +85,14 @@ class Measured(NamedTuple):
 def fit(
     job: OwnDataJob, model: Any, folder: Path, verbose: str | int = "auto", tell: Tell = silent
 ) -> OwnDataRun:
-    """Train a model, keep its best epoch, and write it at once, with its history and the script.
+    """Train a model, keep the weights of its best epoch, and save it with history and script.
 
     Args:
-        job: What is to be trained.
-        model: What `own_network.build` gave.
-        folder: Where to write.
+        job: The settings.
+        model: Result of `own_network.build`.
+        folder: Folder to write to.
         verbose: As for `model.fit`.
-        tell: Called with what is to be said where the training is stopped.
+        tell: Called with a message if the training is stopped.
     """
     best = EarlyStopping(patience=own_network.patience(job.epochs), restore_best_weights=True)
     validates = job.data.val.size > 0
@@ -108,10 +108,10 @@ def fit(
 
     def write(seconds: float, stopped: bool) -> OwnDataRun:
         history = getattr(model, "history", None)
-        measured = {} if history is None else history.history
-        losses = measured.get("val_loss") or measured.get("loss") or []
+        logs = {} if history is None else history.history
+        losses = logs.get("val_loss") or logs.get("loss") or []
         run = OwnDataRun(
-            {name: list(map(float, values)) for name, values in measured.items()},
+            {name: list(map(float, values)) for name, values in logs.items()},
             int(np.argmin(losses)) + 1 if losses else 0,
             seconds,
             stopped,
@@ -126,9 +126,9 @@ def fit(
 
 
 def script(job: OwnDataJob, run: OwnDataRun) -> str:
-    """A script of plain Lamina that does what the job did."""
-    given = {name: value for name, value in job.arguments.items() if value is not None}
-    arguments = ", ".join([repr(job.source), *(f"{n}={v!r}" for n, v in given.items())])
+    """A script that does the same as a job."""
+    given_arguments = {name: value for name, value in job.arguments.items() if value is not None}
+    arguments = ", ".join([repr(job.source), *(f"{n}={v!r}" for n, v in given_arguments.items())])
     epochs = run.epochs if run.stopped and run.epochs else job.epochs
     return (
         environment()

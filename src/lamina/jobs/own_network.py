@@ -1,6 +1,6 @@
-"""A small network for a user's own data, as the Lamina code that makes it.
+"""Builds a small network for a user's own data, as Python code.
 
-The code is what `train.py` has, and what is run: so the script repeats the job exactly.
+`lamina train` runs this code and writes it to `train.py`, so the script repeats the job exactly.
 """
 
 from typing import Any
@@ -9,9 +9,9 @@ import lamina
 from lamina import layers
 from lamina.data import LoadedData
 
-# Below so many training pictures each is shown a little moved, turned and enlarged.
+# With fewer training pictures, they are randomly moved, turned and enlarged.
 _FEW_PICTURES = 2_000
-# Below so many windows a forecast is a weighted sum of the past; more can train a hidden layer.
+# With fewer windows, a forecast is a weighted sum of the past; more can train a hidden layer.
 _FEW_WINDOWS = 1_000
 _MAX_BEFORE_DENSE = 8
 
@@ -53,12 +53,12 @@ def network_code(data: LoadedData, learning_rate: float | None = None) -> str:
 
 
 def build(data: LoadedData, code: str, seed: int) -> Any:
-    """The model that the code makes.
+    """Run the code of a network.
 
     Args:
         data: The data that the code refers to.
-        code: What `network_code` gave.
-        seed: For the first values of its weights.
+        code: Result of `network_code`.
+        seed: Random seed of the initial weights.
     """
     lamina.utils.set_random_seed(seed)
     names: dict[str, Any] = {"lamina": lamina, "layers": layers, "data": data}
@@ -68,7 +68,7 @@ def build(data: LoadedData, code: str, seed: int) -> Any:
 
 
 def default_epochs(data: LoadedData) -> int:
-    """Passes over the training part at most; the best one is kept."""
+    """Maximum number of epochs; the weights of the best one are kept."""
     if data.kind in ("images", "text"):
         return 20
     return 60 if data.train.size > 5_000 else 200
@@ -111,9 +111,9 @@ def _text_layers(data: LoadedData) -> list[str]:
 def _table_layers(data: LoadedData) -> list[str]:
     units = 32 if data.train.size < 2_000 else 128
     dense = f'x = layers.Dense({units}, activation="relu")(x)'
-    # Dropout shifts what a sum is on average, which costs accuracy where the target is a number.
-    between = ["x = layers.Dropout(0.2)(x)"] if data.class_names is not None else []
-    return [dense, *between, dense]
+    # Dropout shifts the mean of a sum, which costs accuracy where the target is a number.
+    dropout = ["x = layers.Dropout(0.2)(x)"] if data.class_names is not None else []
+    return [dense, *dropout, dense]
 
 
 def _series_layers(data: LoadedData) -> list[str]:

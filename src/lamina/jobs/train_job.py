@@ -121,16 +121,16 @@ def fit(
 
 def _run(job: Job, model: Any, seconds: float) -> Run:
     """The results, from the step counter of the optimizer."""
-    an_epoch = -(-job.samples // job.batch_size)
+    steps_per_epoch = -(-job.samples // job.batch_size)
     if limit := config.max_steps_per_epoch():
-        an_epoch = min(an_epoch, limit)
-    epochs, steps = divmod(int(model.optimizer.iterations), an_epoch)
+        steps_per_epoch = min(steps_per_epoch, limit)
+    epochs, steps = divmod(int(model.optimizer.iterations), steps_per_epoch)
     history = getattr(model, "history", None)
-    measured = {} if history is None else history.history
+    logs = {} if history is None else history.history
     return Run(
-        {name: [float(v) for v in values[:epochs]] for name, values in measured.items() if epochs},
+        {name: [float(v) for v in values[:epochs]] for name, values in logs.items() if epochs},
         epochs,
-        epochs * min(job.samples, an_epoch * job.batch_size) + steps * job.batch_size,
+        epochs * min(job.samples, steps_per_epoch * job.batch_size) + steps * job.batch_size,
         seconds,
         stopped=False,
     )

@@ -26,7 +26,7 @@ def script(job: Any, epochs: int) -> str:
 
 
 def environment() -> Any:
-    """What reads the templates of scripts."""
+    """The Jinja environment for the templates of scripts."""
     import jinja2
 
     return jinja2.Environment(

@@ -47,13 +47,13 @@ def to_array(value: Any, name: str, caller: str, dtype: DTypeLike | None = None)
     """A JAX array from an array, a Variable, a number or nested lists of numbers.
 
     Args:
-        value: What the user gave.
+        value: The value that the user passed.
         name: What it is called in messages: `"y_true"`, `"y_pred"`, `"sample_weight"`.
         caller: The calling loss or metric.
         dtype: Type to cast to; None keeps the array's own.
 
     Raises:
-        TypeError: If it does not hold numbers, but e.g. strings.
+        TypeError: If its elements are not numbers, but e.g. strings.
         ValueError: If it is a list whose rows differ in length.
     """
     if isinstance(value, Variable):
@@ -118,7 +118,7 @@ def same_shape(y_true: ArrayLike, y_pred: ArrayLike, caller: str) -> tuple[jax.A
         if pred.shape[-1] > 1:
             warnings.warn(
                 f"{caller} compares each of the {pred.shape[-1]} outputs of a sample with its one "
-                f"target: y_true has shape {_of_samples(true)}, y_pred {_of_samples(pred)}.\n"
+                f"target: y_true has shape {_sample_shape(true)}, y_pred {_sample_shape(pred)}.\n"
                 "  Fix, if that is not meant: Dense(1) as the last layer. If it is: "
                 f"y = numpy.repeat(y, {pred.shape[-1]}, axis=-1).",
                 LaminaWarning,
@@ -180,7 +180,7 @@ def align_labels(
             f"{caller} looks for the classes on axis {axis} of y_pred, which has shape "
             f"{scores.shape}.\n  Fix: axis=-1, with predictions of shape (samples, classes)."
         )
-    given = labels.shape
+    given_shape = labels.shape
     if labels.ndim == scores.ndim and labels.shape[axis] == 1:
         labels = jnp.squeeze(labels, axis)
     without_classes = list(scores.shape)
@@ -188,7 +188,7 @@ def align_labels(
     if _without_ones(labels.shape) == _without_ones(without_classes):
         labels = labels.reshape(without_classes)  # (2, 1) for scores of (1, 2, classes)
     if labels.shape != tuple(without_classes):
-        raise _unfit_labels(given, scores.shape, classes, tuple(without_classes), caller)
+        raise _unfit_labels(given_shape, scores.shape, classes, tuple(without_classes), caller)
     return labels.astype("int32"), scores
 
 
@@ -213,12 +213,12 @@ def check_labels(labels: Any, classes: int, caller: str, ignore_class: int | Non
     """
     if isinstance(labels, jax.core.Tracer):
         return
-    seen = np.asarray(labels)
+    labels_to_check = np.asarray(labels)
     if ignore_class is not None:
-        seen = seen[seen != ignore_class]
-    if not seen.size or (seen.min() >= 0 and seen.max() < classes):
+        labels_to_check = labels_to_check[labels_to_check != ignore_class]
+    if not labels_to_check.size or (labels_to_check.min() >= 0 and labels_to_check.max() < classes):
         return
-    low, high = seen.min(), seen.max()
+    low, high = labels_to_check.min(), labels_to_check.max()
     if low >= 1 and high == classes:
         cause, fix = "the labels start at 1; classes are counted from 0", "y = y - 1"
     elif low < 0:
@@ -312,7 +312,7 @@ def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
         cause = "targets and predictions of different samples"
         fix = "check that inputs and targets were cut, shuffled and batched alike"
     elif len(true) != len(pred):
-        cause, fix = _another_rank(true, pred, true, pred)
+        cause, fix = _cause_of_different_rank(true, pred, true, pred)
     else:
         cause = "the last layer does not have one unit per target"
         fix = f"let the model end in shape {true}, or change the targets"
@@ -326,20 +326,24 @@ def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
     )
 
 
-def _another_rank(true: tuple, pred: tuple, end: tuple, wanted: tuple) -> tuple[str, str]:
+def _cause_of_different_rank(
+    true: tuple, pred: tuple, target_end: tuple, target_shape: tuple
+) -> tuple[str, str]:
     """Cause and fix for outputs and targets with different numbers of axes."""
     cause = "an axis is missing, or was not summed away"
     if len(pred) > 2 and len(true) <= 2:
-        wide = end[-1] if len(end) > 1 else 1
-        units = f", and Dense({wide}) as the last layer" if wide != pred[-1] else ""
-        return cause, f"lamina.layers.Flatten() before the last layer{units}"
-    fix = f"let the model end in shape {end}"
-    if math.prod(true) == math.prod(wanted):
-        fix += f", or y = y.reshape({(-1, *wanted[1:])})"
+        units = target_end[-1] if len(target_end) > 1 else 1
+        dense_layer = f", and Dense({units}) as the last layer" if units != pred[-1] else ""
+        return cause, f"lamina.layers.Flatten() before the last layer{dense_layer}"
+    fix = f"let the model end in shape {target_end}"
+    if math.prod(true) == math.prod(target_shape):
+        fix += f", or y = y.reshape({(-1, *target_shape[1:])})"
     return cause, fix
 
 
-def _unfit_labels(true: tuple, pred: tuple, classes: int, wanted: tuple, caller: str) -> ValueError:
+def _unfit_labels(
+    true: tuple, pred: tuple, classes: int, expected: tuple, caller: str
+) -> ValueError:
     if true == pred:
         cause = "the labels are one-hot"
         fix = f"use {_ONE_HOT_ALTERNATIVE[caller]!r}, or whole numbers: y.argmax(axis=-1)"
@@ -352,16 +356,16 @@ def _unfit_labels(true: tuple, pred: tuple, classes: int, wanted: tuple, caller:
             f"Dense({true[-1]}) as the last layer, and {_ONE_HOT_ALTERNATIVE.get(caller, caller)!r}"
         )
     else:
-        cause, fix = _another_rank(true, pred, (*true[:1], classes), wanted)
+        cause, fix = _cause_of_different_rank(true, pred, (*true[:1], classes), expected)
     return ValueError(
         f"{caller} needs one whole-number label for each row of {classes} class scores.\n"
-        f"  Received: y_true of shape {true}, y_pred of shape {pred}; labels of shape {wanted} "
+        f"  Received: y_true of shape {true}, y_pred of shape {pred}; labels of shape {expected} "
         "would fit.\n"
         f"  Likely cause: {cause}.\n"
         f"  Fix: {fix}."
     )
 
 
-def _of_samples(array: Any) -> str:
+def _sample_shape(array: Any) -> str:
     """A shape as text without the batch size, so that a warning is shown only once."""
     return f"({', '.join(('samples', *map(str, array.shape[1:])))})"

@@ -90,10 +90,10 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.amsgrad = amsgrad
 
-    def _change(self, gradients: list[Array], variables: list[Variable]) -> None:
+    def _update_weights(self, gradients: list[Array], variables: list[Variable]) -> None:
         plain = type(self).transformation is Adam.transformation and not self.amsgrad
         if not plain or self._has_own_update_step():
-            return super()._change(gradients, variables)
+            return super()._update_weights(gradients, variables)
         momenta, velocities = (
             [self._slots[name][id(v)] for v in variables] for name in ("momentum", "velocity")
         )
@@ -107,7 +107,7 @@ class Adam(Optimizer):
             self.beta_1,
             self.beta_2,
             self.epsilon,
-            [self._decay_here(v) for v in variables],
+            [self._decay_unless_excluded(v) for v in variables],
         )
         for group, values in zip((variables, momenta, velocities), new, strict=True):
             for variable, value in zip(group, values, strict=True):

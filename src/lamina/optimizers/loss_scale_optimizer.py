@@ -89,11 +89,11 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def variables(self) -> list[Variable]:
-        own = [self._iterations, self._learning_rate, *self._added]
+        own = [self._iterations, self._learning_rate, *self._user_variables]
         return [*own, *self.inner_optimizer.variables]
 
-    def _before_building(self) -> list[Variable]:
-        return [*super()._before_building(), *self.inner_optimizer._before_building()]
+    def _variables_before_build(self) -> list[Variable]:
+        return [*super()._variables_before_build(), *self.inner_optimizer._variables_before_build()]
 
     def apply(
         self,
@@ -109,21 +109,23 @@ class LossScaleOptimizer(Optimizer):
         grads = list(grads)
         if not grads:
             return
-        variables = self._checked(grads, trainable_variables)
+        variables = self._check_gradients(grads, trainable_variables)
         scale = self.dynamic_scale.value
-        finite = self.check_finite(grads)
-        changed = [*variables, *self.inner_optimizer.variables]
-        before = values_of(changed)
+        is_finite = self.check_finite(grads)
+        assigned_variables = [*variables, *self.inner_optimizer.variables]
+        old_values = values_of(assigned_variables)
         unscaled = [None if g is None else jnp.asarray(g) / scale for g in grads]
         self.inner_optimizer.apply(unscaled, variables)
-        keep_if(finite, changed, before)
+        keep_if(is_finite, assigned_variables, old_values)
         counter = self.step_counter.value + 1
-        grows = finite & (counter == self.dynamic_growth_steps)
-        self.step_counter.assign(jnp.where(finite & ~grows, counter, 0))
-        self.dynamic_scale.assign(scale * jnp.where(grows, 2.0, jnp.where(finite, 1.0, 0.5)))
+        is_time_to_grow = is_finite & (counter == self.dynamic_growth_steps)
+        self.step_counter.assign(jnp.where(is_finite & ~is_time_to_grow, counter, 0))
+        self.dynamic_scale.assign(
+            scale * jnp.where(is_time_to_grow, 2.0, jnp.where(is_finite, 1.0, 0.5))
+        )
 
     def check_finite(self, grads: Sequence[ArrayLike | None]) -> Array:
-        """Whether no gradient holds NaN or infinity.
+        """Whether no gradient has NaN or infinity.
 
         Args:
             grads: Gradients; None is ignored.
@@ -196,8 +198,8 @@ class LossScaleOptimizer(Optimizer):
             store: What `save_own_variables` filled.
         """
         inner = self.inner_optimizer
-        alone = len(store.keys()) == len(inner.variables)
-        if alone:
+        is_state_of_inner = len(store.keys()) == len(inner.variables)
+        if is_state_of_inner:
             inner.load_own_variables(store)
         else:
             super().load_own_variables(store)

@@ -189,9 +189,11 @@ class MultiOptimizer(Optimizer):
         inner = (v for optimizer in self._inner_optimizers for v in optimizer.variables)
         return [self._iterations, self._learning_rate, *inner]
 
-    def _before_building(self) -> list[Variable]:
-        inner = (v for optimizer in self._inner_optimizers for v in optimizer._before_building())
-        return [*super()._before_building(), *inner]
+    def _variables_before_build(self) -> list[Variable]:
+        inner = (
+            v for optimizer in self._inner_optimizers for v in optimizer._variables_before_build()
+        )
+        return [*super()._variables_before_build(), *inner]
 
     def apply(
         self,
@@ -207,7 +209,7 @@ class MultiOptimizer(Optimizer):
         grads = list(grads)
         if not grads:
             return
-        weights = self._checked(grads, trainable_variables)
+        weights = self._check_gradients(grads, trainable_variables)
         for optimizer, (variables, gradients) in self._by_optimizer(weights, grads):
             optimizer.apply(gradients, variables)
         self._iterations.assign_add(1)

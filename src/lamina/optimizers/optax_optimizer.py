@@ -41,10 +41,10 @@ class OptaxOptimizer(Optimizer):
                 "OptaxOptimizer needs an optax transformation, such as optax.adam(1e-3); "
                 f"received {transformation!r}."
             )
-        for refused in ("learning_rate", "weight_decay"):
-            if kwargs.get(refused) is not None:
+        for argument in ("learning_rate", "weight_decay"):
+            if kwargs.get(argument) is not None:
                 raise ValueError(
-                    f"OptaxOptimizer takes no {refused}: it belongs inside the transformation, "
+                    f"OptaxOptimizer takes no {argument}: it belongs inside the transformation, "
                     "as in optax.adamw(learning_rate=1e-3, weight_decay=1e-4)."
                 )
         super().__init__(**kwargs)
@@ -52,8 +52,12 @@ class OptaxOptimizer(Optimizer):
         self._optax = optax.with_extra_args_support(transformation)
         self._keys: dict[int, str] = {}  # id of a weight → its key in the dictionary
         self._structure: Any = None
-        self._random: dict[str, Any] = {}  # which leaves are random keys, and of which kind
-        self._from_weights: set[str] = set()  # leaves that are initialized from the weights
+        self._key_impls: dict[
+            str, Any
+        ] = {}  # name of a leaf that is a random key → its implementation
+        self._from_weights: set[str] = (
+            set()
+        )  # names of leaves that are initialized from the weights
 
     def _build_state(self, new: list[Variable]) -> None:
         for v in new:
@@ -62,28 +66,30 @@ class OptaxOptimizer(Optimizer):
         with jax.ensure_compile_time_eval():
             weights = {self._keys[id(v)]: v._value for v in self._trainable_variables}
             leaves, self._structure = tree_flatten_with_path(self._optax.init(weights))
-            others = {key: np.asarray(w) + 1 for key, w in weights.items()}
-            other_leaves = jax.tree.leaves(self._optax.init(others))
-        known, self._scalars = self._scalars, {}
+            other_weights = {key: np.asarray(w) + 1 for key, w in weights.items()}
+            other_leaves = jax.tree.leaves(self._optax.init(other_weights))
+        previous_scalars, self._scalars = self._scalars, {}
         for (path, leaf), other_leaf in zip(leaves, other_leaves, strict=True):
             name = keystr(path)
             if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
-                self._random[name] = jax.random.key_impl(leaf)
+                self._key_impls[name] = jax.random.key_impl(leaf)
                 leaf = jax.random.key_data(leaf)
             elif not np.array_equal(leaf, other_leaf):
                 self._from_weights.add(name)
-            self._scalars[name] = known[name] if name in known else self._variable(leaf, name)
+            self._scalars[name] = (
+                previous_scalars[name] if name in previous_scalars else self._variable(leaf, name)
+            )
 
-    def _change(self, gradients: list[Array], variables: list[Variable]) -> None:
+    def _update_weights(self, gradients: list[Array], variables: list[Variable]) -> None:
         keys = [self._keys[id(v)] for v in variables]
-        given = dict(zip(keys, self._clip_gradients(gradients), strict=True))
+        gradient_of = dict(zip(keys, self._clip_gradients(gradients), strict=True))
         weights = {self._keys[id(v)]: v.value for v in self._trainable_variables}
         # The transformation needs all weights that it was made for; frozen ones are not changed.
-        everything = {key: given.get(key, jnp.zeros_like(w)) for key, w in weights.items()}
+        all_gradients = {key: gradient_of.get(key, jnp.zeros_like(w)) for key, w in weights.items()}
         self._start_from(weights)
         state = jax.tree.unflatten(self._structure, map(self._leaf, self._scalars))
         try:
-            changes, state = self._optax.update(everything, state, weights)
+            changes, state = self._optax.update(all_gradients, state, weights)
         except TypeError as error:
             if "required keyword-only argument" not in str(error):
                 raise
@@ -93,11 +99,11 @@ class OptaxOptimizer(Optimizer):
                 "optax.lbfgs and optax.polyak_sgd do."
             ) from None
         for path, leaf in tree_flatten_with_path(state)[0]:
-            inside = {part.key for part in path if isinstance(part, DictKey)}
-            if not inside & (weights.keys() - given.keys()):
+            weight_keys = {part.key for part in path if isinstance(part, DictKey)}
+            if not weight_keys & (weights.keys() - gradient_of.keys()):
                 name = keystr(path)
                 self._scalars[name].assign(
-                    jax.random.key_data(leaf) if name in self._random else leaf
+                    jax.random.key_data(leaf) if name in self._key_impls else leaf
                 )
         for key, v in zip(keys, variables, strict=True):
             v.assign(weights[key] + changes[key])
@@ -105,16 +111,16 @@ class OptaxOptimizer(Optimizer):
     def _start_from(self, weights: dict[str, Array]) -> None:
         """Initialize the state at the first step, because weights may be set after `build`."""
         if self._from_weights:
-            first = jnp.asarray(self.iterations) == 0
+            is_first_step = jnp.asarray(self.iterations) == 0
             for path, leaf in tree_flatten_with_path(self._optax.init(weights))[0]:
                 if keystr(path) in self._from_weights:
                     variable = self._scalars[keystr(path)]
-                    variable.assign(jnp.where(first, leaf, variable.value))
+                    variable.assign(jnp.where(is_first_step, leaf, variable.value))
 
     def _leaf(self, name: str) -> Array:
         value = self._scalars[name].value
-        kind = self._random.get(name)
-        return value if kind is None else jax.random.wrap_key_data(value, impl=kind)
+        key_impl = self._key_impls.get(name)
+        return value if key_impl is None else jax.random.wrap_key_data(value, impl=key_impl)
 
     @property
     def learning_rate(self) -> Any:
@@ -134,8 +140,10 @@ class OptaxOptimizer(Optimizer):
         found.assign(value)
 
     def _injected(self, where: str) -> Variable | None:
-        inside = f".{where}['learning_rate']"
-        return next((variable for name, variable in self._scalars.items() if inside in name), None)
+        path_suffix = f".{where}['learning_rate']"
+        return next(
+            (variable for name, variable in self._scalars.items() if path_suffix in name), None
+        )
 
     def get_config(self) -> dict:
         """Not available: an optax transformation is code, and a model file contains data.

@@ -92,7 +92,7 @@ class Optimizer:
         super().__init_subclass__(**kwargs)
         filter_methods(cls)
         if "build" in cls.__dict__:
-            cls.build = _once(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.build = _build_once(cls.__dict__["build"])  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class Optimizer:
         self._index_of: dict[int, int] = {}
         self._slots: dict[str, dict[int, Variable]] = {}  # slot name → id of the weight → slot
         self._scalars: dict[str, Variable] = {}
-        self._added: list[Variable] = []
+        self._user_variables: list[Variable] = []
         self._state_type: Callable = optax.EmptyState
         self._undecayed: list[Variable] = []
         self._undecayed_names: re.Pattern | None = None
@@ -179,7 +179,7 @@ class Optimizer:
             learning_rate: The present learning rate, a scalar.
         """
         rate = jnp.asarray(learning_rate)
-        (change,) = self._transformed([gradient], [variable], [variable.value], rate)
+        (change,) = self._run_transformation([gradient], [variable], [variable.value], rate)
         variable.assign(variable.value + change)
 
     # Variables.
@@ -196,9 +196,9 @@ class Optimizer:
         new = [v for v in variables if id(v) not in self._index_of]
         if self.built and not new:
             return
-        given = {id(v) for v in variables}
-        others = [v for v in self._trainable_variables if id(v) not in given]
-        self._trainable_variables = [*variables, *others]
+        given_ids = {id(v) for v in variables}
+        other_variables = [v for v in self._trainable_variables if id(v) not in given_ids]
+        self._trainable_variables = [*variables, *other_variables]
         self._index_of = {id(v): i for i, v in enumerate(self._trainable_variables)}
         for is_used, name in (
             (self.use_ema, "average"),
@@ -255,9 +255,14 @@ class Optimizer:
             for name in group
             if id(weight) in self._slots.get(name, ())
         ]
-        return [*self._before_building(), *slots, *self._scalars.values(), *self._added]
+        return [
+            *self._variables_before_build(),
+            *slots,
+            *self._scalars.values(),
+            *self._user_variables,
+        ]
 
-    def _before_building(self) -> list[Variable]:
+    def _variables_before_build(self) -> list[Variable]:
         rate = [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
         return [self._iterations, *rate]
 
@@ -273,7 +278,7 @@ class Optimizer:
         """The rate of the next step: its Variable, or the present value of the schedule."""
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
-        return self._scheduled(self._learning_rate)
+        return self._rate_of_schedule(self._learning_rate)
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate | Variable | ArrayLike) -> None:
@@ -290,7 +295,7 @@ class Optimizer:
                 f"{type(self).__name__}(learning_rate=0.001), to change it during training."
             )
 
-    def _scheduled(self, schedule: Callable) -> Array:
+    def _rate_of_schedule(self, schedule: Callable) -> Array:
         step = self._iterations.value
         takes_step = isinstance(schedule, LearningRateSchedule) or needs_an_argument(schedule)
         return jnp.asarray(schedule(step) if takes_step else schedule(), dtype=floatx())
@@ -315,20 +320,20 @@ class Optimizer:
         grads = list(grads)
         if not grads:
             return
-        variables = self._checked(grads, trainable_variables)
+        variables = self._check_gradients(grads, trainable_variables)
         pairs = with_gradient(grads, variables)
-        given = [v for _, v in pairs]
+        weights = [v for _, v in pairs]
         scale = self.loss_scale_factor
         gradients = [jnp.asarray(g, jax.dtypes.canonicalize_dtype(v.dtype)) for g, v in pairs]
         if scale is not None:
             gradients = [g / scale for g in gradients]
         if self.gradient_accumulation_steps:
-            self._accumulate(gradients, given, self.gradient_accumulation_steps)
+            self._accumulate(gradients, weights, self.gradient_accumulation_steps)
         else:
-            self._change(gradients, given)
+            self._update_weights(gradients, weights)
         if self.use_ema:
-            self._average(variables)
-        for v in given:
+            self._update_averages(variables)
+        for v in weights:
             if v.constraint is not None:
                 v.assign(v.constraint(v.value))
         self._iterations.assign_add(1)
@@ -371,7 +376,7 @@ class Optimizer:
         _, new = pure((list(trainable_variables), list(optimizer_variables)), grads)
         return new
 
-    def _checked(self, grads: list, variables: Iterable[Variable] | None) -> list[Variable]:
+    def _check_gradients(self, grads: list, variables: Iterable[Variable] | None) -> list[Variable]:
         if variables is None:
             if not self.built:
                 raise ValueError(
@@ -402,34 +407,34 @@ class Optimizer:
         return variables
 
     def _accumulate(self, gradients: list[Array], variables: list[Variable], steps: int) -> None:
-        due = (self._iterations.value + 1) % steps == 0
+        is_last_step = (self._iterations.value + 1) % steps == 0
         accumulators = [self._slots["gradient_accumulator"][id(v)] for v in variables]
         sums = [a.value + g for a, g in zip(accumulators, gradients, strict=True)]
         changed = [*variables, *self.variables]
-        before = values_of(changed)
-        self._change([s / steps for s in sums], variables)
-        keep_if(due, changed, before)
+        old_values = values_of(changed)
+        self._update_weights([s / steps for s in sums], variables)
+        keep_if(is_last_step, changed, old_values)
         for accumulator, total in zip(accumulators, sums, strict=True):
-            accumulator.assign(jnp.where(due, 0, total))
+            accumulator.assign(jnp.where(is_last_step, 0, total))
 
-    def _change(self, gradients: list[Array], variables: list[Variable]) -> None:
+    def _update_weights(self, gradients: list[Array], variables: list[Variable]) -> None:
         rate = jnp.asarray(self.learning_rate)
         gradients = self._clip_gradients(gradients)
-        values = [self._decayed(v, rate) for v in variables]
+        values = [self._value_with_decay(v, rate) for v in variables]
         if self._has_own_update_step():
             scalars = list(self._scalars.values())
-            before = values_of(scalars)
+            old_scalars = values_of(scalars)
             for gradient, v, value in zip(gradients, variables, values, strict=True):
-                for scalar, start in zip(scalars, before, strict=True):
-                    scalar.assign(start)  # they count steps, not weights
+                for scalar, old_value in zip(scalars, old_scalars, strict=True):
+                    scalar.assign(old_value)  # they count steps, not weights
                 v.assign(value)
                 self.update_step(gradient, v, rate)
             return
-        changes = self._transformed(gradients, variables, values, rate)
+        changes = self._run_transformation(gradients, variables, values, rate)
         for v, value, change in zip(variables, values, changes, strict=True):
             v.assign(value + change)
 
-    def _transformed(
+    def _run_transformation(
         self, gradients: list[Array], variables: list[Variable], values: list[Array], rate: Array
     ) -> list[Array]:
         """The changes of the weights; the slots are assigned."""
@@ -439,7 +444,7 @@ class Optimizer:
             if name not in ("average", "gradient_accumulator")
         }
         state_variables = self._state_type(
-            **{**_unused(self._state_type), **slots, **self._scalars}
+            **{**_empty_fields(self._state_type), **slots, **self._scalars}
         )
         changes, state = self.transformation().update(
             gradients,
@@ -462,13 +467,13 @@ class Optimizer:
             return clip_by_value(gradients, self.clipvalue)
         return gradients
 
-    def _decayed(self, variable: Variable, rate: Array) -> Array:
-        fraction = self._decay_here(variable)
+    def _value_with_decay(self, variable: Variable, rate: Array) -> Array:
+        fraction = self._decay_unless_excluded(variable)
         if fraction is None:
             return variable.value
         return variable.value - variable.value * fraction * rate
 
-    def _decay_here(self, variable: Variable) -> float | None:
+    def _decay_unless_excluded(self, variable: Variable) -> float | None:
         names = self._undecayed_names
         excluded = any(variable is v for v in self._undecayed) or (
             names is not None and names.search(variable.name)
@@ -478,17 +483,17 @@ class Optimizer:
     def _decay_of(self, variable: Variable) -> float | None:
         return self.weight_decay
 
-    def _average(self, variables: list[Variable]) -> None:
+    def _update_averages(self, variables: list[Variable]) -> None:
         iterations = jnp.asarray(self.iterations)
-        kept = jnp.where(
+        momentum = jnp.where(
             iterations == 0, 0.0, self.ema_momentum
         )  # the first average is the value itself
         for v in variables:
             average = self._slots["average"][id(v)]
-            average.assign(kept * average.value + (1 - kept) * v.value)
+            average.assign(momentum * average.value + (1 - momentum) * v.value)
             if self.ema_overwrite_frequency:
-                due = (iterations + 1) % self.ema_overwrite_frequency == 0
-                v.assign(jnp.where(due, average.value, v.value))
+                is_due = (iterations + 1) % self.ema_overwrite_frequency == 0
+                v.assign(jnp.where(is_due, average.value, v.value))
 
     def exclude_from_weight_decay(
         self,
@@ -579,12 +584,12 @@ class Optimizer:
         """
         variables = self.variables
         saved = {int(key): np.asarray(store[key]) for key in store.keys()}
-        if len(saved) == len(self._before_building()):
-            variables = self._before_building()  # saved before its first step, without slots
+        if len(saved) == len(self._variables_before_build()):
+            variables = self._variables_before_build()  # saved before its first step, without slots
         expected = {i: v.shape for i, v in enumerate(variables)}
         shapes = {i: value.shape for i, value in saved.items()}
         if shapes != expected:
-            why = (
+            difference = (
                 f"{len(shapes)} variables are saved and it has {len(expected)}"
                 if len(shapes) != len(expected)
                 else next(
@@ -594,7 +599,7 @@ class Optimizer:
                 )
             )
             warnings.warn(
-                f"The saved state of optimizer {self.name!r} was not loaded: {why}.\n"
+                f"The saved state of optimizer {self.name!r} was not loaded: {difference}.\n"
                 "  Likely cause: it was saved by another optimizer, or with other layers "
                 "trainable.",
                 LaminaWarning,
@@ -667,7 +672,7 @@ class Optimizer:
             The Variable.
         """
         variable = self._variable(initializer, name or "variable", tuple(shape), dtype)
-        self._added.append(variable)
+        self._user_variables.append(variable)
         return variable
 
     def add_variable_from_reference(
@@ -712,8 +717,8 @@ class Optimizer:
         initializers = [initializer] * len(names) if is_single else list(initializer)
         rows = [
             [
-                self.add_variable_from_reference(weight, slot, first)
-                for slot, first in zip(names, initializers, strict=True)
+                self.add_variable_from_reference(weight, slot, slot_initializer)
+                for slot, slot_initializer in zip(names, initializers, strict=True)
             ]
             for weight in trainable_variables
         ]
@@ -761,7 +766,7 @@ class Optimizer:
         return f"<{type(self).__name__} name={self.name}>"
 
 
-def _once(build: Callable) -> Callable:
+def _build_once(build: Callable) -> Callable:
     """A user's `build` that only runs once, although every call of `fit` calls it."""
 
     @functools.wraps(build)
@@ -777,5 +782,5 @@ def _fields(state: Any) -> dict[str, Any]:
     return dict(zip(state._fields, state, strict=True))
 
 
-def _unused(state_type: Any) -> dict[str, list]:
+def _empty_fields(state_type: Any) -> dict[str, list]:
     return {name: [] for name in state_type._fields}

@@ -99,7 +99,7 @@ class ScheduleFreeAdamW(Optimizer):
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         return schedule_free_adamw(self.beta_1, self.beta_2, self.epsilon, self.warmup_steps)
 
-    def _transformed(
+    def _run_transformation(
         self, gradients: list[Array], variables: list[Variable], values: list[Array], rate: Array
     ) -> list[Array]:
         # Initialized at the first step, because the weights may be set after `build`.
@@ -107,7 +107,7 @@ class ScheduleFreeAdamW(Optimizer):
         for v in variables:
             point = self._slots["momentum"][id(v)]
             point.assign(jnp.where(first, v.value, point.value))
-        return super()._transformed(gradients, variables, values, rate)
+        return super()._run_transformation(gradients, variables, values, rate)
 
     def get_config(self) -> dict:
         return {

@@ -1,4 +1,7 @@
-"""Answers: what a model says of one input, in the words of its contract."""
+"""Answer: the prediction for one input, with the class names of the model's contract.
+
+`Predictor.answer` and `lamina predict` give answers.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +16,13 @@ from lamina.prediction.probabilities import as_probabilities
 @filter_methods
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one input.
+    """The prediction of a model for one input.
 
     Args:
-        input: What the input is called: a file, a row, a text.
-        label: The likeliest class, or None for a number.
-        confidence: Its probability.
-        probabilities: Of every class, by name.
+        input: Name of the input: a file, a row, a text.
+        label: The most probable class, or None for a number.
+        confidence: Probability of that class.
+        probabilities: Probability of every class, by name.
         value: The number, or the list of numbers of a forecast; None for a class.
         error: Why there is no answer, or None.
         is_far: Whether the input is far from everything that the model was trained on, so that
@@ -39,7 +42,7 @@ class Answer:
     is_far: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as a dict, with the fields that its kind has."""
+        """The answer as a dict, without the fields that do not apply."""
         if self.error is not None:
             return {"input": self.input, "error": self.error}
         if self.label is None:
@@ -60,7 +63,7 @@ def answers_of(
 
     Args:
         contract: What the model was trained on.
-        names: What each input is called.
+        names: Names of the inputs.
         outputs: `(samples, classes)`, or `(samples, 1)` or `(samples, forecast)` for numbers.
         far: Whether each input is far from those of training, if that is known.
     """

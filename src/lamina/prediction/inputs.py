@@ -2,14 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamina import layers
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def expected_range(model: Any, chosen: float | None = None) -> Range:
         return Range(chosen, is_known=True)
     contract = getattr(model, "input_contract", None)
     if contract is not None and len(contract.inputs) == 1 and contract.inputs[0].low >= 0:
-        return Range(_whole_range(contract.inputs[0].high), is_known=True)
+        return Range(_nearest_range(contract.inputs[0].high), is_known=True)
     for layer in model.layers:
         if isinstance(layer, layers.Rescaling):
             scale, offset = (float(np.asarray(v).mean()) for v in (layer.scale, layer.offset))
@@ -73,8 +70,8 @@ def expected_range(model: Any, chosen: float | None = None) -> Range:
     return Range(1, is_known=False)
 
 
-def _whole_range(high: float) -> float:
-    """The range that pixels up to this value are probably from: 254 is of 255."""
+def _nearest_range(high: float) -> float:
+    """The usual range of pixel values that a largest value is from: 255 for 254."""
     return next((top for top in (1.0, 16.0, 255.0, 65535.0) if 0.9 * top <= high <= top), high)
 
 

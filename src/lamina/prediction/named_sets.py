@@ -37,11 +37,11 @@ def possible_sets(model: Any) -> list[str]:
 
 
 def _sets_of_size(model: "Model") -> list[str]:
-    wanted, outputs = input_form(model), getattr(model, "output_shape", None)
-    size = (wanted.height, wanted.width, wanted.channels)
-    forms = {name: form_of(name) for name in NAMES}
-    names = [name for name, form in forms.items() if (form.height, form.width, 1) == size]
-    return names if isinstance(outputs, tuple) and outputs[-1] == 10 else []
+    input_size, output_shape = input_form(model), getattr(model, "output_shape", None)
+    size = (input_size.height, input_size.width, input_size.channels)
+    image_forms = {name: form_of(name) for name in NAMES}
+    names = [name for name, form in image_forms.items() if (form.height, form.width, 1) == size]
+    return names if isinstance(output_shape, tuple) and output_shape[-1] == 10 else []
 
 
 def form_for(model: Any, like: str | None = None) -> ImageForm | None:
@@ -57,14 +57,15 @@ def form_for(model: Any, like: str | None = None) -> ImageForm | None:
     name = None if like == "none" else (like or set_of(model) or likely_set(model))
     if name is None:
         return None
-    form, wanted = form_of(name), input_form(model)
-    if (form.height, form.width, 1) == (wanted.height, wanted.width, wanted.channels):
+    form, input_size = form_of(name), input_form(model)
+    if (form.height, form.width, 1) == (input_size.height, input_size.width, input_size.channels):
         return form
     if like is None:
         return None
     raise ValueError(
-        f"The model takes images of {wanted.height}×{wanted.width} in {wanted.channels} "
-        f"channel{'s' * (wanted.channels > 1)}, and those of {name} are "
+        f"The model takes images of {input_size.height}×{input_size.width} in "
+        f"{input_size.channels} "
+        f"channel{'s' * (input_size.channels > 1)}, and those of {name} are "
         f"{form.height}×{form.width} in grey."
     )
 

@@ -35,33 +35,40 @@ class PictureInput(NamedTuple):
     uneven: bool = False
 
 
-def see(path: Path, wanted: InputForm, form: ImageForm | None, invert: bool | None) -> PictureInput:
+def convert_picture(
+    path: Path, input_size: InputForm, form: ImageForm | None, invert: bool | None
+) -> PictureInput:
     """Convert a picture file to an input of a model.
 
     Args:
         path: The file.
-        wanted: The image size of the model.
+        input_size: The image size of the model.
         form: The format of the images that the model was trained on, if it is known.
-        invert: Whether to swap light and dark; None to find out.
+        invert: Whether to swap light and dark; None to decide by the background.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If it is no picture.
+        ValueError: If it is not a picture.
     """
     if form is not None:
         picture = read_picture(path, _MAX_SIDE)
-        made = prepare(picture, form, is_dark=invert)
+        prepared = prepare(picture, form, is_dark=invert)
         return PictureInput(
-            path, made.image, made.inverted, made.is_blank, picture.note, uneven=made.is_uneven
+            path,
+            prepared.image,
+            prepared.inverted,
+            prepared.is_blank,
+            picture.note,
+            uneven=prepared.is_uneven,
         )
     picture = read_picture(path)
-    image = fitted(picture, wanted)
-    swap = looks_inverted(image) if invert is None else invert
+    image = fitted(picture, input_size)
+    is_inverted = looks_inverted(image) if invert is None else invert
     note = picture.note
     if picture.is_blank:
         note = f"{note}; and it is" if note else "is"
         note += " of one colour all over: whatever the model says of it means nothing"
-    return PictureInput(path, 1 - image if swap else image, swap, False, note)
+    return PictureInput(path, 1 - image if is_inverted else image, is_inverted, False, note)
 
 
 def picture_files(paths: list[Path]) -> list[Path]:
@@ -72,17 +79,21 @@ def picture_files(paths: list[Path]) -> list[Path]:
     """
     from PIL import Image
 
-    kinds = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    kinds -= {".h5", ".hdf", ".pdf", ".mpg", ".mpeg"}
+    endings = {
+        ending
+        for ending, format_name in Image.registered_extensions().items()
+        if format_name in Image.OPEN
+    }
+    endings -= {".h5", ".hdf", ".pdf", ".mpg", ".mpeg"}
     files = []
     for path in paths:
         if not path.is_dir():
             files.append(path)
             continue
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in kinds and p.is_file())
-        if not inside:
+        pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in endings and p.is_file())
+        if not pictures:
             raise ValueError(f"The folder {path} has no pictures in it.")
-        files += inside
+        files += pictures
     return files
 
 

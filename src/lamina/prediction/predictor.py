@@ -183,14 +183,15 @@ class Predictor:
         return answers
 
     def answer(self, sources: Data) -> list[Answer]:
-        """Answers to what a person has: files, rows, texts, in any mixture.
+        """Predictions for files, rows or texts, also mixed.
 
         The model's contract says how they become inputs; see `lamina.data.load`.
 
         Args:
-            sources: One thing or a list of them. For a model of pictures: paths, folders, bytes,
-                Pillow images, arrays. For one of a table: paths, data frames, rows as dicts. For
-                one of texts: texts, or paths. For a forecast: a table or array of the last steps.
+            sources: One sample or a list of samples. For a model of pictures: paths, folders,
+                bytes, Pillow images, arrays. For one of a table: paths, data frames, rows as dicts.
+                For one of texts: texts, or paths. For a forecast: a table or array of the last
+                steps.
 
         Returns:
             An `Answer` for each input, first those that could be read.
@@ -216,7 +217,7 @@ class Predictor:
         return self.answer_with_remarks(sources)[0]
 
     def answer_with_remarks(self, sources: Data) -> tuple[list[Answer], list[str]]:
-        """Answers, and what the user should know of them, such as columns that were not used.
+        """Answers, and remarks for the user, such as columns that were not used.
 
         Args:
             sources: As for `answer`.

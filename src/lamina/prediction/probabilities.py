@@ -31,15 +31,15 @@ def as_probabilities(outputs: np.ndarray, independent: bool = False) -> np.ndarr
     if independent:
         return _sigmoid_of_logits(outputs)
     if outputs.shape[1] == 1:
-        yes = _sigmoid_of_logits(outputs)
-        return np.concatenate([1 - yes, yes], axis=1)
+        probability = _sigmoid_of_logits(outputs)
+        return np.concatenate([1 - probability, probability], axis=1)
     if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
         return outputs
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    probabilities: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
     return probabilities
 
 
 def _sigmoid_of_logits(outputs: np.ndarray) -> np.ndarray:
-    inside = ((outputs >= 0) & (outputs <= 1)).all()
-    return outputs if inside else 1 / (1 + np.exp(-outputs))
+    are_probabilities = ((outputs >= 0) & (outputs <= 1)).all()
+    return outputs if are_probabilities else 1 / (1 + np.exp(-outputs))

@@ -1,4 +1,7 @@
-"""From what a person has – files, rows, texts – to the inputs that a model's contract describes."""
+"""Converts files, rows and texts to the inputs that a model's contract describes.
+
+`Predictor.answer` and `lamina predict` use it, so that a user need not prepare arrays.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -23,7 +26,7 @@ _MAKERS: dict[str, Callable[[Contract, Sequence[Any]], RawInputs]] = {
 
 
 def read_inputs(contract: Contract, sources: Any) -> RawInputs:
-    """Make inputs of anything that a person may have.
+    """Convert files, rows, texts or arrays to inputs of a model.
 
     Args:
         contract: What the model was trained on.

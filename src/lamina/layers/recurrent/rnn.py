@@ -161,10 +161,10 @@ class RNN(Layer):
             self.cell, by_time, states, self._mask_by_time(mask, sequences), training
         )
         if self.stateful:
-            for kept, state in zip(
+            for variable, state in zip(
                 jax.tree.leaves(self.states), jax.tree.leaves(states), strict=True
             ):
-                kept.assign(state)
+                variable.assign(state)
         output = jnp.swapaxes(outputs, 0, 1) if self.return_sequences else last
         output, states = jax.tree.map(lambda x: x.astype(self.compute_dtype), (output, states))
         return (output, *states) if self.return_state else output
@@ -175,7 +175,7 @@ class RNN(Layer):
         """Run a cell over `(time, batch, ...)`; an `inner` cell feeds another one."""
         if type(cell) is StackedRNNCells:
             return self._run_stack(cell, inputs, states, mask, training, inner)
-        how: dict[str, Any] = {
+        scan_arguments: dict[str, Any] = {
             "mask": mask,
             "backwards": self.go_backwards,
             "unroll": bool(self.unroll),
@@ -190,11 +190,17 @@ class RNN(Layer):
                 if masks is None and not self.unroll:
                     results = cell.every_step(inputs, states, input_masks, mask, self.go_backwards)
                     if results is not None:
-                        return self._zero_masked(*results, mask) if how["zero_masked"] else results
+                        return (
+                            self._zero_masked(*results, mask)
+                            if scan_arguments["zero_masked"]
+                            else results
+                        )
                 step = cell.stepper(masks)
                 projected = cell.project(inputs, input_masks)
-                return scan_steps(step, projected, states, output_is_state=True, **how)[:3]
-        return self._run_any(cell, inputs, states, training, how)
+                return scan_steps(step, projected, states, output_is_state=True, **scan_arguments)[
+                    :3
+                ]
+        return self._run_any(cell, inputs, states, training, scan_arguments)
 
     def _zero_masked(self, outputs: Array, last: Array, states: list, mask: Any) -> tuple:
         if mask is not None:
@@ -204,11 +210,11 @@ class RNN(Layer):
         return outputs, last, states
 
     def _run_any(
-        self, cell: Any, inputs: Array, states: Any, training: bool, how: dict
+        self, cell: Any, inputs: Array, states: Any, training: bool, scan_arguments: dict
     ) -> tuple[Any, Array, Any]:
         """Run any cell; Variables that it assigns and losses that it adds are kept."""
         layers = cell._flatten_layers() if isinstance(cell, Layer) else []
-        fixed = cell.non_trainable_variables if layers else []
+        assigned_variables = cell.non_trainable_variables if layers else []
         penalty = Variable(0.0, shape=(), trainable=False, autocast=False, name="penalty")
 
         def step(inputs: Array, states: Any) -> tuple[Array, Any]:
@@ -218,11 +224,17 @@ class RNN(Layer):
                 layer._own_losses.clear()
             return output, new_states
 
-        ours = isinstance(cell, KernelCell)  # a subclass with its own `call`
-        held = cell.same_masks(inputs, states[0], training) if ours else contextlib.nullcontext()
-        with held:
-            *result, values = scan_steps(step, inputs, states, variables=[*fixed, penalty], **how)
-        assign_all(fixed, values[:-1])
+        is_kernel_cell = isinstance(cell, KernelCell)  # a subclass with its own `call`
+        dropout_context = (
+            cell.same_masks(inputs, states[0], training)
+            if is_kernel_cell
+            else contextlib.nullcontext()
+        )
+        with dropout_context:
+            *result, values = scan_steps(
+                step, inputs, states, variables=[*assigned_variables, penalty], **scan_arguments
+            )
+        assign_all(assigned_variables, values[:-1])
         self.add_loss(values[-1])
         return tuple(result)
 
@@ -230,14 +242,18 @@ class RNN(Layer):
         self, stack: StackedRNNCells, x: Array, states: Any, mask: Any, training: bool, inner: bool
     ) -> tuple[Any, Array, Any]:
         """Run each cell over all steps, so that the products of the next one can be one product."""
-        after = []
-        for number, (cell, before) in enumerate(zip(stack.cells, states, strict=True), 1):
-            feeds = inner or number < len(stack.cells)
-            x, last, new = self._run(cell, x, as_list(before), mask, training, inner=feeds)
-            if self.go_backwards and feeds:
+        new_states = []
+        for number, (cell, cell_states) in enumerate(zip(stack.cells, states, strict=True), 1):
+            is_inner = inner or number < len(stack.cells)
+            x, last, new_cell_states = self._run(
+                cell, x, as_list(cell_states), mask, training, inner=is_inner
+            )
+            if self.go_backwards and is_inner:
                 x = jnp.flip(x, axis=0)  # in the order of the steps, not of execution
-            after.append(new if isinstance(before, (list, tuple)) else new[0])
-        return x, last, after
+            new_states.append(
+                new_cell_states if isinstance(cell_states, (list, tuple)) else new_cell_states[0]
+            )
+        return x, last, new_states
 
     # -- states ----------------------------------------------------------------------------------
 
@@ -275,7 +291,7 @@ class RNN(Layer):
         )
         object.__setattr__(self, "states", states)
 
-    def _initial_states(self, sequences: Array, given: Any) -> list:
+    def _initial_states(self, sequences: Array, initial_state: Any) -> list:
         batch = sequences.shape[0]
         if self.stateful and jax.tree.leaves(self.states)[0].shape[0] != batch:
             size = jax.tree.leaves(self.states)[0].shape[0]
@@ -284,24 +300,24 @@ class RNN(Layer):
                 "  Fix: give it whole batches only, e.g. cut the data to a multiple of the batch "
                 "size and call fit(…, batch_size=…, shuffle=False)."
             )
-        wanted = jax.eval_shape(lambda: self.get_initial_state(batch))
-        if given is None and self.stateful:
-            given = jax.tree.map(lambda v: v.value, self.states)
-        elif given is None:
-            given = self.get_initial_state(batch)
-        flat = jax.tree.leaves(given)
-        expected = [state.shape for state in jax.tree.leaves(wanted)]
-        if [jnp.shape(state) for state in flat] != expected:
+        expected_states = jax.eval_shape(lambda: self.get_initial_state(batch))
+        if initial_state is None and self.stateful:
+            initial_state = jax.tree.map(lambda v: v.value, self.states)
+        elif initial_state is None:
+            initial_state = self.get_initial_state(batch)
+        flat = jax.tree.leaves(initial_state)
+        expected_shapes = [state.shape for state in jax.tree.leaves(expected_states)]
+        if [jnp.shape(state) for state in flat] != expected_shapes:
             raise ValueError(
                 f"{self._label}: initial_state does not fit the cell.\n"
                 f"  Received: {len(flat)} of shapes {[jnp.shape(state) for state in flat]}.\n"
-                f"  Expected: {len(expected)} of shapes {expected}."
+                f"  Expected: {len(expected_shapes)} of shapes {expected_shapes}."
             )
         flat = [
             jnp.asarray(state, shape.dtype)
-            for state, shape in zip(flat, jax.tree.leaves(wanted), strict=True)
+            for state, shape in zip(flat, jax.tree.leaves(expected_states), strict=True)
         ]
-        return jax.tree.unflatten(jax.tree.structure(wanted), flat)
+        return jax.tree.unflatten(jax.tree.structure(expected_states), flat)
 
     # -- shapes and masks ------------------------------------------------------------------------
 
@@ -345,8 +361,8 @@ class RNN(Layer):
                 f"{self._label}: the mask must have the shape (batch, time) of the input.\n"
                 f"  Received: a mask of shape {mask.shape} for inputs of shape {sequences.shape}."
             )
-        counts = mask.astype(bool).reshape(*mask.shape[:2], -1).any(axis=-1)
-        return counts.T
+        step_mask = mask.astype(bool).reshape(*mask.shape[:2], -1).any(axis=-1)
+        return step_mask.T
 
     def _check(self, shape: Any) -> None:
         if not is_shape(shape):

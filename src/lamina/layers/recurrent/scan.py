@@ -58,20 +58,24 @@ def scan_steps(
     output: Any = None
     if carries_output:
         (shape, _), _ = jax.eval_shape(pure, values, inputs[0], states)
-        first = jax.tree.leaves(states)[0]
-        fits = first.shape == shape.shape and not zero_masked
-        output = first.astype(shape.dtype) if fits else jnp.zeros(shape.shape, shape.dtype)
+        first_state = jax.tree.leaves(states)[0]
+        starts_from_state = first_state.shape == shape.shape and not zero_masked
+        output = (
+            first_state.astype(shape.dtype)
+            if starts_from_state
+            else jnp.zeros(shape.shape, shape.dtype)
+        )
 
     def body(carry: tuple, at_step: tuple) -> tuple:
         states, output, values = carry
-        x, counts = at_step
+        x, mask_at_step = at_step
         (new_output, new_states), values = pure(values, x, states)
         new_states = jax.tree.map(lambda n, o: n.astype(o.dtype), new_states, states)
-        if counts is not None:
-            new_states = jax.tree.map(lambda n, o: _where(counts, n, o), new_states, states)
+        if mask_at_step is not None:
+            new_states = jax.tree.map(lambda n, o: _where(mask_at_step, n, o), new_states, states)
             if carries_output:
-                before = jnp.zeros_like(new_output) if zero_masked else output
-                new_output = _where(counts, new_output, before)
+                masked_output = jnp.zeros_like(new_output) if zero_masked else output
+                new_output = _where(mask_at_step, new_output, masked_output)
         if not carries_output:
             new_output = jax.tree.leaves(new_states)[0]
         carry = new_states, new_output if carries_output else None, values
@@ -88,6 +92,6 @@ def scan_steps(
     return outputs, last, states, values
 
 
-def _where(counts: Array, new: Array, old: Array) -> Array:
+def _where(mask: Array, new: Array, old: Array) -> Array:
     """`new` for the samples where the mask is True, else `old`, with any axes after the batch."""
-    return jnp.where(counts.reshape(counts.shape + (1,) * (new.ndim - 1)), new, old)
+    return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - 1)), new, old)
