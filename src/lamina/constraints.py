@@ -160,8 +160,8 @@ class MinMaxNorm(Constraint):
     def __call__(self, w: ArrayLike) -> Array:
         w, norms = _with_norms(w, self.axis)
         allowed = jnp.clip(norms, self.min_value, self.max_value)
-        wanted = self.rate * allowed + (1 - self.rate) * norms
-        return w * (wanted / (config.epsilon() + norms))
+        target_norms = self.rate * allowed + (1 - self.rate) * norms
+        return w * (target_norms / (config.epsilon() + norms))
 
     def get_config(self) -> dict:
         return {

@@ -86,13 +86,14 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
     def __getitem__(self, key: str) -> DTypePolicy:
         if key in self._policies:
             return self._policies[key]
-        fitting = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
-        if len(fitting) > 1:
+        matching_patterns = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
+        if len(matching_patterns) > 1:
             raise ValueError(
-                f"Two keys of the DTypePolicyMap fit the layer {key!r}: {fitting[0]!r} and "
-                f"{fitting[1]!r}.\n  Fix: make one of them narrower."
+                f"Two keys of the DTypePolicyMap fit the layer {key!r}: {matching_patterns[0]!r} "
+                "and "
+                f"{matching_patterns[1]!r}.\n  Fix: make one of them narrower."
             )
-        return self._policies[fitting[0]] if fitting else self.default_policy
+        return self._policies[matching_patterns[0]] if matching_patterns else self.default_policy
 
     def __setitem__(self, key: str, policy: Any) -> None:
         if key in self._policies:
@@ -173,7 +174,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DType
     """The inverse of `serialize`.
 
     Args:
-        config: What `serialize` gave.
+        config: Result of `serialize`.
         custom_objects: Classes by name that are not in Lamina.
 
     Returns:

@@ -22,12 +22,12 @@ MIN_FREE_BYTES = 2 * 2**30
 
 
 class Finding(NamedTuple):
-    """What one check found.
+    """The result of one check.
 
     Args:
-        subject: What was looked at.
+        subject: Name of what was checked.
         state: `"ok"`; `"note"` for what works but could be better; `"broken"`.
-        text: What is there.
+        text: The result in words.
         remedy: The command or step that mends it, if something is to be mended.
     """
 
@@ -95,7 +95,7 @@ def jax_versions() -> list[Finding]:
 
 def devices() -> list[Finding]:
     """JAX finds its devices, computes on them, and uses a GPU if there is one."""
-    chosen = os.environ.get("JAX_PLATFORMS")
+    platforms = os.environ.get("JAX_PLATFORMS")
     try:
         import jax
         import jax.numpy as jnp
@@ -105,7 +105,7 @@ def devices() -> list[Finding]:
         result = float(jax.jit(jax.grad(lambda x: jnp.sum(x**2)))(jnp.ones(3))[0])
         seconds = time.perf_counter() - began
     except Exception as error:
-        remedy = "unset JAX_PLATFORMS" if chosen else "pip install --upgrade jax jaxlib"
+        remedy = "unset JAX_PLATFORMS" if platforms else "pip install --upgrade jax jaxlib"
         return [Finding("Devices", "broken", f"JAX cannot compute: {error}", remedy)]
     kinds = sorted({f"{d.platform}: {d.device_kind}" for d in available})
     text = f"{len(available)} ({', '.join(kinds)}); compiled and ran in {seconds:.2f} s"
@@ -114,8 +114,8 @@ def devices() -> list[Finding]:
         return [Finding("Devices", "broken", f"{text}, with a wrong result: {result}", remedy)]
     findings = [Finding("Devices", "ok", text)]
     if all(d.platform == "cpu" for d in available) and has_nvidia_gpu():
-        if chosen and "cuda" not in chosen and "gpu" not in chosen:
-            remedy = f"unset JAX_PLATFORMS (it is {chosen})"
+        if platforms and "cuda" not in platforms and "gpu" not in platforms:
+            remedy = f"unset JAX_PLATFORMS (it is {platforms})"
         else:
             remedy = 'pip install --upgrade "jax[cuda12]"'
         findings.append(Finding("GPU", "note", "there is one, and JAX does not use it", remedy))
@@ -144,9 +144,9 @@ def cache() -> list[Finding]:
             Finding("Cache", "broken", text, "export LAMINA_CACHE=a-folder-that-can-be-written")
         ]
     sizes = {name: _size(folder / name) for name in ("programs", "datasets")}
-    shown = ", ".join(f"{name} {_megabytes(size)}" for name, size in sizes.items())
+    folder_sizes = ", ".join(f"{name} {_megabytes(size)}" for name, size in sizes.items())
     free = shutil.disk_usage(folder).free
-    findings = [Finding("Cache", "ok", f"{folder}: {shown}")]
+    findings = [Finding("Cache", "ok", f"{folder}: {folder_sizes}")]
     if free < MIN_FREE_BYTES:
         remedy = f"rm -r {folder / 'programs'}" if sizes["programs"] > 2**27 else "free some space"
         findings.append(Finding("Disk", "note", f"only {_megabytes(free)} free", remedy))
@@ -161,11 +161,11 @@ def data() -> list[Finding]:
     from lamina.datasets import fashion_mnist, locate, mnist
 
     findings = []
-    chosen = config.datasets_folder()
-    if chosen is not None and not chosen.is_dir():
+    folder = config.datasets_folder()
+    if folder is not None and not folder.is_dir():
         findings.append(
             Finding(
-                "Data", "broken", f"LAMINA_DATASETS names {chosen}, which is not a folder",
+                "Data", "broken", f"LAMINA_DATASETS names {folder}, which is not a folder",
                 "export LAMINA_DATASETS=the-folder-with-mnist.npz, or unset it",
             )
         )  # fmt: skip
@@ -204,8 +204,8 @@ def pictures() -> list[Finding]:
 
     data_uri(training_curves({"loss": [1.0, 0.5]}))
     screen = has_screen(os.environ, sys.platform, sys.stdout.isatty())
-    shown = "plt.show() opens windows" if screen else "no screen: `lamina run` saves figures"
-    return [Finding("Pictures", "ok", shown)]
+    plot_text = "plt.show() opens windows" if screen else "no screen: `lamina run` saves figures"
+    return [Finding("Pictures", "ok", plot_text)]
 
 
 CHECKS: tuple[Callable[[], list[Finding]], ...] = (

@@ -172,8 +172,8 @@ def categorical(
     if logits.ndim != 2:
         raise ValueError(f"categorical needs logits (batch, classes); received {logits.shape}.")
     shape = (logits.shape[0], num_samples)
-    drawn = jax.random.categorical(_key(seed), logits[:, None, :], axis=-1, shape=shape)
-    return drawn.astype(standardize_dtype(dtype))
+    samples = jax.random.categorical(_key(seed), logits[:, None, :], axis=-1, shape=shape)
+    return samples.astype(standardize_dtype(dtype))
 
 
 @filter_traceback
@@ -232,10 +232,10 @@ def dropout(
         shape = inputs.shape
     else:
         sizes = zip(noise_shape, inputs.shape, strict=True)
-        shape = tuple(size if wanted is None else wanted for wanted, size in sizes)
+        shape = tuple(size if requested is None else requested for requested, size in sizes)
     # A cheap hash is random enough for the choice of dropped values.
-    kept = hashed_bits(_key(seed), shape) >= np.uint32(round(rate * 2**32))
-    return jnp.where(kept, inputs / (1.0 - rate), jnp.zeros((), inputs.dtype))
+    is_kept = hashed_bits(_key(seed), shape) >= np.uint32(round(rate * 2**32))
+    return jnp.where(is_kept, inputs / (1.0 - rate), jnp.zeros((), inputs.dtype))
 
 
 @filter_traceback

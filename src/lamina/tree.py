@@ -112,9 +112,11 @@ def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
     if not isinstance(flat_sequence, Iterable):
         raise TypeError(f"pack_sequence_as needs a list of leaves; received {flat_sequence!r}.")
     leaves = list(flat_sequence)
-    wanted = len(flatten(structure))
-    if len(leaves) != wanted:
-        raise ValueError(f"The structure has {wanted} leaves; received {len(leaves)} to fill it.")
+    leaf_count = len(flatten(structure))
+    if len(leaves) != leaf_count:
+        raise ValueError(
+            f"The structure has {leaf_count} leaves; received {len(leaves)} to fill it."
+        )
     remaining = iter(leaves)
     return map_structure(lambda _: next(remaining), structure)
 
@@ -214,17 +216,17 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
     if not callable(func):
         raise TypeError(f"traverse needs a function; received {func!r}.")
 
-    def inside(part: Any) -> PyTree:
+    def map_children(part: Any) -> PyTree:
         node = _node(part)
         if node is None:
             return part
         return node.rebuild([traverse(func, child, top_down) for child in node.children])
 
     if not top_down:
-        structure = inside(structure)
+        structure = map_children(structure)
     result = func(structure)
     if result is None:
-        return inside(structure) if top_down else structure
+        return map_children(structure) if top_down else structure
     return None if result is MAP_TO_NONE else result
 
 
@@ -270,9 +272,9 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
     node_a, node_b = _node(a), _node(b)
     kinds = [None if node is None else node.kind for node in (node_a, node_b)]
     if kinds[0] is not kinds[1]:
-        shown = ["a leaf" if kind is None else f"a {kind.__name__}" for kind in kinds]
+        names = ["a leaf" if kind is None else f"a {kind.__name__}" for kind in kinds]
         raise ValueError(
-            f"The two structures don't have the same form: {shown[0]} stands against {shown[1]}.\n"
+            f"The two structures don't have the same form: {names[0]} stands against {names[1]}.\n"
             f"  First: {_short(a)}\n  Second: {_short(b)}"
         )
     if node_a is None or node_b is None:
@@ -282,8 +284,8 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
             "The two structures don't have the same form: their keys or lengths differ.\n"
             f"  First: {_short(a)}\n  Second: {_short(b)}"
         )
-    for child, its_partner in zip(node_a.children, node_b.children, strict=True):
-        assert_same_structure(child, its_partner)
+    for child, other_child in zip(node_a.children, node_b.children, strict=True):
+        assert_same_structure(child, other_child)
 
 
 @filter_traceback
@@ -346,18 +348,18 @@ def _dict_like(x: dict, keys: list, values: list) -> dict:
     return OrderedDict(in_order) if isinstance(x, OrderedDict) else in_order
 
 
-def _map(shape: Any, func: Callable, structures: tuple) -> PyTree:
-    node = _node(shape)
+def _map(template: Any, func: Callable, structures: tuple) -> PyTree:
+    node = _node(template)
     if node is None:
         return func(*structures)
-    parts = [_node(structure) for structure in structures]
-    for structure, part in zip(structures, parts, strict=True):
-        if part is None or part.kind is not node.kind or part.keys != node.keys:
+    nodes = [_node(structure) for structure in structures]
+    for structure, other in zip(structures, nodes, strict=True):
+        if other is None or other.kind is not node.kind or other.keys != node.keys:
             raise ValueError(
                 "The structures don't have the same form.\n"
-                f"  First: {_short(shape)}\n  Another: {_short(structure)}"
+                f"  First: {_short(template)}\n  Another: {_short(structure)}"
             )
-    rows = zip(*(part.children for part in parts if part is not None), strict=True)
+    rows = zip(*(other.children for other in nodes if other is not None), strict=True)
     pairs = zip(node.children, rows, strict=True)
     return node.rebuild([_map(child, func, row) for child, row in pairs])
 

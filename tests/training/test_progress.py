@@ -11,7 +11,7 @@ from rich.console import Console
 import lamina
 from lamina.training.events import ChunkDone
 from lamina.training.progress import display as progress
-from lamina.training.progress.line import Status, duration, folded, live_line, wrapped
+from lamina.training.progress.line import Status, duration, live_line, wrap_parts, wrap_words
 from small_models import classifier
 
 WIDTHS = (20, 40, 80, 200)
@@ -70,14 +70,14 @@ def test_a_screen_without_unicode_gets_a_bar_of_ascii():
 @pytest.mark.parametrize("width", WIDTHS)
 def test_finished_lines_break_between_their_parts(width):
     parts = ["loss 0.2631", "accuracy (sparse_categorical) 0.9123", "1.2 s"]
-    lines = folded("Epoch 3/10", parts, width).splitlines()
+    lines = wrap_parts("Epoch 3/10", parts, width).splitlines()
     for part in parts:
         assert any(part in line for line in lines)
     assert max(map(len, lines)) <= max(width, len("  accuracy (sparse_categorical) 0.9123,"))
 
 
 def test_a_sentence_breaks_between_words():
-    assert wrapped("The model keeps what it has learned.", 20).splitlines() == [
+    assert wrap_words("The model keeps what it has learned.", 20).splitlines() == [
         "The model keeps what",
         "  it has learned.",
     ]

@@ -1,4 +1,4 @@
-"""`lamina predict` for a model whose file says what it was trained on."""
+"""`lamina predict` for a model with a contract: an answer for every file, row or text."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,10 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
             continue
         confidence, others = percent(found.confidence or 0.0), _shares(likeliest[1:top])
         table.add_row(
-            name, Text(readable(answered.label), style="bold"), Text(confidence), Text(others)
+            name,
+            Text(readable(answered.label), style="bold"),
+            Text(confidence),
+            Text(other_classes),
         )
     console.console().print(table, soft_wrap=True)
     far = sum(bool(found.is_far) for found in read)
@@ -88,7 +91,7 @@ def _shares(classes: list[tuple[str, float]]) -> str:
 
 
 def _short(name: str) -> str:
-    """A name on one line, its end kept: a path differs there."""
+    """A name on one line, shortened at its start, because paths differ at their end."""
     line = readable(" ".join(name.split()))
     return line if len(line) <= _MAX_NAME_LENGTH else f"…{line[-_MAX_NAME_LENGTH:]}"
 

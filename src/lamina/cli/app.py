@@ -32,7 +32,7 @@ app = typer.Typer(
 
 
 def _add(command: Callable[..., None], *examples: str, **context: Any) -> None:
-    """Make a function a command; its docstring is the help, with examples at the foot."""
+    """Register a function as a command; its docstring is the help, with examples at the end."""
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")
     app.command(
         help="\n\n".join(" ".join(p.split()) for p in paragraphs),
@@ -46,7 +46,7 @@ _add(
     run,
     "lamina run first_network.py",
     "lamina run train.py --epochs 5",
-    # Everything after the script's name is the script's.
+    # All arguments after the script's name belong to the script.
     allow_extra_args=True,
     ignore_unknown_options=True,
     allow_interspersed_args=False,
@@ -72,8 +72,8 @@ _add(summary, "lamina summary model.keras", "lamina summary model.keras --json")
 _add(doctor, "lamina doctor", "lamina doctor --json")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_given: bool) -> None:
+    if is_given:
         print(f"lamina {__version__}")
         raise typer.Exit
 
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug, remaining_arguments = _take_debug(sys.argv[1:] if arguments is None else arguments)
     if debug:
         from lamina.core.configuration import (
-            config,  # not before it is needed: `lamina --help` is to be quick
+            config,  # imported late, so that `lamina --help` is quick
         )
 
         config.disable_traceback_filtering()
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         console.remark("Stopped by Ctrl-C.")
         raise SystemExit(130) from None
     except Exception as error:
-        if hasattr(error, "format_message"):  # what the parser raises
+        if hasattr(error, "format_message"):  # raised by the parser
             usage.show(error, remaining_arguments)
             raise SystemExit(getattr(error, "exit_code", 2)) from None
         if debug:
@@ -126,12 +126,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _take_debug(arguments: Sequence[str]) -> tuple[bool, list[str]]:
-    """Whether --debug is there, and the arguments without it; a script's own are left alone."""
-    ours = list(arguments)
-    theirs: list[str] = []
-    if "run" in ours[:2]:
-        after = ours.index("run") + 1
-        script = next((i for i in range(after, len(ours)) if not ours[i].startswith("-")), None)
+    """Whether --debug was given, and the arguments without it; a script's arguments are kept."""
+    own_arguments = list(arguments)
+    script_arguments: list[str] = []
+    if "run" in own_arguments[:2]:
+        script_start = own_arguments.index("run") + 1
+        script = next(
+            (
+                i
+                for i in range(script_start, len(own_arguments))
+                if not own_arguments[i].startswith("-")
+            ),
+            None,
+        )
         if script is not None:
-            ours, theirs = ours[: script + 1], ours[script + 1 :]
-    return "--debug" in ours, [*(a for a in ours if a != "--debug"), *theirs]
+            own_arguments, script_arguments = (
+                own_arguments[: script + 1],
+                own_arguments[script + 1 :],
+            )
+    return "--debug" in own_arguments, [
+        *(a for a in own_arguments if a != "--debug"),
+        *script_arguments,
+    ]

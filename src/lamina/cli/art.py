@@ -1,4 +1,4 @@
-"""Images in a terminal, two pixels a character."""
+"""Draws images in a terminal, for `--show` and `lamina quickstart`."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def half_blocks(images: Sequence[np.ndarray], gap: int = 1) -> "Text":
-    """Grey images side by side: the upper half of a character is one pixel, the lower another.
+    """Grey images side by side, with two pixels in each character, one above the other.
 
     Args:
         images: Values from 0 (dark) to 1 (light), all of one shape `(height, width)`.
@@ -19,8 +19,8 @@ def half_blocks(images: Sequence[np.ndarray], gap: int = 1) -> "Text":
     from rich.text import Text
 
     height, width = images[0].shape
-    between = np.zeros((height, gap))
-    row = np.concatenate([part for image in images for part in (between, image)], axis=1)
+    gap_pixels = np.zeros((height, gap))
+    row = np.concatenate([pixels for image in images for pixels in (gap_pixels, image)], axis=1)
     if height % 2:
         row = np.concatenate([row, np.zeros((1, row.shape[1]))])
     levels = (np.clip(row, 0, 1) * 255).astype(int)
@@ -33,7 +33,7 @@ def half_blocks(images: Sequence[np.ndarray], gap: int = 1) -> "Text":
 
 
 def shades(image: np.ndarray) -> str:
-    """A grey image in characters that every terminal and file has; for where there are no colours.
+    """A grey image in ASCII characters, for files and terminals without colours.
 
     Args:
         image: Values from 0 (dark) to 1 (light), `(height, width)`.

@@ -1,4 +1,4 @@
-"""What commands print with: text to stdout, remarks and errors to stderr, JSON for machines."""
+"""Output of commands: text to stdout, remarks and errors to stderr, JSON for machines."""
 
 import codecs
 import json
@@ -15,28 +15,28 @@ _PLAIN = {
 
 
 def print_anything() -> None:
-    """Let stdout and stderr take every character: where an encoding lacks one, a plain one."""
-    codecs.register_error("lamina.plain", _plainer)
+    """Let stdout and stderr accept every character, by replacing those that an encoding lacks."""
+    codecs.register_error("lamina.plain", _replace_characters)
     for stream in (sys.stdout, sys.stderr):
-        # What a user chose by PYTHONIOENCODING stays; these are Python's own choices.
+        # These are Python's defaults; a setting by PYTHONIOENCODING is kept.
         if getattr(stream, "errors", None) in ("strict", "surrogateescape", "backslashreplace"):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="lamina.plain")
 
 
-def _plainer(error: UnicodeError) -> tuple[str, int]:
+def _replace_characters(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     missing = error.object[error.start : error.end]
     return "".join(_PLAIN.get(c, "?") for c in missing), error.end
 
 
 def examples(*commands: str) -> str:
-    """The examples at the foot of a command's help."""
+    """The section "Examples" at the end of a command's help."""
     return "\n\n".join(["[bold]Examples[/bold]", *(f"  {command}" for command in commands)])
 
 
 def console() -> Any:
-    """rich's console on the stdout of this moment."""
+    """A rich console on the current `sys.stdout`."""
     from rich.console import Console
 
     return Console(highlight=False)
@@ -48,7 +48,7 @@ def say(text: str = "") -> None:
 
 
 def say_plain(text: str) -> None:
-    """Print text as it is: brackets in it are no markup."""
+    """Print text without interpreting brackets as markup."""
     console().print(text, markup=False, soft_wrap=True)
 
 
@@ -65,7 +65,7 @@ def print_json(data: Any) -> None:
 
 
 def _finite(data: Any) -> Any:
-    """The data with null in place of NaN and infinity, which JSON has not."""
+    """The data with None in place of NaN and infinity, which JSON does not have."""
     if isinstance(data, dict):
         return {key: _finite(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
@@ -74,18 +74,18 @@ def _finite(data: Any) -> Any:
 
 
 def print_error(error: Exception) -> None:
-    """Print an error's message to stderr, with the way to more where it is unexpected."""
+    """Print an error's message to stderr; for an unexpected error, also a hint at `--debug`."""
     from rich.console import Console
     from rich.text import Text
 
     stderr = Console(file=sys.stderr, highlight=False)
-    expected = isinstance(error, (ValueError, TypeError, OSError, ImportError))
-    message = str(error) if expected else f"{type(error).__name__}: {error}"
+    is_expected = isinstance(error, (ValueError, TypeError, OSError, ImportError))
+    message = str(error) if is_expected else f"{type(error).__name__}: {error}"
     stderr.print(Text("Error: ", style="bold red") + Text(message, style="default"), soft_wrap=True)
     for note in getattr(error, "__notes__", ()):
-        if "JAX" not in note:  # its notes speak of its own tracebacks
+        if "JAX" not in note:  # its notes are about its own tracebacks
             stderr.print(Text(note), soft_wrap=True)
-    if not expected:
+    if not is_expected:
         stderr.print(Text("This was not foreseen; --debug shows where it happened.", style="dim"))
 
 

@@ -9,7 +9,7 @@ from lamina.cli.options import AsJson
 def doctor(json: AsJson = False) -> None:
     """Check the installation: versions, devices, caches, data, room on the disk.
 
-    Leaves with 1 if something does not work; what could be better does not count.
+    The exit code is 1 if something does not work; suggestions do not count.
     """
     from lamina import installation
 

@@ -43,10 +43,11 @@ def evaluate(
     from lamina.prediction.named_sets import set_of
 
     data = datasets.load(dataset)
-    learnt = set_of(network)
-    if learnt is not None and learnt != data.name:
+    trained_on = set_of(network)
+    if trained_on is not None and trained_on != data.name:
         console.remark(
-            f"The model was trained on {learnt}, by its name {network.name!r}, and is measured on "
+            f"The model was trained on {trained_on}, by its name {network.name!r}, and is measured "
+            "on "
             f"{data.name}: its classes mean other things there."
         )
     measured = evaluate_job.evaluate(network, data, batch_size, pixel_max)

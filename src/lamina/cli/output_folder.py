@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 # A folder with one of these files has a run.
-_OF_A_RUN = ("model.keras", "history.csv", "report.html", "train.py", "quickstart.py")
+_RUN_FILES = ("model.keras", "history.csv", "report.html", "train.py", "quickstart.py")
 
 
 def prepare(chosen: Path | None, default: Path, overwrite: bool = False) -> Path:
@@ -12,14 +12,14 @@ def prepare(chosen: Path | None, default: Path, overwrite: bool = False) -> Path
 
     Args:
         chosen: The folder given by the user, or None.
-        default: Used otherwise, with a number appended if it has an earlier run.
+        default: The folder if `chosen` is None; a number is appended if it has an earlier run.
         overwrite: Whether the files of an earlier run may be replaced.
 
     Raises:
         ValueError: If the folder cannot be written, or the chosen one has an earlier run.
     """
     folder = chosen or default
-    if not overwrite and holds_a_run(folder):
+    if not overwrite and has_run(folder):
         if chosen is not None:
             raise ValueError(
                 f"{folder} holds an earlier run, which would be overwritten.\n"
@@ -30,9 +30,9 @@ def prepare(chosen: Path | None, default: Path, overwrite: bool = False) -> Path
     return folder
 
 
-def holds_a_run(folder: Path) -> bool:
+def has_run(folder: Path) -> bool:
     """Whether there are files of an earlier run."""
-    return folder.is_dir() and any((folder / name).exists() for name in _OF_A_RUN)
+    return folder.is_dir() and any((folder / name).exists() for name in _RUN_FILES)
 
 
 def _next_free(folder: Path) -> Path:
@@ -43,10 +43,10 @@ def _next_free(folder: Path) -> Path:
 
 
 def _make_writable(folder: Path) -> None:
-    for place in (folder, *folder.parents):
-        if place.exists() and not place.is_dir():
+    for parent in (folder, *folder.parents):
+        if parent.exists() and not parent.is_dir():
             raise ValueError(
-                f"{folder} cannot be written to: {place} is a file.\n"
+                f"{folder} cannot be written to: {parent} is a file.\n"
                 "  Fix: name a folder with --out."
             )
     try:

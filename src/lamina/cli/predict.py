@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Like(StrEnum):
-    """Sets whose images pictures can be made like."""
+    """Data sets whose format pictures can be converted to."""
 
     mnist = "mnist"
     fashion_mnist = "fashion_mnist"
@@ -36,10 +36,11 @@ def predict(
     ],
     top: Annotated[int, typer.Option(min=1, help="Classes to show, likeliest first.")] = 3,
     show: Annotated[
-        bool, typer.Option("--show", help="Draw what the model was shown of each image.")
+        bool, typer.Option("--show", help="Draw each image as the model receives it.")
     ] = False,
     seen: Annotated[
-        Path | None, typer.Option(help="Folder for PNG files of what the model was shown.")
+        Path | None,
+        typer.Option(help="Folder for PNG files of the images as the model receives them."),
     ] = None,
     like: Annotated[
         Like | None,
@@ -60,10 +61,10 @@ def predict(
     pixel_max: PixelMax = None,
     json: AsJson = False,
 ) -> None:
-    """Say what inputs are: class names with their probabilities, or numbers.
+    """Predict for files, rows or texts: class names with their probabilities, or numbers.
 
-    Any size and any colours: images are brought to what the model takes. A file that cannot be
-    read is named, the others are answered, and the exit code is 1.
+    Images may have any size and colours: they are converted as the model needs them. If a file
+    cannot be read, the others are answered, and the exit code is 1.
     """
     import numpy as np
 
@@ -80,23 +81,23 @@ def predict(
         picture_inputs,
     )
 
-    wanted = model_inputs.input_form(network)
+    input_size = model_inputs.input_form(network)
     pixels = model_inputs.expected_range(network, pixel_max)
     form = _form_for(network, like)
     pictures: list[PictureInput | Exception] = []
     paths = picture_inputs.picture_files(images)
     for path in paths:
         try:
-            pictures.append(picture_inputs.convert_picture(path, wanted, form, invert))
+            pictures.append(picture_inputs.convert_picture(path, input_size, form, invert))
         except (ValueError, OSError) as error:
             pictures.append(error)
     read = [item for item in pictures if not isinstance(item, Exception)]
     results: list[dict] = []
     if read:
-        batch = np.stack([s.image for s in read]).reshape(-1, *wanted.shape) * pixels.pixel_max
+        batch = np.stack([s.image for s in read]).reshape(-1, *input_size.shape) * pixels.pixel_max
         predictor = Predictor(network)
         with warnings.catch_warnings():
-            # The pictures were made like those of training, or as the user says.
+            # The pictures have the format of the training images, or the one the user chose.
             warnings.simplefilter("ignore", LaminaWarning)
             probabilities = predictor.probabilities(batch)
         names = predictor.names_of(probabilities.shape[1])
@@ -106,13 +107,13 @@ def predict(
         for picture in read:
             picture_inputs.write_enlarged(picture.image, seen / f"{picture.path.stem}.png")
     answers = iter(results)
-    told = [
+    documents = [
         {"image": str(path), "error": str(item)} if isinstance(item, Exception) else next(answers)
         for path, item in zip(paths, pictures, strict=True)
     ]
     if json:
         if read:
-            console.print_json(told)
+            console.print_json(documents)
     else:
         _remarks(read, pixels.is_known, invert)
         possible = named_sets.possible_sets(network) if like is None and read else []
@@ -133,25 +134,25 @@ def predict(
         raise typer.Exit(1)
 
 
-def _result(seen: "PictureInput", names: tuple[str, ...], row: Any) -> dict:
+def _result(picture: "PictureInput", names: tuple[str, ...], row: Any) -> dict:
     best = int(row.argmax())
     return {
-        "image": str(seen.path),
-        # Whatever a model says of an empty page means nothing.
-        "class": None if seen.blank else names[best],
-        "confidence": None if seen.blank else float(row[best]),
-        "inverted": bool(seen.inverted),
-        "blank": seen.blank,
-        "uneven": seen.uneven,
-        "note": seen.note,
+        "image": str(picture.path),
+        # A prediction for an empty page means nothing.
+        "class": None if picture.blank else names[best],
+        "confidence": None if picture.blank else float(row[best]),
+        "inverted": bool(picture.inverted),
+        "blank": picture.blank,
+        "uneven": picture.uneven,
+        "note": picture.note,
         "probabilities": (
-            {} if seen.blank else {name: float(p) for name, p in zip(names, row, strict=True)}
+            {} if picture.blank else {name: float(p) for name, p in zip(names, row, strict=True)}
         ),
     }
 
 
 def _form_for(network: Any, like: Like | None) -> Any:
-    """How the images were made that the model has learnt from."""
+    """The format of the images that the model was trained on."""
     from lamina.prediction.named_sets import form_for
 
     try:
@@ -161,7 +162,7 @@ def _form_for(network: Any, like: Like | None) -> Any:
 
 
 def _remarks(read: "list[PictureInput]", range_is_known: bool, invert: bool | None) -> None:
-    """What was done to the images, to stderr."""
+    """Print to stderr what was done to the images."""
     if not range_is_known:
         console.remark(RANGE_REMARK)
     for picture in read:
@@ -182,12 +183,12 @@ def _show(result: dict, top: int) -> None:
 
     path = escape(result["image"])
     if result["blank"]:
-        finding = "[bold]blank[/bold], there is nothing to read"
+        verdict = "[bold]blank[/bold], there is nothing to read"
         if result["uneven"]:
-            finding = (
+            verdict = (
                 "[bold]no drawing found[/bold], nothing stands out from the ground, as in noise"
             )
-        console.say(f"{path}: {finding}")
+        console.say(f"{path}: {verdict}")
         return
     console.say(f"{path}: [bold]{result['class']}[/bold] ({percent(result['confidence'])})")
     likeliest = sorted(result["probabilities"].items(), key=lambda pair: -pair[1])[:top]

@@ -39,7 +39,7 @@ def quickstart(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Makes the training reproducible.")] = 1,
 ) -> None:
-    """Watch a network learn to read digits, judge itself, and read again from its file.
+    """Train a network to read digits, evaluate it, save it, and load it again.
 
     Writes a folder with the model, pictures, report.html, and quickstart.py, the same job as
     twenty lines of plain Lamina.
@@ -67,7 +67,7 @@ def quickstart(
 
     model = train_job.build(job)
     console.say(
-        f"[bold]Network[/bold]  {' – '.join(map(str, _widths(model)))}, "
+        f"[bold]Network[/bold]  {' – '.join(map(str, _layer_sizes(model)))}, "
         f"{model.count_params():,} parameters; it scales the pixels by itself."
     )
     console.say(f"[bold]Training[/bold] {epochs} epoch{'s' * (epochs > 1)}, then it is measured.")
@@ -79,7 +79,7 @@ def quickstart(
         train_job.report(job, model, run, outcome, folder)
         _write_pictures(outcome, folder)
         names += ["report.html", "curves.png", "confusion.png", "mistakes.png"]
-    _ask_again(folder / "model.keras", dataset)
+    _check_saved_model(folder / "model.keras", dataset)
 
     console.say(f"[bold]Written[/bold]  {folder}/  {', '.join([*names, 'samples.png'])}")
     if run.stopped or outcome is None:
@@ -90,7 +90,7 @@ def quickstart(
     console.say(f"  open {folder / 'report.html'} in a browser: curves, confusions, mistakes")
     console.say(f"  python {folder / 'quickstart.py'}: the same job in twenty lines, to change")
     console.say(f"  lamina predict {folder / 'model.keras'} your-digit.png --show")
-    if dataset.name == "digits" and data == Data.auto:  # nothing else could be had
+    if dataset.name == "digits" and data == Data.auto:  # MNIST was not available
         console.say("  lamina train digits --model cnn: the same digits, and a better network")
     else:
         console.say("  lamina train fashion_mnist --model cnn: clothes, and a better network")
@@ -112,24 +112,24 @@ def load(data: Data) -> "Dataset":
 
 
 def show_samples(dataset: "Dataset") -> None:
-    """A few images, drawn in the terminal; nothing in a pipe."""
+    """Draw a few images in the terminal; nothing in a pipe."""
     from lamina.cli import art
 
     screen = console.console()
     if not screen.is_terminal or screen.color_system not in ("256", "truecolor"):
         return
     images = dataset.train[0] / dataset.pixel_max
-    fitting = max(1, min(6, (screen.width - 1) // (images.shape[2] + 1)))
-    screen.print(art.half_blocks(list(images[:fitting])))
+    count = max(1, min(6, (screen.width - 1) // (images.shape[2] + 1)))
+    screen.print(art.half_blocks(list(images[:count])))
 
 
 def _command(data: Data, epochs: int, seed: int) -> str:
-    chosen = "" if data == Data.auto else f" --data {data}"
-    return f"lamina quickstart{chosen} --epochs {epochs} --seed {seed}"
+    data_option = "" if data == Data.auto else f" --data {data}"
+    return f"lamina quickstart{data_option} --epochs {epochs} --seed {seed}"
 
 
-def _widths(model: Any) -> list[int]:
-    """How many numbers come out of each layer that changes their count: 784, 128, 128, 10."""
+def _layer_sizes(model: Any) -> list[int]:
+    """The output sizes of layers with weights or a new output size: 784, 128, 128, 10."""
     import math
 
     sizes = [math.prod(layer.output.shape[1:]) for layer in model.layers]
@@ -151,16 +151,16 @@ def _write_pictures(outcome: "Outcome", folder: Path) -> None:
     )
 
 
-def _ask_again(path: Path, dataset: "Dataset") -> None:
-    """Load the saved model as a user would, and let it read one image."""
+def _check_saved_model(path: Path, dataset: "Dataset") -> None:
+    """Load the saved model as a user would, and predict for one image."""
     import lamina
     from lamina.diagnosis.verdict import percent
 
-    reader = lamina.models.load_model(path)
-    probabilities = reader.predict(dataset.test[0][:1], verbose=0)[0]
-    said = dataset.class_names[int(probabilities.argmax())]
+    loaded = lamina.models.load_model(path)
+    probabilities = loaded.predict(dataset.test[0][:1], verbose=0)[0]
+    predicted = dataset.class_names[int(probabilities.argmax())]
     truth = dataset.class_names[int(dataset.test[1][0])]
     console.say(
-        f"[bold]Saved[/bold]    and loaded again: the first test image is read as {said} "
+        f"[bold]Saved[/bold]    and loaded again: the first test image is read as {predicted} "
         f"({percent(float(probabilities.max()))}), and it is {truth}."
     )

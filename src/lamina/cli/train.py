@@ -1,4 +1,4 @@
-"""`lamina train`: a small network on a named data set, with everything written to a folder."""
+"""`lamina train`: trains a small network on own data or a named data set, and writes a folder."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -112,8 +112,8 @@ def train(
            "day_first": day_first, "split": split, "group": group}  # fmt: skip
     if is_own(dataset, own):
         train_own(
-            dataset, own, str(model), epochs, batch_size, learning_rate, seed, out, overwrite,
-            measure, json,
+            dataset, own_data_options, str(model), epochs, batch_size, learning_rate, seed, out,
+            overwrite, measure, json,
         )  # fmt: skip
         return
     if model == Architecture.auto:
@@ -121,9 +121,11 @@ def train(
     data = datasets.load(dataset)
     epochs = epochs or architectures.default_epochs(data)
     folder = output_folder.prepare(out, Path("runs", f"{data.name}-{model}"), overwrite)
-    given = {"--batch-size": batch_size if batch_size != 32 else None,
+    given_options = {"--batch-size": batch_size if batch_size != 32 else None,
              "--learning-rate": learning_rate, "--seed": seed if seed != 1 else None}  # fmt: skip
-    options = "".join(f" {name} {value}" for name, value in given.items() if value is not None)
+    options = "".join(
+        f" {name} {value}" for name, value in given_options.items() if value is not None
+    )
     job = train_job.Job(
         data, str(model), epochs, batch_size, learning_rate, seed,
         command=f"lamina train {data.name} --model {model} --epochs {epochs}{options}",
@@ -138,8 +140,8 @@ def train(
     run = train_job.fit(job, network, folder, 0 if json else "auto", console.remark)
     paths = [folder / name for name in ("model.keras", "history.csv", job.file)]
     if not json:
-        ended = f"Trained {train_job.told_epochs(job, run)}. " if run.stopped else ""
-        console.say(f"{ended}Saved in {folder}: {', '.join(path.name for path in paths)}")
+        epochs_trained = f"Trained {train_job.told_epochs(job, run)}. " if run.stopped else ""
+        console.say(f"{epochs_trained}Saved in {folder}: {', '.join(path.name for path in paths)}")
     outcome = None
     if measure:
         announce = train_job.silent if json else console.say

@@ -10,15 +10,19 @@ from lamina.cli import console
 from lamina.core.messages.messages import readable
 
 
-def is_own(source: str, given: dict[str, Any]) -> bool:
-    """Whether what is to be trained on is a path rather than the name of a data set."""
+def is_own(source: str, load_arguments: dict[str, Any]) -> bool:
+    """Whether `source` is a path to a user's data rather than the name of a data set."""
     looks_like_a_path = "/" in source or "\\" in source or Path(source).suffix != ""
-    return Path(source).exists() or looks_like_a_path or any(v is not None for v in given.values())
+    return (
+        Path(source).exists()
+        or looks_like_a_path
+        or any(v is not None for v in load_arguments.values())
+    )
 
 
 def train_own(
     source: str,
-    given: dict[str, Any],
+    load_arguments: dict[str, Any],
     model: str,
     epochs: int | None,
     batch_size: int,
@@ -29,7 +33,7 @@ def train_own(
     measure: bool,
     json: bool,
 ) -> None:
-    """Load, train, save, measure and say so; the arguments are those of `train`."""
+    """Load data, train, save and evaluate; the arguments are those of `train`."""
     from lamina.cli import output_folder
     from lamina.data import load
     from lamina.jobs import own_data_job, own_network
@@ -41,7 +45,11 @@ def train_own(
         )
     name = Path(source).absolute().stem or "data"
     folder = output_folder.prepare(out, Path("runs", name), overwrite)
-    arguments = {**given, "batch_size": batch_size if batch_size != 32 else None, "seed": seed}
+    arguments = {
+        **load_arguments,
+        "batch_size": batch_size if batch_size != 32 else None,
+        "seed": seed,
+    }
     data = load(source, **{k: v for k, v in arguments.items() if v is not None}, verbose=False)
     code = own_network.network_code(data, learning_rate)
     epochs = epochs or own_network.default_epochs(data)
@@ -69,12 +77,14 @@ def train_own(
     run = own_data_job.fit(job, network, folder, 0 if json else "auto", console.remark)
     paths = [folder / part for part in ("model.keras", "history.csv", job.file)]
     if not json:
-        kept = f", of which number {run.best_epoch} was the best and is kept" if run.epochs else ""
-        console.say(f"Trained {run.epochs} epochs{kept}.")
+        best_epoch = (
+            f", of which number {run.best_epoch} was the best and is kept" if run.epochs else ""
+        )
+        console.say(f"Trained {run.epochs} epochs{best_epoch}.")
         console.say_plain(readable(f"Saved in {folder}: {', '.join(path.name for path in paths)}"))
     measured = None
-    nothing_kept = not data.test.size and not data.val.size
-    if measure and nothing_kept:
+    nothing_to_measure_on = not data.test.size and not data.val.size
+    if measure and nothing_to_measure_on:
         console.remark("No sample was kept for val or test, so nothing is measured.")
     if measure and not nothing_kept and not run.stopped:
         measured = own_data_job.measure(job, network, run, console.remark)
@@ -107,7 +117,7 @@ def train_own(
 
 
 def _say_measured(job: Any, measured: Any) -> None:
-    """The result beside what answering the same every time gives."""
+    """Print the result and, for comparison, the baseline (see `own_data_job.Measured`)."""
     from rich.markup import escape
 
     part = {"test": "never seen", "val": "of the validation part, which chose the epoch"}

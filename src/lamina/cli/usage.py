@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.core.messages.errors import did_you_mean
 
-# Messages of the parser, and clearer ones.
+# Patterns of messages of the parser, and clearer wordings.
 _WORDING = (
     (r"^Value error, ", ""),
     (r"^Input should be a valid integer.*", "it must be a whole number."),
@@ -47,7 +47,7 @@ def message(error: Any, typed: Sequence[str]) -> str:
         hint = did_you_mean(str(name), options) or f"\n  Its options: {', '.join(sorted(options))}."
         return f"{context.command_path} has no option {name}.{hint}"
     if type(error).__name__ == "BadParameter":
-        return f"{_parameter(error)}: {_plainly(error.message)}{_received(error, typed)}"
+        return f"{_parameter(error)}: {_reword(error.message)}{_received(error, typed)}"
     text: str = error.format_message()
     match = re.match(r"No such command '(.*?)'", text)
     if match and context is not None:
@@ -57,7 +57,7 @@ def message(error: Any, typed: Sequence[str]) -> str:
     return text
 
 
-def _plainly(text: str) -> str:
+def _reword(text: str) -> str:
     for pattern, plain in _WORDING:
         text = re.sub(pattern, plain, text)
     return text

@@ -44,9 +44,9 @@ def has_screen(environment: Mapping[str, str], platform: str, interactive: bool)
         >>> has_screen({}, "linux", interactive=True)
         False
     """
-    chosen = environment.get("MPLBACKEND", "").lower()
-    if chosen:
-        return chosen not in _DRAWING_ONLY and chosen != BACKEND
+    backend = environment.get("MPLBACKEND", "").lower()
+    if backend:
+        return backend not in _DRAWING_ONLY and backend != BACKEND
     if not interactive:
         return False
     if platform in ("win32", "darwin"):

@@ -52,16 +52,16 @@ _KERAS = {
 }
 
 
-def explain(fullname: str, known: Iterable[str] = ()) -> str:
+def explain(fullname: str, known_names: Iterable[str] = ()) -> str:
     """The message for a name that is not served.
 
     Args:
         fullname: As the script has it, e.g. `tensorflow.GradientTape`.
-        known: Names beside it that are served; the nearest is suggested.
+        known_names: Names beside it that are served; the nearest is suggested.
     """
     text = f"Lamina runs this script in TensorFlow's place and does not have {fullname!r}."
     hint = _hint(fullname)
-    suggestion = did_you_mean(fullname.rpartition(".")[2], known)
+    suggestion = did_you_mean(fullname.rpartition(".")[2], known_names)
     if hint is not None:
         return f"{text}\n  Use instead: {hint}."
     if suggestion or "keras" in fullname.split("."):
@@ -72,11 +72,11 @@ def explain(fullname: str, known: Iterable[str] = ()) -> str:
     )
 
 
-def explain_module(fullname: str, known: Iterable[str] = ()) -> str:
+def explain_module(fullname: str, known_names: Iterable[str] = ()) -> str:
     """The message for a module that is not served: that of a name, or where else to look."""
-    text = explain(fullname, known)
+    text = explain(fullname, known_names)
     parent = fullname.rpartition(".")[0]
-    if known and "\n" not in text and "Did you mean" not in text:
+    if known_names and "\n" not in text and "Did you mean" not in text:
         text += f"\n  Fix: what was in it may be in {parent}, e.g. from {parent} import …"
     return text
 

@@ -20,7 +20,7 @@ def run_script(script: Path, arguments: Sequence[str] = ()) -> NoReturn:
 
     Args:
         script: A Python file written for TensorFlow, Keras or Lamina.
-        arguments: What the script finds in `sys.argv[1:]`.
+        arguments: The script's `sys.argv[1:]`.
 
     Raises:
         SystemExit: Always, with the script's exit code; 1 after an exception.

@@ -36,7 +36,7 @@ def adapt(function: Callable, arrays: int = 0) -> Callable:
 
     Args:
         function: Works on arrays.
-        arrays: How many of its first arguments are made arrays, so that lists will do.
+        arrays: Number of first arguments that are converted to arrays, so that lists are accepted.
 
     Returns:
         The same, with a `name` argument that is ignored, for symbolic tensors as well.
@@ -121,10 +121,10 @@ def convert_to_tensor(value: Any, dtype: DTypeLike | None = None, dtype_hint: An
 
 
 def cast(x: Any, dtype: DTypeLike) -> Tensor:
-    wanted = narrow(dtype)
+    target_dtype = narrow(dtype)
     if isinstance(x, np.ndarray):
-        return jnp.asarray(x.astype(wanted))
-    return strong(array(x).astype(wanted))
+        return jnp.asarray(x.astype(target_dtype))
+    return strong(array(x).astype(target_dtype))
 
 
 def zeros(shape: Sequence[int], dtype: DTypeLike = "float32") -> Tensor:
@@ -299,8 +299,8 @@ def top_k(input: Any, k: int = 1, sorted: bool = True) -> tuple[Tensor, Tensor]:
 
 def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:
     targets, predictions = array(targets), array(predictions)
-    own = jnp.take_along_axis(predictions, targets[:, None], axis=-1)
-    return jnp.sum(predictions > own, axis=-1) < k
+    target_scores = jnp.take_along_axis(predictions, targets[:, None], axis=-1)
+    return jnp.sum(predictions > target_scores, axis=-1) < k
 
 
 def unique(x: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -28,7 +28,7 @@ from lamina.data import AUTOTUNE, Dataset
 
 
 class PhysicalDevice(NamedTuple):
-    """What `tf.config.list_physical_devices` lists."""
+    """A device, as listed by `tf.config.list_physical_devices`."""
 
     name: str
     device_type: str

@@ -137,20 +137,20 @@ def checked_operators(tensor: type) -> None:
     """
     for plain, name in _OPERATORS.items():
         for operator in (f"__{plain}__", f"__r{plain}__"):
-            own = getattr(tensor, operator, None)
-            if own is not None and not hasattr(own, "_lamina_checked"):
-                setattr(tensor, operator, _checked(own, name))
+            original = getattr(tensor, operator, None)
+            if original is not None and not hasattr(original, "_lamina_checked"):
+                setattr(tensor, operator, _checked(original, name))
 
 
-def _checked(own: Callable, name: str) -> Callable:
+def _checked(method: Callable, name: str) -> Callable:
     def operator(self: Any, other: Any) -> Any:
         # The script alone: libraries rely on JAX's rules.
         if sys._getframe(1).f_globals.get("__name__") == "__main__":
             same_types(name, self, other)
-        return own(self, other)
+        return method(self, other)
 
     operator._lamina_checked = True  # type: ignore[attr-defined]
-    operator.__name__ = own.__name__
+    operator.__name__ = method.__name__
     return operator
 
 
@@ -167,12 +167,13 @@ def _type_of(value: Any) -> Any:
 
 
 def _refuse_overflow(value: Any, dtype: DTypeLike | None) -> None:
-    wanted = jax.dtypes.canonicalize_dtype(value.dtype if dtype is None else np.dtype(dtype))
-    if value.dtype.kind not in "iu" or wanted.kind not in "iu" or not value.size:
+    target_dtype = jax.dtypes.canonicalize_dtype(value.dtype if dtype is None else np.dtype(dtype))
+    if value.dtype.kind not in "iu" or target_dtype.kind not in "iu" or not value.size:
         return
-    limits = np.iinfo(wanted)
+    limits = np.iinfo(target_dtype)
     if value.min() < limits.min or value.max() > limits.max:
         raise OverflowError(
-            f"The numbers from {value.min()} to {value.max()} do not fit into {wanted.name}.\n"
+            f"The numbers from {value.min()} to {value.max()} do not fit into "
+            f"{target_dtype.name}.\n"
             "  Fix: set JAX_ENABLE_X64=1 in the environment for whole numbers of 64 bits."
         )

@@ -25,7 +25,7 @@ _MIN_SIDE = 8
 
 
 class Difference(NamedTuple):
-    """How inputs differ from those of training.
+    """Differences of inputs from those of training, as sentences.
 
     Args:
         kind: `"scale"`, `"inverted"`, `"channels"` or `"far"`.
@@ -38,11 +38,11 @@ class Difference(NamedTuple):
     fix: str
 
 
-def difference(known: InputRange, array: Any) -> Difference | None:
+def difference(input_range: InputRange, array: Any) -> Difference | None:
     """The most likely difference between inputs and those of training, or None.
 
     Args:
-        known: The values of that input in training.
+        input_range: The values of that input in training.
         array: `(samples, …)`, as given to `predict`.
 
     Example:
@@ -58,12 +58,19 @@ def difference(known: InputRange, array: Any) -> Difference | None:
     rows = some_rows(array, _MAX_ROWS)
     if not np.isfinite(rows).any():
         return None
-    return _another_scale(known, rows) or _swapped_channels(known, rows) or _inverted(known, rows)
+    return (
+        _another_scale(input_range, rows)
+        or _swapped_channels(input_range, rows)
+        or _inverted(input_range, rows)
+    )
 
 
-def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
-    largest, largest_before = np.nanmax(np.abs(rows)), max(abs(known.low), abs(known.high))
-    usual = math.hypot(known.mean, known.spread)
+def _another_scale(input_range: InputRange, rows: np.ndarray) -> Difference | None:
+    largest, largest_before = (
+        np.nanmax(np.abs(rows)),
+        max(abs(input_range.low), abs(input_range.high)),
+    )
+    usual = math.hypot(input_range.mean, input_range.spread)
     if not largest or not largest_before or not usual or not np.isfinite(largest):
         return None
     ratio = float(largest / largest_before)
@@ -76,11 +83,11 @@ def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
     ):
         return None
     # A single faint sample does not mean another scale: most values in training must be larger.
-    if ratio < 1 and largest > abs(known.mean) + known.spread / _ANOTHER_SCALE:
+    if ratio < 1 and largest > abs(input_range.mean) + input_range.spread / _ANOTHER_SCALE:
         return None
     factor = _round_factor(ratio if ratio > 1 else 1 / ratio)
     direction = "larger" if ratio > 1 else "smaller"
-    fix = f"{known.name} / {factor:g}" if ratio > 1 else f"{known.name} * {factor:g}"
+    fix = f"{input_range.name} / {factor:g}" if ratio > 1 else f"{input_range.name} * {factor:g}"
     return Difference(
         "scale",
         f"its values are about {factor:,g} times {direction} than in training: up to "
@@ -90,32 +97,35 @@ def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
     )
 
 
-def _inverted(known: InputRange, rows: np.ndarray) -> Difference | None:
+def _inverted(input_range: InputRange, rows: np.ndarray) -> Difference | None:
     """Light and dark swapped: the mean is where that of the inverse would be."""
-    if len(known.shape) < 2 or min(known.shape[:2]) < _MIN_SIDE or known.low < 0:
+    if len(input_range.shape) < 2 or min(input_range.shape[:2]) < _MIN_SIDE or input_range.low < 0:
         return None
-    if not known.sample_spread or np.nanstd(rows) < known.spread / 4:
+    if not input_range.sample_spread or np.nanstd(rows) < input_range.spread / 4:
         return None
-    error = known.sample_spread / math.sqrt(len(rows))
+    error = input_range.sample_spread / math.sqrt(len(rows))
     mean = float(np.nanmean(rows))
-    swapped = known.low + known.high - known.mean
-    if abs(mean - known.mean) < _FAR * error or abs(mean - swapped) > abs(mean - known.mean) / 2:
+    swapped = input_range.low + input_range.high - input_range.mean
+    if (
+        abs(mean - input_range.mean) < _FAR * error
+        or abs(mean - swapped) > abs(mean - input_range.mean) / 2
+    ):
         return None
-    low_plus_high = f"{known.low + known.high:.3g}"
+    low_plus_high = f"{input_range.low + input_range.high:.3g}"
     return Difference(
         "inverted",
         f"light and dark seem to be swapped: its mean is {mean:.3g}, in training it was "
-        f"{known.mean:.3g} of {known.low:g} to {known.high:g}",
-        f"{low_plus_high} - {known.name}",
+        f"{input_range.mean:.3g} of {input_range.low:g} to {input_range.high:g}",
+        f"{low_plus_high} - {input_range.name}",
     )
 
 
-def _swapped_channels(known: InputRange, rows: np.ndarray) -> Difference | None:
+def _swapped_channels(input_range: InputRange, rows: np.ndarray) -> Difference | None:
     """Blue, green, red in place of red, green, blue: the means of the channels are swapped."""
-    if len(known.channels) != 3 or rows.ndim != 4 or rows.shape[-1] != 3:
+    if len(input_range.channels) != 3 or rows.ndim != 4 or rows.shape[-1] != 3:
         return None
-    means_before, means = np.array(known.channels), rows.mean(axis=(0, 1, 2))
-    error = known.sample_spread / math.sqrt(len(rows))
+    means_before, means = np.array(input_range.channels), rows.mean(axis=(0, 1, 2))
+    error = input_range.sample_spread / math.sqrt(len(rows))
     red_to_blue, red_to_blue_before = means[0] - means[2], means_before[0] - means_before[2]
     if (
         not error
@@ -127,7 +137,7 @@ def _swapped_channels(known: InputRange, rows: np.ndarray) -> Difference | None:
         "channels",
         "its channels seem to be blue, green, red: their means are "
         f"{_numbers(means)}, in training they were {_numbers(means_before)}",
-        f"{known.name}[..., ::-1]",
+        f"{input_range.name}[..., ::-1]",
     )
 
 

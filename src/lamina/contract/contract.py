@@ -48,15 +48,15 @@ class Column:
 
 @dataclass(frozen=True)
 class InputRange:
-    """What the values of one input array were in training.
+    """Statistics of the values of one input array in training.
 
     Args:
         name: The input's name: `"x"`, or its key in a dict.
-        shape: Of one sample.
+        shape: Shape of one sample.
         dtype: The dtype of the array given to `fit`.
         low: The smallest value.
         high: The largest value.
-        mean: Of all values.
+        mean: Mean of all values.
         spread: Their standard deviation.
         sample_spread: The standard deviation of the means of single samples.
         channels: The mean of each channel, for pictures in colour.
@@ -130,12 +130,12 @@ class SeriesInput:
 
 @dataclass(frozen=True)
 class TargetRange:
-    """What the values of a target that is a number were in training.
+    """Statistics of the values of a numeric target in training.
 
     Args:
         low: The smallest value.
         high: The largest value.
-        mean: Of all values.
+        mean: Mean of all values.
         spread: Their standard deviation.
     """
 
@@ -175,7 +175,7 @@ class Novelty:
 @filter_methods
 @dataclass(frozen=True)
 class Contract:
-    """What a model was trained on, and what its outputs mean.
+    """Description of the data that a model was trained on, and of its outputs.
 
     It is plain data. `fit` fills it, and the model's file contains it. `Predictor` and the command
     line use it to convert a user's files, rows and texts to inputs.
@@ -271,7 +271,7 @@ def _read_fields(record_type: Any, value: Any, where: str) -> Any:
     if not isinstance(value, Mapping):
         raise ValueError(f"{where} is no record")
     hints = typing.get_type_hints(record_type)
-    known = {
+    known_fields = {
         field.name: _read(hints[field.name], value[field.name], f"{where}.{field.name}")
         for field in dataclasses.fields(record_type)
         if field.name in value
@@ -279,8 +279,8 @@ def _read_fields(record_type: Any, value: Any, where: str) -> Any:
     missing = [
         field.name
         for field in dataclasses.fields(record_type)
-        if field.name not in known and field.default is dataclasses.MISSING
+        if field.name not in known_fields and field.default is dataclasses.MISSING
     ]
     if missing:
         raise ValueError(f"{where} has no {missing[0]}")
-    return record_type(**known)
+    return record_type(**known_fields)

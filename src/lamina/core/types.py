@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SupportsArray(Protocol):
-    """What NumPy makes an array of: a table, a tensor of another library, a Variable."""
+    """A value that NumPy converts to an array: a table, a tensor of another library, a Variable."""
 
     def __array__(self, *args: Any, **kwargs: Any) -> "np.ndarray": ...
 

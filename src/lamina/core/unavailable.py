@@ -14,13 +14,13 @@ class NotAvailableError(NotImplementedError):
     """A part of Keras that Lamina does not implement yet."""
 
 
-def unavailable_class(name: str, module: str, instead: str) -> type:
+def unavailable_class(name: str, module: str, alternative: str) -> type:
     """A class that can be imported and used with isinstance, but not instantiated.
 
     Args:
         name: Name of the class.
         module: Its public module, e.g. `"lamina.quantizers"`.
-        instead: A sentence that says what can be used meanwhile.
+        alternative: A sentence that says what can be used meanwhile.
 
     Example:
         >>> Quantizer = unavailable_class("Quantizer", "lamina.quantizers", "Use mixed_bfloat16.")
@@ -35,40 +35,40 @@ def unavailable_class(name: str, module: str, instead: str) -> type:
 
     @filter_traceback
     def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        raise _error(f"{module}.{name}", instead)
+        raise _error(f"{module}.{name}", alternative)
 
     content = {
         "__init__": refuse,
         "__module__": module,
-        "__doc__": f"Not there yet. {instead}",
-        "unavailable": instead,
+        "__doc__": f"Not there yet. {alternative}",
+        "unavailable": alternative,
     }
     return type(name, (), content)
 
 
-def unavailable_function(name: str, module: str, instead: str) -> Any:
+def unavailable_function(name: str, module: str, alternative: str) -> Any:
     """A function that raises when it is called. The arguments are those of `unavailable_class`."""
 
     @filter_traceback
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
-        raise _error(f"{module}.{name}", instead)
+        raise _error(f"{module}.{name}", alternative)
 
     refuse.__name__ = refuse.__qualname__ = name
     refuse.__module__ = module
-    refuse.__doc__ = f"Not there yet. {instead}"
-    refuse.unavailable = instead  # type: ignore[attr-defined]
+    refuse.__doc__ = f"Not there yet. {alternative}"
+    refuse.unavailable = alternative  # type: ignore[attr-defined]
     return refuse
 
 
-def unavailable_names(module: str, names: Sequence[str], instead: str) -> dict[str, Any]:
+def unavailable_names(module: str, names: Sequence[str], alternative: str) -> dict[str, Any]:
     """Several such names at once; one with a capital letter becomes a class."""
     return {
         name: (unavailable_class if name[0].isupper() else unavailable_function)(
-            name, module, instead
+            name, module, alternative
         )
         for name in names
     }
 
 
-def _error(what: str, instead: str) -> NotAvailableError:
-    return NotAvailableError(f"{what} is not there yet.\n  Meanwhile: {instead}")
+def _error(what: str, alternative: str) -> NotAvailableError:
+    return NotAvailableError(f"{what} is not there yet.\n  Meanwhile: {alternative}")

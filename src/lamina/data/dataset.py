@@ -146,8 +146,8 @@ class Dataset:
         """
         parts = datasets[0] if len(datasets) == 1 else datasets
         lengths = [part._length for part in parts]
-        known = None if None in lengths else min(lengths)
-        pairs = Dataset(lambda: zip(*(part._start() for part in parts), strict=False), known)
+        length = None if None in lengths else min(lengths)
+        pairs = Dataset(lambda: zip(*(part._start() for part in parts), strict=False), length)
         pairs.passes_to_replay = max(part.passes_to_replay for part in parts)
         pairs.draws_ahead = any(part.draws_ahead for part in parts)
         return pairs
@@ -290,16 +290,16 @@ class Dataset:
 
         def start() -> Iterator:
             source = iter(self._start())
-            held: list = []
+            items: list = []
             while True:
-                held += itertools.islice(source, reach - len(held))
-                elements = held[::stride]
+                items += itertools.islice(source, reach - len(items))
+                elements = items[::stride]
                 if not elements or (drop_remainder and len(elements) < size):
                     return
                 yield self._then(partial(iter, elements), len(elements))
                 # Skip the elements between two windows.
-                list(itertools.islice(source, max(0, shift - len(held))))
-                del held[:shift]
+                list(itertools.islice(source, max(0, shift - len(items))))
+                del items[:shift]
 
         return self._then(start, None)
 
@@ -345,11 +345,11 @@ class Dataset:
             source = iter(self._start())
             waiting = list(itertools.islice(source, size))
             for element in source:
-                drawn = int(generator.integers(len(waiting)))
-                yield waiting[drawn]
-                waiting[drawn] = element
-            for drawn in generator.permutation(len(waiting)):
-                yield waiting[drawn]
+                index = int(generator.integers(len(waiting)))
+                yield waiting[index]
+                waiting[index] = element
+            for index in generator.permutation(len(waiting)):
+                yield waiting[index]
 
         return self._then(start, self._length)
 
@@ -456,21 +456,21 @@ class Dataset:
                 "  Fix: .cache(), or save arrays with numpy.save and open them with "
                 "numpy.load(path, mmap_mode='r')."
             )
-        kept: list[Any] = []
+        items: list[Any] = []
         complete = False
 
         def start() -> Iterator:
-            nonlocal kept, complete
+            nonlocal items, complete
             if complete:
-                yield from kept
+                yield from items
                 return
-            seen = []
+            new_items = []
             for element in self._start():
-                seen.append(element)
-                if len(seen) == self._length:  # a consumer may stop after this many elements
-                    kept, complete = seen, True
+                new_items.append(element)
+                if len(new_items) == self._length:  # a consumer may stop after this many elements
+                    items, complete = new_items, True
                 yield element
-            kept, complete = seen, True
+            items, complete = new_items, True
 
         cached = self._then(start, self._length)
         cached.passes_to_replay = 1

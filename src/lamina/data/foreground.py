@@ -6,12 +6,13 @@ import numpy as np
 
 from lamina.data.picture_files import Picture, edge_of
 
-# Differences from the ground that are too faint to be meant: of the whole range, and of the noise.
-_FAINTEST, _NOISE = 0.06, 5.0
-# Parts smaller than this share of the largest are specks.
-_SPECK = 0.03
-# Below this share of the full strength it is ground.
-_FLOOR = 0.05
+# Smaller differences from the background are not foreground: as a fraction of the range of values,
+# and as a multiple of the noise.
+_MIN_DIFFERENCE, _MIN_NOISE_RATIO = 0.06, 5.0
+# Parts with fewer pixels than this fraction of the largest are specks.
+_MIN_PART_SIZE = 0.03
+# Below this fraction of the full strength, a pixel is background.
+_MIN_STRENGTH = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,24 @@ def find_ink(picture: Picture) -> Ink | None:
     edges, then a quadratic surface fitted to the pixels near that plane. The foreground is what
     differs from it in any colour.
     """
-    ground = _ground(picture.pixels)
+    ground = _fit_background(picture.pixels)
     difference = picture.pixels - ground
     distance = np.sqrt((difference**2).mean(axis=2))
     noise = _noise(distance)
-    mark = _two_groups(distance)
-    drawn = distance > mark
-    if not drawn.any():
+    threshold = _otsu_threshold(distance)
+    is_foreground = distance > threshold
+    if not is_foreground.any():
         return None
-    full = float(np.percentile(distance[drawn], 80))
-    if full < max(_FAINTEST, _NOISE * noise):
+    full_strength = float(np.percentile(distance[is_foreground], 80))
+    if full_strength < max(_MIN_DIFFERENCE, _MIN_NOISE_RATIO * noise):
         return None
-    drawn = _without_specks(drawn)
-    floor = max(3 * noise, _FLOOR * full)
-    strength = np.clip((distance - floor) / max(full - floor, 1e-6), 0, 1) * _grown(drawn)
+    is_foreground = _remove_specks(is_foreground)
+    floor = max(3 * noise, _MIN_STRENGTH * full_strength)
+    strength = np.clip((distance - floor) / max(full_strength - floor, 1e-6), 0, 1) * _dilate(
+        is_foreground
+    )
     light = np.array([0.299, 0.587, 0.114])
-    return Ink(strength, float((difference[drawn] @ light).mean()) < 0)
+    return Ink(strength, float((difference[is_foreground] @ light).mean()) < 0)
 
 
 def find_shades(picture: Picture) -> Ink | None:
@@ -65,35 +68,39 @@ def find_shades(picture: Picture) -> Ink | None:
     values = 1 - grey if is_dark else grey
     ground = float(np.median(edge_of(values)))
     strength = np.clip((values - ground) / max(1 - ground, 1e-6), 0, 1)
-    drawn = strength > 0.06
-    if not drawn.any():
+    is_foreground = strength > 0.06
+    if not is_foreground.any():
         return None
-    return Ink(strength * _grown(_without_specks(drawn)), is_dark)
+    return Ink(strength * _dilate(_remove_specks(is_foreground)), is_dark)
 
 
-def as_chosen(picture: Picture, is_dark: bool) -> Ink | None:
-    """The dark or the light pixels, if the user has said which of them are the foreground."""
+def take_dark_or_light(picture: Picture, is_dark: bool) -> Ink | None:
+    """The dark or the light pixels as the foreground, if the user has said which it is."""
     values = 1 - picture.grey if is_dark else picture.grey
     values = values - values.min()
-    return Ink(values / values.max(), is_dark) if values.max() > _FAINTEST else None
+    return Ink(values / values.max(), is_dark) if values.max() > _MIN_DIFFERENCE else None
 
 
-def _ground(pixels: np.ndarray) -> np.ndarray:
+def _fit_background(pixels: np.ndarray) -> np.ndarray:
     """The colours of the background at every pixel, `(height, width, 3)`."""
     height, width, _ = pixels.shape
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     plane = np.stack([np.ones_like(x), x, y], axis=2)
     surface = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
-    edge = _robust_fit(edge_of(plane), edge_of(pixels))
-    few = slice(None, None, max(1, max(height, width) // 100))  # are enough for six numbers
-    near = _near(pixels[few, few] - plane[few, few] @ edge)
-    if near.mean() < 0.3:  # little ground is seen: a curved surface would follow the ink
-        return plane @ edge
-    bent = _robust_fit(surface[few, few][near], pixels[few, few][near])
-    return surface @ bent
+    plane_fit = _robust_fit(edge_of(plane), edge_of(pixels))
+    every_few = slice(
+        None, None, max(1, max(height, width) // 100)
+    )  # enough to fit six coefficients
+    is_near = _is_near(pixels[every_few, every_few] - plane[every_few, every_few] @ plane_fit)
+    if is_near.mean() < 0.3:  # with so little background, a curved surface would follow the ink
+        return plane @ plane_fit
+    surface_fit = _robust_fit(
+        surface[every_few, every_few][is_near], pixels[every_few, every_few][is_near]
+    )
+    return surface @ surface_fit
 
 
-def _near(difference: np.ndarray) -> np.ndarray:
+def _is_near(difference: np.ndarray) -> np.ndarray:
     distance = np.sqrt((difference**2).mean(axis=-1))
     return distance < max(0.04, 3 * _noise(distance))
 
@@ -106,50 +113,52 @@ def _noise(distance: np.ndarray) -> float:
     return 2 * float(np.percentile(distance, 25))
 
 
-def _robust_fit(at: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """Coefficients that fit most points; those far off, ink mostly, lose their weight."""
-    weight = np.ones(len(at))
-    # The median first: where ink covers an edge, least squares would begin between the two.
-    off = np.abs(colours - np.median(colours, axis=0)).mean(axis=1)
+def _robust_fit(points: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Coefficients that fit most points; points far off, mostly ink, get a low weight."""
+    weight = np.ones(len(points))
+    # The median first: if ink covers an edge, least squares would begin between ink and background.
+    residual = np.abs(colours - np.median(colours, axis=0)).mean(axis=1)
     for _ in range(8):
-        weight = 1 / (1 + (off / max(2 * float(np.median(off)), 0.01)) ** 2)
-        weighted = at.T * weight
-        coefficients = np.linalg.lstsq(weighted @ at, weighted @ colours, rcond=None)[0]
-        off = np.abs(colours - at @ coefficients).mean(axis=1)
+        weight = 1 / (1 + (residual / max(2 * float(np.median(residual)), 0.01)) ** 2)
+        weighted = points.T * weight
+        coefficients = np.linalg.lstsq(weighted @ points, weighted @ colours, rcond=None)[0]
+        residual = np.abs(colours - points @ coefficients).mean(axis=1)
     return coefficients
 
 
-def _two_groups(values: np.ndarray) -> float:
-    """The threshold between two groups with the least variance within them (Otsu, 1979)."""
+def _otsu_threshold(values: np.ndarray) -> float:
+    """The threshold that splits values into two groups of least variance (Otsu, 1979)."""
     counts, edges = np.histogram(values, bins=256)
-    middles = (edges[1:] + edges[:-1]) / 2
-    below = counts.cumsum()
-    above = counts.sum() - below
+    bin_centres = (edges[1:] + edges[:-1]) / 2
+    count_below = counts.cumsum()
+    count_above = counts.sum() - count_below
     with np.errstate(invalid="ignore", divide="ignore"):
-        low = (counts * middles).cumsum() / below
-        high = ((counts * middles).sum() - (counts * middles).cumsum()) / above
-        between = np.nan_to_num(below * above * (high - low) ** 2)
-    return float(edges[1:][between.argmax()])
+        mean_below = (counts * bin_centres).cumsum() / count_below
+        mean_above = ((counts * bin_centres).sum() - (counts * bin_centres).cumsum()) / count_above
+        variance_between = np.nan_to_num(count_below * count_above * (mean_above - mean_below) ** 2)
+    return float(edges[1:][variance_between.argmax()])
 
 
-def _without_specks(drawn: np.ndarray) -> np.ndarray:
+def _remove_specks(mask: np.ndarray) -> np.ndarray:
     """The connected parts that belong to the drawing, without specks and shadows at the edges."""
     from scipy import ndimage  # type: ignore[import-untyped]
 
-    labels, count = ndimage.label(drawn, structure=np.ones((3, 3)))
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
     at_edge = np.zeros(count + 1, dtype=bool)
     at_edge[edge_of(labels)] = True
-    inside = np.where(at_edge, 0, sizes)
+    inner_sizes = np.where(at_edge, 0, sizes)
     # If the drawing itself touches the edge, no part inside has its size.
-    if inside.max() > 0.1 * sizes.max():
-        sizes = inside
-    return (sizes >= max(2, _SPECK * sizes.max()))[labels] & drawn if sizes.max() > 1 else drawn
+    if inner_sizes.max() > 0.1 * sizes.max():
+        sizes = inner_sizes
+    return (
+        (sizes >= max(2, _MIN_PART_SIZE * sizes.max()))[labels] & mask if sizes.max() > 1 else mask
+    )
 
 
-def _grown(drawn: np.ndarray) -> np.ndarray:
-    """Dilated by the soft edges of the strokes, which are wide in enlarged pictures."""
+def _dilate(mask: np.ndarray) -> np.ndarray:
+    """The mask dilated, to include the soft edges of strokes, wide in enlarged pictures."""
     from scipy import ndimage
 
-    return ndimage.binary_dilation(drawn, iterations=max(2, max(drawn.shape) // 20))
+    return ndimage.binary_dilation(mask, iterations=max(2, max(mask.shape) // 20))

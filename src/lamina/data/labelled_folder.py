@@ -103,9 +103,9 @@ class LabelledFolder:
         folders = self._subfolders() if self._inferred else [""]
         paths, labels = [], []
         for label, folder in enumerate(folders):
-            inside = self._files_in(os.path.join(self.directory, folder))
-            paths += inside
-            labels += [label] * len(inside)
+            class_files = self._files_in(os.path.join(self.directory, folder))
+            paths += class_files
+            labels += [label] * len(class_files)
         class_names: list[str] | None = folders
         if self._unlabelled:
             class_names = None
@@ -126,15 +126,17 @@ class LabelledFolder:
         return _Files(paths, targets, class_names)
 
     def _part(self, files: "_Files", subset: str | None) -> "_Files":
-        kept = int((self.validation_split or 0) * len(files.paths))
-        if kept == 0:
+        validation_count = int((self.validation_split or 0) * len(files.paths))
+        if validation_count == 0:
             raise ValueError(
                 f"validation_split={self.validation_split} of {len(files.paths)} files leaves none "
                 "to validate on.\n  Fix: a larger fraction, or more files."
             )
-        used = len(files.paths) - kept
+        used = len(files.paths) - validation_count
         if self.verbose:
-            count, purpose = (used, "training") if subset == "training" else (kept, "validation")
+            count, purpose = (
+                (used, "training") if subset == "training" else (validation_count, "validation")
+            )
             print(f"Using {count} files for {purpose}.")
         where = slice(None, used) if subset == "training" else slice(used, None)
         labels = None if files.labels is None else files.labels[where]
@@ -159,10 +161,14 @@ class LabelledFolder:
     def _files_in(self, folder: str) -> list[str]:
         paths = []
         for path, _, names in sorted(os.walk(folder, followlinks=self.follow_links)):
-            wanted = [name for name in sorted(names) if name.lower().endswith(self.formats)]
-            inside = os.path.relpath(path, self.directory)
-            start = self.directory if inside == "." else os.path.join(self.directory, inside)
-            paths += [os.path.join(start, name) for name in wanted]
+            file_names = [name for name in sorted(names) if name.lower().endswith(self.formats)]
+            relative_folder = os.path.relpath(path, self.directory)
+            start = (
+                self.directory
+                if relative_folder == "."
+                else os.path.join(self.directory, relative_folder)
+            )
+            paths += [os.path.join(start, name) for name in file_names]
         return paths
 
     def _given_labels(self, files: int) -> list[int]:

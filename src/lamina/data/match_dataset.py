@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.data.foreground import Ink, as_chosen, find_ink, find_shades
+from lamina.data.foreground import Ink, find_ink, find_shades, take_dark_or_light
 from lamina.data.picture_files import Picture, edge_of, read_picture
 from lamina.datasets.image_form import ImageForm
 from lamina.datasets.named import NAMES
@@ -19,7 +19,7 @@ _MAX_SIDE = 512
 
 
 @dataclass(frozen=True)
-class Preprocessed:
+class PreparedPicture:
     """A picture converted to an image of a data set.
 
     Args:
@@ -61,7 +61,7 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If a file is no picture, or is blank.
+        ValueError: If a file is not a picture, or is blank.
 
     Example:
         >>> import tempfile
@@ -78,36 +78,37 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
     largest = 16 if name == "digits" else 255
     images = []
     for path in paths:
-        made = prepare(read_picture(path, _MAX_SIDE), form)
-        if made.is_blank:
-            if made.is_uneven:
+        prepared = prepare(read_picture(path, _MAX_SIDE), form)
+        if prepared.is_blank:
+            if prepared.is_uneven:
                 raise ValueError(
                     f"{path} shows no drawing on an even ground: nothing stands out, as in noise."
                 )
             raise ValueError(f"{path} is blank: nothing is drawn on it.")
-        images.append(made.image)
+        images.append(prepared.image)
     shape = (len(images), form.height, form.width)
     return largest * np.asarray(images, dtype="float32").reshape(shape)
 
 
-def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> Preprocessed:
+def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> PreparedPicture:
     """Convert a picture to an image of a data set.
 
     Args:
         picture: The picture.
         form: Format of the images of the data set.
-        is_dark: Whether the foreground is darker than the background; None to find out.
+        is_dark: Whether the foreground is darker than the background; None to decide by the
+            picture.
     """
     if is_dark is None and has_form(picture, form):
         return Preprocessed(picture.grey, inverted=False, is_blank=False)
     if is_dark is not None:
-        ink = as_chosen(picture, is_dark)
+        ink = take_dark_or_light(picture, is_dark)
     else:
         ink = find_ink(picture) if form.strokes else find_shades(picture)
     if ink is None or not (ink.strength > 0.25).any():
         empty = np.zeros((form.height, form.width), dtype="float32")
-        return Preprocessed(empty, bool(is_dark), is_blank=True, is_uneven=picture.is_uneven)
-    return Preprocessed(_placed(ink, form), ink.is_dark, is_blank=False)
+        return PreparedPicture(empty, bool(is_dark), is_blank=True, is_uneven=picture.is_uneven)
+    return PreparedPicture(_scale_and_centre(ink, form), ink.is_dark, is_blank=False)
 
 
 def has_form(picture: Picture, form: ImageForm) -> bool:
@@ -119,31 +120,35 @@ def has_form(picture: Picture, form: ImageForm) -> bool:
         return bool(np.median(edge_of(image)) < 0.25)
     ink_positions = np.argwhere(image > 0.1)
     sides = ink_positions.max(axis=0) - ink_positions.min(axis=0) + 1
-    off = np.abs(_centre(image) - np.array(image.shape) / 2 - 0.5).max()
-    return bool(edge_of(image).max() < 0.1 and sides.max() <= form.longest + 1 and off < 1.5)
+    offset = np.abs(_centre(image) - np.array(image.shape) / 2 - 0.5).max()
+    return bool(edge_of(image).max() < 0.1 and sides.max() <= form.longest + 1 and offset < 1.5)
 
 
-def _placed(ink: Ink, form: ImageForm) -> np.ndarray:
+def _scale_and_centre(ink: Ink, form: ImageForm) -> np.ndarray:
     """The foreground scaled and centred as in the data set, with subpixel accuracy."""
     from PIL import Image
 
     rows, columns = ink.box()
-    cut = ink.strength[rows, columns]
-    sides = np.array(cut.shape)
-    scale = max(sides) / form.longest  # pixels of the picture in one of the image
-    middle = _centre(cut) if form.centred_by == "mass" else sides / 2
+    foreground = ink.strength[rows, columns]
+    sides = np.array(foreground.shape)
+    scale = max(sides) / form.longest  # pixels of the picture per pixel of the image
+    centre = _centre(foreground) if form.centred_by == "mass" else sides / 2
     # MNIST has the centre of mass in the middle of pixel 14 of 28.
-    aim = np.array([form.height, form.width]) / 2 + (0.5 if form.centred_by == "mass" else 0)
-    corner = aim * scale - middle  # of what is cut out, in the image, in pixels of the picture
+    target_centre = np.array([form.height, form.width]) / 2 + (
+        0.5 if form.centred_by == "mass" else 0
+    )
+    corner = (
+        target_centre * scale - centre
+    )  # of the foreground within the image, in pixels of the picture
     scaled_size = np.array([form.height, form.width]) * scale
-    # All of it stays inside, even if its centre of mass is far from its middle.
+    # The whole foreground stays inside, even if its centre of mass is far from its middle.
     corner = np.clip(corner, 0, np.maximum(scaled_size - sides, 0))
     margin = np.ceil(scaled_size).astype(int) + 1
-    page = np.pad(cut, [(n, n) for n in margin]).astype("float32")
+    padded = np.pad(foreground, [(n, n) for n in margin]).astype("float32")
     top, left = margin - corner
     filter = Image.Resampling.BOX if scale > 2 else Image.Resampling.BICUBIC
     image = np.asarray(
-        Image.fromarray(page).resize(
+        Image.fromarray(padded).resize(
             (form.width, form.height),
             filter,
             box=(left, top, left + scaled_size[1], top + scaled_size[0]),

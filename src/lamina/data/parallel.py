@@ -10,16 +10,16 @@ AUTOTUNE = -1  # as in `tf.data.AUTOTUNE`: Lamina chooses the number
 _AT_MOST = 8
 
 
-def number_of_workers(wanted: int | None) -> int:
+def number_of_workers(requested: int | None) -> int:
     """The number of threads for `num_parallel_calls`.
 
     Example:
         >>> number_of_workers(None), number_of_workers(3)
         (1, 3)
     """
-    if wanted is None:
+    if requested is None:
         return 1
-    return min(_AT_MOST, os.cpu_count() or 1) if wanted == AUTOTUNE else max(1, int(wanted))
+    return min(_AT_MOST, os.cpu_count() or 1) if requested == AUTOTUNE else max(1, int(requested))
 
 
 def mapped(function: Callable, items: Iterable, workers: int) -> Iterator:

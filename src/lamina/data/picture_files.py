@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.core.user_data.paths import refuse_endless
 
-# The largest values that files with more than 8 bits are found to use.
+# Usual maxima of files with more than 8 bits per pixel.
 _FULL_SCALES = (1, 255, 1023, 4095, 16_383, 65_535)
 
 
@@ -20,7 +20,7 @@ class Picture:
     Args:
         pixels: Values from 0 (dark) to 1 (light), `(height, width, 3)`.
         is_grey: Whether the file has no colours.
-        note: What was unusual about the file and how it was handled, as text; or None.
+        note: A remark on what was unusual about the file and how it was handled; or None.
     """
 
     pixels: np.ndarray
@@ -55,7 +55,7 @@ def read_picture(path: str | os.PathLike, largest: int | None = None) -> Picture
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file is no picture or is damaged; the message has its path.
+        ValueError: If the file is not a picture or is damaged; the message has its path.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -68,7 +68,7 @@ def read_picture(path: str | os.PathLike, largest: int | None = None) -> Picture
             file.load()
             image = ImageOps.exif_transpose(file) or file
     except UnidentifiedImageError:
-        raise ValueError(_no_picture(path)) from None
+        raise ValueError(_not_a_picture_message(path)) from None
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no file {str(path)!r}.") from None
     except PermissionError:
@@ -91,17 +91,17 @@ def picture_of(image: Any, largest: int | None = None) -> Picture:
     from PIL import Image
 
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        values, note = _deep(np.asarray(image, dtype="float64"))
+        values, note = _scale_deep_grey(np.asarray(image, dtype="float64"))
         image = Image.fromarray(values.astype("float32"))
-        image = _smaller(image, largest)
+        image = _reduce(image, largest)
         grey = np.clip(np.asarray(image), 0, 1)
         return Picture(np.repeat(grey[..., None], 3, axis=2), True, note)
     is_grey = image.mode in ("1", "L", "LA", "La")
-    colours = np.asarray(_smaller(_on_paper(image), largest), dtype="float32") / 255
+    colours = np.asarray(_reduce(_on_opaque_background(image), largest), dtype="float32") / 255
     return Picture(colours, is_grey or bool((colours == colours[..., :1]).all()))
 
 
-def _no_picture(path: Path) -> str:
+def _not_a_picture_message(path: Path) -> str:
     if path.suffix in (".keras", ".h5", ".hdf5"):
         return f"{path} is a model, not a picture. The model comes first, then the pictures."
     if path.suffix in (".csv", ".tsv", ".parquet", ".xlsx", ".json", ".txt"):
@@ -111,8 +111,8 @@ def _no_picture(path: Path) -> str:
     return f"{path} is no image, or of a kind that Pillow cannot read."
 
 
-def _deep(values: np.ndarray) -> tuple[np.ndarray, str]:
-    """Grey values of more than 8 bits as 0 to 1, and a note on how."""
+def _scale_deep_grey(values: np.ndarray) -> tuple[np.ndarray, str]:
+    """Grey values of more than 8 bits scaled to 0 to 1, and a note about the scale."""
     values = np.nan_to_num(values, posinf=0, neginf=0)
     low, high = float(values.min()), float(values.max())
     if low < 0:
@@ -126,7 +126,7 @@ def _deep(values: np.ndarray) -> tuple[np.ndarray, str]:
     )
 
 
-def _smaller(image: Any, largest: int | None) -> Any:
+def _reduce(image: Any, largest: int | None) -> Any:
     """The image, reduced by averaging until no side is longer than `largest`."""
     from PIL import Image
 
@@ -137,7 +137,7 @@ def _smaller(image: Any, largest: int | None) -> Any:
     return image.resize(size, Image.Resampling.BOX)
 
 
-def _on_paper(image: Any) -> Any:
+def _on_opaque_background(image: Any) -> Any:
     """The image in RGB; if it is transparent, on a background with good contrast."""
     from PIL import Image
 
@@ -148,12 +148,12 @@ def _on_paper(image: Any) -> Any:
     border = edge_of(pixels)
     opaque = border[border[:, 3] > 127]
     if len(opaque) > len(border) / 2:  # a page with a few holes
-        ground = np.median(opaque[:, :3], axis=0)
+        colour = np.median(opaque[:, :3], axis=0)
     else:
         visible = pixels[pixels[..., 3] > 127][:, :3]
-        ground = np.full(3, 0 if len(visible) and visible.mean() > 127 else 255)
-    paper = Image.new("RGBA", image.size, (*(int(c) for c in ground), 255))
-    return Image.alpha_composite(paper, image).convert("RGB")
+        colour = np.full(3, 0 if len(visible) and visible.mean() > 127 else 255)
+    background = Image.new("RGBA", image.size, (*(int(c) for c in colour), 255))
+    return Image.alpha_composite(background, image).convert("RGB")
 
 
 def edge_of(image: np.ndarray) -> np.ndarray:

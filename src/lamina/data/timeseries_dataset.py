@@ -76,7 +76,7 @@ def timeseries_dataset_from_array(
             f"{len(data)} steps" + ("." if targets is None else f" with {len(targets)} targets.")
         )
     starts = np.arange(0, count, sequence_stride)
-    inside = np.arange(sequence_length) * sampling_rate
+    offsets = np.arange(sequence_length) * sampling_rate
     size = 1 if batch_size is None else batch_size
     seed = make_default_seed() if seed is None else seed
     passes = iter(range(2**62))
@@ -86,9 +86,9 @@ def timeseries_dataset_from_array(
         if shuffle:
             order = np.random.default_rng([seed, next(passes)]).permutation(starts)
         for first in range(0, len(order), size):
-            chosen = order[first : first + size]
-            windows = data[chosen[:, None] + inside]
-            yield windows if targets is None else (windows, targets[chosen])
+            starts_of_batch = order[first : first + size]
+            windows = data[starts_of_batch[:, None] + offsets]
+            yield windows if targets is None else (windows, targets[starts_of_batch])
 
     dataset = Dataset(batches, -(-len(starts) // size))
     if batch_size is None:

@@ -42,7 +42,7 @@ class Container:
 
     @property
     def label(self) -> str:
-        """What to call it in a message: the file, or the folder of several."""
+        """Its name in messages: the file, or the folder of several files."""
         if len(self.files) == 1:
             return str(self.files[0])
         return f"the files in {self.files[0].parent}"

@@ -42,9 +42,9 @@ def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
     order = np.random.RandomState(0).permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")]
     # Evenly spaced positions in the list sorted by class give a stratified split.
-    places = np.arange(TEST_SAMPLES) * len(labels) // TEST_SAMPLES
+    test_indices = np.arange(TEST_SAMPLES) * len(labels) // TEST_SAMPLES
     in_test = np.zeros(len(labels), dtype=bool)
-    in_test[by_class[places]] = True
+    in_test[by_class[test_indices]] = True
     train, test = order[~in_test[order]], order[in_test[order]]
     return (images[train], labels[train]), (images[test], labels[test])
 

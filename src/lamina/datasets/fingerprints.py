@@ -33,21 +33,21 @@ def digest(array: np.ndarray) -> str:
 
 def difference(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Expected]) -> str | None:
     """The first way in which arrays differ from what they must be, in words; None if in none."""
-    for name, wanted in expected.items():
+    for name, expected_value in expected.items():
         if name not in arrays:
             return f"{name} is missing; found {', '.join(arrays) or 'nothing'}"
         array = arrays[name]
-        if array.shape != wanted.shape or array.dtype != wanted.dtype:
+        if array.shape != expected_value.shape or array.dtype != expected_value.dtype:
             return (
                 f"{name} is {array.dtype} of shape {array.shape}, "
-                f"expected {wanted.dtype} of shape {wanted.shape}"
+                f"expected {expected_value.dtype} of shape {expected_value.shape}"
             )
     # Digests last: they cost a pass over all bytes.
-    for name, wanted in expected.items():
+    for name, expected_value in expected.items():
         actual = digest(arrays[name])
-        if actual != wanted.digest:
+        if actual != expected_value.digest:
             return (
                 f"{name} holds other values (SHA-256 {actual[:12]}…, expected "
-                f"{wanted.digest[:12]}…)"
+                f"{expected_value.digest[:12]}…)"
             )
     return None

@@ -11,7 +11,7 @@ class ImageForm:
         height: Height of an image in pixels.
         width: Width of an image in pixels.
         longest: The longer side of the object in pixels.
-        centred_by: What is in the middle of the image: `"mass"`, the centre of mass of the object,
+        centred_by: Point in the middle of the image: `"mass"`, the centre of mass of the object,
             or `"box"`, the middle of its bounding box.
         strokes: Whether the objects are pen strokes, without shades.
     """

@@ -69,9 +69,9 @@ def load_data(
     texts, labels = [], []
     for part in ("train", "test"):
         x, y = mixed(generator, arrays[f"x_{part}"], arrays[f"y_{part}"])
-        kept, kept_labels = words.short_enough(words.numbered(x), y)
-        texts.append(kept)
-        labels.append(kept_labels)
+        short_texts, short_labels = words.short_enough(words.numbered(x), y)
+        texts.append(short_texts)
+        labels.append(short_labels)
     last = last_number(*texts)
     x_train, x_test = (words.frequent(part, last) for part in texts)
     return (x_train, labels[0]), (x_test, labels[1])

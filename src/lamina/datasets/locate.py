@@ -27,7 +27,7 @@ class Mirror:
     Args:
         address: With a slash at the end.
         files: Their names.
-        checksum: Of the file, where it is one and was published with a checksum.
+        checksum: Checksum of the file, if it is one file that was published with a checksum.
     """
 
     address: str
@@ -76,10 +76,10 @@ def load(source: Source, path: str | os.PathLike | None = None) -> dict[str, Any
     """
     file_name = None
     if path is not None:
-        given = Path(path).expanduser()
-        if given.is_absolute() or given.parent != Path("."):
-            return _load_named_file(source, given)
-        file_name = given.name
+        given_path = Path(path).expanduser()
+        if given_path.is_absolute() or given_path.parent != Path("."):
+            return _load_named_file(source, given_path)
+        file_name = given_path.name
     from_folder = _load_from_chosen_folder(source, file_name)
     if from_folder is not None:
         return from_folder

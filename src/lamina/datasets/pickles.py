@@ -28,8 +28,8 @@ def read_pickle(contents: bytes) -> Any:
     except _RefusedError:
         raise
     except Exception as error:  # damaged bytes fail in as many ways as there are bytes
-        said = readable(str(error))[:200] or type(error).__name__
-        raise ValueError(f"it is not a pickle, or a damaged one ({said})") from None
+        reason = readable(str(error))[:200] or type(error).__name__
+        raise ValueError(f"it is not a pickle, or a damaged one ({reason})") from None
 
 
 class _RefusedError(ValueError):
@@ -51,8 +51,8 @@ def read_npy(contents: bytes, pickled: bool = True) -> np.ndarray:
     except ValueError:
         raise
     except Exception as error:  # NumPy reads the head as Python's own syntax
-        said = readable(str(error))[:200] or type(error).__name__
-        raise ValueError(f"it is not an array of NumPy, or a damaged one ({said})") from None
+        reason = readable(str(error))[:200] or type(error).__name__
+        raise ValueError(f"it is not an array of NumPy, or a damaged one ({reason})") from None
 
 
 def _array_in(contents: bytes, pickled: bool) -> np.ndarray:
@@ -135,8 +135,10 @@ _KNOWN = {
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _KNOWN:
-            wanted = readable(f"{module}.{name}")[:200]
-            raise _RefusedError(f"it asks for {wanted}, which no data set needs; it was not run")
+            class_name = readable(f"{module}.{name}")[:200]
+            raise _RefusedError(
+                f"it asks for {class_name}, which no data set needs; it was not run"
+            )
         return _KNOWN[module, name]
 
 
@@ -144,7 +146,7 @@ def _plain(value: Any, known: dict[int, Any]) -> Any:
     """A value with real arrays in it.
 
     Args:
-        value: What the reader gave.
+        value: Result of the reader.
         known: Results for earlier values, by id. A small pickle may contain the same list so often
             that it could not be copied each time.
     """

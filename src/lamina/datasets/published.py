@@ -50,10 +50,10 @@ class Archive:
         title: As people write it.
         address: Where the archive is, with a slash at the end.
         file: The archive's name.
-        checksum: Of the archive.
-        folder: Of the files inside.
+        checksum: Checksum of the archive.
+        folder: Folder of the files inside.
         members: The checksum of every file in it that is needed.
-        keras_name: What Keras calls it in its cache.
+        keras_name: Its name in Keras's cache.
     """
 
     name: str

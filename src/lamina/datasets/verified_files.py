@@ -25,13 +25,13 @@ def is_remembered(container: Container, expected: Mapping[str, Expected]) -> boo
 def remember(container: Container, expected: Mapping[str, Expected]) -> None:
     """Record that these files were verified; without a writable cache, do nothing."""
     with contextlib.suppress(OSError):
-        known = _read()
-        known[_key(container)] = _record(container, expected)
+        fingerprints = _read()
+        fingerprints[_key(container)] = _record(container, expected)
         path = _path()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".json")
         with open(handle, "w", encoding="utf-8") as file:
-            json.dump(known, file, indent=1)
+            json.dump(fingerprints, file, indent=1)
         os.replace(temporary, path)
 
 
@@ -41,10 +41,10 @@ def _path() -> Path:
 
 def _read() -> dict:
     try:
-        known = json.loads(_path().read_text(encoding="utf-8"))
+        fingerprints = json.loads(_path().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return fingerprints if isinstance(fingerprints, dict) else {}
 
 
 def _key(container: Container) -> str:

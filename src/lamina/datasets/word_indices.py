@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Words:
-    """How to number the words of texts in which number 1 is the most frequent one.
+    """Settings of the numbers of words, in which number 1 is the most frequent word.
 
     Args:
         num_words: Numbers from this one on become `oov_char`; for None only the last number that
@@ -39,14 +39,14 @@ class Words:
         """The texts below `maxlen`, and their labels."""
         if not self.maxlen:
             return texts, labels
-        kept = [i for i, text in enumerate(texts) if len(text) < self.maxlen]
-        if not kept:
+        indices = [i for i, text in enumerate(texts) if len(text) < self.maxlen]
+        if not indices:
             shortest = min(map(len, texts), default=0)
             raise ValueError(
                 f"maxlen={self.maxlen} leaves no text: the shortest has {shortest} words.\n"
                 f"  Fix: maxlen={shortest + 1} or more."
             )
-        return [texts[i] for i in kept], labels[kept]
+        return [texts[i] for i in indices], labels[indices]
 
     def frequent(self, texts: list[list[int]], last: int) -> np.ndarray:
         """The texts with rare and skipped words left out, as an array of lists."""

@@ -232,9 +232,9 @@ def strengths(confusion: np.ndarray) -> np.ndarray:
     Args:
         confusion: Counts, `(true class, predicted class)`.
     """
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    fractions = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     is_diagonal = np.eye(len(confusion), dtype=bool)
-    return np.where(is_diagonal, 0.8 * shares, np.sqrt(shares))
+    return np.where(is_diagonal, 0.8 * fractions, np.sqrt(fractions))
 
 
 def thumbnail(image: np.ndarray, top: float) -> str:

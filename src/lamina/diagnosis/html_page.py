@@ -147,19 +147,19 @@ class _SampleRenderer:
         train = outcome.train_data
         self.train = None if train is None else samples.as_images(train[0])
 
-    def test_sample(self, place: int, truth: str, said: str = "") -> ShownSample:
-        return self._shown(self.test, self.outcome.test_data[0], place, truth, said)
+    def test_sample(self, index: int, truth: str, said: str = "") -> ShownSample:
+        return self._shown(self.test, self.outcome.test_data[0], index, truth, said)
 
-    def train_sample(self, place: int, truth: str) -> ShownSample:
+    def train_sample(self, index: int, truth: str) -> ShownSample:
         assert self.outcome.train_data is not None
-        return self._shown(self.train, self.outcome.train_data[0], place, truth)
+        return self._shown(self.train, self.outcome.train_data[0], index, truth)
 
     def _shown(
-        self, images: np.ndarray | None, x: Any, place: int, truth: str, said: str = ""
+        self, images: np.ndarray | None, x: Any, index: int, truth: str, said: str = ""
     ) -> ShownSample:
         if images is None:
-            return ShownSample("", samples.as_text(x, place), truth, said)
-        image = np.asarray(images[place], dtype="float64")
+            return ShownSample("", samples.as_text(x, index), truth, said)
+        image = np.asarray(images[index], dtype="float64")
         # One scale for all images, from the first few; otherwise a dim image would look bright.
         first_images = np.asarray(images[:64], dtype="float64")
         low = min(0.0, float(first_images.min()))
@@ -174,8 +174,8 @@ def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
     if outcome.kind == "classes":
         accuracy, count = outcome.test["accuracy"], len(outcome.y_true)
         low, high = wilson(accuracy, count)
-        between = f"between {percent(low)} and {percent(high)}"
-        tiles.append(("Test accuracy", percent(accuracy), between))
+        interval = f"between {percent(low)} and {percent(high)}"
+        tiles.append(("Test accuracy", percent(accuracy), interval))
         if outcome.train is not None:
             measured_on = f"after training, on {outcome.train_measured:,} {outcome.noun}"
             tiles.append(("Training accuracy", percent(outcome.train["accuracy"]), measured_on))
@@ -229,17 +229,21 @@ def _matrix(outcome: Outcome, renderer: _SampleRenderer) -> tuple[list[list[Cell
             continue
         # The mistakes with the highest probability, and the correct ones with the lowest.
         sign = 1 if row == column else -1
-        chosen = indices[np.argsort(sign * certainty[indices], kind="stable")][:_MAX_IN_A_CELL]
-        samples_left -= len(chosen)
+        shown_indices = indices[np.argsort(sign * certainty[indices], kind="stable")][
+            :_MAX_IN_A_CELL
+        ]
+        samples_left -= len(shown_indices)
         name = f"cell-{row}-{column}"
         panel_names[row, column] = name
-        shown = [renderer.test_sample(int(i), percent(float(certainty[i]))) for i in chosen]
+        shown_samples = [
+            renderer.test_sample(int(i), percent(float(certainty[i]))) for i in shown_indices
+        ]
         title = (
             f"{names[row]}, recognised; the least sure first"
             if row == column
             else f"{names[row]} taken for {names[column]}"
         )
-        panels.append(Panel(name, title, shown, len(indices) - len(chosen)))
+        panels.append(Panel(name, title, shown_samples, len(indices) - len(shown_indices)))
     cells = [
         [
             Cell(int(n), float(s), row == column, panel_names.get((row, column), ""))
@@ -278,9 +282,9 @@ def _mistakes(outcome: Outcome, renderer: _SampleRenderer, count: int = 24) -> l
         row = outcome.probabilities[number]
         # No line break between number and percent sign.
         certainty = percent(float(row.max())).replace(" ", "\N{NO-BREAK SPACE}")
-        said = f"{names[row.argmax()]}, {certainty}"
+        prediction = f"{names[row.argmax()]}, {certainty}"
         panels.append(
-            renderer.test_sample(int(number), f"is {names[outcome.y_true[number]]}", said)
+            renderer.test_sample(int(number), f"is {names[outcome.y_true[number]]}", prediction)
         )
     return panels
 
@@ -301,8 +305,9 @@ def _counts(outcome: Outcome) -> str:
 def _confusions(outcome: Outcome) -> list[str]:
     names = outcome.class_names
     return [
-        f"{names[true]} taken for {names[said]}: {count:,} of {outcome.confusion[true].sum():,}"
-        for true, said, count in most_confused(outcome.confusion, 5)
+        f"{names[true]} taken for {names[predicted]}: {count:,} of "
+        f"{outcome.confusion[true].sum():,}"
+        for true, predicted, count in most_confused(outcome.confusion, 5)
     ]
 
 

@@ -82,9 +82,9 @@ class Outcome:
         if self.kind == "numbers":
             return judge_numbers(self.y_true, self.probabilities, self.noun)
         if self.kind == "other":
-            shown = ", ".join(f"{name} {value:.4g}" for name, value in self.test.items())
+            results = ", ".join(f"{name} {value:.4g}" for name, value in self.test.items())
             count = f"{samples.count_samples(self.test_data[0]):,}"
-            return Verdict("measured", f"On {count} {self.noun} it has never seen: {shown}.")
+            return Verdict("measured", f"On {count} {self.noun} it has never seen: {results}.")
         if self.train is None:
             return judge_classes(self.test["accuracy"], len(self.y_true), self.noun)
         counts = np.bincount(self.y_true)
@@ -226,8 +226,8 @@ def _predicted_samples(predictions: Any, x: Any, y: Any) -> tuple[Any, Any]:
     """The samples that were predicted; `config.set_max_steps_per_epoch` may have left some out."""
     if isinstance(predictions, (list, tuple, dict)) or len(predictions) == samples.count_samples(x):
         return x, y
-    places = np.arange(len(predictions))
-    return samples.samples_at(x, places), samples.samples_at(y, places)
+    indices = np.arange(len(predictions))
+    return samples.samples_at(x, indices), samples.samples_at(y, indices)
 
 
 def _output_count(predictions: Any) -> int:

@@ -77,16 +77,16 @@ def as_images(x: Any) -> np.ndarray | None:
     return None
 
 
-def as_text(x: Any, place: int, max_length: int = 120) -> str:
+def as_text(x: Any, index: int, max_length: int = 120) -> str:
     """One sample in a line of text."""
     if is_table(x):
         x = {str(name): x[name].to_numpy() for name in x.columns}
     if isinstance(x, dict):
-        text = ", ".join(f"{name} {_value(np.asarray(part)[place])}" for name, part in x.items())
+        text = ", ".join(f"{name} {_value(np.asarray(part)[index])}" for name, part in x.items())
     elif isinstance(x, (tuple, list)) and x and hasattr(x[0], "shape"):
-        text = "; ".join(_value(np.asarray(part)[place]) for part in x)
+        text = "; ".join(_value(np.asarray(part)[index]) for part in x)
     else:
-        text = _value(rows_at(x, place))
+        text = _value(rows_at(x, index))
     return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 

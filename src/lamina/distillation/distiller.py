@@ -39,7 +39,7 @@ class Distiller(Model):
         distillation_losses: A `DistillationLoss`, or a list of them.
         distillation_loss_weights: Factor for each of them; 1 if None.
         student_loss_weight: `w`, the fraction (0 to 1) that the labels count.
-        name: Of the model.
+        name: Name of the model.
         **kwargs: See `Model`.
 
     Raises:
@@ -191,12 +191,16 @@ class Distiller(Model):
         """
         if y_pred is None:
             y_pred = self(x, training=training)
-        own = self.student_loss_weight
-        student_loss: Any = self._loss_on_labels(y, y_pred) if own > 0 and y is not None else 0.0
-        distillation_loss: Any = self._loss_on_teacher(x, y_pred, training) if own < 1 else 0.0
-        total = own * student_loss + (1 - own) * distillation_loss
-        for added in self.losses:  # of the student's layers
-            total += jnp.sum(added)
+        student_weight = self.student_loss_weight
+        student_loss: Any = (
+            self._loss_on_labels(y, y_pred) if student_weight > 0 and y is not None else 0.0
+        )
+        distillation_loss: Any = (
+            self._loss_on_teacher(x, y_pred, training) if student_weight < 1 else 0.0
+        )
+        total = student_weight * student_loss + (1 - student_weight) * distillation_loss
+        for layer_loss in self.losses:  # of the student's layers
+            total += jnp.sum(layer_loss)
         self.student_loss_tracker.update_state(student_loss)
         self.distillation_loss_tracker.update_state(distillation_loss)
         self.total_loss_tracker.update_state(total)
@@ -223,9 +227,9 @@ class Distiller(Model):
         pairs = zip(self.distillation_losses, self.distillation_loss_weights, strict=True)
         for loss, weight in pairs:
             taught = teacher[getattr(loss, "teacher_layer_name", None) or _OUTPUTS]
-            learnt = student[getattr(loss, "student_layer_name", None) or _OUTPUTS]
-            loss.validate_outputs(taught, learnt)
-            value = loss.compute_loss(taught, learnt)
+            student_features = student[getattr(loss, "student_layer_name", None) or _OUTPUTS]
+            loss.validate_outputs(taught, student_features)
+            value = loss.compute_loss(taught, student_features)
             if jnp.ndim(value):
                 raise ValueError(
                     f"{type(loss).__name__}.compute_loss must give one number; received an array "
@@ -249,12 +253,12 @@ class Distiller(Model):
     @classmethod
     def from_config(cls, config: dict, custom_objects: CustomObjects | None = None) -> "Distiller":
         objects = ("teacher", "student", "distillation_losses", "dtype")
-        made = {
+        arguments = {
             key: registry.deserialize(config[key], custom_objects)
             for key in objects
             if key in config
         }
-        return cls(**{**config, **made})
+        return cls(**{**config, **arguments})
 
 
 def _refuse_unlike(teacher: Any, student: Any) -> None:
@@ -282,8 +286,8 @@ def _refuse_unlike(teacher: Any, student: Any) -> None:
             )
 
 
-def _alike(shapes: list[tuple], others: list[tuple]) -> bool:
-    return len(shapes) == len(others) and all(
+def _alike(shapes: list[tuple], other_shapes: list[tuple]) -> bool:
+    return len(shapes) == len(other_shapes) and all(
         len(a) == len(b) and all(m == n or None in (m, n) for m, n in zip(a, b, strict=True))
-        for a, b in zip(shapes, others, strict=True)
+        for a, b in zip(shapes, other_shapes, strict=True)
     )

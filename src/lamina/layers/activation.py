@@ -104,8 +104,8 @@ class ReLU(Layer):
         return input_shape
 
     def get_config(self) -> dict:
-        own = settings_of(self, "max_value", "negative_slope", "threshold")
-        return {**super().get_config(), **own}
+        settings = settings_of(self, "max_value", "negative_slope", "threshold")
+        return {**super().get_config(), **settings}
 
 
 class LeakyReLU(Layer):
@@ -155,7 +155,7 @@ class PReLU(Layer):
     Args:
         alpha_initializer: Initializer of the slopes.
         alpha_regularizer: Penalty on the slopes, added to the loss.
-        alpha_constraint: What the slopes must satisfy after every update.
+        alpha_constraint: Constraint of the slopes, applied after every update.
         shared_axes: Axes along which all positions share one slope; `(1, 2)` behind a Conv2D
             gives one slope per channel.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
@@ -206,8 +206,8 @@ class PReLU(Layer):
             regularizer=self.alpha_regularizer,
             constraint=self.alpha_constraint,
         )
-        fixed = {axis: size for axis, size in sizes.items() if axis not in shared}
-        self.input_spec = InputSpec(ndim=len(input_shape), axes=fixed)
+        fixed_sizes = {axis: size for axis, size in sizes.items() if axis not in shared}
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=fixed_sizes)
 
     def call(self, inputs: Array) -> Array:
         """Apply the activation to every value.

@@ -345,8 +345,8 @@ class BaseConv(BaseWindowed):
         return self.filters
 
     def get_config(self) -> dict:
-        own = settings_of(self, "filters", "groups")
-        return {**super().get_config(), **own, **weight_settings_of(self, "kernel")}
+        settings = settings_of(self, "filters", "groups")
+        return {**super().get_config(), **settings, **weight_settings_of(self, "kernel")}
 
     def _check(self, shape: Shape) -> None:
         super()._check(shape)

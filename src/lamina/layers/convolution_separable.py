@@ -99,8 +99,8 @@ class BaseDepthwiseConv(BaseWindowed):
         return channels * self.depth_multiplier
 
     def get_config(self) -> dict:
-        own = settings_of(self, "depth_multiplier")
-        return {**super().get_config(), **own, **weight_settings_of(self, "depthwise")}
+        settings = settings_of(self, "depth_multiplier")
+        return {**super().get_config(), **settings, **weight_settings_of(self, "depthwise")}
 
 
 class DepthwiseConv1D(BaseDepthwiseConv):
@@ -230,9 +230,9 @@ class BaseSeparableConv(BaseWindowed):
         return self.filters
 
     def get_config(self) -> dict:
-        own = settings_of(self, "filters", "depth_multiplier")
+        settings = settings_of(self, "filters", "depth_multiplier")
         kernels = weight_settings_of(self, "depthwise", "pointwise")
-        return {**super().get_config(), **own, **kernels}
+        return {**super().get_config(), **settings, **kernels}
 
 
 class SeparableConv1D(BaseSeparableConv):

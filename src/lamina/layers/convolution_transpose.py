@@ -120,8 +120,8 @@ class BaseConvTranspose(BaseWindowed):
         return self.filters
 
     def get_config(self) -> dict:
-        own = settings_of(self, "filters", "output_padding")
-        return {**super().get_config(), **own, **weight_settings_of(self, "kernel")}
+        settings = settings_of(self, "filters", "output_padding")
+        return {**super().get_config(), **settings, **weight_settings_of(self, "kernel")}
 
     def _positions(self, shape: Shape) -> list[int | None]:
         axes = windows.spatial_axes(len(shape), self.data_format)

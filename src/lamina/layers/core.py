@@ -171,7 +171,7 @@ class Embedding(Layer):
         output_dim: Size of the vectors.
         embeddings_initializer: Initializer of the table.
         embeddings_regularizer: Penalty on the table, added to the loss.
-        embeddings_constraint: What the table must satisfy after every update.
+        embeddings_constraint: Constraint of the table, applied after every update.
         mask_zero: Whether 0 is padding, which later layers that support masks ignore.
         weights: First values as an array, `(input_dim, output_dim)`.
         lora_rank, lora_alpha, quantization_config: For compatibility with Keras; only None is

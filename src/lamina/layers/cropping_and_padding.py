@@ -82,7 +82,7 @@ class BaseCropping(BaseCroppingOrPadding):
     """Base class of Cropping1D, Cropping2D and Cropping3D.
 
     Args:
-        cropping: How many values to cut off on either side of every spatial axis: one number for
+        cropping: Number of values to cut off on either side of every spatial axis: one number for
             all, or for every axis a number or a pair (before, after).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
@@ -100,7 +100,7 @@ class Cropping1D(BaseCropping):
     """Removes the first and the last time steps.
 
     Args:
-        cropping: How many steps; one number, or a pair (first, last).
+        cropping: Number of steps; one number, or a pair (first, last).
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: `(batch, steps, channels)`.
@@ -166,7 +166,7 @@ class BasePadding(BaseCroppingOrPadding):
     """Base class of ZeroPadding1D, ZeroPadding2D and ZeroPadding3D.
 
     Args:
-        padding: How many zeros to add on either side of every spatial axis: one number for all, or
+        padding: Number of zeros to add on either side of every spatial axis: one number for all, or
             for every axis a number or a pair (before, after).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.

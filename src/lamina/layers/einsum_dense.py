@@ -173,14 +173,14 @@ class EinsumDense(Layer):
             )
         sizes = dict(zip(terms.input, shape[left:], strict=False))
         for axis, letter in enumerate(terms.output, start=left):
-            known = sizes.setdefault(letter, output[axis])
+            size = sizes.setdefault(letter, output[axis])
             if output[axis] is None:
-                output[axis] = known
-            elif known is None:
+                output[axis] = size
+            elif size is None:
                 sizes[letter] = output[axis]
-            elif known != output[axis]:
+            elif size != output[axis]:
                 raise ValueError(
-                    f"{self._label}: axis {letter!r} of {self.equation!r} has size {known} in the "
+                    f"{self._label}: axis {letter!r} of {self.equation!r} has size {size} in the "
                     f"input and {output[axis]} in the output.\n"
                     f"  Received: an input of shape {shape}, output_shape "
                     f"{self.partial_output_shape}."

@@ -102,8 +102,8 @@ class GroupNormalization(Layer):
         within = (self.groups, channels // self.groups)
         x = inputs.astype(jnp.promote_types(inputs.dtype, "float32"))
         x = x.reshape(*inputs.shape[:axis], *within, *inputs.shape[axis + 1 :])
-        others = [a for a in range(1, x.ndim) if a != axis]
-        mean, variance = nn.moments(x, others, keepdims=True)
+        other_axes = [a for a in range(1, x.ndim) if a != axis]
+        mean, variance = nn.moments(x, other_axes, keepdims=True)
         spread = [1] * x.ndim
         spread[axis : axis + 2] = within
         factor = lax.rsqrt(variance + self.epsilon)

@@ -88,9 +88,9 @@ class JaxLayer(Layer):
                 input_shape,
                 is_leaf=is_shape,
             )
-            given = {"rng": self._get_init_rng(), "inputs": shapes, "training": True}
-            made = self.init_fn(*(given[name] for name in self._init_takes))
-        self._keep(*(made if "state" in self._call_takes else (made, None)))
+            arguments = {"rng": self._get_init_rng(), "inputs": shapes, "training": True}
+            variables = self.init_fn(*(arguments[name] for name in self._init_takes))
+        self._keep(*(variables if "state" in self._call_takes else (variables, None)))
 
     def call(self, inputs: Inputs, training: bool = False) -> Outputs:
         """Call the function with the arguments it takes, among params, state, rng, inputs and
@@ -106,13 +106,13 @@ class JaxLayer(Layer):
         Raises:
             ValueError: If the function gives back a state of another structure.
         """
-        given = {"inputs": inputs, "training": training}
+        arguments = {"inputs": inputs, "training": training}
         for name in self._call_takes:
             if name == "rng":
-                given["rng"] = self._get_call_rng(training)
+                arguments["rng"] = self._get_call_rng(training)
             elif name in ("params", "state"):
-                given[name] = jax.tree.map(_value, getattr(self, name), is_leaf=_is_variable)
-        result = self.call_fn(*(given[name] for name in self._call_takes))
+                arguments[name] = jax.tree.map(_value, getattr(self, name), is_leaf=_is_variable)
+        result = self.call_fn(*(arguments[name] for name in self._call_takes))
         if "state" not in self._call_takes:
             return result
         outputs, state = result
@@ -206,7 +206,7 @@ class FlaxLayer(JaxLayer):
         module: The module. Its method takes `inputs` and, optionally, `training`.
         method: Name of the method to call, the method, or a function of module and inputs; None
             for `__call__`.
-        variables: What `module.init` gives, for a module that is trained already.
+        variables: Result of `module.init`, for a module that is trained already.
         **kwargs: `seed`, `name`, `dtype`, `trainable`; see `JaxLayer`.
 
     Input shape: What the module takes.
@@ -221,9 +221,9 @@ class FlaxLayer(JaxLayer):
             raise TypeError(
                 f"FlaxLayer needs a module of flax.linen, with init and apply; received {module!r}."
             )
-        called = getattr(module, method) if isinstance(method, str) else method
-        called = called or module.__call__
-        takes_training = "training" in inspect.signature(called).parameters
+        method_function = getattr(module, method) if isinstance(method, str) else method
+        method_function = method_function or module.__call__
+        takes_training = "training" in inspect.signature(method_function).parameters
 
         def apply(params: Any, state: Any, rng: Any, inputs: Any, training: bool) -> Any:
             mode = {"training": training} if takes_training else {}
@@ -232,14 +232,14 @@ class FlaxLayer(JaxLayer):
                 {**(params or {}), **(state or {})},
                 inputs,
                 rngs=rng,
-                method=called,
+                method=method_function,
                 mutable=list(state or {}),
                 **mode,
             )
 
         def init(rng: Any, inputs: Any) -> tuple[dict, dict]:
             mode = {"training": True} if takes_training else {}
-            return _split(module.init(rng, inputs, method=called, **mode))
+            return _split(module.init(rng, inputs, method=method_function, **mode))
 
         params, state = _split(variables) if variables is not None else (None, None)
         super().__init__(apply, init, params, state, **kwargs)
@@ -279,15 +279,15 @@ class FlaxLayer(JaxLayer):
 def _arguments(name: str, function: Any, allowed: Sequence[str]) -> list[str]:
     if not callable(function):
         raise TypeError(f"{name} must be a function; received {function!r}.")
-    taken = list(inspect.signature(function).parameters)
-    strange = [argument for argument in taken if argument not in allowed]
-    if strange or "inputs" not in taken:
+    parameter_names = list(inspect.signature(function).parameters)
+    strange = [argument for argument in parameter_names if argument not in allowed]
+    if strange or "inputs" not in parameter_names:
         problem = f"it takes {strange[0]!r}" if strange else "it does not take 'inputs'"
         raise ValueError(
             f"{name} must take inputs, and nothing besides {', '.join(allowed)}: {problem}.\n"
             "  Fix: wrap it in a function with these names."
         )
-    return taken
+    return parameter_names
 
 
 def _split(variables: Mapping) -> tuple[dict, dict]:

@@ -58,8 +58,8 @@ class Lambda(Layer):
         self.mask = mask
         self.supports_masking = mask is not None
         self._output_shape = output_shape
-        taken = inspect.signature(function).parameters
-        self._takes = [name for name in ("mask", "training") if name in taken]
+        parameters = inspect.signature(function).parameters
+        self._takes = [name for name in ("mask", "training") if name in parameters]
 
     def call(self, inputs: Inputs, mask: Masks = None, training: bool | None = None) -> Outputs:
         """Call the function.
@@ -72,9 +72,9 @@ class Lambda(Layer):
         Returns:
             The result of the function.
         """
-        given = {"mask": mask, "training": training}
-        own = {name: given[name] for name in self._takes}
-        return self.function(inputs, **{**self.arguments, **own})
+        optional_arguments = {"mask": mask, "training": training}
+        keyword_arguments = {name: optional_arguments[name] for name in self._takes}
+        return self.function(inputs, **{**self.arguments, **keyword_arguments})
 
     def compute_mask(self, inputs: Inputs, previous_mask: Masks = None) -> Masks:
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
@@ -112,7 +112,7 @@ class Lambda(Layer):
         """The layer of a config.
 
         Args:
-            config: What `get_config` gave.
+            config: Result of `get_config`.
             custom_objects: The user's own functions by name.
             safe_mode: Accepted for compatibility with Keras; a config never holds code here.
 

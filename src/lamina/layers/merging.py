@@ -306,17 +306,18 @@ class Concatenate(Merge):
         super()._check(shapes, exactly)
         shapes = [tuple(shape) for shape in shapes]
         ranks = {len(shape) for shape in shapes}
-        shown = ", ".join(map(str, shapes))
+        shape_list = ", ".join(map(str, shapes))
         if len(ranks) > 1 or not -len(shapes[0]) <= self.axis < len(shapes[0]):
             raise ValueError(
                 f"{self._label} joins tensors with the same number of axes on axis {self.axis}.\n"
-                f"  Received: tensors of shapes {shown}."
+                f"  Received: tensors of shapes {shape_list}."
             )
         for axis, sizes in enumerate(zip(*shapes, strict=True)):
             if axis != self.axis % len(shapes[0]) and len({*sizes} - {None}) > 1:
                 raise ValueError(
                     f"{self._label} joins tensors on axis {self.axis}; all other axes must have "
-                    f"the same size.\n  Received: tensors of shapes {shown}, which differ on axis "
+                    f"the same size.\n  Received: tensors of shapes {shape_list}, which differ on "
+                    "axis "
                     f"{axis}."
                 )
 
@@ -340,8 +341,8 @@ class Dot(Merge):
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        several = [type(axis) for axis in axes] if isinstance(axes, (list, tuple)) else None
-        if not isinstance(axes, int) and several != [int, int]:
+        axis_types = [type(axis) for axis in axes] if isinstance(axes, (list, tuple)) else None
+        if not isinstance(axes, int) and axis_types != [int, int]:
             raise ArgumentError(f"Dot: axes must be a whole number or two; received {axes!r}.")
         self.axes: Any = axes
         self.normalize = normalize
@@ -533,10 +534,10 @@ def _covers(mask: Any, x: Any) -> bool:
 
 def _check_masks(label: str, inputs: Any, masks: Any) -> None:
     """Check that there is a mask, or None, for each input."""
-    for name, given in (("inputs", inputs), ("masks", masks)):
-        if not _is_list(given):
+    for name, value in (("inputs", inputs), ("masks", masks)):
+        if not _is_list(value):
             raise ValueError(
-                f"{label}.compute_mask takes a list of {name} and received {given!r}.\n"
+                f"{label}.compute_mask takes a list of {name} and received {value!r}.\n"
                 "  Fix: compute_mask([x, y], [mask_of_x, mask_of_y]), None for one without a mask."
             )
     if len(inputs) != len(masks):
@@ -561,10 +562,12 @@ def _broadcast(shapes: Sequence[Shape]) -> Shape:
     filled = [(*s[:1], *(1,) * (rank - len(s)), *s[1:]) for s in shapes]
     output = []
     for axis, sizes in enumerate(zip(*filled, strict=True)):
-        known = {*sizes} - {1, None}
-        if len(known) > 1 or (axis == 0 and len({*sizes} - {None}) > 1):
+        distinct_sizes = {*sizes} - {1, None}
+        if len(distinct_sizes) > 1 or (axis == 0 and len({*sizes} - {None}) > 1):
             raise ValueError(f"sizes {' and '.join(map(str, sizes))} on axis {axis}")
-        output.append(None if None in sizes and axis else max(known, default=_common(sizes)))
+        output.append(
+            None if None in sizes and axis else max(distinct_sizes, default=_common(sizes))
+        )
     return tuple(output)
 
 

@@ -178,10 +178,10 @@ class AlphaDropout(Layer):
             return inputs
         check_noise_axes(self, inputs.shape)
         pattern = jnp.ones(inputs.shape)
-        kept = random.dropout(pattern, self.rate, self.noise_shape, self.seed_generator) > 0
+        is_kept = random.dropout(pattern, self.rate, self.noise_shape, self.seed_generator) > 0
         scale = ((1 - self.rate) * (1 + self.rate * _SELU_FLOOR**2)) ** -0.5
         shift = -scale * _SELU_FLOOR * self.rate
-        return scale * jnp.where(kept, inputs, _SELU_FLOOR) + shift
+        return scale * jnp.where(is_kept, inputs, _SELU_FLOOR) + shift
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

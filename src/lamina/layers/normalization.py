@@ -225,8 +225,8 @@ class BatchNormalization(Layer):
         self._move(self.renorm_stddev, stddev, self.renorm_momentum)
         self._move(self.moving_mean, mean)
         self._move(self.moving_stddev, stddev)
-        moved = jnp.square(self.moving_stddev.value) - self.epsilon
-        self.moving_variance.assign(jnp.maximum(moved, 0))  # may be negative by rounding
+        moved_variance = jnp.square(self.moving_stddev.value) - self.epsilon
+        self.moving_variance.assign(jnp.maximum(moved_variance, 0))  # may be negative by rounding
 
     def _check(self, shape: Shape) -> None:
         check_axes(self, [self.axis], shape)

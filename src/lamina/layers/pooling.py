@@ -67,8 +67,8 @@ class BasePooling(Layer):
         return tuple(output)
 
     def get_config(self) -> dict:
-        own = settings_of(self, "pool_size", "strides", "padding", "data_format")
-        return {**super().get_config(), **own}
+        settings = settings_of(self, "pool_size", "strides", "padding", "data_format")
+        return {**super().get_config(), **settings}
 
     @property
     def _axes(self) -> tuple[int, ...]:

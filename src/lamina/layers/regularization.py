@@ -128,8 +128,8 @@ class BaseSpatialDropout(Dropout):
 
     def get_config(self) -> dict:
         # Keras's classes take fewer arguments than most layers.
-        own = settings_of(self, "rate", "seed", "name", "data_format")
-        return {**own, "dtype": self.dtype_policy.name}
+        settings = settings_of(self, "rate", "seed", "name", "data_format")
+        return {**settings, "dtype": self.dtype_policy.name}
 
 
 class SpatialDropout1D(BaseSpatialDropout):

@@ -24,7 +24,7 @@ class ReversibleEmbedding(Embedding):
             same initializer.
         embeddings_initializer: Initializer of the table.
         embeddings_regularizer: Penalty on the table, added to the loss.
-        embeddings_constraint: What the table must satisfy after every update.
+        embeddings_constraint: Constraint of the table, applied after every update.
         mask_zero: Whether 0 is padding, which later layers that support masks ignore.
         reverse_dtype: Float type of the logits; None for the layer's compute dtype.
         logit_soft_cap: Soft limit of the logits, `cap * tanh(logits / cap)`; None for no limit.
@@ -129,8 +129,8 @@ class ReversibleEmbedding(Embedding):
         return self._masked(inputs, KerasTensor(shape, self.compute_dtype))
 
     def get_config(self) -> dict:
-        own = settings_of(self, "tie_weights", "reverse_dtype", "logit_soft_cap")
-        return {**super().get_config(), **own}
+        settings = settings_of(self, "tie_weights", "reverse_dtype", "logit_soft_cap")
+        return {**super().get_config(), **settings}
 
     def _masked(self, inputs: Any, outputs: Any) -> Any:
         mask = super().compute_mask(inputs)

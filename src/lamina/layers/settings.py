@@ -87,8 +87,8 @@ def same_dtype(layer: Layer, x: KerasTensor, shape: Shape) -> KerasTensor:
 
 def known_sizes(shape: Shape) -> tuple[int, ...] | None:
     """The sizes of a shape, if all of them are known."""
-    known = tuple(size for size in shape if size is not None)
-    return known if len(known) == len(shape) else None
+    sizes = tuple(size for size in shape if size is not None)
+    return sizes if len(sizes) == len(shape) else None
 
 
 def needs_rank(layer: Any, rank: int, shape: Shape) -> None:
@@ -99,8 +99,8 @@ def needs_rank(layer: Any, rank: int, shape: Shape) -> None:
             layout = layout.replace(", channels", "").replace("batch, ", "batch, channels, ")
         fix = ""
         if len(shape) == rank + 1:
-            added = "x[:, None]" if layer.data_format == "channels_first" else "x[..., None]"
-            fix = f"\n  Fix: {added} adds a channel axis."
+            with_axis = "x[:, None]" if layer.data_format == "channels_first" else "x[..., None]"
+            fix = f"\n  Fix: {with_axis} adds a channel axis."
         raise ValueError(
             f"{layer._label} needs inputs {layout} and received shape {tuple(shape)}.{fix}"
         )

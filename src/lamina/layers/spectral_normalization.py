@@ -72,7 +72,7 @@ class SpectralNormalization(Wrapper):
         value.
 
         Args:
-            inputs: What the inner layer takes.
+            inputs: Inputs of the inner layer.
             training: Whether the kernel is normalised.
 
         Returns:
@@ -117,11 +117,13 @@ def normalized_kernel(kernel: Array, u: Array, iterations: int) -> tuple[Array, 
         ([[1.0, 0.0], [0.0, 0.25]], [[1.0, 0.0]])
     """
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    fixed = lax.stop_gradient(matrix)  # no gradient through the singular vectors, as in the paper
+    fixed_matrix = lax.stop_gradient(
+        matrix
+    )  # no gradient through the singular vectors, as in the paper
 
     def iterate(_: Any, directions: tuple[Array, Array]) -> tuple[Array, Array]:
-        v = nn.normalize(directions[1] @ fixed.T, axis=(0, 1))
-        return v, nn.normalize(v @ fixed, axis=(0, 1))
+        v = nn.normalize(directions[1] @ fixed_matrix.T, axis=(0, 1))
+        return v, nn.normalize(v @ fixed_matrix, axis=(0, 1))
 
     start = jnp.zeros((1, matrix.shape[0]), kernel.dtype), u
     v, direction = lax.fori_loop(0, iterations, iterate, start)

@@ -1,4 +1,4 @@
-"""What Keras keeps for files of Keras 2."""
+"""Names that Keras keeps for files of Keras 2."""
 
 from lamina.core.messages.errors import explain_missing_names
 from lamina.legacy import saving

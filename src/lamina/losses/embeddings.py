@@ -51,24 +51,26 @@ def circle(
         [0.0, 0.0, 0.0]
     """
     labels, embeddings = _pair(y_true, y_pred, "y_true", "y_pred")
-    others, references = labels, embeddings
+    reference_labels, references = labels, embeddings
     if ref_labels is not None or ref_embeddings is not None:
-        others, references = _pair(
+        reference_labels, references = _pair(
             labels if ref_labels is None else ref_labels,
             embeddings if ref_embeddings is None else ref_embeddings,
             "ref_labels",
             "ref_embeddings",
         )
     distances = jnp.maximum(1 - embeddings @ references.T, 0)
-    same = labels[:, None] == others[None]
-    near = same & ~jnp.eye(len(labels), len(others), dtype=bool) if remove_diagonal else same
+    same = labels[:, None] == reference_labels[None]
+    is_positive = (
+        same & ~jnp.eye(len(labels), len(reference_labels), dtype=bool) if remove_diagonal else same
+    )
     similar = gamma * (margin + distances) * (distances - margin)
     dissimilar = gamma * jnp.maximum(1 + margin - distances, 0) * (1 - margin - distances)
 
     def hardest(values: jax.Array, among: jax.Array) -> jax.Array:
         return jax.nn.logsumexp(jnp.where(among, values, -jnp.inf), axis=1)
 
-    return jax.nn.softplus(hardest(similar, near) + hardest(dissimilar, ~same))
+    return jax.nn.softplus(hardest(similar, is_positive) + hardest(dissimilar, ~same))
 
 
 class Circle(Loss):

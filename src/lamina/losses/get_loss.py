@@ -87,7 +87,7 @@ def deserialize(name: Any, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`; a name is enough for a function.
 
     Args:
-        name: What `serialize` made.
+        name: Result of `serialize`.
         custom_objects: Classes and functions by name that are not in Lamina.
 
     Returns:
@@ -115,7 +115,7 @@ def resolve_loss(
     labels and the categorical one for one-hot labels.
 
     Args:
-        identifier: What `get` accepts, or `"crossentropy"`.
+        identifier: Identifier accepted by `get`, or `"crossentropy"`.
         y_true_shape: Shape of the targets with the batch axis; axes may be None.
         y_pred_shape: Shape of the predictions, likewise.
 

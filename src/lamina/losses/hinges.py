@@ -74,8 +74,8 @@ def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """
     y_true, y_pred = align(y_true, y_pred, "categorical_hinge")
     right = jnp.sum(y_true * y_pred, axis=-1)
-    wrong = jnp.max((1.0 - y_true) * y_pred, axis=-1)
-    return jnp.maximum(wrong - right + 1.0, 0.0)
+    largest_wrong = jnp.max((1.0 - y_true) * y_pred, axis=-1)
+    return jnp.maximum(largest_wrong - right + 1.0, 0.0)
 
 
 class Hinge(Loss):

@@ -84,8 +84,8 @@ def tversky(
     axis = _as_axes(axis)
     shared = jnp.sum(y_true * y_pred, axis=axis)
     missed = jnp.sum(y_true * (1 - y_pred), axis=axis)
-    wrong = jnp.sum((1 - y_true) * y_pred, axis=axis)
-    return 1 - shared / (shared + missed * alpha + wrong * beta + config.epsilon())
+    false_positives = jnp.sum((1 - y_true) * y_pred, axis=axis)
+    return 1 - shared / (shared + missed * alpha + false_positives * beta + config.epsilon())
 
 
 class _OfAreas(Loss):

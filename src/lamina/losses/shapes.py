@@ -48,7 +48,7 @@ def to_array(value: Any, name: str, caller: str, dtype: DTypeLike | None = None)
 
     Args:
         value: The value that the user passed.
-        name: What it is called in messages: `"y_true"`, `"y_pred"`, `"sample_weight"`.
+        name: Its name in messages: `"y_true"`, `"y_pred"`, `"sample_weight"`.
         caller: The calling loss or metric.
         dtype: Type to cast to; None keeps the array's own.
 
@@ -258,10 +258,10 @@ def match_weight(
     if 0 < weight.ndim < len(shape) and weight.shape == shape[: weight.ndim]:
         trailing = (1,) * (len(shape) - weight.ndim)
         return jnp.broadcast_to(weight.reshape(weight.shape + trailing), shape)
-    fits = weight.ndim == len(shape) and all(
+    broadcasts = weight.ndim == len(shape) and all(
         w in (1, s) for w, s in zip(weight.shape, shape, strict=True)
     )
-    if weight.ndim and not fits:
+    if weight.ndim and not broadcasts:
         hint = "y_true and y_pred as (samples, 1)" if shape == () else f"shape {shape[:1]}"
         raise ValueError(
             f"{caller}: {name} does not fit the values that it weighs.\n"

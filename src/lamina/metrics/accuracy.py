@@ -108,7 +108,8 @@ def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5)
     Args:
         y_true: One-hot labels, `(batch, …, classes)`.
         y_pred: Probabilities or logits, same shape.
-        k: How many of the highest classes are considered; ties with the last of them count, too.
+        k: Number of highest-scoring classes that are considered; ties with the last of them count,
+            too.
 
     Returns:
         Floats 0 and 1, `(batch, ...)`, one for every sample.
@@ -130,8 +131,9 @@ def sparse_top_k_categorical_accuracy(
     Args:
         y_true: Integer labels, `(batch, …)`.
         y_pred: Probabilities or logits, `(batch, …, classes)`.
-        k: How many of the highest classes are considered; ties with the last of them count, too.
-        from_sorted_ids: Whether `y_pred` holds class numbers, best first, instead of scores.
+        k: Number of highest-scoring classes that are considered; ties with the last of them count,
+            too. from_sorted_ids: Whether `y_pred` holds class numbers, best first, instead of
+            scores.
 
     Returns:
         Floats 0 and 1, `(batch, ...)`, one for every sample.
@@ -258,7 +260,7 @@ class TopKCategoricalAccuracy(MeanOfPairs):
     """Fraction of samples whose one-hot label is among the k highest scores.
 
     Args:
-        k: How many of the highest classes are considered.
+        k: Number of highest-scoring classes that are considered.
         name, dtype: See `Metric`.
 
     Example:
@@ -288,7 +290,7 @@ class SparseTopKCategoricalAccuracy(MeanOfPairs):
     """Fraction of samples whose label is among the k highest scores.
 
     Args:
-        k: How many of the highest classes are considered.
+        k: Number of highest-scoring classes that are considered.
         name, dtype: See `Metric`.
         from_sorted_ids: Whether predictions are class numbers, best first, instead of scores.
 

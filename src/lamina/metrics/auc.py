@@ -198,11 +198,11 @@ def _interpolated_pr_areas(counts: Counts) -> jax.Array:
     return divide_no_nan(area, jnp.maximum(tp[1:] + fn[1:], 0))
 
 
-def _one_of(value: Any, known: tuple[str, ...], argument: str) -> str:
-    for name in known:
+def _one_of(value: Any, allowed: tuple[str, ...], argument: str) -> str:
+    for name in allowed:
         if str(value).lower() == name.lower():
             return name
     raise ValueError(
-        f"AUC's {argument} must be one of {', '.join(map(repr, known))}; "
-        f"received {value!r}.{did_you_mean(str(value), known)}"
+        f"AUC's {argument} must be one of {', '.join(map(repr, allowed))}; "
+        f"received {value!r}.{did_you_mean(str(value), allowed)}"
     )

@@ -165,8 +165,8 @@ class Precision(Metric):
         self.false_positives.assign_add(counts.false_positives)
 
     def result(self) -> jax.Array:
-        right, wrong = self.true_positives.value, self.false_positives.value
-        return _scalar_if_one(divide_no_nan(right, right + wrong))
+        true_positives, false_positives = self.true_positives.value, self.false_positives.value
+        return _scalar_if_one(divide_no_nan(true_positives, true_positives + false_positives))
 
     def get_config(self) -> dict:
         return {
@@ -518,8 +518,8 @@ class Rates:
     @property
     def false_positive_rate(self) -> jax.Array:
         """The fraction of actual negatives that was predicted as positive."""
-        wrong = self.counts.false_positives
-        return divide_no_nan(wrong, wrong + self.counts.true_negatives)
+        false_positives = self.counts.false_positives
+        return divide_no_nan(false_positives, false_positives + self.counts.true_negatives)
 
 
 def add_counts(metric: Metric, shape: tuple) -> list[Variable]:

@@ -100,11 +100,11 @@ def check_thresholds(
     listed: list[Any] = (
         list(thresholds) if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
     )
-    wrong = [t for t in listed if not (is_number(t) and 0 <= t <= 1)]
-    if wrong:
+    invalid = [t for t in listed if not (is_number(t) and 0 <= t <= 1)]
+    if invalid:
         raise ValueError(
             f"{caller} needs thresholds from 0 to 1, as predictions are probabilities; "
-            f"received {wrong}.\n"
+            f"received {invalid}.\n"
             "  Fix: for logits, end the model in a sigmoid or softmax."
         )
     return listed
@@ -140,8 +140,11 @@ def _by_comparison(
 ) -> tuple[jax.Array, jax.Array]:
     levels = jnp.asarray(np.asarray(thresholds), y_pred.dtype)
     above = y_pred[None] > levels.reshape(-1, *(1,) * y_pred.ndim)
-    right, wrong = jnp.where(above, positives[None], 0), jnp.where(above, negatives[None], 0)
-    return jnp.sum(right, axis=1), jnp.sum(wrong, axis=1)
+    true_positives, false_positives = (
+        jnp.where(above, positives[None], 0),
+        jnp.where(above, negatives[None], 0),
+    )
+    return jnp.sum(true_positives, axis=1), jnp.sum(false_positives, axis=1)
 
 
 def _by_bucket(

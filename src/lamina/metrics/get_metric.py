@@ -71,7 +71,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`; a name gives the class or function of that name.
 
     Args:
-        config: What `serialize` made.
+        config: Result of `serialize`.
         custom_objects: Classes and functions by name that are not in Lamina.
 
     Returns:

@@ -160,10 +160,10 @@ class IoU(Metric):
         classes = np.array(self.target_class_ids)
         matrix = self.total_cm.value
         shared = jnp.diagonal(matrix)[classes].astype("float32")
-        either = (jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1))[classes].astype("float32")
-        either = either - shared
-        present = either > 1e-9
-        iou = jnp.where(present, shared / (either + config.epsilon()), 0.0)
+        union = (jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1))[classes].astype("float32")
+        union = union - shared
+        present = union > 1e-9
+        iou = jnp.where(present, shared / (union + config.epsilon()), 0.0)
         return jnp.sum(iou) / (jnp.sum(present) + config.epsilon())
 
     def get_config(self) -> dict:

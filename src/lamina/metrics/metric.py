@@ -30,7 +30,7 @@ class Metric:
 
     Args:
         dtype: Float type of the state and the result; `floatx()` if None.
-        name: What the value is called in logs; made from the class's name if None.
+        name: Name of the value in logs; made from the class's name if None.
 
     Example:
         >>> class LargestError(Metric):
@@ -257,9 +257,9 @@ class Metric:
             "variables": self._own_variables,
             "metrics": self._metrics,
         }
-        kept = kinds.get(kind_of(value))
-        if kept is not None and not any(value is known for known in kept):
-            kept.append(value)
+        tracked = kinds.get(kind_of(value))
+        if tracked is not None and not any(value is item for item in tracked):
+            tracked.append(value)
             record_change()
 
     def _forget(self, value: Any) -> None:

@@ -206,10 +206,10 @@ class R2Score(Metric):
         dtype: DTypePolicyLike = None,
     ):
         super().__init__(name=name, dtype=dtype)
-        known = (None, "uniform_average", "variance_weighted_average")
-        if class_aggregation not in known:
+        allowed = (None, "uniform_average", "variance_weighted_average")
+        if class_aggregation not in allowed:
             raise ValueError(
-                f"R2Score's class_aggregation must be one of {known}; "
+                f"R2Score's class_aggregation must be one of {allowed}; "
                 f"received {class_aggregation!r}."
             )
         if num_regressors < 0:

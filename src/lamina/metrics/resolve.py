@@ -34,7 +34,7 @@ def resolve_metric(
     keeps the given name; `resolved_name` is that of the selected metric.
 
     Args:
-        identifier: What `get` accepts, or one of the four names.
+        identifier: Identifier accepted by `get`, or one of the four names.
         y_true_shape: Shape of the targets with the batch axis; axes may be None.
         y_pred_shape: Shape of the predictions, likewise.
         loss: The loss of this output; tells whether predictions are logits.

@@ -120,22 +120,22 @@ def _clone(
             "layers cannot be exchanged: clone_function and input_tensors are for Sequential and "
             "functional models."
         )
-    known = {type(model).__name__: type(model)}
-    return registry.deserialize(registry.serialize(model), known)
+    known_classes = {type(model).__name__: type(model)}
+    return registry.deserialize(registry.serialize(model), known_classes)
 
 
 def _clone_graph(
     graph: Graph, copy: Callable, input_tensors: Inputs, call_function: Callable | None
 ) -> tuple[Any, Any]:
     """Inputs and outputs of a copy of the graph, made with copies of its layers."""
-    given = jax.tree.leaves(input_tensors)
-    if given and len(given) != len(graph.input_list):
+    tensors = jax.tree.leaves(input_tensors)
+    if tensors and len(tensors) != len(graph.input_list):
         raise ValueError(
             f"Model {graph.name!r} has {len(graph.input_list)} inputs, and input_tensors has "
-            f"{len(given)}."
+            f"{len(tensors)}."
         )
-    given = given and graph.arrange(input_tensors)
-    new_inputs = given or [copy(t.history.operation).output for t in graph.input_list]  # type: ignore[union-attr]
+    tensors = tensors and graph.arrange(input_tensors)
+    new_inputs = tensors or [copy(t.history.operation).output for t in graph.input_list]  # type: ignore[union-attr]
     # By id of a tensor of the graph: the tensor of the copy.
     values = {id(old): new for old, new in zip(graph.input_list, new_inputs, strict=True)}
 

@@ -93,7 +93,7 @@ class Graph:
 
     @functools.cached_property
     def _uses(self) -> collections.Counter:
-        """How often each tensor is used, by a layer or as an output."""
+        """Number of uses of each tensor, by a layer or as an output."""
         arguments = [[node.args, node.kwargs] for node in self.nodes]
         leaves = jax.tree.leaves([arguments, self.outputs])
         return collections.Counter(self.key(t) for t in leaves if isinstance(t, KerasTensor))
@@ -143,16 +143,16 @@ class Graph:
 
     def _without_extra_columns(self, inputs: Mapping) -> dict:
         """The named inputs; a table may have more columns than the model takes."""
-        known = [*self.input_tree.children] if self.input_tree.keyed else []
-        if not any(key in inputs for key in known):
-            known = self.input_names
-        missing = [key for key in known if key not in inputs]
+        input_names = [*self.input_tree.children] if self.input_tree.keyed else []
+        if not any(key in inputs for key in input_names):
+            input_names = self.input_names
+        missing = [key for key in input_names if key not in inputs]
         if missing and len(self.input_list) > 1:
             raise ValueError(
-                f"Model {self.name!r} takes the inputs {known} and received a dict without "
+                f"Model {self.name!r} takes the inputs {input_names} and received a dict without "
                 f"{missing}; it has {sorted(map(str, inputs))}."
             )
-        return {key: inputs[key] for key in known if key in inputs} or dict(inputs)
+        return {key: inputs[key] for key in input_names if key in inputs} or dict(inputs)
 
     def _fit_input(self, value: Any, tensor: KerasTensor) -> Any:
         """An input in the declared shape and dtype; a trailing axis of 1 is optional."""
@@ -166,13 +166,13 @@ class Graph:
         takes_text = tensor.dtype == "string"
         if takes_text != is_text(value):
             raise TypeError(self._text_or_numbers(tensor, takes_text))
-        shape, wanted = tuple(value.shape), tensor.shape
+        shape, expected = tuple(value.shape), tensor.shape
         if takes_text and not isinstance(value, KerasTensor):
-            value = value.reshape(_with_rank_of(shape, wanted))
+            value = value.reshape(_with_rank_of(shape, expected))
         elif not isinstance(value, KerasTensor):
             fitted = value
-            if _with_rank_of(shape, wanted) != shape:
-                fitted = jnp.reshape(value, _with_rank_of(shape, wanted))
+            if _with_rank_of(shape, expected) != shape:
+                fitted = jnp.reshape(value, _with_rank_of(shape, expected))
             wanted_dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
             if value.dtype != wanted_dtype:
                 fitted = fitted.astype(wanted_dtype)
@@ -180,13 +180,13 @@ class Graph:
                 value = masking.with_mask_of(value, fitted)
         shape = tuple(value.shape)
         # The number of samples may differ, even if the model was built with a batch size.
-        fits = len(shape) == len(wanted) and all(
-            w is None or s is None or w == s for s, w in zip(shape[1:], wanted[1:], strict=True)
+        has_shape = len(shape) == len(expected) and all(
+            w is None or s is None or w == s for s, w in zip(shape[1:], expected[1:], strict=True)
         )
-        if not fits:
+        if not has_shape:
             raise ValueError(
-                f"Model {self.name!r} takes an input {tensor.name!r} of shape {wanted} and "
-                f"received shape {shape}.\n{_shape_hint(shape, wanted)}"
+                f"Model {self.name!r} takes an input {tensor.name!r} of shape {expected} and "
+                f"received shape {shape}.\n{_shape_hint(shape, expected)}"
             )
         return value
 
@@ -204,11 +204,11 @@ class Graph:
         )
 
 
-def _with_rank_of(shape: tuple, wanted: tuple) -> tuple:
+def _with_rank_of(shape: tuple, expected: tuple) -> tuple:
     """The shape with a last axis of 1 added or removed, if that makes the ranks equal."""
-    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+    if len(shape) == len(expected) + 1 and shape[-1] == 1:
         return shape[:-1]
-    return (*shape, 1) if len(shape) == len(wanted) - 1 and wanted[-1] == 1 else shape
+    return (*shape, 1) if len(shape) == len(expected) - 1 and expected[-1] == 1 else shape
 
 
 def _is_none(value: Any) -> bool:
@@ -219,23 +219,29 @@ def _is_tensor(value: Any) -> bool:
     return not isinstance(value, (Mapping, list, tuple))
 
 
-def _shape_hint(shape: tuple, wanted: tuple) -> str:
-    given, sample = shape[1:], wanted[1:]  # without the batch axis
-    if len(shape) == len(sample) and all(
-        w in (None, s) for s, w in zip(shape, sample, strict=True)
+def _shape_hint(shape: tuple, expected: tuple) -> str:
+    received_sample, expected_sample = shape[1:], expected[1:]  # without the batch axis
+    if len(shape) == len(expected_sample) and all(
+        w in (None, s) for s, w in zip(shape, expected_sample, strict=True)
     ):
         return "  Likely cause: the batch axis is missing.\n  Fix: x[None], or x[:1] of a batch."
-    if len(given) == 2 and len(sample) == 3 and sample[0] in (None, given[0]):
-        if sample[1] in (None, given[1]):
+    if (
+        len(received_sample) == 2
+        and len(expected_sample) == 3
+        and expected_sample[0] in (None, received_sample[0])
+    ):
+        if expected_sample[1] in (None, received_sample[1]):
             gray = (
                 "x[..., None]"
-                if sample[-1] is None
-                else f"np.repeat(x[..., None], {sample[-1]}, -1)"
+                if expected_sample[-1] is None
+                else f"np.repeat(x[..., None], {expected_sample[-1]}, -1)"
             )
             return f"  Likely cause: the pictures are gray, without a channel axis.\n  Fix: {gray}."
-    new_input = f"lamina.Input({given}) as the input of the model"
-    if None not in (*given, *sample) and math.prod(given) == math.prod(sample):
-        return f"  Fix: x.reshape({(-1, *sample)}), or {new_input}."
+    new_input = f"lamina.Input({received_sample}) as the input of the model"
+    if None not in (*received_sample, *expected_sample) and math.prod(received_sample) == math.prod(
+        expected_sample
+    ):
+        return f"  Fix: x.reshape({(-1, *expected_sample)}), or {new_input}."
     return f"  Fix: {new_input}, or data of the shape it takes."
 
 
@@ -342,7 +348,7 @@ def _in_order(
     """
     input_keys = {Graph.key(t) for t in inputs}
     finished: list[Node] = []
-    seen: set[int] = set()
+    visited: set[int] = set()
     order_found: dict[int, int] = {}  # by id of an operation
     # An explicit stack, since some graphs are deeper than Python's recursion limit.
     open_nodes: list[tuple[Node, Iterator[KerasTensor]]] = []
@@ -351,9 +357,9 @@ def _in_order(
         if tensor.history is None:
             raise _depends_on(tensor, name)
         node = _node_of(tensor)
-        if id(node) in seen:
+        if id(node) in visited:
             return
-        seen.add(id(node))
+        visited.add(id(node))
         order_found.setdefault(id(node.operation), len(order_found))
         is_input = Graph.key(tensor) in input_keys
         if not is_input and not node.input_tensors:
@@ -376,7 +382,7 @@ def _in_order(
         level = max(depth.get(id(node), 0), operation_depth.get(id(node.operation), 0))
         depth[id(node)] = operation_depth[id(node.operation)] = level
         for parent in node.parents:
-            if id(parent) in seen:
+            if id(parent) in visited:
                 depth[id(parent)] = max(level + 1, depth.get(id(parent), 0))
 
     operations = {id(n.operation): n.operation for n in finished}

@@ -135,8 +135,8 @@ def _in_order(records: list[tuple[str, Any]], calls: dict[str, list]) -> Iterato
         records: Name of the layer and record of each call, in the order of the file.
         calls: From the name of a layer to the calls that exist already.
     """
-    made = {name: len(existing) for name, existing in calls.items()}
-    numbers = {name: itertools.count(number) for name, number in made.items()}
+    calls_made = {name: len(existing) for name, existing in calls.items()}
+    numbers = {name: itertools.count(number) for name, number in calls_made.items()}
     numbered = [(name, next(numbers[name])) for name, _ in records]
     missing: list[int] = []  # for each call, the number of calls that it waits for
     waiting: dict[tuple[str, int], list[int]] = collections.defaultdict(list)
@@ -145,21 +145,25 @@ def _in_order(records: list[tuple[str, Any]], calls: dict[str, list]) -> Iterato
         if number > 0:
             needed.add((name, number - 1))
         # Calls that exist already, or whose layer is unknown, are not waited for.
-        needed = {(layer, call) for layer, call in needed if layer in made and call >= made[layer]}
+        needed = {
+            (layer, call)
+            for layer, call in needed
+            if layer in calls_made and call >= calls_made[layer]
+        }
         missing.append(len(needed))
         for reference in needed:
             waiting[reference].append(index)
     ready = [index for index, count in enumerate(missing) if not count]  # sorted, so it is a heap
-    done = 0
+    ready_count = 0
     while ready:
         index = heapq.heappop(ready)
         yield records[index]
-        done += 1
+        ready_count += 1
         for follower in waiting.pop(numbered[index], ()):
             missing[follower] -= 1
             if not missing[follower]:
                 heapq.heappush(ready, follower)
-    if done < len(records):
+    if ready_count < len(records):
         raise ValueError("The file's graph of layers has calls whose inputs never come.")
 
 

@@ -75,9 +75,9 @@ class Sequential(Model):
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
     def _flat_layers(self) -> list[Layer]:
-        stack, others = self.layers, self._tracked["layers"]
-        ids = {id(layer) for layer in stack} if others else ()
-        return stack + [layer for layer in others if id(layer) not in ids]
+        stack, tracked_layers = self.layers, self._tracked["layers"]
+        ids = {id(layer) for layer in stack} if tracked_layers else ()
+        return stack + [layer for layer in tracked_layers if id(layer) not in ids]
 
     @property
     def _graph(self) -> Graph | None:
@@ -142,7 +142,7 @@ class Sequential(Model):
         except Exception:
             del self._stack[count_before:], self._tensors[count_before:]  # restore the model
             raise
-        self._names.update(added.name for added in self._stack[count_before:])
+        self._names.update(added_layer.name for added_layer in self._stack[count_before:])
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Remove the last layer and return it.
@@ -195,10 +195,11 @@ class Sequential(Model):
             )
         first = self._stack[0]
         if isinstance(first, InputLayer):
-            known = first.batch_shape
-            if input_shape is not None and not _fits(resolve_shape(input_shape), known):
+            known_shape = first.batch_shape
+            if input_shape is not None and not _fits(resolve_shape(input_shape), known_shape):
                 raise ValueError(
-                    f"Sequential {self.name!r} has an Input of shape {known} and cannot be built "
+                    f"Sequential {self.name!r} has an Input of shape {known_shape} and cannot be "
+                    "built "
                     f"for {resolve_shape(input_shape)}."
                 )
             return
@@ -241,8 +242,8 @@ class Sequential(Model):
         if not self._shape_is_of_data or not hasattr(x, "shape") or self._graph is None:
             return
         input_tensor = self._graph.input_list[0]
-        shape, known = tuple(x.shape), input_tensor.shape
-        if len(shape) != len(known) or _fits(shape, known):
+        shape, known_shape = tuple(x.shape), input_tensor.shape
+        if len(shape) != len(known_shape) or _fits(shape, known_shape):
             return
         with build_lock:
             try:
@@ -251,7 +252,7 @@ class Sequential(Model):
                     trace_spec(self._run_layers, spec)
             except Exception:
                 return  # the layers cannot take this shape: the checks that follow raise an error
-            pairs = zip(known[1:], shape[1:], strict=True)
+            pairs = zip(known_shape[1:], shape[1:], strict=True)
             # Axes that differ get an unknown size, if the layers accept that.
             open_shape = (None, *(k if k == s else None for k, s in pairs))
             if not self._rebuild_graph(open_shape):
@@ -398,18 +399,18 @@ class Sequential(Model):
             self.build(tuple(config["input_shape"]))
 
 
-def _as_layer(given: Any) -> str:
+def _as_layer(value: Any) -> str:
     """The expression to use instead of an object that is not a layer."""
-    if isinstance(given, type):
-        return example_of(given)
-    name = given if isinstance(given, str) else getattr(given, "__name__", "")
+    if isinstance(value, type):
+        return example_of(value)
+    name = value if isinstance(value, str) else getattr(value, "__name__", "")
     if name in activations.__all__:
         return f"lamina.layers.Activation({name!r})"
-    if given is Input:
+    if value is Input:
         return "lamina.Input(shape=…)"
-    if is_shape(given) and given:
-        return f"lamina.Input({tuple(given)})"
-    if callable(given):
+    if is_shape(value) and value:
+        return f"lamina.Input({tuple(value)})"
+    if callable(value):
         return f"lamina.layers.Lambda({name})"
     return "pass an object, e.g. lamina.layers.Dense(128, activation='relu')"
 
@@ -421,7 +422,7 @@ def _single_array(inputs: Inputs) -> Any:
     return inputs[0] if isinstance(inputs, (list, tuple)) and len(inputs) == 1 else inputs
 
 
-def _fits(shape: tuple, known: tuple) -> bool:
+def _fits(shape: tuple, known_shape: tuple) -> bool:
     """Whether a model for one shape can take another; the number of samples may differ."""
-    pairs = zip(shape[1:], known[1:], strict=False)
-    return len(shape) == len(known) and all(a == b or None in (a, b) for a, b in pairs)
+    pairs = zip(shape[1:], known_shape[1:], strict=False)
+    return len(shape) == len(known_shape) and all(a == b or None in (a, b) for a, b in pairs)

@@ -145,8 +145,8 @@ def _widths_of_words(
     Empty if there is not enough space for the other columns.
     """
     wrapped = [name for name in columns if name in _WRAPPED_COLUMNS]
-    others = [name for name in columns if name not in wrapped]
-    space = width - _width(others, rows) - 3 * len(wrapped)
+    plain_columns = [name for name in columns if name not in wrapped]
+    space = width - _width(plain_columns, rows) - 3 * len(wrapped)
     if sum(_longest(rows, name, _as_one_part) for name in wrapped) <= space:
         return dict.fromkeys(wrapped)
     connected = 0
@@ -249,7 +249,7 @@ def _in_range(parts: list, layer_range: Any) -> list:
         )
     matches_of = []
     for name in layer_range:
-        matches = [i for i, known in enumerate(names) if re.fullmatch(name, known)]
+        matches = [i for i, layer_name in enumerate(names) if re.fullmatch(name, layer_name)]
         if not matches:
             raise ValueError(
                 f"layer_range names {name!r}, which the model does not have."

@@ -86,13 +86,13 @@ def _check_shapes(query: tuple, key: tuple, value: tuple) -> None:
             "dot_product_attention takes query, key and value of 4 axes (batch, steps, heads, "
             f"size); received shapes {query}, {key} and {value}."
         )
-    for fits, what in (
+    for is_right, what in (
         (query[0] == key[0] == value[0], "the batch (axis 0)"),
         (key[1] == value[1], "the steps (axis 1) of key and value"),
         (key[2] == value[2], "the heads (axis 2) of key and value"),
         (query[3] == key[3], "the size (axis 3) of query and key"),
     ):
-        if not fits:
+        if not is_right:
             raise ValueError(
                 f"dot_product_attention: {what} must be the same.\n"
                 f"  Received: query {query}, key {key}, value {value}."

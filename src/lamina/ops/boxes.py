@@ -57,8 +57,8 @@ def convert_format(
         [[20.0, 40.0, 20.0, 40.0]]
     """
     if isinstance(boxes, Mapping):
-        changed = convert_format(boxes["boxes"], source, target, height, width, dtype)
-        return {**boxes, "boxes": changed}
+        converted = convert_format(boxes["boxes"], source, target, height, width, dtype)
+        return {**boxes, "boxes": converted}
     source, target = _known_format(source), _known_format(target)
     boxes = jnp.asarray(boxes, dtype)
     if boxes.ndim == 0 or boxes.shape[-1] != 4:
@@ -331,10 +331,14 @@ def hull(boxes: Array, matrix: Array) -> Array:
     points = jnp.stack(
         [jnp.stack([x1, x2, x2, x1], -1), jnp.stack([y1, y1, y2, y2], -1), jnp.ones((*x1.shape, 4))]
     )
-    moved = jnp.einsum("bij,jbnk->ibnk", matrix, points.astype(matrix.dtype))
-    moved = moved[:2] / moved[2]
+    moved_points = jnp.einsum("bij,jbnk->ibnk", matrix, points.astype(matrix.dtype))
+    moved_points = moved_points[:2] / moved_points[2]
     return jnp.concatenate(
-        [jnp.moveaxis(moved.min(axis=-1), 0, -1), jnp.moveaxis(moved.max(axis=-1), 0, -1)], axis=-1
+        [
+            jnp.moveaxis(moved_points.min(axis=-1), 0, -1),
+            jnp.moveaxis(moved_points.max(axis=-1), 0, -1),
+        ],
+        axis=-1,
     )
 
 

@@ -58,7 +58,7 @@ def convert_to_tensor(
     """An array from numbers, lists, a NumPy array or a Variable.
 
     Args:
-        x: What to convert; an array of the right type is returned as it is.
+        x: Value to convert; an array of the right type is returned unchanged.
         dtype: Type of the result; that of `x` for None.
         sparse, ragged: Must be None or False.
 
@@ -217,8 +217,8 @@ def stop_gradient(variable: Any) -> Any:
 
 def _slice_spec(inputs: Any, start_indices: Any, shape: Sequence[int]) -> KerasTensor:
     """A size of -1 is unknown if the start is."""
-    known = not isinstance(start_indices, KerasTensor)
-    if known:
+    is_known = not isinstance(start_indices, KerasTensor)
+    if is_known:
         starts = list(start_indices)
     else:
         starts = [start_indices] * len(shape)
@@ -326,11 +326,11 @@ def scatter_update(
         >>> scatter_update([1, 2, 3], [[0], [2]], [5, 5], reduction="add").tolist()
         [6, 2, 8]
     """
-    known = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
-    if reduction not in known:
-        raise unknown_name("reduction of scatter_update", reduction, filter(None, known))
+    methods = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
+    if reduction not in methods:
+        raise unknown_name("reduction of scatter_update", reduction, filter(None, methods))
     at = as_array(inputs).at[_index_arrays(indices)]
-    return getattr(at, known[reduction])(as_array(updates))
+    return getattr(at, methods[reduction])(as_array(updates))
 
 
 def _index_arrays(indices: ArrayLike) -> tuple[Array, ...]:
@@ -451,8 +451,8 @@ def while_loop(
         >>> int(while_loop(lambda x: x < 100, lambda x: x * 3, jnp.array(1)))
         243
     """
-    several = isinstance(loop_vars, (list, tuple))
-    first = tuple(loop_vars) if several else (loop_vars,)
+    is_sequence = isinstance(loop_vars, (list, tuple))
+    first = tuple(loop_vars) if is_sequence else (loop_vars,)
 
     def should_continue(state: tuple) -> Array:
         count, values = state
@@ -462,10 +462,10 @@ def while_loop(
     def step(state: tuple) -> tuple:
         count, values = state
         new = body(*values)
-        return count + 1, tuple(new) if several else (new,)
+        return count + 1, tuple(new) if is_sequence else (new,)
 
     _, last = jax.lax.while_loop(should_continue, step, (0, jax.tree.map(as_array, first)))
-    return last if several else last[0]
+    return last if is_sequence else last[0]
 
 
 @op("init_val")

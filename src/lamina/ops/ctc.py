@@ -154,12 +154,12 @@ def _beam_search(
         padding: True for padding, `(frames,)`.
     """
     length, classes = frames.shape
-    nothing = jnp.full(width, -jnp.inf, frames.dtype)
+    no_score = jnp.full(width, -jnp.inf, frames.dtype)
     start = (
         jnp.full((width, length), _PADDING, "int32"),
         jnp.zeros(width, "int32"),
-        nothing.at[0].set(0.0),
-        nothing,
+        no_score.at[0].set(0.0),
+        no_score,
     )
 
     def step(beam: tuple, x: tuple) -> tuple[tuple, None]:
@@ -181,22 +181,22 @@ def _beam_search(
         reached &= ((lengths > 0) & (total > -jnp.inf))[None]  # (from, to)
         gained = jnp.where(reached, longer[:, tails], -jnp.inf)
         same_label = jnp.logaddexp(same_label, jax.nn.logsumexp(gained, axis=0))
-        taken = jnp.zeros((width, classes), bool).at[:, tails].max(reached & (lengths > 0))
-        longer = jnp.where(taken, -jnp.inf, longer)
+        has_path = jnp.zeros((width, classes), bool).at[:, tails].max(reached & (lengths > 0))
+        longer = jnp.where(has_path, -jnp.inf, longer)
 
         candidates = jnp.concatenate([jnp.logaddexp(same_blank, same_label), longer.ravel()])
-        _, chosen = lax.top_k(candidates, width)
-        grows = chosen >= width
-        origin = jnp.where(grows, (chosen - width) // classes, chosen)
-        added = jnp.where(grows, (chosen - width) % classes, _PADDING)
+        _, best = lax.top_k(candidates, width)
+        grows = best >= width
+        origin = jnp.where(grows, (best - width) // classes, best)
+        new_token = jnp.where(grows, (best - width) % classes, _PADDING)
         new_paths = paths[origin]
-        kept = new_paths[rows, lengths[origin]]
-        new_paths = new_paths.at[rows, lengths[origin]].set(jnp.where(grows, added, kept))
+        old_token = new_paths[rows, lengths[origin]]
+        new_paths = new_paths.at[rows, lengths[origin]].set(jnp.where(grows, new_token, old_token))
         new = (
             new_paths,
             lengths[origin] + grows,
             jnp.where(grows, -jnp.inf, same_blank[origin]),
-            jnp.where(grows, candidates[chosen], same_label[origin]),
+            jnp.where(grows, candidates[best], same_label[origin]),
         )
         return jax.tree.map(lambda old, fresh: jnp.where(skip, old, fresh), beam, new), None
 

@@ -54,8 +54,10 @@ class operations:
         def decorate(function: F) -> F:
             name = class_name or camel_case(function.__name__)
             function.__module__ = self.calling_module
-            rule = with_index_arguments(function, *index_arguments) if index_arguments else spec
-            wrapper, operation = symbolic(function, name, tensors or None, rule)
+            spec_rule = (
+                with_index_arguments(function, *index_arguments) if index_arguments else spec
+            )
+            wrapper, operation = symbolic(function, name, tensors or None, spec_rule)
             registry.register_namespace(self.namespace, {name: operation})
             return cast(F, wrapper)
 
@@ -110,8 +112,8 @@ class operations:
             return compute(*convert(x1, x2))
 
         spec = elementwise(function) if broadcast else None
-        fits = ", whose shape broadcasts against that of `x1`" if broadcast else ""
-        arguments = {"x1": "Array or number.", "x2": f"Array or number{fits}."}
+        broadcast_note = ", whose shape broadcasts against that of `x1`" if broadcast else ""
+        arguments = {"x1": "Array or number.", "x2": f"Array or number{broadcast_note}."}
         docstring = described(summary, arguments, returns)
         return self._named(function, name, docstring, "x1", "x2", class_name=class_name, spec=spec)
 

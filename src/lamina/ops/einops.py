@@ -60,17 +60,19 @@ def rearrange(tensor: ArrayLike, pattern: str, **axes_lengths: int) -> Array:
 
 
 def _groups(side: str) -> list[list[str]]:
-    return [(joined or alone).split() for joined, alone in _GROUP.findall(side)]
+    return [(joined or single).split() for joined, single in _GROUP.findall(side)]
 
 
-def _sizes(group: list[str], size: int, given: dict[str, int], pattern: str) -> dict[str, int]:
+def _sizes(
+    group: list[str], size: int, known_sizes: dict[str, int], pattern: str
+) -> dict[str, int]:
     """The sizes of the axes that one axis is split into."""
-    open_names = [name for name in group if name not in given]
-    known = math.prod(given[name] for name in group if name in given)
+    open_names = [name for name in group if name not in known_sizes]
+    known_product = math.prod(known_sizes[name] for name in group if name in known_sizes)
     if len(open_names) > 1:
         raise ValueError(
             f"rearrange {pattern!r} needs sizes of all but one of {', '.join(open_names)}."
         )
-    if size % known or (not open_names and size != known):
-        raise ValueError(f"rearrange {pattern!r} cannot split an axis of {size} by {given}.")
-    return {name: given.get(name, size // known) for name in group}
+    if size % known_product or (not open_names and size != known_product):
+        raise ValueError(f"rearrange {pattern!r} cannot split an axis of {size} by {known_sizes}.")
+    return {name: known_sizes.get(name, size // known_product) for name in group}

@@ -71,7 +71,7 @@ def _segment(name: str, compute: Callable, summary: str) -> Callable[..., Array]
     Args:
         data: Array `(values, ...)`.
         segment_ids: For every row the number of its segment, `(values,)`.
-        num_segments: How many there are; one more than the largest id for None.
+        num_segments: Number of segments; one more than the largest id for None.
         sorted: Whether the ids are in rising order, which may be quicker.
 
     Returns:

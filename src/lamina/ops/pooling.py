@@ -136,8 +136,8 @@ def adaptive_average_pool(
         x = x.astype(jnp.result_type(float))
     for axis, (starts, ends) in windows_of_axes.items():
         positions = np.arange(x.shape[axis])
-        inside = (positions >= starts[:, None]) & (positions < ends[:, None])
-        means = jnp.asarray(inside / (ends - starts)[:, None], x.dtype)
+        is_inside = (positions >= starts[:, None]) & (positions < ends[:, None])
+        means = jnp.asarray(is_inside / (ends - starts)[:, None], x.dtype)
         x = jnp.moveaxis(jnp.tensordot(x, means, (axis, 1)), -1, axis)
     return x
 

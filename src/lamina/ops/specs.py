@@ -75,10 +75,10 @@ def integer_spec(function: Callable) -> Callable[..., Any]:
     by_shape, by_function = elementwise(_total), elementwise(function)
 
     def spec(*args: Any, **kwargs: Any) -> Any:
-        given = (*args, *kwargs.values())
-        if any(isinstance(x, KerasTensor) and _is_float(x) for x in given):
-            output = by_shape(*given)
-            return trace_spec(_total, *given) if output is None else output
+        arguments = (*args, *kwargs.values())
+        if any(isinstance(x, KerasTensor) and _is_float(x) for x in arguments):
+            output = by_shape(*arguments)
+            return trace_spec(_total, *arguments) if output is None else output
         return by_function(*args, **kwargs)
 
     return spec
@@ -98,11 +98,11 @@ def with_index_arguments(function: Callable, *names: str) -> Callable[..., Any]:
         return value
 
     def spec(*args: Any, **kwargs: Any) -> Any:
-        given = signature.bind(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
         for name in names:
-            if name in given.arguments:
-                given.arguments[name] = jax.tree.map(whole, given.arguments[name])
-        return trace_spec(function, *given.args, **given.kwargs)
+            if name in bound.arguments:
+                bound.arguments[name] = jax.tree.map(whole, bound.arguments[name])
+        return trace_spec(function, *bound.args, **bound.kwargs)
 
     return spec
 
@@ -124,9 +124,9 @@ def refuse_unknown_sizes(caller: str, tensor: Any, axes: Sequence[int]) -> None:
     """Raises a ValueError if a symbolic tensor has no size on one of these axes."""
     shape = _shape(tensor)
     if any(len(shape) >= -axis and shape[axis] is None for axis in axes):
-        known = ", ".join(map(str, axes))
+        axis_list = ", ".join(map(str, axes))
         raise ValueError(
-            f"{caller} needs a known size on axis {known}; received shape {shape}.\n"
+            f"{caller} needs a known size on axis {axis_list}; received shape {shape}.\n"
             "  Fix: give Input the sizes, e.g. lamina.Input((4, 4))."
         )
 

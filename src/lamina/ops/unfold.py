@@ -27,7 +27,7 @@ def unfold(
         x: `(batch, channels, height, width)`.
         kernel_size: Height and width of a window, one number or two.
         dilation: Distance between neighbouring values of a window, one number or two.
-        padding: How many zeros to add on either side, one number or two.
+        padding: Number of zeros to add on either side, one number or two.
         stride: Step of the window, one number or two.
 
     Returns:

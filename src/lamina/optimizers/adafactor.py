@@ -40,17 +40,17 @@ def adafactor(
     def update(gradients, state, weights, *, learning_rate, step, **_):
         count = (step + 1).astype(learning_rate.dtype)
         rate = jnp.minimum(learning_rate, 1 / jnp.sqrt(count))
-        kept = 1 - count**beta_2_decay
+        decay = 1 - count**beta_2_decay
 
         def one(g: Array, r: Array, c: Array, v: Array, w: Array) -> tuple:
             square = g * g + epsilon_1
             if w.ndim < 2:
-                v = kept * v + (1 - kept) * square
+                v = decay * v + (1 - decay) * square
             else:
-                r = kept * r + (1 - kept) * jnp.mean(square, axis=-1)
-                c = kept * c + (1 - kept) * jnp.mean(square, axis=-2)
-                share = r / jnp.mean(r, axis=-1, keepdims=True)
-                v = jnp.expand_dims(share, -1) * jnp.expand_dims(c, -2)
+                r = decay * r + (1 - decay) * jnp.mean(square, axis=-1)
+                c = decay * c + (1 - decay) * jnp.mean(square, axis=-2)
+                row_fraction = r / jnp.mean(r, axis=-1, keepdims=True)
+                v = jnp.expand_dims(row_fraction, -1) * jnp.expand_dims(c, -2)
             direction = g / jnp.sqrt(v)
             direction = direction / jnp.maximum(1, _rms(direction) / clip_threshold)
             return -(jnp.maximum(epsilon_2, _rms(w)) * rate * direction), r, c, v

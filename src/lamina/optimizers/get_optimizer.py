@@ -73,7 +73,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optim
     """The inverse of `serialize`.
 
     Args:
-        config: What `serialize` gave.
+        config: Result of `serialize`.
         custom_objects: Classes and functions by name that are not in Lamina.
 
     Returns:
@@ -87,19 +87,19 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optim
         ...     "learning_rate"]
         0.5
     """
-    known = _by_lower_case()
+    classes = _by_lower_case()
     name = config["class_name"]
     users_own = registry.get_registered_object(
         config.get("registered_name") or name, custom_objects
     )
-    if users_own is None and name.lower() in known:
+    if users_own is None and name.lower() in classes:
         config = {
             **config,
-            "class_name": known[name.lower()].__name__,
+            "class_name": classes[name.lower()].__name__,
             "module": "keras.optimizers",
         }
     elif users_own is None and config.get("module", "keras").split(".")[0] == "keras":
-        raise unknown_name("optimizer", name, [cls.__name__ for cls in known.values()])
+        raise unknown_name("optimizer", name, [cls.__name__ for cls in classes.values()])
     return registry.deserialize(config, custom_objects)
 
 

@@ -89,8 +89,8 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def variables(self) -> list[Variable]:
-        own = [self._iterations, self._learning_rate, *self._user_variables]
-        return [*own, *self.inner_optimizer.variables]
+        own_variables = [self._iterations, self._learning_rate, *self._user_variables]
+        return [*own_variables, *self.inner_optimizer.variables]
 
     def _variables_before_build(self) -> list[Variable]:
         return [*super()._variables_before_build(), *self.inner_optimizer._variables_before_build()]
@@ -195,7 +195,7 @@ class LossScaleOptimizer(Optimizer):
         """`Optimizer.load_own_variables`, also from an optimizer that was not wrapped.
 
         Args:
-            store: What `save_own_variables` filled.
+            store: Mapping filled by `save_own_variables`.
         """
         inner = self.inner_optimizer
         is_state_of_inner = len(store.keys()) == len(inner.variables)

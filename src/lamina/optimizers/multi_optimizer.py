@@ -56,13 +56,20 @@ class OptimizerMap(MutableMapping):
     def __getitem__(self, key: str) -> Optimizer:
         if key in self._optimizer_map:
             return self._optimizer_map[key]
-        fitting = [pattern for pattern in self._optimizer_map if re.fullmatch(pattern, key)]
-        if len(fitting) > 1:
+        matching_patterns = [
+            pattern for pattern in self._optimizer_map if re.fullmatch(pattern, key)
+        ]
+        if len(matching_patterns) > 1:
             raise ValueError(
-                f"Two keys of the OptimizerMap fit the weight {key!r}: {fitting[0]!r} and "
-                f"{fitting[1]!r}.\n  Fix: make one of them narrower."
+                f"Two keys of the OptimizerMap fit the weight {key!r}: {matching_patterns[0]!r} "
+                "and "
+                f"{matching_patterns[1]!r}.\n  Fix: make one of them narrower."
             )
-        return self._optimizer_map[fitting[0]] if fitting else self._default_optimizer
+        return (
+            self._optimizer_map[matching_patterns[0]]
+            if matching_patterns
+            else self._default_optimizer
+        )
 
     def __setitem__(self, key: str, optimizer: Optimizer) -> None:
         if not isinstance(key, str):
@@ -165,7 +172,7 @@ class MultiOptimizer(Optimizer):
         return self._inner_optimizers
 
     def _add(self, optimizer: Optimizer) -> Optimizer:
-        if not any(optimizer is known for known in self._inner_optimizers):
+        if not any(optimizer is added for added in self._inner_optimizers):
             optimizer.loss_scale_factor = self.loss_scale_factor
             self._inner_optimizers.append(optimizer)
         return optimizer
@@ -176,13 +183,13 @@ class MultiOptimizer(Optimizer):
         for optimizer, (variables,) in self._by_optimizer(self._trainable_variables):
             optimizer.build(variables)
 
-    def _by_optimizer(self, variables: Sequence[Variable], *others: Sequence) -> Iterator[tuple]:
+    def _by_optimizer(self, variables: Sequence[Variable], *lists: Sequence) -> Iterator[tuple]:
         """Each optimizer that has weights among the variables, with its part of every list."""
         owners = [self._optimizer_of[id(v)] for v in variables]
         for optimizer in self._inner_optimizers:
             group = [i for i, owner in enumerate(owners) if owner is optimizer]
             if group:
-                yield optimizer, [[values[i] for i in group] for values in (variables, *others)]
+                yield optimizer, [[values[i] for i in group] for values in (variables, *lists)]
 
     @property
     def variables(self) -> list[Variable]:
@@ -235,8 +242,8 @@ class MultiOptimizer(Optimizer):
             optimizer.loss_scale_factor = value
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        known = [v for v in var_list if id(v) in self._optimizer_of]
-        for optimizer, (variables,) in self._by_optimizer(known):
+        own_variables = [v for v in var_list if id(v) in self._optimizer_of]
+        for optimizer, (variables,) in self._by_optimizer(own_variables):
             optimizer.finalize_variable_values(variables)
 
     def exclude_from_weight_decay(
@@ -258,8 +265,8 @@ class MultiOptimizer(Optimizer):
     def from_config(
         cls, config: Mapping, custom_objects: Mapping | None = None
     ) -> "MultiOptimizer":
-        chosen = registry.deserialize(config["optimizer_map"], custom_objects)
-        return cls(**{**config, "optimizer_map": chosen})
+        optimizer_map = registry.deserialize(config["optimizer_map"], custom_objects)
+        return cls(**{**config, "optimizer_map": optimizer_map})
 
 
 _NO_RATE = (

@@ -52,21 +52,27 @@ def muon(
         return -(rate * direction * size), m
 
     def update(gradients, state, weights=None, *, learning_rate, step, **_):
-        chosen = [i for i, v in enumerate(state.velocity) if v is not None]
+        muon_indices = [i for i, v in enumerate(state.velocity) if v is not None]
         changes_of_adam, new = adam_rule.update(
-            [gradients[i] for i in chosen],
-            AdamState([state.momentum[i] for i in chosen], [state.velocity[i] for i in chosen], []),
+            [gradients[i] for i in muon_indices],
+            AdamState(
+                [state.momentum[i] for i in muon_indices],
+                [state.velocity[i] for i in muon_indices],
+                [],
+            ),
             learning_rate=learning_rate * adam_lr_ratio,
             step=step,
         )
-        results = dict(zip(chosen, zip(changes_of_adam, new.momentum, strict=True), strict=True))
+        results = dict(
+            zip(muon_indices, zip(changes_of_adam, new.momentum, strict=True), strict=True)
+        )
         for i, (g, m) in enumerate(zip(gradients, state.momentum, strict=True)):
             if i not in results:
                 results[i] = matrix_step(g, m, learning_rate)
-        velocity = dict(zip(chosen, new.velocity, strict=True))
-        everything = range(len(gradients))
-        return [results[i][0] for i in everything], MuonState(
-            [results[i][1] for i in everything], [velocity.get(i) for i in everything]
+        velocity = dict(zip(muon_indices, new.velocity, strict=True))
+        all_indices = range(len(gradients))
+        return [results[i][0] for i in all_indices], MuonState(
+            [results[i][1] for i in all_indices], [velocity.get(i) for i in all_indices]
         )
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -410,10 +410,10 @@ class Optimizer:
         is_last_step = (self._iterations.value + 1) % steps == 0
         accumulators = [self._slots["gradient_accumulator"][id(v)] for v in variables]
         sums = [a.value + g for a, g in zip(accumulators, gradients, strict=True)]
-        changed = [*variables, *self.variables]
-        old_values = values_of(changed)
+        assigned_variables = [*variables, *self.variables]
+        old_values = values_of(assigned_variables)
         self._update_weights([s / steps for s in sums], variables)
-        keep_if(is_last_step, changed, old_values)
+        keep_if(is_last_step, assigned_variables, old_values)
         for accumulator, total in zip(accumulators, sums, strict=True):
             accumulator.assign(jnp.where(is_last_step, 0, total))
 
@@ -580,7 +580,7 @@ class Optimizer:
         are not affected, and the slots start from their initial values.
 
         Args:
-            store: What `save_own_variables` filled.
+            store: Mapping filled by `save_own_variables`.
         """
         variables = self.variables
         saved = {int(key): np.asarray(store[key]) for key in store.keys()}
@@ -685,7 +685,7 @@ class Optimizer:
 
         Args:
             reference_variable: The weight.
-            name: What the slot is, e.g. `"momentum"`; `"var"` for None.
+            name: Name of the slot, e.g. `"momentum"`; `"var"` for None.
             initializer: Name of an initializer, an initializer, or a function of shape and dtype.
 
         Returns:
@@ -706,7 +706,7 @@ class Optimizer:
 
         Args:
             trainable_variables: The weights.
-            name: What the slots are, e.g. `"momentum"`, or several such names.
+            name: Name of the slots, e.g. `"momentum"`, or several names.
             initializer: One for all names, or a list with one for each.
 
         Returns:
@@ -739,7 +739,7 @@ class Optimizer:
 
         Args:
             variable: A weight or a slot.
-            value: What is added, of its shape.
+            value: Array of its shape to be added.
         """
         variable.assign_add(value)
 
@@ -748,7 +748,7 @@ class Optimizer:
 
         Args:
             variable: A weight or a slot.
-            value: What is subtracted, of its shape.
+            value: Array of its shape to be subtracted.
         """
         variable.assign_sub(value)
 

@@ -449,7 +449,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`.
 
     Args:
-        config: What `serialize` gave.
+        config: Result of `serialize`.
         custom_objects: From names to classes that are not Lamina's own.
 
     Returns:

@@ -62,7 +62,7 @@ def answers_of(
     """What the outputs of a model mean.
 
     Args:
-        contract: What the model was trained on.
+        contract: Contract of the model.
         names: Names of the inputs.
         outputs: `(samples, classes)`, or `(samples, 1)` or `(samples, forecast)` for numbers.
         far: Whether each input is far from those of training, if that is known.

@@ -23,7 +23,7 @@ class PictureInput(NamedTuple):
         image: Values from 0 to 1, `(height, width)` or `(height, width, 3)`.
         inverted: Whether light and dark were swapped.
         blank: Whether the picture has no foreground.
-        note: What was unusual about the file, or None.
+        note: A remark on what was unusual about the file, or None.
         uneven: Whether a blank picture has no even background either, as in noise.
     """
 

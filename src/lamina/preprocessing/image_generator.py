@@ -51,7 +51,7 @@ class ImageDataGenerator:
         data_format: Where the channels are.
         validation_split: Fraction of the data that is `subset="validation"`.
         interpolation_order: See `apply_affine_transform`.
-        dtype: Of the batches.
+        dtype: Dtype of the batches.
 
     Example:
         >>> generator = ImageDataGenerator(rescale=0.5)
@@ -309,20 +309,20 @@ class ImageDataGenerator:
         """
         if seed is not None:
             np.random.seed(seed)
-        drawn: dict[str, Any] = {"theta": _up_to(self.rotation_range)}
-        drawn["tx"] = _shift(self.height_shift_range, img_shape[self.row_axis - 1])
-        drawn["ty"] = _shift(self.width_shift_range, img_shape[self.col_axis - 1])
-        drawn["shear"] = _up_to(self.shear_range)
+        parameters: dict[str, Any] = {"theta": _up_to(self.rotation_range)}
+        parameters["tx"] = _shift(self.height_shift_range, img_shape[self.row_axis - 1])
+        parameters["ty"] = _shift(self.width_shift_range, img_shape[self.col_axis - 1])
+        parameters["shear"] = _up_to(self.shear_range)
         low, high = self.zoom_range
         zoom: Any = (1, 1) if low == high == 1 else np.random.uniform(low, high, 2)
-        drawn["zx"], drawn["zy"] = zoom
-        drawn["flip_horizontal"] = (np.random.random() < 0.5) * self.horizontal_flip
-        drawn["flip_vertical"] = (np.random.random() < 0.5) * self.vertical_flip
+        parameters["zx"], parameters["zy"] = zoom
+        parameters["flip_horizontal"] = (np.random.random() < 0.5) * self.horizontal_flip
+        parameters["flip_vertical"] = (np.random.random() < 0.5) * self.vertical_flip
         channels = self.channel_shift_range
-        drawn["channel_shift_intensity"] = _up_to(channels) if channels != 0 else None
+        parameters["channel_shift_intensity"] = _up_to(channels) if channels != 0 else None
         bright = self.brightness_range
-        drawn["brightness"] = None if bright is None else np.random.uniform(*bright)
-        return drawn
+        parameters["brightness"] = None if bright is None else np.random.uniform(*bright)
+        return parameters
 
     def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
         """Apply a transform to an image; its parts are optional.
@@ -336,9 +336,9 @@ class ImageDataGenerator:
         """
         row, column, channel = (a - 1 for a in (self.row_axis, self.col_axis, self.channel_axis))
         names = ("theta", "tx", "ty", "shear", "zx", "zy")
-        moved = {k: transform_parameters[k] for k in names if k in transform_parameters}
+        geometric = {k: transform_parameters[k] for k in names if k in transform_parameters}
         x = apply_affine_transform(
-            x, **moved, row_axis=row, col_axis=column, channel_axis=channel,
+            x, **geometric, row_axis=row, col_axis=column, channel_axis=channel,
             fill_mode=self.fill_mode, cval=self.cval, order=self.interpolation_order,
         )  # fmt: skip
         if transform_parameters.get("channel_shift_intensity") is not None:
@@ -382,8 +382,8 @@ class ImageDataGenerator:
             x /= np.std(x, keepdims=True) + 1e-6
         if self.featurewise_center and self._is_fitted("featurewise_center", self.mean):
             x -= self.mean
-        wanted = self.featurewise_std_normalization
-        if wanted and self._is_fitted("featurewise_std_normalization", self.std):
+        divides_by_std = self.featurewise_std_normalization
+        if divides_by_std and self._is_fitted("featurewise_std_normalization", self.std):
             x /= self.std + 1e-6
         if self.zca_whitening and self._is_fitted("zca_whitening", self.zca_whitening_matrix):
             flat = x.reshape(-1, np.prod(x.shape[-3:]))
@@ -397,7 +397,7 @@ class ImageDataGenerator:
             x: Images, `(samples, height, width, channels)`.
             augment: Whether images are transformed at random first.
             rounds: Number of passes over augmented data.
-            seed: Of NumPy's global generator.
+            seed: Seed of NumPy's global generator.
         """
         x = np.array(x, dtype=self.dtype)
         if x.ndim != 4:

@@ -32,7 +32,7 @@ class Iterator(PyDataset):
         n: Number of images.
         batch_size: Images in a batch.
         shuffle: Whether to shuffle them for every epoch.
-        seed: Of order and transforms; NumPy's global generator is set for every batch.
+        seed: Seed of order and transforms; NumPy's global generator is set for every batch.
         **kwargs: See `PyDataset`.
     """
 
@@ -58,8 +58,8 @@ class Iterator(PyDataset):
         self._begin_batch()
         if self.index_array is None:
             self._set_index_array()
-        chosen = self.index_array[self.batch_size * idx : self.batch_size * (idx + 1)]
-        return self._get_batches_of_transformed_samples(chosen)
+        indices = self.index_array[self.batch_size * idx : self.batch_size * (idx + 1)]
+        return self._get_batches_of_transformed_samples(indices)
 
     def __iter__(self) -> AnyIterator:
         return self
@@ -73,8 +73,8 @@ class Iterator(PyDataset):
             first = self.batch_index * self.batch_size
             self.batch_index = self.batch_index + 1 if first + self.batch_size < self.n else 0
             self.total_batches_seen += 1
-            chosen = self.index_array[first : first + self.batch_size]
-        return self._get_batches_of_transformed_samples(chosen)
+            indices = self.index_array[first : first + self.batch_size]
+        return self._get_batches_of_transformed_samples(indices)
 
     next = __next__
 
@@ -120,7 +120,7 @@ class NumpyArrayIterator(Iterator):
         save_to_dir, save_prefix, save_format: Folder and names of written images, or None.
         subset: `"training"` or `"validation"`, if the generator has a `validation_split`.
         ignore_class_split: Whether the parts may have different classes.
-        dtype: Of the batches.
+        dtype: Dtype of the batches.
     """
 
     def __init__(
@@ -144,16 +144,20 @@ class NumpyArrayIterator(Iterator):
         self.data_format = image_data_format() if data_format is None else data_format
         self.image_data_generator = image_data_generator
         self.save_to_dir, self.save_prefix, self.save_format = save_to_dir, save_prefix, save_format
-        others: list = []
+        other_arrays: list = []
         if isinstance(x, (tuple, list)):
             x, more_inputs = x
-            others = [
+            other_arrays = [
                 np.asarray(a)
                 for a in (more_inputs if isinstance(more_inputs, list) else [more_inputs])
             ]
         y = None if y is None else np.asarray(y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
-        for name, array in (("y", y), ("sample_weight", weights), *(("x", a) for a in others)):
+        for name, array in (
+            ("y", y),
+            ("sample_weight", weights),
+            *(("x", a) for a in other_arrays),
+        ):
             if array is not None and len(array) != len(x):
                 raise ValueError(
                     f"ImageDataGenerator: x has {len(x)} images and {name} has {len(array)} rows."
@@ -166,7 +170,7 @@ class NumpyArrayIterator(Iterator):
             if y is not None and not ignore_class_split:
                 _check_classes(y, border)
         self.x = np.asarray(x[part], dtype=self.dtype)
-        self.x_misc = [array[part] for array in others]
+        self.x_misc = [array[part] for array in other_arrays]
         self.y = None if y is None else y[part]
         # Keras does not split the weights, so they belong to other samples.
         self.sample_weight = None if weights is None else weights[part]
@@ -184,8 +188,8 @@ class NumpyArrayIterator(Iterator):
             batch[position] = self.image_data_generator._prepared(self.x[index].copy())
         if self.save_to_dir:
             self._save(batch, index_array, 1e4)
-        others = [array[index_array] for array in self.x_misc]
-        output: tuple = ([batch, *others] if others else batch,)
+        other_batches = [array[index_array] for array in self.x_misc]
+        output: tuple = ([batch, *other_batches] if other_batches else batch,)
         if self.y is None:
             return output[0]
         output += (self.y[index_array],)
@@ -326,7 +330,7 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
         subset: `"training"` or `"validation"`, if the generator has a `validation_split`.
         interpolation: How images are resized.
         keep_aspect_ratio: Whether to crop images instead of distorting them.
-        dtype: Of the batches.
+        dtype: Dtype of the batches.
     """
 
     allowed_class_modes = ("categorical", "binary", "sparse", "input", None)

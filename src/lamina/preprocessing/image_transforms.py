@@ -113,7 +113,7 @@ def apply_channel_shift(x: np.ndarray, intensity: float, channel_axis: int = 0) 
 
     Args:
         x: An image.
-        intensity: What is added to every value.
+        intensity: Number added to every value.
         channel_axis: Accepted for compatibility with Keras; it has no effect.
 
     Returns:
@@ -151,9 +151,9 @@ def random_rotation(
     Returns:
         An image of the same shape.
     """
-    moved = {"theta": np.random.uniform(-rg, rg)}
+    parameters = {"theta": np.random.uniform(-rg, rg)}
     axes = (row_axis, col_axis, channel_axis)
-    return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
+    return _affine(x, parameters, axes, fill_mode, cval, interpolation_order)
 
 
 @filter_traceback
@@ -184,9 +184,9 @@ def random_shift(
         An image of the same shape.
     """
     rows = np.random.uniform(-hrg, hrg) * x.shape[row_axis]
-    moved = {"tx": rows, "ty": np.random.uniform(-wrg, wrg) * x.shape[col_axis]}
+    parameters = {"tx": rows, "ty": np.random.uniform(-wrg, wrg) * x.shape[col_axis]}
     axes = (row_axis, col_axis, channel_axis)
-    return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
+    return _affine(x, parameters, axes, fill_mode, cval, interpolation_order)
 
 
 @filter_traceback
@@ -214,9 +214,9 @@ def random_shear(
     Returns:
         An image of the same shape.
     """
-    moved = {"shear": np.random.uniform(-intensity, intensity)}
+    parameters = {"shear": np.random.uniform(-intensity, intensity)}
     axes = (row_axis, col_axis, channel_axis)
-    return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
+    return _affine(x, parameters, axes, fill_mode, cval, interpolation_order)
 
 
 @filter_traceback
@@ -291,11 +291,11 @@ def random_brightness(x: np.ndarray, brightness_range: Any, scale: bool = True) 
 
 
 def _affine(
-    x: np.ndarray, moved: dict, axes: tuple, fill_mode: str, cval: float, order: int
+    x: np.ndarray, parameters: dict, axes: tuple, fill_mode: str, cval: float, order: int
 ) -> np.ndarray:
     row, column, channel = axes
     return apply_affine_transform(
-        x, **moved, row_axis=row, col_axis=column, channel_axis=channel, fill_mode=fill_mode,
+        x, **parameters, row_axis=row, col_axis=column, channel_axis=channel, fill_mode=fill_mode,
         cval=cval, order=order,
     )  # fmt: skip
 

@@ -162,7 +162,7 @@ def skipgrams(
         shuffle: Whether pairs come in random order, from Python's global generator.
         categorical: Whether labels are `[0, 1]` and `[1, 0]` instead of 1 and 0.
         sampling_table: Probability of each word to be a centre word; see `make_sampling_table`.
-        seed: Of the order. It also seeds Python's generator, as in Keras.
+        seed: Seed of the order. It also seeds Python's generator, as in Keras.
 
     Returns:
         The pairs `[word, other]`, and the labels: 1 for pairs within a window.
@@ -183,11 +183,12 @@ def skipgrams(
     if negative_samples > 0 and pairs:
         words = [word for word, _ in pairs]
         random.shuffle(words)
-        drawn = int(len(labels) * negative_samples)
+        negative_count = int(len(labels) * negative_samples)
         pairs += [
-            [words[i % len(words)], random.randint(1, vocabulary_size - 1)] for i in range(drawn)
+            [words[i % len(words)], random.randint(1, vocabulary_size - 1)]
+            for i in range(negative_count)
         ]
-        labels += [false] * drawn
+        labels += [false] * negative_count
     if shuffle:
         seed = random.randint(0, 10_000_000) if seed is None else seed
         for values in (pairs, labels):  # in the same order

@@ -141,8 +141,8 @@ class Tokenizer:
         num_words = kwargs.pop("nb_words", num_words)  # its name in Keras 1
         self.document_count: int = kwargs.pop("document_count", 0)
         if kwargs:
-            known = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
-            raise unknown_argument("Tokenizer", next(iter(kwargs)), (*known, "analyzer"))
+            argument_names = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
+            raise unknown_argument("Tokenizer", next(iter(kwargs)), (*argument_names, "analyzer"))
         self.num_words = num_words
         self.filters = filters
         self.lower = lower
@@ -239,9 +239,9 @@ class Tokenizer:
         """
         unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
         for sequence in sequences:
-            known = (number if number in self.index_word else None for number in sequence)
-            kept = (self._counting(number, unknown) for number in known)
-            yield " ".join(self.index_word[number] for number in kept if number is not None)
+            known_numbers = (number if number in self.index_word else None for number in sequence)
+            words = (self._counting(number, unknown) for number in known_numbers)
+            yield " ".join(self.index_word[number] for number in words if number is not None)
 
     def texts_to_matrix(self, texts: Iterable[Any], mode: str = "binary") -> np.ndarray:
         """One row per text and one column per index; see `sequences_to_matrix`.

@@ -91,8 +91,8 @@ class KerasFileEditor:
             target.update({key: arrays[key] for key in arrays if _is_array(stored, path, key)})
             with reading():
                 attributes = stored.h5[path].attrs
-                given = "name" in attributes and attributes.get_id("name").shape == ()
-                name = attributes["name"] if given else None
+                has_name = "name" in attributes and attributes.get_id("name").shape == ()
+                name = attributes["name"] if has_name else None
             if isinstance(name, str):
                 self.object_metadata[object_path] = {"name": name[:1000]}
 
@@ -111,10 +111,10 @@ class KerasFileEditor:
             if not isinstance(value, dict):
                 yield f"{start}: shape={np.shape(value)}, dtype={np.asarray(value).dtype}"
                 continue
-            inside = f"{path}/{key}" if path else key
-            name = self.object_metadata.get(inside, {}).get("name")
+            child_path = f"{path}/{key}" if path else key
+            name = self.object_metadata.get(child_path, {}).get("name")
             yield f"{start} ({name!r})" if name and name != key else start
-            yield from self._lines(value, inside, f"{margin}{'    ' if last else '│   '}")
+            yield from self._lines(value, child_path, f"{margin}{'    ' if last else '│   '}")
 
     def compare(self, reference_model: "Model") -> dict[str, Any]:
         """Compare the weights with those of a model, and print what differs.
@@ -169,11 +169,11 @@ class KerasFileEditor:
         items = [(new_name if key == name else key, value) for key, value in parent.items()]
         parent.clear()
         parent.update(items)  # keeps the order
-        moved = f"{path.rpartition('/')[0]}/{new_name}".lstrip("/")
-        for known in list(self.object_metadata):
-            if known == path or known.startswith(f"{path}/"):
-                metadata = self.object_metadata.pop(known)
-                self.object_metadata[moved + known.removeprefix(path)] = metadata
+        new_path = f"{path.rpartition('/')[0]}/{new_name}".lstrip("/")
+        for object_path in list(self.object_metadata):
+            if object_path == path or object_path.startswith(f"{path}/"):
+                metadata = self.object_metadata.pop(object_path)
+                self.object_metadata[new_path + object_path.removeprefix(path)] = metadata
 
     def delete_object(self, object_name: str) -> None:
         """Remove an object with everything in it.
@@ -307,19 +307,19 @@ def _object_path(group: str) -> str:
 def _flat(tree: _Tree, path: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Path and shape of every weight."""
     for key, value in tree.items():
-        inside = f"{path}/{key}" if path else key
+        child_path = f"{path}/{key}" if path else key
         if isinstance(value, dict):
-            yield from _flat(value, inside)
+            yield from _flat(value, child_path)
         else:
-            yield inside, tuple(np.shape(value))
+            yield child_path, tuple(np.shape(value))
 
 
 def _objects(tree: _Tree, path: str) -> Iterator[tuple[_Tree, str, str]]:
     for key, value in tree.items():
-        inside = f"{path}/{key}" if path else key
+        child_path = f"{path}/{key}" if path else key
         if isinstance(value, dict):
-            yield tree, key, inside
-            yield from _objects(value, inside)
+            yield tree, key, child_path
+            yield from _objects(value, child_path)
 
 
 def _check_weights(weights: Any) -> None:

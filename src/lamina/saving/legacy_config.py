@@ -13,7 +13,7 @@ from lamina.core.serialization.init_arguments import init_argument_names
 from lamina.core.types import Config
 
 _RENAMED_CLASSES = {
-    "Model": "Functional",  # in Keras 2, of a graph
+    "Model": "Functional",  # a model with a graph in Keras 2
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
 }
@@ -47,7 +47,7 @@ def model_record(config: Any) -> Config:
     """
     if not _is_record(config):
         raise ValueError("it is no config of a model.")
-    return _layer(_plain(config))
+    return _layer(_without_tuple_marks(config))
 
 
 def compile_record(config: Mapping[str, Any], outputs: int) -> Config:
@@ -57,13 +57,18 @@ def compile_record(config: Mapping[str, Any], outputs: int) -> Config:
         config: Loss, metrics and optimizer.
         outputs: Number of outputs of the model.
     """
-    config = _plain(config)
+    config = _without_tuple_marks(config)
     metrics = {}
     for name in ("metrics", "weighted_metrics"):
-        given = config.get(name)
-        if outputs == 1 and isinstance(given, list) and len(given) == 1 and _is_list(given[0]):
-            given = given[0]  # Keras 2 has a list for each output
-        metrics[name] = _with_module(given, "keras.metrics")
+        metrics_config = config.get(name)
+        if (
+            outputs == 1
+            and isinstance(metrics_config, list)
+            and len(metrics_config) == 1
+            and isinstance(metrics_config[0], list)
+        ):
+            metrics_config = metrics_config[0]  # Keras 2 has a list for each output
+        metrics[name] = _with_module(metrics_config, "keras.metrics")
     return {
         "optimizer": _optimizer(config.get("optimizer_config")),
         "loss": _with_module(config.get("loss"), "keras.losses"),
@@ -100,24 +105,20 @@ def _is_function(value: Any) -> bool:
     return isinstance(value, dict) and value.get("class_name") == "function"
 
 
-def _plain(value: Any) -> Any:
-    """The value without the dicts by which old files mark tuples."""
+def _without_tuple_marks(value: Any) -> Any:
+    """The value with tuples as lists; old files have dicts for tuples."""
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_without_tuple_marks(item) for item in value]
     if not isinstance(value, dict):
         return value
     if value.get("class_name") == "__tuple__" and "items" in value:
-        return _plain(value["items"])
-    return {key: _plain(item) for key, item in value.items()}
+        return _without_tuple_marks(value["items"])
+    return {key: _without_tuple_marks(item) for key, item in value.items()}
 
 
 def _is_record(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("class_name"), str) \
         and isinstance(value.get("config"), (dict, list))  # fmt: skip
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
 
 
 # -- layers ----------------------------------------------------------------------------------------
@@ -161,12 +162,12 @@ def _module_of(name: str, config: Config) -> str | None:
     """The namespace of a class. If an operation and a layer share a name, only the layer has
     `trainable` in its config.
     """
-    spaces = registry.namespaces_of(name)
-    operations = [space for space in spaces if space.startswith("keras.src.ops.")]
+    namespaces = registry.namespaces_of(name)
+    operations = [namespace for namespace in namespaces if namespace.startswith("keras.src.ops.")]
     if operations and "trainable" not in config and name != "InputLayer":
         return operations[0]
     known_modules = ("keras.layers", "keras.src.models.functional", "keras")
-    return next((space for space in known_modules if space in spaces), None)
+    return next((namespace for namespace in known_modules if namespace in namespaces), None)
 
 
 def _update_arguments(name: str, config: Config) -> None:
@@ -183,10 +184,10 @@ def _update_arguments(name: str, config: Config) -> None:
         if key.endswith("_initializer") and isinstance(value, dict) and "module" not in value:
             settings = {k: v for k, v in value.get("config", {}).items() if k != "dtype"}
             config[key] = {**value, "config": settings}
-    spaces = registry.namespaces_of(name)
-    if "keras.layers" in spaces:
-        known = init_argument_names(registry.find("keras.layers", name))
-        for key in _REMOVED_ARGUMENTS & set(config) - known:
+    namespaces = registry.namespaces_of(name)
+    if "keras.layers" in namespaces:
+        known_arguments = init_argument_names(registry.find("keras.layers", name))
+        for key in _REMOVED_ARGUMENTS & set(config) - known_arguments:
             del config[key]
 
 
@@ -201,52 +202,52 @@ def _update_graph(config: Config) -> None:
     }
     is_old = any(isinstance(n, list) for layer in config["layers"] for n in _nodes(layer))
 
-    def call(name: str, number: int) -> int:
+    def call_index(name: str, index: int) -> int:
         # Keras 2 counts the creation of a nested model as its first call.
-        return number - 1 if name in nested and number else number
+        return index - 1 if name in nested and index else index
 
     def is_reference(value: Any) -> bool:
         return isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str) \
             and value[0] in names and all(isinstance(n, int) for n in value[1:3])  # fmt: skip
 
-    def argument(value: Any) -> Any:
+    def convert_argument(value: Any) -> Any:
         if is_reference(value):
-            history = [value[0], call(value[0], value[1]), value[2]]
+            history = [value[0], call_index(value[0], value[1]), value[2]]
             return {"class_name": "__keras_tensor__", "config": {"keras_history": history}}
         if isinstance(value, list):
             if len(value) >= 3 and value[0] == "_CONSTANT_VALUE":
                 return value[2]
-            return [argument(item) for item in value]
+            return [convert_argument(item) for item in value]
         if isinstance(value, dict):
-            return {key: argument(item) for key, item in value.items()}
+            return {key: convert_argument(item) for key, item in value.items()}
         return value
 
-    def node(entries: Any) -> Any:
+    def convert_node(entries: Any) -> Any:
         if isinstance(entries, dict):
             return entries
         if is_reference(entries):
             entries = [entries]
-        tensors = [argument(entry) for entry in entries]
+        tensors = [convert_argument(entry) for entry in entries]
         kwargs = entries[0][3] if entries and len(entries[0]) > 3 else {}
         inputs = tensors[0] if len(tensors) == 1 else tensors
-        return {"args": [inputs], "kwargs": argument(kwargs)}
+        return {"args": [inputs], "kwargs": convert_argument(kwargs)}
 
     for record in config["layers"]:
-        record["inbound_nodes"] = [node(entries) for entries in _nodes(record)]
+        record["inbound_nodes"] = [convert_node(entries) for entries in _nodes(record)]
         record.setdefault("name", _name_of(record))
 
     if not is_old:
         return
 
-    def endpoint(value: Any) -> Any:
+    def convert_endpoint(value: Any) -> Any:
         if is_reference(value):
-            name, number, tensor = value[:3]
-            first = 1 if names[name] == "Functional" else 0
-            return [name, call(name, number) + first, tensor]
-        return [endpoint(item) for item in value] if isinstance(value, list) else value
+            name, index, tensor = value[:3]
+            first_index = 1 if names[name] == "Functional" else 0
+            return [name, call_index(name, index) + first_index, tensor]
+        return [convert_endpoint(item) for item in value] if isinstance(value, list) else value
 
     for key in ("input_layers", "output_layers"):
-        config[key] = endpoint(config[key])
+        config[key] = convert_endpoint(config[key])
 
 
 def _name_of(record: Any) -> str:
@@ -258,8 +259,7 @@ def _nodes(record: Config) -> list[Any]:
     return record.get("inbound_nodes") or []
 
 
-# -- arguments of compile
-# ---------------------------------------------------------------------------
+# -- arguments of compile --------------------------------------------------------------------------
 
 
 def _with_module(value: Any, namespace: str) -> Any:
@@ -283,7 +283,7 @@ def _with_module(value: Any, namespace: str) -> Any:
 def _optimizer(record: Any) -> Any:
     if not _is_record(record) or "module" in record:
         return record
-    # Files of TensorFlow 2.11 and later say `Custom>Adam`.
+    # In files of TensorFlow 2.11 and later, the name is `Custom>Adam`.
     name = record["class_name"].rpartition(">")[2]
     is_known = "keras.optimizers" in registry.namespaces_of(name)
     config = dict(record["config"])

@@ -377,13 +377,13 @@ def _in_folder(path: Path) -> str:
     return "\n  Fix: name the .keras file; there is none in this folder."
 
 
-def _ignore_old_arguments(function: str, given: dict[str, Any]) -> None:
+def _ignore_old_arguments(function: str, kwargs: dict[str, Any]) -> None:
     """Accept arguments of Keras that have no effect; refuse others."""
     ignored = {"load_model()": ("safe_mode", "options"), "save_model()": ("save_format",)}[function]
-    for name in given:
+    for name in kwargs:
         if name not in ignored:
-            known = ("filepath", "overwrite", "custom_objects", "compile", *ignored)
-            raise unknown_argument(function, name, known)
+            argument_names = ("filepath", "overwrite", "custom_objects", "compile", *ignored)
+            raise unknown_argument(function, name, argument_names)
 
 
 def _writable(filepath: str | Path, overwrite: bool) -> Path:
@@ -589,13 +589,13 @@ def _read_contract(model: Any, file: BinaryIO, path: Path) -> None:
         _warn(path, [f"{CONTRACT} was not used: {error}."])
 
 
-def _check_names(archive: zipfile.ZipFile, known: Collection[str]) -> None:
+def _check_names(archive: zipfile.ZipFile, expected_names: Collection[str]) -> None:
     """Check that the names in the zip's list of contents are those of the members.
 
     Otherwise a member whose name is damaged in the list would be ignored silently.
     """
     for info in archive.infolist():
-        if info.filename not in known:
+        if info.filename not in expected_names:
             try:
                 archive.open(info).close()
             except Exception:

@@ -41,10 +41,10 @@ def latest_in(path: Path) -> Path | None:
     """The folder itself if it is a checkpoint, or the latest checkpoint in it, or None."""
     if not path.is_dir():
         return None
-    inside = [p.name for p in path.iterdir()]
-    if any(name in inside for name in _SIGNS):
+    names = [p.name for p in path.iterdir()]
+    if any(name in names for name in _SIGNS):
         return path
-    steps = [path / name for name in inside if name.isdigit()]
+    steps = [path / name for name in names if name.isdigit()]
     whole = [p for p in steps if p.is_dir() and any((p / sign).exists() for sign in _SIGNS)]
     return max(whole, key=lambda p: int(p.name), default=None)
 
@@ -64,8 +64,8 @@ def config_in(checkpoint: Path) -> str:
             f"{checkpoint} holds no architecture, only weights, or is damaged.\n"
             "  Fix: make the model and call model.load_weights(folder)."
         ) from None
-    known = _checksums_in(checkpoint)
-    if known is not None and known.get("") != zlib.crc32(config.encode()):
+    expected_checksums = _checksums_in(checkpoint)
+    if expected_checksums is not None and expected_checksums.get("") != zlib.crc32(config.encode()):
         raise _damaged(checkpoint, "model_config")
     return config
 
@@ -121,10 +121,10 @@ def checksums(tree: Mapping[str, Any], config: str | None = None) -> dict[str, s
         tree: Nested dicts of arrays.
         config: The architecture as JSON, if it is saved.
     """
-    known = {path: int(checksum(value)) for path, value in _leaves(tree, "")}
+    checksum_of = {path: int(checksum(value)) for path, value in _leaves(tree, "")}
     if config is not None:
-        known[""] = zlib.crc32(config.encode())
-    return {"crc32": json.dumps(known)}
+        checksum_of[""] = zlib.crc32(config.encode())
+    return {"crc32": json.dumps(checksum_of)}
 
 
 def _checksums_in(checkpoint: Path) -> dict[str, int] | None:
@@ -138,14 +138,14 @@ def _checksums_in(checkpoint: Path) -> dict[str, int] | None:
 
 
 def _compare(checkpoint: Path, tree: Mapping[str, Any]) -> None:
-    known = _checksums_in(checkpoint)
-    if known is None:
+    expected_checksums = _checksums_in(checkpoint)
+    if expected_checksums is None:
         return
-    known.pop("", None)
+    expected_checksums.pop("", None)
     for path, value in _leaves(tree, ""):
-        if known.pop(path, None) != int(checksum(value)):
+        if expected_checksums.pop(path, None) != int(checksum(value)):
             raise _damaged(checkpoint, path)
-    for path in known:
+    for path in expected_checksums:
         raise _damaged(checkpoint, path)
 
 
@@ -163,14 +163,14 @@ def _damaged(checkpoint: Path, where: str) -> DamagedFileError:
 
 def _taken(tree: Any, values: Mapping[tuple[str, ...], Any], name: str, group: str) -> Any:
     """The entries of a tree of the model that have values."""
-    taken: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for path, (keys, _) in _flat(tree, name, (group,)).items():
         if path in values:
-            target = taken
+            target = arrays
             for key in keys[:-1]:
                 target = target.setdefault(key, {})
             target[keys[-1]] = values[path]
-    return taken
+    return arrays
 
 
 def _by_path(tree: Any, name: str) -> dict[tuple[str, ...], Any]:

@@ -59,19 +59,19 @@ def write_shards(
     weight_map: dict[str, Any] = {}
     total = 0
     base = path.name.removesuffix(SUFFIX)
-    mark = secrets.token_hex(8)
+    file_id = secrets.token_hex(8)
     parts = arrays_of(model, objects_to_skip=objects_to_skip)
     for number, (size, shard) in enumerate(_split(parts, max_shard_size * 2**30)):
         name = f"{base}_{number:05}.weights.h5"
         total += size
         with atomic_write(path.with_name(name)) as file:
-            file.write(as_bytes(lambda buffer: _write(shard, mark, buffer)))  # noqa: B023
+            file.write(as_bytes(lambda buffer: _write(shard, file_id, buffer)))  # noqa: B023
         for group, _, _ in shard:
             files = weight_map.get(f"/{group}")  # None, the name of a file, or a list of names
             names = files if isinstance(files, list) else [files]
             weight_map[f"/{group}"] = name if files is None else [*names, name]
     # Written last, so that the list never names a missing shard.
-    content = {"metadata": {"total_size": total, _MARK: mark}, "weight_map": weight_map}
+    content = {"metadata": {"total_size": total, _MARK: file_id}, "weight_map": weight_map}
     with atomic_write(path) as file:
         file.write(json.dumps(content, indent=4).encode())
 
@@ -96,9 +96,9 @@ def _split(parts: Iterator[_Part], max_size: float) -> Iterator[tuple[int, list[
     yield size, shard
 
 
-def _write(shard: list[_Part], mark: str, file: Any) -> None:
+def _write(shard: list[_Part], file_id: str, file: Any) -> None:
     with h5py.File(file, "w", libver=FORMAT) as h5:
-        h5.attrs[_MARK] = mark
+        h5.attrs[_MARK] = file_id
         for path, name, arrays in shard:
             group = h5.create_group(path)
             group.attrs["name"] = name
@@ -134,7 +134,7 @@ def opened(path: Path) -> Iterator[StoredShards]:
     """
     with contextlib.ExitStack() as stack:
         files = []
-        names, mark = _names_in(path)
+        names, file_id = _names_in(path)
         for name in names:
             shard = path.with_name(name)
             if not shard.is_file():
@@ -145,7 +145,7 @@ def opened(path: Path) -> Iterator[StoredShards]:
             file = stack.enter_context(shard.open("rb"))
             size = os.fstat(file.fileno()).st_size
             stored = stack.enter_context(weights_file.opened(file, size))
-            if mark is not None and _mark_of(stored.h5) != mark:
+            if file_id is not None and _mark_of(stored.h5) != file_id:
                 raise DamagedFileError(
                     f"it lists {name!r}, which was not saved together with it.\n"
                     "  Likely cause: a save that broke off, or a file of another save.\n"

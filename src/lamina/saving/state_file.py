@@ -66,9 +66,9 @@ def read_state(path: Path) -> dict[str, Any]:
 
 def _without_arrays(value: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, Mapping):
-        wrong = [key for key in value if not isinstance(key, str)]
-        if wrong:
-            raise TypeError(f"The keys of a state are texts; received {wrong[0]!r}.")
+        invalid_keys = [key for key in value if not isinstance(key, str)]
+        if invalid_keys:
+            raise TypeError(f"The keys of a state are texts; received {invalid_keys[0]!r}.")
         return {key: _without_arrays(item, arrays) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_without_arrays(item, arrays) for item in value]

@@ -179,8 +179,10 @@ def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[s
             property, its path is the first one that is in the file.
     """
     # The objects are kept alive, so that ids stay unique: some lists are created by properties.
-    seen: dict[int, Any] = {}
-    known = None if stored is None else {path for group in stored for path in _parents(group)}
+    visited: dict[int, Any] = {}
+    stored_paths = (
+        None if stored is None else {path for group in stored for path in _parents(group)}
+    )
     postponed: list[tuple[Any, str]] = []
 
     def visit(part: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -189,12 +191,12 @@ def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[s
             yield from enter(child, f"{path}/{name}" if path else name)
 
     def enter(child: Any, path: str) -> Iterator[tuple[str, Any]]:
-        if not _may_hold_weights(child) or id(child) in seen:
+        if not _may_hold_weights(child) or id(child) in visited:
             return
-        if known is not None and path not in known:
+        if stored_paths is not None and path not in stored_paths:
             postponed.append((child, path))
             return
-        seen[id(child)] = child
+        visited[id(child)] = child
         if isinstance(child, (Layer, Optimizer)):
             yield from visit(child, path)
             return
@@ -209,9 +211,9 @@ def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[s
             used[base] = count + 1
             yield from enter(item, f"{path}/{base}_{count}" if count else f"{path}/{base}")
 
-    seen[id(root)] = root
+    visited[id(root)] = root
     yield from visit(root, "")
-    known = None
+    stored_paths = None
     for child, path in postponed:  # the file has none of its names
         yield from enter(child, path)
 
@@ -314,7 +316,7 @@ def _checked(h5: h5py.File, limit: float) -> StoredWeights:
     """Refuse everything but plain arrays of plausible size, before any of it is read."""
     size = claimed = 0
     groups: set[str] = set()
-    seen: set[int] = set()
+    visited: set[int] = set()
     stack: list[tuple[str, h5py.Group, int]] = [("", h5, 0)]
     while stack:
         path, group, depth = stack.pop()
@@ -324,9 +326,9 @@ def _checked(h5: h5py.File, limit: float) -> StoredWeights:
                 raise _refused(where, "links to another place")
             if isinstance(part, h5py.Dataset):
                 groups.add(path)
-            if address in seen:
+            if address in visited:
                 continue
-            seen.add(address)
+            visited.add(address)
             if isinstance(part, h5py.Dataset):
                 in_memory, in_chunks = _checked_sizes(part, where)
                 size += in_memory

@@ -65,12 +65,12 @@ def fits_in_budget(size: int, samples: int) -> None:
     """
     budget = config.resident_budget()
     if 0 < budget < size:
-        fitting = budget * samples // size
+        max_samples = budget * samples // size
         warn(
             f"One batch of {samples} samples takes {size / 1e6:,.1f} MB, and "
             f"{budget / 1e6:,.1f} MB may stay on the device. Training goes on, with a few such "
             "batches in memory at a time.\n"
-            f"  Fix: batch_size={max(1, fitting)}, or lamina.config.set_resident_budget("
+            f"  Fix: batch_size={max(1, max_samples)}, or lamina.config.set_resident_budget("
             f"{size}).",
         )
 
@@ -110,50 +110,50 @@ def inputs(learner: Trainable, x: Data, where: str = "") -> None:
     learner.take_shapes(x)
     signature = learner.signature
     expected = signature.inputs
-    given = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
+    arrays = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
     if not expected or x is None or isinstance(x, Preprocessed):
         return
-    if len(expected) > 1 and (isinstance(x, dict) or len(given) == len(expected)):
-        given = signature.arrange(x)  # by name if there are names
-    elif len(given) != len(expected) or (isinstance(x, dict) and (*x,) != signature.input_names):
+    if len(expected) > 1 and (isinstance(x, dict) or len(arrays) == len(expected)):
+        arrays = signature.arrange(x)  # by name if there are names
+    elif len(arrays) != len(expected) or (isinstance(x, dict) and (*x,) != signature.input_names):
         names = ", ".join(repr(name) for name in signature.input_names)
-        shapes = " and ".join(str(getattr(leaf, "shape", None)) for leaf in given)
-        description = f"holds {_count(len(given), 'array')} of shape {shapes}"
+        shapes = " and ".join(str(getattr(leaf, "shape", None)) for leaf in arrays)
+        description = f"holds {_count(len(arrays), 'array')} of shape {shapes}"
         if isinstance(x, dict):
             description = f"is a dict of {', '.join(map(repr, x))}"
         fix = "give x as a list of the inputs"
         if len(expected) == 1:
-            fix = _fix_for_one_input(x, given, expected[0].shape[-1])
+            fix = _fix_for_one_input(x, arrays, expected[0].shape[-1])
         raise ValueError(
             f"{where}model {learner.model.name!r} takes {_count(len(expected), 'input')} "
             f"({names}), and x {description}.\n  Fix: {fix}."
         )
-    if any(leaf is None for leaf in given):
+    if any(leaf is None for leaf in arrays):
         return  # an optional input; a missing required one is refused when the model is called
-    for i, (leaf, tensor) in enumerate(zip(given, expected, strict=True)):
+    for i, (leaf, tensor) in enumerate(zip(arrays, expected, strict=True)):
         key = signature.input_names[i] if isinstance(x, dict) else i
-        name = "x" if len(given) == 1 else f"x[{key!r}]"
-        shape, wanted = tuple(leaf.shape), tuple(tensor.shape)
+        name = "x" if len(arrays) == 1 else f"x[{key!r}]"
+        shape, expected_shape = tuple(leaf.shape), tuple(tensor.shape)
         if np.dtype(leaf.dtype).kind == "c" and not str(tensor.dtype).startswith("complex"):
             raise TypeError(
                 f"{where}{name} holds complex numbers, and model {learner.model.name!r} "
                 f"computes with {tensor.dtype}.\n"
                 f"  Fix: {name} = numpy.abs({name}), or real and imaginary parts as two features."
             )
-        if not _fits(shape, wanted):
-            label = "" if len(given) == 1 else f" as its input {tensor.name!r}"
+        if not _fits(shape, expected_shape):
+            label = "" if len(arrays) == 1 else f" as its input {tensor.name!r}"
             raise ValueError(
                 f"{where}model {learner.model.name!r} takes arrays of shape "
-                f"{readable(wanted)}{label}.\n"
+                f"{readable(expected_shape)}{label}.\n"
                 f"  Received: {name} of shape {shape}.\n"
-                f"{_why_it_does_not_fit(name, shape, wanted, _is_fixed(learner))}"
+                f"{_why_it_does_not_fit(name, shape, expected_shape, _is_fixed(learner))}"
             )
 
 
-def _fix_for_one_input(x: Data, given: list[Any], features: int | None) -> str:
+def _fix_for_one_input(x: Data, arrays: list[Any], features: int | None) -> str:
     """The fix for an x of several arrays, if the model has one input."""
     if not isinstance(x, dict):
-        return f"x = x[{next((i for i, array in enumerate(given) if array is not None), 0)}]"
+        return f"x = x[{next((i for i, array in enumerate(arrays) if array is not None), 0)}]"
     target = next((key for key in x if key in _TARGETS), None)
     first = next((key for key in x if key not in _TARGETS), target)
     if target is not None:
@@ -171,7 +171,7 @@ def embedding_indices(learner: Trainable, x: Data, where: str = "") -> None:
     signature = learner.signature
     if not signature.nodes or isinstance(x, Preprocessed) or x is None:
         return
-    given = signature.arrange(x)
+    arrays = signature.arrange(x)
     # Tensors are compared by identity: `==` makes a symbolic tensor.
     index_of = {id(tensor): i for i, tensor in enumerate(signature.inputs)}
     for node in signature.nodes:
@@ -179,30 +179,31 @@ def embedding_indices(learner: Trainable, x: Data, where: str = "") -> None:
         if not isinstance(layer, Embedding) or id(node.input_tensors[0]) not in index_of:
             continue
         i = index_of[id(node.input_tensors[0])]
-        if given[i] is None:
+        if arrays[i] is None:
             continue  # an optional input
-        highest = np.max(given[i], initial=0)
+        highest = np.max(arrays[i], initial=0)
         if highest >= layer.input_dim:
             raise ValueError(
-                f"{where}{'x' if len(given) == 1 else f'x[{i}]'} holds the number {highest:g}, and "
+                f"{where}{'x' if len(arrays) == 1 else f'x[{i}]'} holds the number {highest:g}, "
+                "and "
                 f"Embedding {layer.name!r} has rows for 0 to {layer.input_dim - 1}.\n"
                 "  Likely cause: input_dim counts from 0, so it is the highest number plus one.\n"
                 f"  Fix: Embedding(input_dim={int(highest) + 1}, …)."
             )
 
 
-def _fits(shape: Shape, wanted: Shape) -> bool:
+def _fits(shape: Shape, expected: Shape) -> bool:
     """Whether a model takes the shape; as in Keras, a last axis of size 1 is optional."""
-    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+    if len(shape) == len(expected) + 1 and shape[-1] == 1:
         shape = shape[:-1]
-    elif len(shape) == len(wanted) - 1 and wanted[-1] == 1:
+    elif len(shape) == len(expected) - 1 and expected[-1] == 1:
         shape = (*shape, 1)
-    return len(shape) == len(wanted) and _agree(shape[1:], wanted[1:])
+    return len(shape) == len(expected) and _agree(shape[1:], expected[1:])
 
 
-def _agree(shape: Shape, wanted: Shape) -> bool:
-    return len(shape) == len(wanted) and all(
-        w is None or w == s for s, w in zip(shape, wanted, strict=True)
+def _agree(shape: Shape, expected: Shape) -> bool:
+    return len(shape) == len(expected) and all(
+        w is None or w == s for s, w in zip(shape, expected, strict=True)
     )
 
 
@@ -212,10 +213,12 @@ def _is_fixed(learner: Trainable) -> bool:
     return not learner.compiled or (iterations is not None and int(iterations) > 0)
 
 
-def _why_it_does_not_fit(name: str, shape: tuple[int, ...], wanted: Shape, fixed: bool) -> str:
+def _why_it_does_not_fit(
+    name: str, shape: tuple[int, ...], expected: Shape, is_batch_size_fixed: bool
+) -> str:
     """The likely cause and the fix, for an array of a shape that the model does not take."""
-    sample, size = wanted[1:], math.prod(shape[1:])
-    known = [s for s in sample if s is not None]
+    sample, size = expected[1:], math.prod(shape[1:])
+    known_sizes = [s for s in sample if s is not None]
     if _agree(shape, sample):
         cause, fix = "one sample without its batch axis", f"{name} = {name}[None]"
     elif len(sample) > 1 and _agree(shape, sample[:-1]):
@@ -226,45 +229,47 @@ def _why_it_does_not_fit(name: str, shape: tuple[int, ...], wanted: Shape, fixed
         fix = f"{name} = numpy.repeat({name}[..., None], {sample[-1]}, axis=-1)"
     elif len(sample) == 3 and len(shape) == 4 and _agree((*shape[2:], shape[1]), sample):
         cause, fix = "the channels come first", f"{name} = numpy.moveaxis({name}, 1, -1)"
-    elif len(known) == len(sample) and len(shape) > 1 and size == math.prod(known):
+    elif len(known_sizes) == len(sample) and len(shape) > 1 and size == math.prod(known_sizes):
         cause = "the same numbers in another arrangement"
         fix = f"{name} = {name}.reshape({', '.join(map(str, (-1, *sample)))})"
-    elif len(shape) == len(wanted):
-        cause, fix = _other_size(name, shape, sample, fixed)
+    elif len(shape) == len(expected):
+        cause, fix = _other_size(name, shape, sample, is_batch_size_fixed)
     else:
         cause = "an axis too many or too few"
-        fix = f"bring {name} to the shape {readable(wanted)}"
+        fix = f"bring {name} to the shape {readable(expected)}"
     return f"  Likely cause: {cause}.\n  Fix: {fix}."
 
 
-def _other_size(name: str, shape: Shape, sample: Shape, fixed: bool) -> tuple[str, str]:
+def _other_size(
+    name: str, shape: Shape, sample: Shape, is_batch_size_fixed: bool
+) -> tuple[str, str]:
     new_input = f"lamina.Input({shape[1:]}) as the input of the model"
     if len(sample) == 3 and None not in sample and shape[-1] == sample[-1]:
         cause = "images of another size than the model was made for"
         resized = f"{name} = lamina.ops.image.resize({name}, {sample[:2]})"
-        return cause, resized if fixed else f"{resized}, or {new_input}"
+        return cause, resized if is_batch_size_fixed else f"{resized}, or {new_input}"
     if len(sample) > 1:
         cause = "samples of another size than the model was made for"
         needed = f"samples of shape {sample}, as it was made for"
     else:
         cause = "other columns than the model was made for"
         needed = f"the {sample[0]} columns that it was made for, in the same order"
-    if fixed:
+    if is_batch_size_fixed:
         return cause, f"give the model {needed}"
     return cause, f"{new_input}; a model that was trained needs {needed}"
 
 
 def samples_in_input(learner: Trainable, x: Data, y: Targets) -> None:
     """Refuse a model whose `Input` has the number of samples, as in `Input(x_train.shape)`."""
-    given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
+    arrays, targets = jax.tree.leaves(x), jax.tree.leaves(y)
     inputs = learner.signature.inputs
-    if len(inputs) != 1 or len(given) != 1 or not targets:
+    if len(inputs) != 1 or len(arrays) != 1 or not targets:
         return
-    wanted = tuple(*(tensor.shape[1:] for tensor in inputs))
-    shape, rows = np.shape(given[0]), np.shape(targets[0])[:1]
-    if len(shape) > 1 and shape == wanted and rows == shape[:1]:
+    expected = tuple(*(tensor.shape[1:] for tensor in inputs))
+    shape, rows = np.shape(arrays[0]), np.shape(targets[0])[:1]
+    if len(shape) > 1 and shape == expected and rows == shape[:1]:
         raise ValueError(
-            f"model {learner.model.name!r} takes arrays of shape {readable((None, *wanted))}, "
+            f"model {learner.model.name!r} takes arrays of shape {readable((None, *expected))}, "
             f"and x has shape {shape}.\n"
             f"  Likely cause: the number of samples, {shape[0]:,}, was given to Input.\n"
             f"  Fix: lamina.Input({shape[1:]}) as the input of the model."
@@ -280,20 +285,20 @@ def exchanged_x_and_y(learner: Trainable, known_inputs: Any, x: Data, y: Targets
         x: Inputs.
         y: Targets.
     """
-    given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
-    if len(given) != 1 or len(targets) != 1 or isinstance(x, Preprocessed):
+    arrays, targets = jax.tree.leaves(x), jax.tree.leaves(y)
+    if len(arrays) != 1 or len(targets) != 1 or isinstance(x, Preprocessed):
         return None
-    x_shape, y_shape = np.shape(given[0]), np.shape(targets[0])
+    x_shape, y_shape = np.shape(arrays[0]), np.shape(targets[0])
     fix = "x, y = y, x"
     if known_inputs:
-        wanted = tuple(known_inputs[0].shape)
-        y_fits = len(known_inputs) == 1 and _fits(y_shape, wanted)
-        exchanged = y_fits and not _fits(x_shape, wanted)
-        wants = f"takes inputs of shape {readable(wanted)}"
+        expected = tuple(known_inputs[0].shape)
+        y_fits = len(known_inputs) == 1 and _fits(y_shape, expected)
+        exchanged = y_fits and not _fits(x_shape, expected)
+        wants = f"takes inputs of shape {readable(expected)}"
     else:
         units = next((getattr(layer, "units", None) for layer in learner.model.layers[-1:]), None)
         y_is_input = len(y_shape) > 1 and y_shape[1:] not in ((1,), (units,))
-        exchanged = y_is_input and _is_target(given[0], units)
+        exchanged = y_is_input and _is_target(arrays[0], units)
         wants = "ends in one output" if units == 1 else f"ends in {units} outputs"
         fix += ", with the model made anew" if learner.model.built else ""
     if not exchanged:
@@ -386,10 +391,10 @@ def targets(learner: Trainable, y: Targets, y_pred: Outputs, where: str = "") ->
     """
     outputs = jax.tree.leaves(y_pred)
     try:
-        given = learner.objectives.targets(y)
+        arrays = learner.objectives.targets(y)
     except ValueError:
         return  # raised again when losses are computed, which an overridden step may not do
-    pairs = zip(given, outputs, strict=True)
+    pairs = zip(arrays, outputs, strict=True)
     for loss, (target, output) in learner.objectives.losses_with(pairs):
         name = loss_name(loss)
         if name == "sparse_categorical_crossentropy":
@@ -485,12 +490,13 @@ def logits(learner: Trainable) -> None:
                 f"  Fix: loss={name!r}, or take the activation off the last layer."
             )
         if not from_logits and activation == "linear" and "crossentropy" in str(name):
-            fitting = _probabilities_for(name)
+            probability_loss = _probabilities_for(name)
             warn_once(
                 "logits",
                 f"The loss {name} expects probabilities, but the last layer of "
                 f"{learner.model.name!r} has no activation, so its outputs are logits.\n"
-                f"  Fix: activation={fitting!r} on the last layer, or from_logits=True in the "
+                f"  Fix: activation={probability_loss!r} on the last layer, or from_logits=True in "
+                "the "
                 "loss.",
                 learner,
             )
@@ -570,6 +576,6 @@ def loss_name(loss: Any) -> str | None:
     return name if str(getattr(owner, "__module__", "")).startswith("lamina.") else None
 
 
-def _count(number: int, thing: str) -> str:
+def _count(number: int, noun: str) -> str:
     """`1 input`, `2 inputs`."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -53,7 +53,7 @@ class CompiledFunction:
     Args:
         function: `function(state, *arguments, batch_size=…)`; the structure and shapes of the state
             are the same in every call.
-        platform: What it is compiled for: `"cpu"`, `"gpu"` or `"tpu"`.
+        platform: Platform to compile for: `"cpu"`, `"gpu"` or `"tpu"`.
         donate: Whether the results may reuse the memory of the state.
     """
 

@@ -130,9 +130,9 @@ class Engine:
         feed, validation, call_warnings = request.feed, request.validation, request.call_warnings
         steps = feed.steps_in(epoch)
         events.on_epoch_begin(epoch, request.epochs, steps, resumed=checkpoint.step > 0)
-        done = self._train_epoch(feed, checkpoint, hooks, events, interrupt, call_warnings)
-        complete = not interrupt.requested or done == steps
-        if complete and done == 0:
+        epoch_done = self._train_epoch(feed, checkpoint, hooks, events, interrupt, call_warnings)
+        complete = not interrupt.requested or epoch_done == steps
+        if complete and epoch_done == 0:
             call_warnings.warn("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
             return False
         measured = {}
@@ -154,10 +154,10 @@ class Engine:
         checkpoint.advance(epoch + 1, 0, {})
         if self.model.stop_training or interrupt.requested:
             return False
-        if feed.exhausted and (epoch + 1 < request.epochs or _short(done, feed)):
+        if feed.exhausted and (epoch + 1 < request.epochs or _short(epoch_done, feed)):
             where = f"in epoch {epoch + 1} of {request.epochs}"
-            if _short(done, feed):
-                where = f"after {done} of {feed.steps} steps of epoch {epoch + 1}"
+            if _short(epoch_done, feed):
+                where = f"after {epoch_done} of {feed.steps} steps of epoch {epoch + 1}"
             call_warnings.warn("ended", _ENDED.format(where, "training"))
             return False
         return True
@@ -279,9 +279,11 @@ class Engine:
                 "  Fix: inputs between 0 and 1, or dtype policy 'mixed_bfloat16', which has the "
                 "range of float32. The weights are those before the first step left out."
             )
-        place = f"The loss stopped being a finite number at step {step + 1} of epoch {epoch + 1}."
+        sentence = (
+            f"The loss stopped being a finite number at step {step + 1} of epoch {epoch + 1}."
+        )
         raise FloatingPointError(
-            f"{place}\n{checks.why_not_finite(self.learner)}\n"
+            f"{sentence}\n{checks.why_not_finite(self.learner)}\n"
             "  model.history has the epochs before; the weights are no longer usable."
         )
 

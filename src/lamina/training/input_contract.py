@@ -29,7 +29,7 @@ def recorded(learner: Trainable, given: Any, x: Any, y: Any, given_y: Any = None
 
     Args:
         learner: The model; it may know more from an earlier call.
-        given: What the user gave as x; it may have a contract of its own.
+        user_x: The user's x; it may have a contract of its own.
         x: Inputs as arrays.
         y: Targets as arrays, or None.
         given_y: What the user gave as y; it may have names of classes.

@@ -44,7 +44,7 @@ class Learner(ABC):
         checked_inputs: Version of the model's structure, and the dtypes and shapes of inputs of
             `predict` that have passed the checks for it.
         columns: Column names of the tables that it was trained on, by expression (`"x"`, `"y"`).
-        contract: What the model was trained on, if `fit` has recorded it.
+        contract: Contract of the training data, if `fit` has recorded it.
         calls_checked: Number of calls of `predict` whose inputs were compared with the contract.
         warned: Keys of the warnings that were given, each of which is given once per model.
         trainable_checked_at: Version of the model's structure for which it was checked that it has
@@ -336,8 +336,10 @@ class Learner(ABC):
         """Shapes of the outputs; builds the model on the way."""
         signature = self.signature
         is_graph = bool(signature.outputs)
-        known = isinstance(x, Preprocessed) or (is_graph and _has_shapes_of(signature.inputs, x))
-        if is_graph and self._model.built and known:
+        has_known_shapes = isinstance(x, Preprocessed) or (
+            is_graph and _has_shapes_of(signature.inputs, x)
+        )
+        if is_graph and self._model.built and has_known_shapes:
             return signature.outputs_as_written  # known from the graph
         return self._trace_forward(x)
 

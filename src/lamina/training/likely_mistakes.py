@@ -235,11 +235,12 @@ def _missing_classes(learner: Trainable, loss: Any, name: str, y: Targets, y_val
     labels = _classes(name, np.asarray(y))
     if labels is None:
         return
-    known = np.unique(labels)
-    if len(known) == 1 and len(labels) >= 10:
+    used_labels = np.unique(labels)
+    if len(used_labels) == 1 and len(labels) >= 10:
         checks.warn_once(
             "one-class",
-            f"All {len(labels):,} labels are {int(known[0])}: from one class alone nothing can be "
+            f"All {len(labels):,} labels are {int(used_labels[0])}: from one class alone nothing "
+            "can be "
             "learned.\n"
             "  Likely cause: a filter or a slice of sorted data that kept one class.\n"
             "  Fix: shuffle before the data are cut, so that every class is in y.",
@@ -248,7 +249,7 @@ def _missing_classes(learner: Trainable, loss: Any, name: str, y: Targets, y_val
     val_labels = None if y_val is None else _classes(name, np.asarray(y_val))
     if val_labels is None or not len(val_labels):
         return
-    is_unknown = ~np.isin(val_labels, known)
+    is_unknown = ~np.isin(val_labels, used_labels)
     # Rare classes may be in one of the two only. With many classes, such as words, some always are.
     if np.mean(is_unknown) > 0.05:
         missing = ", ".join(str(int(c)) for c in np.unique(val_labels[is_unknown])[:5])

@@ -17,9 +17,9 @@ from lamina.training.structure_matching import (
 )
 
 
-def identifiers(given: Any) -> list[Any]:
+def identifiers(value: Any) -> list[Any]:
     """Every loss or metric in a structure of them: names, functions, objects, configs."""
-    return [leaf for leaf in leaves(given, _is_identifier) if leaf is not None]
+    return [leaf for leaf in leaves(value, _is_identifier) if leaf is not None]
 
 
 def losses_by_output(
@@ -55,12 +55,12 @@ def losses_by_output(
         return [(node, node_loss, factors[i]) for i, (node, node_loss) in enumerate(matched)]
 
 
-def metrics_by_output(tree: TensorTree, given: Any, what: str) -> list[list[Any]]:
+def metrics_by_output(tree: TensorTree, given_metrics: Any, what: str) -> list[list[Any]]:
     """A list of metrics for each output.
 
     Args:
         tree: The outputs.
-        given: One or several metrics for all outputs, a structure of them, or None.
+        given_metrics: One or several metrics for all outputs, a structure of them, or None.
         what: Name of the argument, for messages.
     """
     metrics: list[list[Any]] = [[] for _ in tree.tensors]
@@ -77,13 +77,15 @@ def metrics_by_output(tree: TensorTree, given: Any, what: str) -> list[list[Any]
             for child, child_entry in parts(node, entry, what, _is_identifier):
                 add(child, child_entry)
 
-    is_flat_list = isinstance(given, (list, tuple)) and all(map(_is_identifier, given))
+    is_flat_list = isinstance(given_metrics, (list, tuple)) and all(
+        map(_is_identifier, given_metrics)
+    )
     try:
-        add(tree, given)
+        add(tree, given_metrics)
     except StructureError:
-        if not is_flat_list or len(given) == len(metrics):
+        if not is_flat_list or len(given_metrics) == len(metrics):
             raise
-        for metric in given:  # several for every output
+        for metric in given_metrics:  # several for every output
             add(tree, metric)
     return metrics
 
@@ -94,11 +96,11 @@ class _WeightedLoss:
     weight: Any
 
 
-def _is_identifier(given: Any) -> bool:
+def _is_identifier(value: Any) -> bool:
     """Whether it is a single loss, metric or factor, rather than a structure of them."""
-    if isinstance(given, Mapping):
-        return "class_name" in given
-    return not isinstance(given, (list, tuple))
+    if isinstance(value, Mapping):
+        return "class_name" in value
+    return not isinstance(value, (list, tuple))
 
 
 def _factor(weight: Any) -> float:

@@ -110,12 +110,12 @@ class Objectives:
         self.outputs = self._measures.tensors
         targets = self._targets_or_none(self._measures, y)
         used: dict[int, str] = {}
-        for given, weighted in ((self.metrics_given, False), (self.weighted_given, True)):
-            what = "weighted_metrics" if weighted else "metrics"
-            matched = metrics_by_output(self._measures.tree, given, what)
+        for metrics, is_weighted in ((self.metrics_given, False), (self.weighted_given, True)):
+            what = "weighted_metrics" if is_weighted else "metrics"
+            matched = metrics_by_output(self._measures.tree, metrics, what)
             for node, identifiers_of_node in zip(self._measures.tree.tensors, matched, strict=True):
                 for identifier in identifiers_of_node:
-                    self._add_metric(_unshared(identifier, used), node, targets, weighted)
+                    self._add_metric(_unshared(identifier, used), node, targets, is_weighted)
         self.built = True
 
     def build_losses(
@@ -127,8 +127,8 @@ class Objectives:
             y, y_pred, output_names, written: As for `build`.
         """
         predictions = Predictions(y_pred, output_names, written)
-        chosen = losses_by_output(predictions.tree, self.loss, self.loss_weights)
-        self._terms = [Term(node, loss, weight) for node, loss, weight in chosen]
+        matched_losses = losses_by_output(predictions.tree, self.loss, self.loss_weights)
+        self._terms = [Term(node, loss, weight) for node, loss, weight in matched_losses]
         targets = self._targets_or_none(predictions, y)
         shapes = [  # of the target and of the output
             (tuple(output.shape if target is None else target.shape), tuple(output.shape))
@@ -136,7 +136,7 @@ class Objectives:
         ]
         self._terms = [
             Term(node, losses_module.resolve_loss(loss, *shapes[node.first_index]), weight)
-            for node, loss, weight in chosen
+            for node, loss, weight in matched_losses
         ]
         self._trackers = _trackers(self._terms) if len(self._terms) > 1 else {}
         self._compares = predictions
@@ -160,13 +160,13 @@ class Objectives:
             next((loss for i, loss in self.losses if i == index and self.takes_outputs), None),
         )
         metric.build(tuple(target.shape) if target is not None else (), tuple(output.shape))
-        taken = {m.name for _, m, _ in self.measured}
+        names = {m.name for _, m, _ in self.measured}
         # As in Keras, a metric has only the name of the tensor; a loss has the path of the node.
         children = self._measures.tree.children.values()
         flat = all(child.index is not None for child in children)
         label = node.label if flat or node.name is None else node.name
         prefix = f"{label}_" if len(self.outputs) > 1 and not node.has_no_name else ""
-        metric.name = _free_name(metric.name.removeprefix(prefix), prefix, taken, weighted)
+        metric.name = _free_name(metric.name.removeprefix(prefix), prefix, names, weighted)
         self.measured.append(Measured(index, metric, weighted))
 
     @property
@@ -272,11 +272,11 @@ class Objectives:
                 raise _no_targets(predictions, index, f"the loss {name!r}")
         return targets
 
-    def _sample_weights(self, predictions: Predictions, given: Any) -> list[Any]:
+    def _sample_weights(self, predictions: Predictions, sample_weight: Any) -> list[Any]:
         """The weights of each tensor; a single array is used for all of them."""
-        if not predictions.tensors or given is None or is_array(given):
-            return [given] * len(predictions.tensors)
-        return _matched(predictions, given, "sample_weight", self._with_loss(predictions))
+        if not predictions.tensors or sample_weight is None or is_array(sample_weight):
+            return [sample_weight] * len(predictions.tensors)
+        return _matched(predictions, sample_weight, "sample_weight", self._with_loss(predictions))
 
     def _with_loss(self, predictions: Predictions) -> list[tuple[int, Loss]]:
         compared = self._compares
@@ -289,13 +289,13 @@ _DEPEND_ON_SHAPES = ("accuracy", "acc", "crossentropy", "ce")
 _BATCH_LOSSES = (losses_module.circle, losses_module.dice, losses_module.tversky)
 
 
-def _matched(predictions: Predictions, given: Any, what: str, losses: list[Any]) -> list[Any]:
+def _matched(predictions: Predictions, value: Any, what: str, losses: list[Any]) -> list[Any]:
     try:
-        return match(predictions.tree, given, what, is_array)
+        return match(predictions.tree, value, what, is_array)
     except StructureError:
-        arrays = leaves(given)
+        arrays = leaves(value)
         with_loss = sorted({index for index, _ in losses})
-        if isinstance(given, Mapping) or len(arrays) != len(with_loss):
+        if isinstance(value, Mapping) or len(arrays) != len(with_loss):
             raise
         if len(arrays) > 1 and not predictions.tree.has_one_order:
             raise
@@ -346,8 +346,8 @@ def _trackers(terms: list[Term]) -> dict[tuple[Any, ...], Mean]:
     names_differ = len(set(loss_names)) == len(loss_names)
     for term in {term.node.path: term for term in terms}.values():
         label = term.loss.name if names_differ and term.node.has_no_name else term.node.label
-        taken = {tracker.name.removesuffix("_loss") for tracker in trackers.values()}
-        trackers[term.node.path] = Mean(name=f"{_free_name(label, '', taken, False)}_loss")
+        names = {tracker.name.removesuffix("_loss") for tracker in trackers.values()}
+        trackers[term.node.path] = Mean(name=f"{_free_name(label, '', names, False)}_loss")
     return trackers
 
 
@@ -381,10 +381,10 @@ def _unshared(identifier: Any, used: dict[int, str]) -> Any:
     return type(identifier).from_config(config)
 
 
-def _free_name(name: str, prefix: str, taken: set[str], weighted: bool) -> str:
+def _free_name(name: str, prefix: str, used_names: set[str], weighted: bool) -> str:
     """A name that is not taken: `mae`, else `weighted_mae` or `mae_1`, after the prefix."""
-    if weighted and f"{prefix}{name}" in taken:
+    if weighted and f"{prefix}{name}" in used_names:
         name = f"weighted_{name}"
-    numbered = (f"{prefix}{name}_{i}" for i in range(1, len(taken) + 2))
+    numbered = (f"{prefix}{name}_{i}" for i in range(1, len(used_names) + 2))
     candidates = (f"{prefix}{name}", *numbered)
-    return next(candidate for candidate in candidates if candidate not in taken)
+    return next(candidate for candidate in candidates if candidate not in used_names)

@@ -27,7 +27,7 @@ from lamina.core.variable.stateless import stateless
 
 @dataclass(frozen=True)
 class Overrides:
-    """Which methods of training a model has overridden."""
+    """The methods of training that a model overrides."""
 
     train_step: bool = False
     test_step: bool = False

@@ -137,10 +137,10 @@ class OneDevice:
         return jax.device_put(array, self._sharding())
 
     def _device(self) -> PyTree:
-        chosen = self.device or jax.config.jax_default_device  # type: ignore[attr-defined]
-        if isinstance(chosen, str):
-            return jax.devices(chosen)[0]
-        return chosen or jax.devices()[0]
+        device = self.device or jax.config.jax_default_device  # type: ignore[attr-defined]
+        if isinstance(device, str):
+            return jax.devices(device)[0]
+        return device or jax.devices()[0]
 
     def _sharding(self) -> Sharding | None:
         return SingleDeviceSharding(self.device) if self.device else None

@@ -51,19 +51,20 @@ def _from_feed(learner: Learner, request: PredictRequest, hooks: CallbackList) -
     assert feed is not None
     feed.example()
     outputs = CollectedOutputs()
-    done = 0
+    calls_done = 0
     for chunk in feed.evaluation_chunks():
         total = chunk.stop * chunk.batch_size
         batch, _, _ = unpack_x_y_sample_weight(chunk.data)
         batch = jax.tree.map(lambda a: np.asarray(a[:total]), batch)  # noqa: B023
         checks.inputs(learner, batch)
-        _predict_rows(learner, batch, total, chunk.batch_size, hooks, outputs, done)
-        done += chunk.stop
+        _predict_rows(learner, batch, total, chunk.batch_size, hooks, outputs, calls_done)
+        calls_done += chunk.stop
         if model.stop_predicting:
             break
-    if feed.steps is not None and done < feed.steps and not model.stop_predicting:
+    if feed.steps is not None and calls_done < feed.steps and not model.stop_predicting:
         checks.warn(
-            f"The data to predict for ended after {done} of {feed.steps} steps; the outputs are "
+            f"The data to predict for ended after {calls_done} of {feed.steps} steps; the outputs "
+            "are "
             "those of these batches.\n  Fix: leave out steps, or give no more than there are."
         )
     return outputs
@@ -124,8 +125,8 @@ def _compute(
             collected.add(*waiting)
         waiting = outputs, rows, size
         if by_step:
-            shown = jax.tree.map(lambda a: without_padding(a, rows, size), outputs)  # noqa: B023
-            hooks.on_predict_batch_end(step, {"outputs": shown})
+            unpadded = jax.tree.map(lambda a: without_padding(a, rows, size), outputs)  # noqa: B023
+            hooks.on_predict_batch_end(step, {"outputs": unpadded})
             if learner.model.stop_predicting:
                 break
         start += rows
@@ -141,15 +142,15 @@ def _plan(
     A few programs serve all numbers of rows if they compute the requested batches, or if rows do
     not depend on each other.
     """
-    requested, fixed = batch_size, learner.signature.batch_size is not None
+    requested, is_batch_size_fixed = batch_size, learner.signature.batch_size is not None
     if batch_size == WHOLE:
         requested, batch_size = total, default_batch_size(learner)
     if learner.model.run_eagerly:  # nothing is compiled, and perhaps nothing can be
         return requested, exact_calls(total, requested, by_step=True)
-    if keeps_batches(total, batch_size, requested, by_step, fixed) or _rows_are_independent(
-        learner, arrays
-    ):
-        return batch_size, padded_calls(total, batch_size, by_step, fixed)
+    if keeps_batches(
+        total, batch_size, requested, by_step, is_batch_size_fixed
+    ) or _rows_are_independent(learner, arrays):
+        return batch_size, padded_calls(total, batch_size, by_step, is_batch_size_fixed)
     return requested, exact_calls(total, requested, by_step)
 
 

@@ -166,7 +166,7 @@ def predicting_program(
 
     Args:
         forward: Pure function `(state, batch) → (outputs, state)`.
-        platform: What it is compiled for: `"cpu"`, `"gpu"` or `"tpu"`.
+        platform: Platform to compile for: `"cpu"`, `"gpu"` or `"tpu"`.
     """
 
     def predict_program(

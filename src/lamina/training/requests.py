@@ -78,7 +78,7 @@ class FitRequest:
         initial_epoch: Number of the first epoch, from 0.
         class_weight: From class number to weight.
         columns: Names of the columns of tables; the model remembers them.
-        contract: What the model is trained on, which it remembers; None for a source of batches.
+        contract: Contract of the data, which the model remembers; None for a source of batches.
         callbacks: The user's callbacks.
         verbose: How much is shown.
         call_warnings: Gives each kind of warning once.
@@ -123,7 +123,7 @@ class PredictRequest:
 
     Args:
         arrays: Inputs with one row a sample.
-        rows: How many of them to predict.
+        rows: Number of rows to predict.
         batch_size: Rows in a batch.
         feed: Batches, instead of arrays.
         steps: Number of batches, if not all.

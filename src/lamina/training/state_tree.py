@@ -49,20 +49,21 @@ def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, A
                 f"A state tree has the groups {', '.join(groups)}; received {group!r}."
                 f"{did_you_mean(str(group), groups)}"
             )
-        known = {variable.path: variable for variable in groups[group]}
+        variable_at = {variable.path: variable for variable in groups[group]}
         for path, value in _flat(content):
-            if path not in known:
+            if path not in variable_at:
                 raise ValueError(
-                    f"{group} has no variable {path!r}.{did_you_mean(path, known)}\n"
+                    f"{group} has no variable {path!r}.{did_you_mean(path, variable_at)}\n"
                     "  Likely cause: the tree is another model's, or layers have other names."
                 )
             array = np.asarray(value)
-            if array.shape != known[path].shape:
+            if array.shape != variable_at[path].shape:
                 raise ValueError(
-                    f"{path!r} has shape {known[path].shape} and cannot take a value of shape "
+                    f"{path!r} has shape {variable_at[path].shape} and cannot take a value of "
+                    "shape "
                     f"{array.shape}."
                 )
-            new_values.append((known[path], array))
+            new_values.append((variable_at[path], array))
     for variable, array in new_values:
         variable.assign(array)
 

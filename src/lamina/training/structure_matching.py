@@ -142,57 +142,57 @@ class StructureError(ValueError):
 
 
 def parts(
-    tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]
+    tree: TensorTree, value: Any, what: str, is_leaf: Callable[[Any], bool]
 ) -> Iterator[tuple[TensorTree, Any]]:
     """Match one level of a given structure: pairs of a node and its part, in the given order.
 
     Args:
         tree: A structure of tensors (not a single tensor).
-        given: A dict, namedtuple, list or tuple.
+        value: A dict, namedtuple, list or tuple.
         what: Name of the argument, for messages.
         is_leaf: Whether a part is a leaf, such as an array, for one tensor.
 
     Raises:
         StructureError: If the match is ambiguous, or the model lacks a name.
     """
-    named = by_name(given)
+    named = by_name(value)
     if named is not None:
-        known: dict[Any, TensorTree] = dict(tree.named)
-        known.update(tree.children if tree.keyed else {})
-        if all(key in known for key in named):
-            pairs = [(known[key], part) for key, part in named.items()]
+        named_nodes: dict[Any, TensorTree] = dict(tree.named)
+        named_nodes.update(tree.children if tree.keyed else {})
+        if all(key in named_nodes for key in named):
+            pairs = [(named_nodes[key], part) for key, part in named.items()]
             indices = [tensor.index for node, _ in pairs for tensor in node.tensors]
             if len(set(indices)) < len(indices):
-                raise mismatch(tree, given, what)
+                raise mismatch(tree, value, what)
             if not tree.keyed:
                 pairs.sort(key=lambda pair: pair[0].first_index)
             yield from pairs
             return
-        if isinstance(given, Mapping):
+        if isinstance(value, Mapping):
             if len(named) == len(tree.tensors) == 1 and tree.tensors[0].name is None:
                 yield tree.tensors[0], next(iter(named.values()))
                 return
             raise _unknown_name(tree, named, what)
-        given = tuple(given)  # a namedtuple with other names is used as a tuple
-    if not isinstance(given, (list, tuple)):
-        raise mismatch(tree, given, what)
+        value = tuple(value)  # a namedtuple with other names is used as a tuple
+    if not isinstance(value, (list, tuple)):
+        raise mismatch(tree, value, what)
     tensors, children = tree.tensors, list(tree.children.items())
-    flat = len(given) == len(tensors) and all(part is None or is_leaf(part) for part in given)
-    by_child = not tree.keyed and len(given) == 1 + max(tree.children, default=-1)
-    if flat or by_child or (tree.keyed and len(given) == len(children)):
+    flat = len(value) == len(tensors) and all(part is None or is_leaf(part) for part in value)
+    by_child = not tree.keyed and len(value) == 1 + max(tree.children, default=-1)
+    if flat or by_child or (tree.keyed and len(value) == len(children)):
         if not (tree.has_one_order if flat else tree.in_order):
-            raise _either_order(tree, given, what)
+            raise _either_order(tree, value, what)
         if flat:
-            yield from zip(tensors, given, strict=True)
+            yield from zip(tensors, value, strict=True)
         elif by_child:
-            yield from ((child, given[key]) for key, child in children)
+            yield from ((child, value[key]) for key, child in children)
         else:
-            yield from ((child, given[i]) for i, (_, child) in enumerate(children))
+            yield from ((child, value[i]) for i, (_, child) in enumerate(children))
         return
-    raise mismatch(tree, given, what)
+    raise mismatch(tree, value, what)
 
 
-def match(tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> list[Any]:
+def match(tree: TensorTree, value: Any, what: str, is_leaf: Callable[[Any], bool]) -> list[Any]:
     """The part for each tensor, in the order of `tree.tensors`; None where nothing is given.
 
     A structure of a single tensor matches the tensor itself, and the other way round.
@@ -219,29 +219,29 @@ def match(tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool
             raise mismatch(node, part, what)
         matched[node.index - tree.first_index] = part
 
-    put(tree, given)
+    put(tree, value)
     return matched
 
 
-def _only_leaf(node: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> Any:
+def _only_leaf(node: TensorTree, value: Any, what: str, is_leaf: Callable[[Any], bool]) -> Any:
     """The only leaf in a structure that is given for a single tensor."""
-    while not is_leaf(given):
-        if isinstance(given, Mapping):
-            given = entry_of(node, given, what)
-        elif isinstance(given, (list, tuple)) and len(given) == 1:
-            (given,) = given
+    while not is_leaf(value):
+        if isinstance(value, Mapping):
+            value = entry_of(node, value, what)
+        elif isinstance(value, (list, tuple)) and len(value) == 1:
+            (value,) = value
         else:
-            raise mismatch(node, given, what)
-    return given
+            raise mismatch(node, value, what)
+    return value
 
 
-def entry_of(node: TensorTree, given: Mapping[str, Any], what: str) -> PyTree:
+def entry_of(node: TensorTree, entries: Mapping[str, Any], what: str) -> PyTree:
     """The entry of a dict that is given for a single tensor; the key must be its name."""
     names = [str(name) for name in (node.name, *node.path[-1:]) if name is not None]
-    unknown = [key for key in given if str(key) not in names and node.name is not None]
-    if unknown or len(given) != 1:
-        raise _unknown_name(node, dict(given), what, names)
-    return next(iter(given.values()))
+    unknown = [key for key in entries if str(key) not in names and node.name is not None]
+    if unknown or len(entries) != 1:
+        raise _unknown_name(node, dict(entries), what, names)
+    return next(iter(entries.values()))
 
 
 def is_array(part: Any) -> bool:
@@ -255,15 +255,15 @@ def is_array(part: Any) -> bool:
     return True
 
 
-def _flat(given: Any) -> Iterator[Any]:
-    if isinstance(given, Mapping):
-        for part in given.values():
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        for part in value.values():
             yield from _flat(part)
-    elif isinstance(given, (list, tuple)):
-        for part in given:
+    elif isinstance(value, (list, tuple)):
+        for part in value:
             yield from _flat(part)
     else:
-        yield given
+        yield value
 
 
 def _is_part(leaf: Any) -> bool:
@@ -271,20 +271,20 @@ def _is_part(leaf: Any) -> bool:
     return leaf is None or bool(getattr(leaf, "shape", ()))
 
 
-def leaves(given: Any, is_leaf: Callable[[Any], bool] = is_array) -> list[Any]:
+def leaves(value: Any, is_leaf: Callable[[Any], bool] = is_array) -> list[Any]:
     """All leaves of a structure, in the order in which it was written."""
-    if given is None or is_leaf(given):
-        return [given]
-    inside = given.values() if isinstance(given, Mapping) else given
-    return [leaf for part in inside for leaf in leaves(part, is_leaf)]
+    if value is None or is_leaf(value):
+        return [value]
+    children = value.values() if isinstance(value, Mapping) else value
+    return [leaf for part in children for leaf in leaves(part, is_leaf)]
 
 
-def by_name(given: Any) -> dict[str, Any] | None:
+def by_name(value: Any) -> dict[str, Any] | None:
     """A dict or namedtuple as a dict; None for a structure without names."""
-    if isinstance(given, Mapping):
-        return dict(given)
-    if isinstance(given, tuple) and hasattr(given, "_fields"):
-        return dict(zip(given._fields, given, strict=True))
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return dict(zip(value._fields, value, strict=True))
     return None
 
 
@@ -296,23 +296,23 @@ def _entry(structure: PyTree, key: Any) -> Any:
 
 
 def _unknown_name(
-    tree: TensorTree, named: Mapping[str, Any], what: str, known: list[str] | None = None
+    tree: TensorTree, named: Mapping[str, Any], what: str, known_names: list[str] | None = None
 ) -> StructureError:
-    known = known or [*map(str, tree.children if tree.keyed else ()), *tree.named]
-    missing = next((key for key in named if str(key) not in known), next(iter(named)))
-    names = ", ".join(map(repr, dict.fromkeys(known))) or "none"
+    known_names = known_names or [*map(str, tree.children if tree.keyed else ()), *tree.named]
+    missing = next((key for key in named if str(key) not in known_names), next(iter(named)))
+    names = ", ".join(map(repr, dict.fromkeys(known_names))) or "none"
     return StructureError(
         f"{what} names {missing!r}, which the model does not have."
-        f"{did_you_mean(str(missing), known)}\n  Its names: {names}."
+        f"{did_you_mean(str(missing), known_names)}\n  Its names: {names}."
     )
 
 
-def mismatch(tree: TensorTree, given: Any, what: str) -> StructureError:
+def mismatch(tree: TensorTree, value: Any, what: str) -> StructureError:
     """The error for a structure that is neither that of the model nor a flat list."""
     labels = [tensor.name or tensor.label for tensor in tree.tensors]
     received = "a single one"
-    if isinstance(given, (list, tuple, Mapping)):
-        received = f"a {type(given).__name__} of {len(given)}"
+    if isinstance(value, (list, tuple, Mapping)):
+        received = f"a {type(value).__name__} of {len(value)}"
     names = list(tree.named)
     if tree.keyed and all(child.index is not None for child in tree.children.values()):
         names = list(tree.children)
@@ -327,14 +327,14 @@ def mismatch(tree: TensorTree, given: Any, what: str) -> StructureError:
     )
 
 
-def _either_order(tree: TensorTree, given: Any, what: str) -> StructureError:
+def _either_order(tree: TensorTree, value: Any, what: str) -> StructureError:
     unordered = tree
     while unordered.in_order:
         unordered = next(c for c in unordered.children.values() if not c.has_one_order)
     keys = [repr(key) for key in unordered.children]
     example = ", ".join(f"{key}: …" for key in keys)
     return StructureError(
-        f"{what} is a {type(given).__name__} without names, and the model has a dict there whose "
+        f"{what} is a {type(value).__name__} without names, and the model has a dict there whose "
         "keys were not written in alphabetical order, so that a list could mean either order.\n"
         f"  Its keys: {', '.join(keys)}.\n  Fix: {what}={{{example}}}."
     )

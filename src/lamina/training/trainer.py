@@ -187,7 +187,7 @@ class Trainer(Layer):
 
     @property
     def input_contract(self) -> Contract | None:
-        """What the model was trained on: ranges of its inputs, names of classes and columns.
+        """Description of the training data: ranges of inputs, names of classes and columns.
 
         `fit` fills it, and the model's file contains it. It is None before the first `fit`.
 
@@ -266,8 +266,8 @@ class Trainer(Layer):
         if arguments is None:
             checks.not_compiled(self)
             return
-        known = {k: v for k, v in config.items() if k in arguments and v is not None}
-        self.compile(**registry.deserialize(known))
+        arguments_of_compile = {k: v for k, v in config.items() if k in arguments and v is not None}
+        self.compile(**registry.deserialize(arguments_of_compile))
         if self.built and isinstance(self.optimizer, Optimizer):
             self.optimizer.build(self.trainable_variables)
 
@@ -375,14 +375,14 @@ class Trainer(Layer):
             learner.build_objectives(y, y_pred, losses_alone=True)
         total = learner.objectives.compute(y, y_pred, sample_weight)
         learner.record_added_losses()
-        added = self.losses
-        if total is None and not added:
+        added_losses = self.losses
+        if total is None and not added_losses:
             raise ValueError(
                 f"Model {self.name!r} has nothing to minimise: compile() was given no loss and no "
                 "layer adds one.\n  Fix: model.compile(loss='sparse_categorical_crossentropy'), or "
                 "whatever fits the task."
             )
-        for value in added:
+        for value in added_losses:
             value = jnp.sum(value)
             total = value if total is None else total + value
         return jnp.asarray(total)
@@ -440,11 +440,13 @@ class Trainer(Layer):
         """
         checks.compiled(self._learner, "stateless_compute_loss")
         groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
-        given = tuple(map(list, (trainable_variables, non_trainable_variables, metrics_variables)))
+        variable_values = tuple(
+            map(list, (trainable_variables, non_trainable_variables, metrics_variables))
+        )
         self._forget_losses()
         try:
             result: tuple[Any, ...] = stateless(computed_loss, groups)(
-                given, self, x, y, y_pred, sample_weight, training
+                variable_values, self, x, y, y_pred, sample_weight, training
             )
         finally:
             self._forget_losses()
@@ -897,9 +899,9 @@ class _LearnerOfModel(Learner):
         return any(layer._own_losses for layer in all_layers(self.model))
 
 
-def _are_metrics(given: Any) -> bool:
-    return isinstance(given, (list, tuple)) and any(
-        isinstance(item, (str, Metric)) for item in given
+def _are_metrics(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and any(
+        isinstance(item, (str, Metric)) for item in value
     )
 
 

@@ -160,7 +160,7 @@ def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry
     folders: set[PurePosixPath] = set()
     total = 0
     for entry in entries:
-        place = _place(path, entry.name)
+        target = _place(path, entry.name)
         total += entry.size
         if total > largest or len(listed) >= max_entries:
             what = f"{total:,} bytes" if total > largest else f"more than {max_entries:,} entries"
@@ -169,8 +169,8 @@ def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry
                 "  Likely cause: it was made to fill a disk.\n"
                 f"  Fix: if you trust it, {_BY_HAND}."
             )
-        (folders if entry.is_folder else files).add(place)
-        folders.update(place.parents)
+        (folders if entry.is_folder else files).add(target)
+        folders.update(target.parents)
         listed.append(entry)
     both = files & folders
     if both:
@@ -187,13 +187,17 @@ def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry
 
 def _place(path: Path, name: str) -> PurePosixPath:
     """The path of an entry relative to the folder; paths that lead out of it are refused."""
-    place, on_windows = PurePosixPath(name), PureWindowsPath(name)
-    if place.is_absolute() or on_windows.anchor or ".." in (*place.parts, *on_windows.parts):
+    posix_path, windows_path = PurePosixPath(name), PureWindowsPath(name)
+    if (
+        posix_path.is_absolute()
+        or windows_path.anchor
+        or ".." in (*posix_path.parts, *windows_path.parts)
+    ):
         raise _refused(path, name, "leads out of the folder")
-    sizes = [len(os.fsencode(part)) for part in place.parts]
+    sizes = [len(os.fsencode(part)) for part in posix_path.parts]
     if "\0" in name or max(sizes, default=0) > _MAX_NAME_LENGTH or sum(sizes) > _MAX_PATH_LENGTH:
         raise _refused(path, name, "has a name that no system takes")
-    return place
+    return posix_path
 
 
 def _write(entry: _Entry, folder: Path) -> None:

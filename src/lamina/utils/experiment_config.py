@@ -93,8 +93,8 @@ class Config(MutableMapping):
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name not in self._config:
-            known = vars(self).get("_config", {})
-            raise AttributeError(f"The config has no {name!r}.{did_you_mean(name, known)}")
+            config = vars(self).get("_config", {})
+            raise AttributeError(f"The config has no {name!r}.{did_you_mean(name, config)}")
         return self._config[name]
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -79,9 +79,9 @@ def get_file(
     else:
         target = folder / f"{name}_archive" if extract else folder / name
     known_hash = _known_hash(file_hash, hash_algorithm)
-    given = config.datasets_folder()
-    if given is not None and (given / name).is_file() and not force_download:
-        target = _checked(given / name, known_hash)
+    user_folder = config.datasets_folder()
+    if user_folder is not None and (user_folder / name).is_file() and not force_download:
+        target = _checked(user_folder / name, known_hash)
         folder.mkdir(parents=True, exist_ok=True)
     else:
         if force_download:
@@ -116,7 +116,7 @@ def _copy(source: Path, target: Path, known_hash: str | None) -> None:
 def _checked(
     path: Path,
     known_hash: str | None,
-    otherwise: str = "It lies in the folder of LAMINA_DATASETS, so it was not replaced.",
+    reason_not_replaced: str = "It lies in the folder of LAMINA_DATASETS, so it was not replaced.",
 ) -> Path:
     """The path of a file in `$LAMINA_DATASETS`, after verifying its hash."""
     if known_hash is not None:
@@ -126,7 +126,7 @@ def _checked(
         if actual != expected:
             raise ChecksumError(
                 f"{path} has another checksum ({kind} {actual[:12]}…, expected {expected[:12]}…).\n"
-                f"  {otherwise}"
+                f"  {reason_not_replaced}"
             )
     return path
 

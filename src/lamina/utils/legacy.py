@@ -16,7 +16,7 @@ def serialize_keras_object(instance: Any) -> Config | str | None:
     """An object as `{"class_name": …, "config": …}`, a function as its name.
 
     Args:
-        instance: What has a `get_config`, a function or class, or None.
+        instance: An object with a `get_config`, a function or class, or None.
 
     Returns:
         A dict, or a name.
@@ -52,7 +52,7 @@ def deserialize_keras_object(
         identifier: A config, a name, or None; a function or class is returned as it is.
         module_objects: Classes and functions by name, where names are looked up.
         custom_objects: More of them, which come first.
-        printable_module_name: What messages call the object.
+        printable_module_name: Word for the object in messages.
 
     Returns:
         The object.

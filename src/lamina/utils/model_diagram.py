@@ -67,7 +67,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Contents:
-    """Which of a layer's properties are shown; see `plot_model`."""
+    """The properties of a layer that are shown; see `plot_model`."""
 
     shapes: bool = False
     dtype: bool = False
@@ -104,7 +104,7 @@ def diagram_of(model: "Model", contents: Contents, expand_nested: bool = False) 
 
     Args:
         model: Built; one that has no graph, such as a subclassed one, is a single box.
-        contents: What the boxes show.
+        contents: Contents of the boxes.
         expand_nested: Whether nested models are drawn open.
 
     Raises:
@@ -139,8 +139,8 @@ class _Builder:
     def add_part(self, group: Group, part: Any) -> tuple[list[str], list[str]]:
         key = self.keys.setdefault(id(part), str(len(self.keys)))
         if self.expand_nested and getattr(part, "_graph", None) is not None:
-            group.parts[key] = inside = Group(part.name)
-            return self.add_model(inside, part)
+            group.parts[key] = new_group = Group(part.name)
+            return self.add_model(new_group, part)
         group.parts[key] = self.contents.box_of(part)
         return [key], [key]
 

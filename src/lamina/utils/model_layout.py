@@ -114,8 +114,8 @@ class _Grid:
         self.keys = keys
         self.extent = dict(extent)
         # An edge back to an earlier part (a layer called twice) is drawn but ranks nothing.
-        place = {key: number for number, key in enumerate(keys)}
-        self.forward = [(a, b) for a, b in edges if place[a] < place[b]]
+        rank = {key: number for number, key in enumerate(keys)}
+        self.forward = [(a, b) for a, b in edges if rank[a] < rank[b]]
         self.rank = self._ranks()
         self.chains = {edge: self._chain(edge) for edge in self.forward}
         self.rows = self._ordered_rows()
@@ -191,9 +191,11 @@ class _Grid:
         for sweep in range(8):
             neighbours = (above, below)[sweep % 2]
             for row in rows if sweep % 2 == 0 else reversed(rows):
-                place = {key: n / max(1, len(r) - 1) for r in rows for n, key in enumerate(r)}
+                position = {key: n / max(1, len(r) - 1) for r in rows for n, key in enumerate(r)}
                 row.sort(
-                    key=lambda key: np.mean([place[n] for n in neighbours[key]] or [place[key]])
+                    key=lambda key: np.mean(
+                        [position[n] for n in neighbours[key]] or [position[key]]
+                    )
                 )
         return rows
 
@@ -207,8 +209,8 @@ class _Grid:
         for sweep in range(12):
             neighbours = (above, below)[sweep % 2]
             for row in self.rows if sweep % 2 == 0 else reversed(self.rows):
-                wanted = [np.mean([x[n] for n in neighbours[key]] or [x[key]]) for key in row]
-                x.update(zip(row, _without_overlaps(wanted, self._offsets(row)), strict=True))
+                ideal = [np.mean([x[n] for n in neighbours[key]] or [x[key]]) for key in row]
+                x.update(zip(row, _without_overlaps(ideal, self._offsets(row)), strict=True))
         left = min((x[key] - self.extent[key][0] / 2 for key in x), default=0)
         return {key: centre - left for key, centre in x.items()}
 
@@ -242,11 +244,11 @@ class _Grid:
         self.height = self.bottoms[-1] if self.bottoms else 0.0
 
 
-def _without_overlaps(wanted: list, offsets: np.ndarray) -> np.ndarray:
+def _without_overlaps(ideal: list, offsets: np.ndarray) -> np.ndarray:
     """The positions nearest to the wanted ones (least squares) that keep the distances."""
     from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
 
-    return isotonic_regression(np.asarray(wanted) - offsets).x + offsets
+    return isotonic_regression(np.asarray(ideal) - offsets).x + offsets
 
 
 def _flipped(layout: Layout) -> Layout:

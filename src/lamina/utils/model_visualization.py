@@ -114,9 +114,9 @@ def model_to_dot(
         A graph, whose `to_string()` is the DOT text.
     """
     for name in kwargs:
-        known = ("show_shapes", "show_dtype", "show_layer_names", "rankdir", "expand_nested",
+        option_names = ("show_shapes", "show_dtype", "show_layer_names", "rankdir", "expand_nested",
                  "dpi", "show_layer_activations", "show_trainable", "splines")  # fmt: skip
-        raise ValueError(f"There is no argument {name!r} here.{did_you_mean(name, known)}")
+        raise ValueError(f"There is no argument {name!r} here.{did_you_mean(name, option_names)}")
     _one_of("rankdir", rankdir, RANK_DIRECTIONS)
     _one_of("splines", splines, SPLINES)
     contents = Contents(
@@ -124,8 +124,8 @@ def model_to_dot(
     )
     diagram = diagram_of(model, contents, expand_nested)
     if subgraph:
-        inside = Group(model.name, diagram.parts)
-        diagram = Group("", {"model": inside}, diagram.edges)
+        root = Group(model.name, diagram.parts)
+        diagram = Group("", {"model": root}, diagram.edges)
     return Dot(model.name, diagram, rankdir, dpi, splines)
 
 
@@ -133,7 +133,7 @@ class Dot:
     """A model as a graph of boxes; has the methods of pydot's `Dot` that scripts use.
 
     Args:
-        name: Of the graph.
+        name: Name of the graph.
         diagram: Boxes, groups and edges.
         rankdir: See `plot_model`.
         dpi: Pixels per inch.
@@ -196,7 +196,7 @@ class Dot:
 
 
 class _Texts:
-    """How wide texts are, and with that boxes."""
+    """Width of texts, which determines the width of boxes."""
 
     def __init__(self) -> None:
         from matplotlib.font_manager import FontProperties
@@ -235,19 +235,19 @@ def _drawn(boxes: dict[str, Box], layout: Layout, texts: _Texts, splines: str) -
     axes.set_xlim(-_MARGIN, width - _MARGIN)
     axes.set_ylim(height - _MARGIN, -_MARGIN)
     axes.axis("off")
-    for title, place in layout.groups:
-        _draw_group(axes, title, place)
+    for title, rectangle in layout.groups:
+        _draw_group(axes, title, rectangle)
     for corners in layout.edges:
         _draw_edge(axes, corners, splines)
-    for key, place in layout.boxes.items():
-        _draw_box(axes, boxes[key], place, texts)
+    for key, rectangle in layout.boxes.items():
+        _draw_box(axes, boxes[key], rectangle, texts)
     return figure
 
 
-def _draw_group(axes: Any, title: str, place: tuple[float, float, float, float]) -> None:
+def _draw_group(axes: Any, title: str, rectangle: tuple[float, float, float, float]) -> None:
     from matplotlib.patches import Rectangle
 
-    left, top, width, height = place
+    left, top, width, height = rectangle
     axes.add_patch(
         Rectangle((left, top), width, height, facecolor="#f4f6fa", edgecolor=_EDGE, linewidth=0.8,
                   linestyle=(0, (4, 3)))
@@ -284,14 +284,16 @@ def _smooth(corners: list[tuple[float, float]], curve: Any) -> Any:
 
 
 def _without_repeats(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    kept = corners[:1]
+    result = corners[:1]
     for corner in corners[1:]:
-        if max(abs(corner[0] - kept[-1][0]), abs(corner[1] - kept[-1][1])) > 0.01:
-            kept.append(corner)
-    return kept
+        if max(abs(corner[0] - result[-1][0]), abs(corner[1] - result[-1][1])) > 0.01:
+            result.append(corner)
+    return result
 
 
-def _draw_box(axes: Any, box: Box, place: tuple[float, float, float, float], texts: _Texts) -> None:
+def _draw_box(
+    axes: Any, box: Box, box_rectangle: tuple[float, float, float, float], texts: _Texts
+) -> None:
     from matplotlib.patches import Rectangle
 
     def rectangle(x: float, y: float, width: float, height: float, fill: str) -> None:
@@ -299,7 +301,7 @@ def _draw_box(axes: Any, box: Box, place: tuple[float, float, float, float], tex
             Rectangle((x, y), width, height, facecolor=fill, edgecolor=_INK, linewidth=0.9)
         )
 
-    left, top, width, _ = place
+    left, top, width, _ = box_rectangle
     height = _row_height(0)
     rectangle(left, top, width, height, _INK)
     axes.text(
@@ -352,9 +354,9 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}; received {value!r}.")
+def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}; received {value!r}.")
 
 
 def _for_notebook(path: Path) -> Any:

@@ -95,9 +95,9 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Any:
         labels = labels[..., 0]
     classes = int(num_classes) if num_classes else int(labels.max()) + 1
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        wrong = labels[(labels < 0) | (labels >= classes)]
+        invalid = labels[(labels < 0) | (labels >= classes)]
         raise ValueError(
-            f"to_categorical: class number {int(wrong.flat[0])} lies outside 0…{classes - 1} "
+            f"to_categorical: class number {int(invalid.flat[0])} lies outside 0…{classes - 1} "
             f"(num_classes={classes}).\n"
             "  Likely cause: labels that start at 1, or a num_classes that is too small."
         )

@@ -68,12 +68,12 @@ def pad_to_ratio(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.pad(image, ((top, top), (left, left), (0, 0)))
 
 
-def _along(image: np.ndarray, axis: int, places: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _along(image: np.ndarray, axis: int, indices: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Every new line along an axis as a weighted sum of a few old ones."""
     shape = (-1,) + (1,) * (-1 - axis)
     result: np.ndarray | None = None
-    for place, weight in zip(places.T, weights.T, strict=True):
-        part = np.take(image, place, axis=axis) * weight.reshape(shape)
+    for index, weight in zip(indices.T, weights.T, strict=True):
+        part = np.take(image, index, axis=axis) * weight.reshape(shape)
         result = part if result is None else np.add(result, part, out=result)
     assert result is not None  # every kernel has at least one tap
     return result
@@ -84,21 +84,21 @@ def _taps(old: int, new: int, interpolation: str) -> tuple[np.ndarray, np.ndarra
     """For each of `new` lines: which of the `old` ones it is made of, and with what weights."""
     step = old / new
     if interpolation == "nearest":
-        places = np.floor((np.arange(new) + 0.5) * step).astype(int)[:, None]
-        return places, np.ones((new, 1), "float32")
+        indices = np.floor((np.arange(new) + 0.5) * step).astype(int)[:, None]
+        return indices, np.ones((new, 1), "float32")
     if interpolation == "area":
         start = np.arange(new)[:, None] * step
-        places = np.floor(start).astype(int) + np.arange(int(np.ceil(step)) + 1)
-        weights = np.minimum(places + 1, start + step) - np.maximum(places, start)
+        indices = np.floor(start).astype(int) + np.arange(int(np.ceil(step)) + 1)
+        weights = np.minimum(indices + 1, start + step) - np.maximum(indices, start)
         weights = np.maximum(weights, 0)
     else:
         reach, kernel = _KERNELS[interpolation]
         centre = (np.arange(new)[:, None] + 0.5) * step - 0.5
-        places = np.floor(centre).astype(int) + np.arange(1 - reach, 1 + reach)
-        weights = kernel(np.abs(centre - places))
-    weights[(places < 0) | (places >= old)] = 0
+        indices = np.floor(centre).astype(int) + np.arange(1 - reach, 1 + reach)
+        weights = kernel(np.abs(centre - indices))
+    weights[(indices < 0) | (indices >= old)] = 0
     weights /= weights.sum(axis=1, keepdims=True)
-    return np.clip(places, 0, old - 1), weights.astype("float32")
+    return np.clip(indices, 0, old - 1), weights.astype("float32")
 
 
 def _triangle(x: np.ndarray) -> np.ndarray:
@@ -109,9 +109,9 @@ def _cubic(b: float, c: float) -> Callable[[np.ndarray], np.ndarray]:
     """The family of Mitchell and Netravali, 1988; b = 0, c = 0.5 is the bicubic of Keys."""
 
     def kernel(x: np.ndarray) -> np.ndarray:
-        near = (12 - 9 * b - 6 * c) * x**3 + (-18 + 12 * b + 6 * c) * x**2 + 6 - 2 * b
-        far = (-b - 6 * c) * x**3 + (6 * b + 30 * c) * x**2 + (-12 * b - 48 * c) * x + 8 * b
-        return np.where(x < 1, near, np.where(x < 2, far + 24 * c, 0)) / 6
+        inner = (12 - 9 * b - 6 * c) * x**3 + (-18 + 12 * b + 6 * c) * x**2 + 6 - 2 * b
+        outer = (-b - 6 * c) * x**3 + (6 * b + 30 * c) * x**2 + (-12 * b - 48 * c) * x + 8 * b
+        return np.where(x < 1, inner, np.where(x < 2, outer + 24 * c, 0)) / 6
 
     return kernel
 

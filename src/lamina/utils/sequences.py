@@ -24,10 +24,10 @@ def pad_sequences(
     Args:
         sequences: List of sequences, each of steps that are numbers or arrays of one shape.
         maxlen: Number of steps that each gets; None means as many as the longest has.
-        dtype: Of the array; `object` for texts.
+        dtype: Dtype of the array; `object` for texts.
         padding: Where the filling goes: `"pre"` before the steps, `"post"` after them.
         truncating: Where long ones are cut: `"pre"` at their beginning, `"post"` at their end.
-        value: What to fill with.
+        value: The value to fill with.
 
     Returns:
         Array `(sequences, maxlen, …)`.
@@ -59,9 +59,9 @@ def pad_sequences(
                 f"pad_sequences: the steps of sequence {number} have shape {row.shape[1:]}, those "
                 f"before it {shape}."
             )
-        kept = row[-longest:] if truncating == "pre" else row[:longest]
-        place = slice(longest - len(kept), None) if padding == "pre" else slice(len(kept))
-        padded[number, place] = kept
+        truncated = row[-longest:] if truncating == "pre" else row[:longest]
+        span = slice(longest - len(truncated), None) if padding == "pre" else slice(len(truncated))
+        padded[number, span] = truncated
     return padded
 
 

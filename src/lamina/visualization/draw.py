@@ -35,8 +35,8 @@ def draw_bounding_boxes(
         bounding_box_format: Such as `"xyxy"`; see `utils.bounding_boxes.convert_format`.
         class_mapping: From class number to name; boxes of other classes get no name.
         color: Red, green and blue, 0 to 255.
-        line_thickness: Of the frame, in pixels.
-        text_thickness: Of the letters; 1 is plain, more is bolder.
+        line_thickness: Thickness of the frame, in pixels.
+        text_thickness: Thickness of the letters; 1 is plain, more is bolder.
         font_scale: Size of the letters; 1.0 is 20 pixels.
         data_format: Where the channels are; the default of the process for None.
 
@@ -70,30 +70,32 @@ def draw_bounding_boxes(
     labels = np.asarray(bounding_boxes["labels"]).astype(int)
     confidences = bounding_boxes.get("confidences")
     names = class_mapping or {}
-    ink = _ink(color, channels)
+    colour = _colour_for(color, channels)
     font = ImageFont.load_default(max(1, round(_FONT_PIXELS * font_scale)))
-    drawn = []
+    drawn_images = []
     for number, picture in enumerate(pixels):
         image = Image.fromarray(picture[..., 0] if channels == 1 else picture)
         draw = ImageDraw.Draw(image)
-        for place, label in enumerate(labels[number]):
+        for box, label in enumerate(labels[number]):
             if label == -1:
                 continue
-            left, top, right, bottom = (int(c) for c in corners[number, place])
+            left, top, right, bottom = (int(c) for c in corners[number, box])
             frame = (min(left, right), min(top, bottom), max(left, right), max(top, bottom))
-            draw.rectangle(frame, outline=ink, width=line_thickness)
+            draw.rectangle(frame, outline=colour, width=line_thickness)
             if int(label) in names:
                 text = str(names[int(label)])
                 if confidences is not None:
-                    text += f" | {float(np.asarray(confidences)[number, place]):.2f}"
-                letters = draw.textbbox((0, 0), text, font=font)
-                above = frame[1] - letters[3] - 2
+                    text += f" | {float(np.asarray(confidences)[number, box]):.2f}"
+                text_box = draw.textbbox((0, 0), text, font=font)
+                above = frame[1] - text_box[3] - 2
                 # Inside the frame if there is no space above it.
-                where = (frame[0], above) if above >= 0 else (frame[0] + 3, frame[1] + 3)
-                bold = max(0, (text_thickness or line_thickness) - 1) / 2
-                draw.text(where, text, fill=ink, font=font, stroke_width=bold, stroke_fill=ink)
-        drawn.append(np.asarray(image).reshape(picture.shape))
-    result = np.stack(drawn) if drawn else pixels
+                position = (frame[0], above) if above >= 0 else (frame[0] + 3, frame[1] + 3)
+                outline = max(0, (text_thickness or line_thickness) - 1) / 2
+                draw.text(
+                    position, text, fill=colour, font=font, stroke_width=outline, stroke_fill=colour
+                )
+        drawn_images.append(np.asarray(image).reshape(picture.shape))
+    result = np.stack(drawn_images) if drawn_images else pixels
     return in_data_format(result, data_format)
 
 
@@ -119,7 +121,7 @@ def draw_segmentation_masks(
         color_mapping: From class number to red, green and blue, 0 to 255; made up for None.
         alpha: Opacity of the colours, 0 to 1.
         blend: Whether they are mixed with the image; False paints them over it.
-        ignore_index: A class that is left as it is.
+        ignore_index: A class whose pixels are not coloured.
         data_format: Where the channels are, in masks of 4 axes too.
 
     Returns:
@@ -143,23 +145,23 @@ def draw_segmentation_masks(
         )
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must lie between 0 and 1; received {alpha!r}.")
-    last = int(masks.max(initial=0)) if num_classes is None else num_classes
-    colours = np.zeros((last + 1, 3))
-    for number in range(1, last + 1):
+    max_class = int(masks.max(initial=0)) if num_classes is None else num_classes
+    colours = np.zeros((max_class + 1, 3))
+    for number in range(1, max_class + 1):
         if color_mapping is not None and number not in color_mapping and (masks == number).any():
             raise ValueError(
                 f"color_mapping has no colour for class {number}; it has {sorted(color_mapping)}."
             )
-        made_up = number * _PALETTE % 255
-        colours[number] = (color_mapping or {}).get(number, made_up)
-    coloured = (masks >= 1) & (masks <= last) & (masks != ignore_index)
-    strength = alpha if blend else 1.0
-    painted = pixels * (1 - strength) + colours[np.where(coloured, masks, 0)] * strength
-    result = np.where(coloured[..., None], painted, pixels).astype("uint8")
+        default_colour = number * _PALETTE % 255
+        colours[number] = (color_mapping or {}).get(number, default_colour)
+    is_coloured = (masks >= 1) & (masks <= max_class) & (masks != ignore_index)
+    opacity = alpha if blend else 1.0
+    painted = pixels * (1 - opacity) + colours[np.where(is_coloured, masks, 0)] * opacity
+    result = np.where(is_coloured[..., None], painted, pixels).astype("uint8")
     return in_data_format(result, data_format)
 
 
-def _ink(color: Sequence[int], channels: int) -> Any:
+def _colour_for(color: Sequence[int], channels: int) -> Any:
     if len(color) != 3:
         raise ValueError(f"color must be red, green and blue, 0 to 255; received {color!r}.")
     red, green, blue = (int(c) for c in color)

@@ -35,9 +35,9 @@ def plot_image_gallery(
         y_true: Class numbers, `(batch,)`, written above the images.
         y_pred: Class numbers that a model gave, written beside them.
         label_map: From class number to name; needed with either of them.
-        rows: Of images; for None as many as make the gallery about square.
-        cols: Of images; for None as many as are needed.
-        value_range: Of the images' values: what is black and what is white.
+        rows: Number of rows; for None so that the gallery is about square.
+        cols: Number of columns; for None as many as are needed.
+        value_range: The values of the images that are shown as black and as white.
         scale: Inches that an image is high and wide.
         path: Where to save the picture; None shows it.
         show: Whether to show it, if it is not saved.
@@ -112,12 +112,12 @@ def plot_bounding_box_gallery(
         bounding_box_format: See `draw_bounding_boxes`, as for what is not named here.
         y_true: The true boxes.
         y_pred: The found ones.
-        value_range: Of the images' values.
-        true_color: Of the true boxes.
-        pred_color: Of the found boxes.
-        line_thickness: Of the frames, in pixels.
-        font_scale: Of the letters.
-        text_thickness: Of the letters; as `line_thickness` for None.
+        value_range: The values of the images that are shown as black and as white.
+        true_color: Colour of the true boxes.
+        pred_color: Colour of the predicted boxes.
+        line_thickness: Thickness of the frames, in pixels.
+        font_scale: Size of the letters; 1.0 is 20 pixels.
+        text_thickness: Thickness of the letters; that of `line_thickness` for None.
         class_mapping: From class number to name, for both.
         ground_truth_mapping: The same for true boxes alone.
         prediction_mapping: The same for found boxes alone.
@@ -174,7 +174,7 @@ def plot_segmentation_mask_gallery(
     Args:
         images: `(batch, height, width, channels)` with 3 channels.
         num_classes: See `draw_segmentation_masks`, as for what is not named here.
-        value_range: Of the images' values.
+        value_range: The values of the images that are shown as black and as white.
         y_true: The true masks.
         y_pred: The masks that a model gave; floats are cut to integers.
         color_mapping: See there.

@@ -50,8 +50,10 @@ class _Estimator(BaseEstimator):
         Returns:
             The estimator itself.
         """
-        several = not isinstance(self, ClassifierMixin)
-        X, y = validate_data(self, X, y, multi_output=several, y_numeric=several)
+        accepts_several_outputs = not isinstance(self, ClassifierMixin)
+        X, y = validate_data(
+            self, X, y, multi_output=accepts_several_outputs, y_numeric=accepts_several_outputs
+        )
         y = self._encoded(y)
         model = self._make_model(X, y)
         if not model.compiled or model.loss is None or model.optimizer is None:
@@ -99,7 +101,7 @@ class _Estimator(BaseEstimator):
 
     @property
     def epoch_(self) -> int:
-        """How many epochs the last `fit` trained."""
+        """Number of epochs of the last `fit`."""
         history = getattr(self, "history_", None)
         return 0 if history is None else len(history.epoch)
 
@@ -157,7 +159,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
 
     Attributes:
         model_: The trained model.
-        history_: What its `fit` returned.
+        history_: Result of its `fit`.
         classes_: The classes, sorted.
 
     Example:
@@ -224,7 +226,7 @@ class SKLearnRegressor(RegressorMixin, _Estimator):
 
     Attributes:
         model_: The trained model.
-        history_: What its `fit` returned.
+        history_: Result of its `fit`.
 
     Example:
         >>> import lamina
@@ -258,7 +260,7 @@ class SKLearnTransformer(TransformerMixin, _Estimator):
 
     Attributes:
         model_: The trained model.
-        history_: What its `fit` returned.
+        history_: Result of its `fit`.
 
     Example:
         >>> import lamina

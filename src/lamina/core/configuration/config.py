@@ -277,17 +277,17 @@ def _free_memory() -> int:
 
 def cache_folder() -> Path:
     """Folder for downloads and compiled programs: `$LAMINA_CACHE`, else `~/.cache/lamina`."""
-    chosen = os.environ.get("LAMINA_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
+    folder = os.environ.get("LAMINA_CACHE")
+    if folder:
+        return Path(folder).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "lamina"
 
 
 def datasets_folder() -> Path | None:
     """The folder in `$LAMINA_DATASETS`, whether it exists or not; None if none is named."""
-    chosen = os.environ.get("LAMINA_DATASETS")
-    return Path(chosen).expanduser() if chosen else None
+    folder = os.environ.get("LAMINA_DATASETS")
+    return Path(folder).expanduser() if folder else None
 
 
 def enable_flash_attention() -> None:

@@ -130,7 +130,7 @@ class DTypePolicy:
         Args:
             x: An array, or anything else.
             autocast: Whether arrays of floats are cast.
-            dtype: What they are cast to.
+            dtype: Dtype to cast to.
 
         Returns:
             A JAX array for an array; anything else unchanged.
@@ -177,7 +177,7 @@ class DTypePolicy:
         """The inverse of `get_config`.
 
         Args:
-            config: What `get_config` gave.
+            config: Result of `get_config`.
 
         Returns:
             An equal policy.

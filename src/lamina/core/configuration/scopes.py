@@ -198,6 +198,6 @@ def device(device_name: str) -> Any:
     try:
         chosen = jax.devices(platform)[int(number or 0)]
     except (RuntimeError, ValueError, IndexError):
-        known = ", ".join(f"{d.platform}:{i}" for i, d in enumerate(jax.devices()))
-        raise ValueError(f"There is no device {device_name!r} here; there is {known}.") from None
+        devices = ", ".join(f"{d.platform}:{i}" for i, d in enumerate(jax.devices()))
+        raise ValueError(f"There is no device {device_name!r} here; there is {devices}.") from None
     return jax.default_device(chosen)

@@ -34,8 +34,8 @@ def _operation(name: str) -> Callable[..., Any]:
 
 def _operator(name: str) -> Callable[..., Any]:
     @filter_traceback
-    def method(self: Any, *others: Any) -> Any:
-        return _operation(name)(self, *others)
+    def method(self: Any, *operands: Any) -> Any:
+        return _operation(name)(self, *operands)
 
     return method
 
@@ -236,15 +236,15 @@ def get_source_inputs(tensor: Any) -> Any:
     if not isinstance(tensor, KerasTensor):
         return tensor
     sources: list[KerasTensor] = []
-    stack, seen = [tensor], {id(tensor)}
+    stack, visited = [tensor], {id(tensor)}
     while stack:
         history = stack[0].history
         node = history and history.operation._inbound_nodes[history.node_index]
         parents = node.input_tensors if node else []
         if not parents:
             sources.append(stack[0])
-        new_parents = [parent for parent in parents if id(parent) not in seen]
-        seen.update(map(id, new_parents))
+        new_parents = [parent for parent in parents if id(parent) not in visited]
+        visited.update(map(id, new_parents))
         stack = [*new_parents, *stack[1:]]
     return sources
 
@@ -267,7 +267,7 @@ def without_large_batch_sizes(
 
     `x[:5]` of an unknown axis has five rows if there are many, but two if there are two.
     """
-    few = 2
+    batch_size = 2
     leaves = jax.tree.leaves((args, kwargs))
     if not any(isinstance(leaf, KerasTensor) and None in leaf.shape for leaf in leaves):
         return outputs
@@ -275,7 +275,9 @@ def without_large_batch_sizes(
     def with_few_rows(leaf: Any) -> Any:
         if not isinstance(leaf, KerasTensor):
             return leaf
-        return KerasTensor([few if size is None else size for size in leaf.shape], leaf.dtype)
+        return KerasTensor(
+            [batch_size if size is None else size for size in leaf.shape], leaf.dtype
+        )
 
     def unknown_where_smaller(output: KerasTensor, small: KerasTensor) -> "KerasTensor":
         pairs = zip(output.shape, small.shape, strict=True)
@@ -340,8 +342,8 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
         shape = [m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)]
         return KerasTensor(shape, a.dtype)
 
-    known = {size for i in symbolic for size in leaves[i].shape}
-    pairs = [pair for pair in _PROBES if not known.intersection(pair)][:2]
+    known_sizes = {size for i in symbolic for size in leaves[i].shape}
+    pairs = [pair for pair in _PROBES if not known_sizes.intersection(pair)][:2]
     first_error = None
     for small, large in pairs:
         try:
@@ -350,7 +352,7 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
             first_error = first_error or error
     # An unknown axis may have to have the size of a known one, as in (None, 4) + (3, 4). One axis
     # at a time is tried first, so that the others stay unknown.
-    sizes = sorted(size for size in known if size is not None and size > 1)
+    sizes = sorted(size for size in known_sizes if size is not None and size > 1)
     unknown = [(i, axis) for i in symbolic for axis, s in enumerate(leaves[i].shape) if s is None]
     small, large = pairs[0]
     for position in unknown if 1 < len(unknown) <= 6 else []:

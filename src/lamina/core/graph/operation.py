@@ -27,6 +27,9 @@ from lamina.core.serialization.init_arguments import (
 from lamina.core.types import Config, Outputs
 from lamina.core.variable.variable import Variable
 
+# JAX's errors about shapes have one of these words.
+_SHAPE_WORDS = re.compile(r"shape|dimension|permutation")
+
 
 class Node:
     """One call of an operation on symbolic tensors: its arguments and its outputs."""
@@ -104,7 +107,7 @@ class Operation:
         self._inbound_nodes: list[Node] = []
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """What the operation computes; to be defined by subclasses.
+        """The computation of the operation; to be defined by subclasses.
 
         Args:
             *args: Arrays.
@@ -257,14 +260,14 @@ class FunctionOperation(Operation):
             return args, kwargs
         starred = _starred(type(self).signature)
         named = [name for name in names if name != starred]
-        given = {**dict(zip(named, args, strict=False)), **kwargs, **self.settings}
+        keyword_args = {**dict(zip(named, args, strict=False)), **kwargs, **self.settings}
         starred_args = args[len(named) :]
         if not starred_args:
-            return (), given
+            return (), keyword_args
         # The arguments before `*args` must be given by position, too.
         names_before = _names_before(type(self).signature, starred)
-        before = [given.pop(name) for name in names_before if name in given]
-        return (*before, *starred_args), given
+        positional_args = [keyword_args.pop(name) for name in names_before if name in keyword_args]
+        return (*positional_args, *starred_args), keyword_args
 
     def get_config(self) -> Config:
         return {"name": self.name, **self.settings}
@@ -360,10 +363,7 @@ class ShapeError(ValueError, TypeError):
 
 
 def _is_about_shapes(error: Exception) -> bool:
-    return type(error) is TypeError and _SHAPES.search(str(error)) is not None
-
-
-_SHAPES = re.compile(r"shape|dimension|permutation")
+    return type(error) is TypeError and _SHAPE_WORDS.search(str(error)) is not None
 
 
 def _as_shape_error(error: Exception) -> ShapeError:
@@ -393,11 +393,11 @@ def _refuse_axis(
     name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """Raise a clear error if an axis does not exist."""
-    given = signature.bind(*args, **kwargs).arguments
+    bound_arguments = signature.bind(*args, **kwargs).arguments
     ranks = [len(x.shape) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
     rank = max(ranks, default=0)
     for argument in ("axis", "axes", "axis1", "axis2"):
-        axes = given.get(argument)
+        axes = bound_arguments.get(argument)
         for axis in axes if isinstance(axes, (list, tuple)) else [axes]:
             if isinstance(axis, int) and not -rank <= axis < rank:
                 raise ValueError(

@@ -61,24 +61,24 @@ class CallSignature:
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         ]
         names = [p.name for p in parameters]
-        given = dict(zip(self.names, args, strict=False)) if self.names else {}
-        given.update((name, kwargs[name]) for name in self.names if name in kwargs)
+        values = dict(zip(self.names, args, strict=False)) if self.names else {}
+        values.update((name, kwargs[name]) for name in self.names if name in kwargs)
         shapes = {
             f"{name}_shape": jax.tree.map(shape_of, value)
-            for name, value in given.items()
+            for name, value in values.items()
             if value is not None and _has_shapes(value)
         }
         if len(names) == 1:
             first = next(iter(shapes.values())) if shapes else _shapes_of(args)
             return {names[0]: first}
         required = [p.name for p in parameters if p.default is p.empty]
-        known = [f"{name}_shape" for name in self.names]
-        unknown = [name for name in required if name not in known]
+        shape_names = [f"{name}_shape" for name in self.names]
+        unknown = [name for name in required if name not in shape_names]
         if unknown:
             raise ArgumentError(
                 f"{function.__qualname__}() has the argument {unknown[0]!r}, which is not the "
                 f"shape of an argument of call().\n  Fix: for several shapes, name each after an "
-                f"argument of call(), e.g. {', '.join(known[:2])}."
+                f"argument of call(), e.g. {', '.join(shape_names[:2])}."
             )
         return {name: shapes[name] for name in names if name in shapes}
 

@@ -55,7 +55,7 @@ class InputSpec:
         return f"InputSpec({', '.join(f'{k}={v}' for k, v in settings.items())})"
 
     def problem(self, shape: Shape, dtype: str | None = None) -> str | None:
-        """What is wrong with a shape (and dtype, where it is known), in words, or None.
+        """A description of what is wrong with a shape and dtype, or None.
 
         Args:
             shape: Shape of an input, None for axes of unknown size.

@@ -112,8 +112,8 @@ class Layer(LayerState):
     ):
         input_shape = _legacy_input_shape(kwargs)
         if kwargs:
-            known = init_argument_names(type(self))
-            raise unknown_argument(type(self).__name__, next(iter(kwargs)), known)
+            argument_names = init_argument_names(type(self))
+            raise unknown_argument(type(self).__name__, next(iter(kwargs)), argument_names)
         if not isinstance(trainable, (bool, np.bool_)):
             raise ArgumentError(
                 f"{type(self).__name__}: trainable must be True or False; received {trainable!r}."
@@ -153,9 +153,9 @@ class Layer(LayerState):
         """
         if not _has_own_build(self) and (self._build_pending or not self.built):
             inputs = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
-            called = type(self).call is not Operation.call  # else there is nothing to trace
-            inside = self._flatten_layers(include_self=False)
-            if called and any(not layer.built for layer in inside):
+            has_call = type(self).call is not Operation.call  # else there is nothing to trace
+            inner_layers = self._flatten_layers(include_self=False)
+            if has_call and any(not layer.built for layer in inner_layers):
                 with contextlib.nullcontext() if self._building else name_scope(self.name):
                     trace_spec(self.call, inputs)
                 self._forget_losses()
@@ -169,7 +169,7 @@ class Layer(LayerState):
         """Build the layers that a `build` has made but not built.
 
         Args:
-            shapes: What `build` was called with, by name.
+            shapes: Arguments of `build`, by name.
         """
         if all(layer.built for layer in self._flatten_layers(include_self=False)):
             return
@@ -269,8 +269,8 @@ class Layer(LayerState):
                 "  Fix: build it first, e.g. layer.build(input_shape)."
             )
         variables = (self.trainable_variables, self.non_trainable_variables)
-        given = (list(trainable_variables), list(non_trainable_variables))
-        for prefix, expected, values in zip(("", "non_"), variables, given, strict=True):
+        variable_values = (list(trainable_variables), list(non_trainable_variables))
+        for prefix, expected, values in zip(("", "non_"), variables, variable_values, strict=True):
             if len(expected) != len(values):
                 raise ValueError(
                     f"{self._label} has {len(expected)} {prefix}trainable variables and received "
@@ -284,7 +284,7 @@ class Layer(LayerState):
             self._forget_losses()
             return outputs, losses
 
-        (outputs, losses), (_, new_values) = stateless(run, variables)(given)
+        (outputs, losses), (_, new_values) = stateless(run, variables)(variable_values)
         return (outputs, new_values, losses) if return_losses else (outputs, new_values)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Outputs:

@@ -416,14 +416,14 @@ class LayerState(Operation):
 
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
         layers: list[Any] = [self] if include_self else []
-        seen = {id(self)}
+        visited = {id(self)}
         # In reverse order, because pop() from the end of a list is fast.
         stack = self._flat_layers()[::-1]
         while stack:
             layer = stack.pop()
-            if id(layer) in seen:
+            if id(layer) in visited:
                 continue
-            seen.add(id(layer))
+            visited.add(id(layer))
             layers.append(layer)
             if recursive:
                 stack += layer._flat_layers()[::-1]

@@ -65,7 +65,7 @@ def _is_internal(frame: Any) -> bool:
     return _module(frame) in _INTERNAL_MODULES
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest(name: str, names: Iterable[str]) -> str | None:
     """The known name closest to a misspelt one, or None if none is near.
 
     Example:
@@ -74,7 +74,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """
     name = str(name)
     spellings: dict[str, list[str]] = {}
-    for known_name in map(str, known):
+    for known_name in map(str, names):
         spellings.setdefault(_plain(known_name), []).append(known_name)
     similar = difflib.get_close_matches(_plain(name), list(spellings), n=5, cutoff=0.6)
     # In the order of similarity, which min() keeps among names of equal distance.
@@ -106,9 +106,9 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """` Did you mean 'relu'?` or an empty string, to be appended to a message."""
-    suggestion = nearest(name, known)
+    suggestion = nearest(name, names)
     return f" Did you mean {suggestion!r}?" if suggestion else ""
 
 
@@ -131,13 +131,13 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
     Args:
         kind: The kind of object, in the singular: `"loss"`, `"layer"`.
         name: The unknown name.
-        known: All known names.
+        names: All known names.
     """
-    known = list(map(str, known))
-    hint = did_you_mean(str(name), known)
+    names = list(map(str, names))
+    hint = did_you_mean(str(name), names)
     if not hint:
         # Only one of `MeanSquaredError` and `mean_squared_error`: the last in sorted order.
-        choices = ", ".join(sorted({_plain(k): k for k in sorted(known)}.values()))
+        choices = ", ".join(sorted({_plain(k): k for k in sorted(names)}.values()))
         hint = "\n" + textwrap.indent(textwrap.fill(f"Known: {choices}.", 98), "  ")
     return ValueError(f"Unknown {kind} {str(name)[:200]!r}.{hint}")
 
@@ -161,12 +161,12 @@ class ArgumentError(TypeError, ValueError):
     """An unknown argument or one of the wrong type: a TypeError and, as in Keras, a ValueError."""
 
 
-def unknown_argument(owner: str, name: str, known: Iterable[str]) -> ArgumentError:
+def unknown_argument(owner: str, name: str, names: Iterable[str]) -> ArgumentError:
     """The error for a misspelt keyword argument of a layer, loss, metric or optimizer."""
-    known = sorted(set(known))
+    names = sorted(set(names))
     return ArgumentError(
-        f"{owner} has no argument {name!r}.{did_you_mean(name, known)}\n"
-        f"  Its arguments: {', '.join(known)}."
+        f"{owner} has no argument {name!r}.{did_you_mean(name, names)}\n"
+        f"  Its arguments: {', '.join(names)}."
     )
 
 
@@ -190,9 +190,9 @@ def explain_missing_names(module_name: str) -> None:
     module["__getattr__"] = filter_traceback(missing)
 
 
-def missing_name(module_name: str, name: str, known: Iterable[str]) -> AttributeError:
+def missing_name(module_name: str, name: str, names: Iterable[str]) -> AttributeError:
     """The error for a name that a module does not have, with the nearest public name."""
-    public = (k for k in known if not k.startswith("_"))
+    public = (k for k in names if not k.startswith("_"))
     hint = "" if name.startswith("_") else did_you_mean(name, public)
     return attribute_error(f"module {module_name!r} has no attribute {name!r}.{hint}", name)
 

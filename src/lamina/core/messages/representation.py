@@ -1,4 +1,4 @@
-"""How objects are printed in messages, tracebacks and debuggers."""
+"""Representations of objects in messages, tracebacks and debuggers."""
 
 import functools
 from collections.abc import Callable

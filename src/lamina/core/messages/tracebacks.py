@@ -121,13 +121,13 @@ def strip_internal_frames(error: BaseException) -> None:
     """Remove internal frames and JAX's note from an error and from its causes."""
     if _shows_all_frames():
         return
-    seen: set[int] = set()
+    visited: set[int] = set()
     stack: list[BaseException | None] = [error]
     while stack:
         current = stack.pop()
-        if current is None or id(current) in seen:
+        if current is None or id(current) in visited:
             continue
-        seen.add(id(current))
+        visited.add(id(current))
         stack += [current.__cause__, current.__context__]
         current.__traceback__ = _visible_frames(current)
         notes = getattr(current, "__notes__", None)
@@ -140,8 +140,8 @@ def _shows_all_frames() -> bool:
     from lamina.core.configuration.config import is_traceback_filtering_enabled
 
     jax: Any = sys.modules.get("jax")
-    off = jax is not None and jax.config.jax_traceback_filtering == "off"
-    return off or not is_traceback_filtering_enabled()
+    is_off = jax is not None and jax.config.jax_traceback_filtering == "off"
+    return is_off or not is_traceback_filtering_enabled()
 
 
 def _needs_concrete_values(error: Exception) -> bool:

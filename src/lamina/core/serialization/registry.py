@@ -325,7 +325,7 @@ def deserialize(
     """The inverse of `serialize`. It never runs or imports code that the data names.
 
     Args:
-        config: What `serialize` gave.
+        config: Result of `serialize`.
         custom_objects: Classes and functions by name, for those that are not in Lamina.
         safe_mode: Accepted for compatibility with Keras; reading a config is always safe.
 
@@ -475,9 +475,10 @@ HOLDS_CODE = (
 def _unknown_class(module: str | None, name: str, registered_name: str | None) -> str:
     if module and module.split(".")[0] in ("keras", "lamina"):
         spaces = _candidate_namespaces(module)
-        known = [n for space, n in _builtin if space in spaces]
-        known += [n for space, (names, _) in _lazy.items() if space in spaces for n in names]
-        return f"Lamina has no {_shown(name)} in {_shown(module)}.{did_you_mean(name[:100], known)}"
+        known_names = [n for space, n in _builtin if space in spaces]
+        known_names += [n for space, (names, _) in _lazy.items() if space in spaces for n in names]
+        hint = did_you_mean(name[:100], known_names)
+        return f"Lamina has no {_shown(name)} in {_shown(module)}.{hint}"
     is_function = registered_name == "function" or module == "builtins"
     label = name if is_function or not registered_name else registered_name
     package, _, own_name = label.rpartition(">")

@@ -29,15 +29,15 @@ def explain_arguments(method: F) -> F:
     parameters = inspect.signature(method).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return method
-    known = [p.name for p in parameters][1:]
+    argument_names = [p.name for p in parameters][1:]
 
     @functools.wraps(method)
     def explaining(self: Any, *args: Any, **kwargs: Any) -> Any:
         for name in kwargs:
-            if name not in known:
+            if name not in argument_names:
                 is_init = method.__name__ == "__init__"
                 owner = type(self).__name__ if is_init else f"{method.__name__}()"
-                raise unknown_argument(owner, name, known)
+                raise unknown_argument(owner, name, argument_names)
         return method(self, *args, **kwargs)
 
     return explaining  # type: ignore[return-value]
@@ -55,10 +55,10 @@ def whole_number(
 
     Args:
         name: Name of the argument, e.g. `"units"`.
-        value: What the user gave.
+        value: The value that the user passed.
         least: The smallest allowed value.
         owner: The class or function that has the argument; the message begins with it.
-        also: What else is allowed, for the message, e.g. `", or None"`.
+        also: Other allowed values, for the message, e.g. `", or None"`.
 
     Returns:
         The value as an int.

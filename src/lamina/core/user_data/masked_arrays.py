@@ -13,7 +13,7 @@ def unmasked(
     Args:
         value: The user's data.
         what: Name for messages: `"x"`.
-        fix: What to do about masked values, for the message.
+        fix: Advice on masked values, for the message.
 
     Raises:
         ValueError: If a value is masked.

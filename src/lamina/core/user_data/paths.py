@@ -45,10 +45,10 @@ def refuse_endless(path: PathLike) -> None:
         )
 
 
-def path_of(given: Any, owner: str) -> str:
+def path_of(value: Any, owner: str) -> str:
     """A path as text; `owner` begins the message if it is something else."""
     try:
-        path: str = os.fspath(given)
+        path: str = os.fspath(value)
     except TypeError:
-        raise TypeError(f"{owner} needs a path; received {given!r}.") from None
+        raise TypeError(f"{owner} needs a path; received {value!r}.") from None
     return path

@@ -93,7 +93,7 @@ def as_values(value: Any, what: str = "the input") -> PyTree:
     """
     if isinstance(value, (jax.Array, KerasTensor)):
         return value
-    given = value
+    original = value
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
         value = value.detach().cpu()
     if hasattr(value, "to_numpy"):  # pandas
@@ -101,7 +101,7 @@ def as_values(value: Any, what: str = "the input") -> PyTree:
     elif hasattr(value, "numpy") and not isinstance(value, np.ndarray):
         value = value.numpy()
     if is_text(value):
-        return _texts(value, what, given)
+        return _array_of_texts(value, what, original)
     try:
         array = np.asarray(value)
         return np.array(array.tolist()) if array.dtype.kind == "O" else array
@@ -109,7 +109,7 @@ def as_values(value: Any, what: str = "the input") -> PyTree:
         raise _ragged(what) from None
 
 
-def _texts(value: Any, what: str, given: Any = None) -> np.ndarray:
+def _array_of_texts(value: Any, what: str, original: Any = None) -> np.ndarray:
     if isinstance(value, bytes):
         value = value.decode()
     # As objects: an array of fixed-width characters would make every text as long as the longest.
@@ -120,17 +120,18 @@ def _texts(value: Any, what: str, given: Any = None) -> np.ndarray:
     if types <= {str, np.str_}:
         return array
     texts = [v.decode() if isinstance(v, bytes) else v for v in texts]
-    wrong = next((i for i, v in enumerate(texts) if not isinstance(v, str)), None)
-    if wrong is not None:
-        if isinstance(texts[wrong], (list, tuple)):
+    wrong_index = next((i for i, v in enumerate(texts) if not isinstance(v, str)), None)
+    if wrong_index is not None:
+        if isinstance(texts[wrong_index], (list, tuple)):
             raise _ragged(what)
         fix = "x = numpy.asarray(x, str)"
-        if texts[wrong] is None or texts[wrong] != texts[wrong]:
+        if texts[wrong_index] is None or texts[wrong_index] != texts[wrong_index]:
             fix = "x = numpy.vectorize(lambda text: text if isinstance(text, str) else '')(x)"
-            if hasattr(given, "fillna"):
+            if hasattr(original, "fillna"):
                 fix = "x = x.fillna('')"
         raise TypeError(
-            f"{what} holds texts, but element {wrong} is {texts[wrong]!r}.\n  Fix: {fix}."
+            f"{what} holds texts, but element {wrong_index} is {texts[wrong_index]!r}.\n  Fix: "
+            f"{fix}."
         )
     result = np.empty(len(texts), dtype=object)
     result[:] = texts

@@ -234,8 +234,8 @@ def _refuse_duplicates(flat: Sequence[Variable]) -> None:
         )
 
 
-def _scalar(given: Any) -> jax.Array:
-    loss = jnp.asarray(given)
+def _scalar(value: Any) -> jax.Array:
+    loss = jnp.asarray(value)
     if loss.ndim or not is_float(loss.dtype):
         raise ValueError(
             f"A loss to differentiate must be one number; received {loss.dtype} of shape "

@@ -220,14 +220,14 @@ class Variable:
                 "  Fix: shape=(3, 4), or shape=() for a single number."
             )
         resolved = resolve_shape(shape)
-        known = tuple(size for size in resolved if size is not None)
-        if len(known) < len(resolved):
+        known_sizes = tuple(size for size in resolved if size is not None)
+        if len(known_sizes) < len(resolved):
             raise ValueError(
                 f"Variable {self.path!r} cannot have the shape {resolved}: every size must be "
                 "known.\n  Likely cause: it depends on the batch size, or on an axis that was "
                 "left open in lamina.Input(shape)."
             )
-        return known
+        return known_sizes
 
     @property
     def trainable(self) -> bool:

@@ -206,12 +206,12 @@ class ProjectedAttention(Layer):
 
     def _with_causal_mask(self, query: Array, key: Array, mask: Any) -> tuple[Any, dict]:
         """The mask, and the argument for `_compute_attention`; an override may not have that."""
-        taken = inspect.signature(type(self)._compute_attention).parameters.values()
-        if any(p.name == "use_causal_mask" or p.kind is p.VAR_KEYWORD for p in taken):
+        parameters = inspect.signature(type(self)._compute_attention).parameters.values()
+        if any(p.name == "use_causal_mask" or p.kind is p.VAR_KEYWORD for p in parameters):
             return mask, {"use_causal_mask": True}
         axis = self._axes_of(query.ndim + 1)[0]
-        seen = causal_mask(query.shape[axis], key.shape[axis])[None]
-        return seen if mask is None else mask & seen, {}
+        causal = causal_mask(query.shape[axis], key.shape[axis])[None]
+        return causal if mask is None else mask & causal, {}
 
     def _compute_attention(
         self,
@@ -271,16 +271,18 @@ class ProjectedAttention(Layer):
                 raise ValueError(
                     f"{self._label}: use_causal_mask needs one attention axis; received {axes}."
                 )
-            seen = causal_mask(of_query.steps[0], of_key.steps[0])
-            mask = seen if mask is None else mask & seen
+            causal_scores = causal_mask(of_query.steps[0], of_key.steps[0])
+            mask = causal_scores if mask is None else mask & causal_scores
         if mask is not None:
             full = jnp.broadcast_to(_with_heads(mask, shape, len(axes)), shape)
             mask = full.reshape(logits.shape)
             logits = jnp.where(mask, logits, 0.7 * jnp.finfo(logits.dtype).min)
         weights = jax.nn.softmax(logits)
         weights = (weights if mask is None else jnp.where(mask, weights, 0)).astype(query.dtype)
-        kept = self._dropout_layer(weights, training=training) if self.dropout else weights
-        return of_query.restored(attended(kept, value)), weights.reshape(shape)
+        dropped_weights = (
+            self._dropout_layer(weights, training=training) if self.dropout else weights
+        )
+        return of_query.restored(attended(dropped_weights, value)), weights.reshape(shape)
 
     def _axes_of(self, ndim: int) -> tuple[int, ...]:
         """The axes of attention in a projected array."""

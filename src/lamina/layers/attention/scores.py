@@ -101,14 +101,14 @@ class Attention(Layer):
         query, value, key = (*inputs, inputs[1])[:3]
         query_mask, value_mask = self._masks(mask)
         scores = self._calculate_scores(query, key)
-        seen = None if value_mask is None else value_mask[..., None, :]
+        score_mask = None if value_mask is None else value_mask[..., None, :]
         if use_causal_mask:
             causal = causal_mask(*scores.shape[-2:])
-            seen = causal if seen is None else seen & causal
-        if seen is not None:
+            score_mask = causal if score_mask is None else score_mask & causal
+        if score_mask is not None:
             # Subtracted, as in Keras: if everything is masked, the scores are still used.
             scores = jnp.where(
-                seen, scores, scores - (65504.0 if scores.dtype == "float16" else 1e9)
+                score_mask, scores, scores - (65504.0 if scores.dtype == "float16" else 1e9)
             )
         weights = jax.nn.softmax(scores, axis=-1)
         if training and self.dropout:
@@ -174,8 +174,8 @@ class Attention(Layer):
         return query, value
 
     def _check(self, shapes: Any) -> None:
-        several = isinstance(shapes, (list, tuple)) and len(shapes) in (2, 3)
-        if not several or not all(isinstance(s, (list, tuple)) for s in shapes):
+        is_list = isinstance(shapes, (list, tuple)) and len(shapes) in (2, 3)
+        if not is_list or not all(isinstance(s, (list, tuple)) for s in shapes):
             raise ValueError(
                 f"{self._label} takes a list [query, value] or [query, value, key].\n"
                 "  Fix: layer([x, x]) for attention of a sequence to itself."

@@ -240,8 +240,8 @@ class Discretization(HostLayer):
 
     @property
     def _depth(self) -> int:
-        known = self.bin_boundaries
-        return int(self.num_bins or 0) if known is None else len(known) + 1
+        boundaries = self.bin_boundaries
+        return int(self.num_bins or 0) if boundaries is None else len(boundaries) + 1
 
     def get_config(self) -> dict:
         names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse", "name", "dtype")
@@ -275,8 +275,8 @@ def _sketch(values: np.ndarray, epsilon: float) -> np.ndarray:
     """A sketch of about 1/epsilon values, at equal distances in the sorted values."""
     ordered = np.sort(values.astype("float32"), axis=None)
     step = max(ordered.size / (1.0 / epsilon), 1)
-    kept = ordered[int(step - 1) :: int(step)]
-    return np.stack([kept, np.ones_like(kept) * step])
+    thinned_values = ordered[int(step - 1) :: int(step)]
+    return np.stack([thinned_values, np.ones_like(thinned_values) * step])
 
 
 def _merged(first: np.ndarray, second: np.ndarray, epsilon: float) -> np.ndarray:
@@ -292,6 +292,6 @@ def _thinned(sketch: np.ndarray, epsilon: float) -> np.ndarray:
     fractions = epsilon + np.arange(0.0, 1.0, epsilon)
     summed = np.cumsum(weights)
     curve = summed / summed[-1]
-    kept = np.interp(fractions, curve, values)
+    thinned_values = np.interp(fractions, curve, values)
     summed = np.interp(fractions, curve, summed)
-    return np.stack([kept, np.diff(summed, prepend=0)]).astype("float32")
+    return np.stack([thinned_values, np.diff(summed, prepend=0)]).astype("float32")

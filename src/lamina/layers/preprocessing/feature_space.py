@@ -104,7 +104,7 @@ class FeatureSpace(Layer):
         crossing_dim: Default number of buckets of a cross.
         hashing_dim: Default number of buckets of a hashed column.
         num_discretization_bins: Default number of ranges of a discretized column.
-        name: Of the feature space.
+        name: Name of the feature space.
 
     Example:
         >>> space = FeatureSpace({"age": "float_normalized", "sex": "string_categorical"})
@@ -374,25 +374,25 @@ class FeatureSpace(Layer):
     def _column(self, data: Any, name: str) -> Any:
         """One column in the dtype of its feature, `(rows, 1)` if it has one value per row."""
         if name not in data:
-            known = list(map(str, data))
+            column_names = list(map(str, data))
             raise ValueError(
                 f"{self._label} has a feature {name!r}, and the data has no such column."
-                f"{did_you_mean(name, known)}\n  Its columns: {', '.join(known)}."
+                f"{did_you_mean(name, column_names)}\n  Its columns: {', '.join(column_names)}."
             )
         values = as_values(data[name], f"the column {name!r}")
         if isinstance(values, KerasTensor):
             return values
-        wanted = self.features[name].dtype
-        if (wanted == "string") != is_text(values) and np.size(values):
-            expected = "text" if wanted == "string" else "numbers"
+        expected_dtype = self.features[name].dtype
+        if (expected_dtype == "string") != is_text(values) and np.size(values):
+            expected = "text" if expected_dtype == "string" else "numbers"
             raise TypeError(
                 f"{self._label}: the column {name!r} should hold {expected}, for a feature of "
                 "dtype "
-                f"{wanted!r}; it is {'text' if is_text(values) else values.dtype}.\n"
+                f"{expected_dtype!r}; it is {'text' if is_text(values) else values.dtype}.\n"
                 f"  Fix: another kind of feature, or data[{name!r}].astype(…)."
             )
-        if wanted.startswith("float"):
-            values = values.astype(wanted)
+        if expected_dtype.startswith("float"):
+            values = values.astype(expected_dtype)
         return values.reshape(-1, 1) if values.ndim < 2 else values
 
     # -- encoding --------------------------------------------------------------------------------
@@ -430,13 +430,13 @@ class FeatureSpace(Layer):
                 f"{self._label} is called on a dict of columns; received {type(data).__name__}."
             )
         self.get_encoded_features()
-        alone = not any(np.ndim(data[key]) for key in self.features if key in data) and not any(
-            isinstance(value, KerasTensor) for value in dict(data).values()
-        )
+        is_single_sample = not any(
+            np.ndim(data[key]) for key in self.features if key in data
+        ) and not any(isinstance(value, KerasTensor) for value in dict(data).values())
         with staying_on_host():
             encoded = self._encoded({key: self._column(data, key) for key in self.features})
         encoded = as_user_results(encoded)
-        return jax.tree.map(lambda a: a[0], encoded) if alone else encoded
+        return jax.tree.map(lambda a: a[0], encoded) if is_single_sample else encoded
 
     def _encoded(self, columns: Mapping[str, Any]) -> Any:
         numbers = {name: self.preprocessors[name](columns[name]) for name in sorted(columns)}

@@ -104,9 +104,9 @@ class _Texts:
         at = self._start + np.asarray(offset).astype(np.int64)
         return self._bytes[at[:, None] + np.arange(8)].view("<u8")[:, 0].astype(np.uint64)
 
-    def part(self, chosen: np.ndarray) -> "_Texts":
+    def part(self, selection: np.ndarray) -> "_Texts":
         texts = object.__new__(_Texts)
-        texts.size, texts._start = self.size[chosen], self._start[chosen]
+        texts.size, texts._start = self.size[selection], self._start[selection]
         texts.longest, texts._bytes = int(texts.size.max(initial=0)), self._bytes
         return texts
 
@@ -146,9 +146,9 @@ def _farmhash(data: _Texts | _Digits) -> Any:
         return hashes
     result = np.full(len(data.size), _K2)  # the fingerprint of the empty string
     for min_size, max_size, hash_function in _BY_SIZE:
-        chosen = (data.size >= min_size) & (data.size <= max_size)
-        if chosen.any():
-            result[chosen] = hash_function(data.part(chosen))
+        selection = (data.size >= min_size) & (data.size <= max_size)
+        if selection.any():
+            result[selection] = hash_function(data.part(selection))
     return result
 
 
@@ -202,8 +202,8 @@ def _hash_65_and_more(data: _Texts) -> np.ndarray:
     result = np.empty_like(data.size)
     blocks = (data.size - _u64(1)) >> _u64(6)
     for count in np.unique(blocks):
-        chosen = blocks == count
-        result[chosen] = _of_blocks(data.part(chosen), int(count))
+        selection = blocks == count
+        result[selection] = _of_blocks(data.part(selection), int(count))
     return result
 
 
@@ -277,9 +277,9 @@ def _mixed(u: Any, v: Any, multiplier: Any) -> Any:
 def _siphash(data: _Texts | _Digits, salt: Sequence[int]) -> Any:
     where = np.where if isinstance(data, _Texts) else jnp.where
     key = [_u64(k % 2**64) for k in salt]
-    nothing = data.size ^ data.size
+    zeros = data.size ^ data.size
     state = tuple(
-        nothing + (key[i % 2] ^ _u64(start))
+        zeros + (key[i % 2] ^ _u64(start))
         for i, start in enumerate(
             (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
         )

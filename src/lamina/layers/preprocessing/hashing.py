@@ -101,8 +101,8 @@ class Hashing(HostLayer):
         return KerasTensor(self.compute_output_shape(inputs.shape), self.dtype)
 
     def get_config(self) -> dict:
-        own = settings_of(self, "num_bins", "salt", "mask_value", "output_mode", "sparse")
-        return {**super().get_config(), **own}
+        settings = settings_of(self, "num_bins", "salt", "mask_value", "output_mode", "sparse")
+        return {**super().get_config(), **settings}
 
 
 class HashedCrossing(HostLayer):
@@ -145,10 +145,12 @@ class HashedCrossing(HostLayer):
         self.output_mode = mode
         self.sparse = False
 
-    def _values(self, given: Any) -> Any:
-        if not isinstance(given, (list, tuple)):
-            return given
-        return [as_values(column, f"{self._label}: column {i}") for i, column in enumerate(given)]
+    def _values(self, features: Any) -> Any:
+        if not isinstance(features, (list, tuple)):
+            return features
+        return [
+            as_values(column, f"{self._label}: column {i}") for i, column in enumerate(features)
+        ]
 
     def call(self, inputs: Inputs) -> Array:
         """Find the bucket of every combination.

@@ -43,16 +43,17 @@ class HostLayer(Layer):
             input_shape: Shape of the inputs.
         """
 
-    def _values(self, given: Any) -> Any:
-        return given if given is None or isinstance(given, bool) else as_values(given, self._label)
+    def _values(self, value: Any) -> Any:
+        return value if value is None or isinstance(value, bool) else as_values(value, self._label)
 
     def _as_tensor(self, value: Any) -> Any:
         return value  # neither moved to the device nor cast
 
-    def _refuse_text(self, inputs: Inputs, instead: str) -> None:
+    def _refuse_text(self, inputs: Inputs, alternative: str) -> None:
         if is_text(inputs):
             raise TypeError(
-                f"{self._label} takes numbers and received text.\n  Fix: put {instead} before it."
+                f"{self._label} takes numbers and received text.\n  Fix: put {alternative} before "
+                "it."
             )
 
 
@@ -113,14 +114,14 @@ def encode(indices: Any, output_mode: str, depth: int, dtype: Any, weights: Any 
     if isinstance(indices, np.ndarray):
         samples, numbers = indices[..., 0].size, indices.shape[-1]
         rows = np.repeat(np.arange(samples), numbers)
-        flat = None if weights is None else np.broadcast_to(weights, indices.shape).ravel()
+        flat_weights = None if weights is None else np.broadcast_to(weights, indices.shape).ravel()
         shape = (samples, depth)
-        encoded = count_rows(rows, indices.ravel(), shape, output_mode, dtype, flat)
+        encoded = count_rows(rows, indices.ravel(), shape, output_mode, dtype, flat_weights)
         return encoded.reshape(*indices.shape[:-1], depth)
-    marks = jax.nn.one_hot(indices, depth, dtype=dtype)
+    vectors = jax.nn.one_hot(indices, depth, dtype=dtype)
     if weights is not None:
-        marks = marks * jnp.broadcast_to(weights, indices.shape)[..., None].astype(dtype)
-    return marks.max(axis=-2) if output_mode == "multi_hot" else marks.sum(axis=-2)
+        vectors = vectors * jnp.broadcast_to(weights, indices.shape)[..., None].astype(dtype)
+    return vectors.max(axis=-2) if output_mode == "multi_hot" else vectors.sum(axis=-2)
 
 
 def count_rows(
@@ -141,16 +142,16 @@ def count_rows(
         weights: Weight of each number; 1 if None.
     """
     result = np.zeros(shape, jnp.dtype(dtype))
-    known = (indices >= 0) & (indices < shape[1])
-    positions = rows[known] * shape[1] + indices[known]
+    is_in_range = (indices >= 0) & (indices < shape[1])
+    positions = rows[is_in_range] * shape[1] + indices[is_in_range]
     if output_mode == "multi_hot":
         result.ravel()[positions] = 1
     elif weights is None:
         positions, counts = np.unique(positions, return_counts=True)
         result.ravel()[positions] = counts
     else:
-        positions, number = np.unique(positions, return_inverse=True)
-        result.ravel()[positions] = np.bincount(number, weights[known])
+        positions, inverse = np.unique(positions, return_inverse=True)
+        result.ravel()[positions] = np.bincount(inverse, weights[is_in_range])
     return result
 
 
@@ -163,8 +164,8 @@ def encoded_shape(shape: Sequence, output_mode: str, depth: int | None) -> tuple
 
 def _sample_shape(shape: tuple, output_mode: str) -> tuple:
     """The shape with the numbers of one vector on the last axis."""
-    alone = output_mode == "one_hot" and not (len(shape) > 1 and shape[-1] == 1)
-    return (*shape, 1) if alone or not shape else shape
+    one_vector_per_number = output_mode == "one_hot" and not (len(shape) > 1 and shape[-1] == 1)
+    return (*shape, 1) if one_vector_per_number or not shape else shape
 
 
 def batches(data: Any, steps: int | None = None) -> Iterator[np.ndarray]:
@@ -197,6 +198,6 @@ def batches(data: Any, steps: int | None = None) -> Iterator[np.ndarray]:
         yield np.asarray(as_values(batch, f"batch {number} of the data of adapt()"))
 
 
-def _is_batch(part: Any) -> bool:
-    first = part[0] if isinstance(part, tuple) and part else part
+def _is_batch(item: Any) -> bool:
+    first = item[0] if isinstance(item, tuple) and item else item
     return hasattr(first, "shape")

@@ -103,7 +103,7 @@ class IndexLookup(HostLayer):
                 f"{kind}: max_tokens counts all places, of which {self._first_token} are for the "
                 f"mask and unknown tokens; received {max_tokens}, which leaves none."
             )
-        self._check_idf_weights(idf_weights, given=vocabulary is not None)
+        self._check_idf_weights(idf_weights, has_tokens=vocabulary is not None)
         self.input_idf_weights = _as_list(idf_weights)
         is_file = isinstance(vocabulary, (str, Path))
         self.input_vocabulary = None if is_file else _as_list(vocabulary)
@@ -179,7 +179,7 @@ class IndexLookup(HostLayer):
                 special tokens may come first or be left out.
             idf_weights: For `"tf_idf"`: a number for each token of the vocabulary.
         """
-        self._check_idf_weights(idf_weights, given=True)
+        self._check_idf_weights(idf_weights, has_tokens=True)
         if isinstance(vocabulary, (str, Path)):
             vocabulary = self._from_lines(self._lines_of(Path(vocabulary)))
         tokens = np.asarray(as_values(_as_list(vocabulary), f"the vocabulary of {self._label}"))
@@ -188,17 +188,17 @@ class IndexLookup(HostLayer):
                 f"{self._label}: a vocabulary is a list of one or more tokens; received one of "
                 f"shape {tokens.shape}."
             )
-        own = self._checked(tokens).tolist()
+        own_tokens = self._checked(tokens).tolist()
         special = self._special_tokens
-        complete = own[: len(special)] == special
-        own = own[len(special) :] if complete else own
-        self._check_tokens(own, special)
+        complete = own_tokens[: len(special)] == special
+        own_tokens = own_tokens[len(special) :] if complete else own_tokens
+        self._check_tokens(own_tokens, special)
         if idf_weights is not None and np.shape(idf_weights) != (len(tokens),):
             raise ValueError(
                 f"{self._label} needs one idf weight for each of the {len(tokens)} tokens; "
                 f"received shape {np.shape(idf_weights)}."
             )
-        self._keep(own)
+        self._keep(own_tokens)
         if idf_weights is not None:
             weights = np.asarray(idf_weights, config.floatx())
             in_front = 0 if complete else len(special)
@@ -213,8 +213,8 @@ class IndexLookup(HostLayer):
         Returns:
             A list of tokens.
         """
-        own = [] if self._tokens is None else self._tokens.tolist()
-        return [*self._special_tokens, *own] if include_special_tokens else own
+        own_tokens = [] if self._tokens is None else self._tokens.tolist()
+        return [*self._special_tokens, *own_tokens] if include_special_tokens else own_tokens
 
     def vocabulary_size(self) -> int:
         """Number of tokens, including special tokens.
@@ -252,17 +252,23 @@ class IndexLookup(HostLayer):
 
     def _keep(self, tokens: list) -> None:
         size = self._first_token + len(tokens)
-        fixed = self.output_mode == "int" or self.pad_to_max_tokens
-        if not fixed and self._inbound_nodes and self._vocabulary_size not in (None, size):
+        has_fixed_depth = self.output_mode == "int" or self.pad_to_max_tokens
+        if (
+            not has_fixed_depth
+            and self._inbound_nodes
+            and self._vocabulary_size not in (None, size)
+        ):
             raise RuntimeError(
                 f"{self._label} stands in a model made for {self._vocabulary_size} tokens; the new "
                 f"vocabulary has {size}.\n"
                 "  Fix: adapt it before the model is made, or max_tokens=… with "
                 "pad_to_max_tokens=True."
             )
-        kept = np.empty(len(tokens), dtype=object if self.vocabulary_dtype == "string" else "int64")
-        kept[:] = tokens
-        self._tokens = kept
+        token_array = np.empty(
+            len(tokens), dtype=object if self.vocabulary_dtype == "string" else "int64"
+        )
+        token_array[:] = tokens
+        self._tokens = token_array
         self._vocabulary_size = size
         self.adaptations += 1
         self._index()
@@ -272,8 +278,8 @@ class IndexLookup(HostLayer):
         padded = np.pad(weights, (in_front, behind), constant_values=(value, 0))
         self.idf_weights = padded.astype(config.floatx())
 
-    def _check_idf_weights(self, weights: Any, given: bool) -> None:
-        if weights is None and given and self.output_mode == "tf_idf":
+    def _check_idf_weights(self, weights: Any, has_tokens: bool) -> None:
+        if weights is None and has_tokens and self.output_mode == "tf_idf":
             raise ValueError(
                 f"{self._label}: output_mode='tf_idf' with a given vocabulary needs idf_weights, "
                 "one for each token.\n  Fix: idf_weights=[…], or adapt(data) instead."
@@ -365,21 +371,22 @@ class IndexLookup(HostLayer):
         """
         numpy: Any = jnp if isinstance(tokens, jax.Array) else np
         positions = self._positions(tokens)
-        known = positions >= 0
+        is_known = positions >= 0
         numbers = positions + self._first_token
         if self.num_oov_indices == 0:
-            numbers = numpy.where(known, numbers, -1)
+            numbers = numpy.where(is_known, numbers, -1)
         elif self.num_oov_indices == 1:
-            numbers = numpy.where(known, numbers, self._first_unknown)
-        elif isinstance(tokens, jax.Array) or not known.all():
-            numbers = numpy.where(known, numbers, self._first_unknown + self._bucket_of(tokens))
+            numbers = numpy.where(is_known, numbers, self._first_unknown)
+        elif isinstance(tokens, jax.Array) or not is_known.all():
+            numbers = numpy.where(is_known, numbers, self._first_unknown + self._bucket_of(tokens))
         if self.mask_token is not None:
             masked = tokens == self.mask_token
             numbers = numpy.where(masked, 0 if self.output_mode == "int" else -1, numbers)
-            known = known | masked
-        if self.num_oov_indices == 0 and isinstance(tokens, np.ndarray) and not np.all(known):
+            is_known = is_known | masked
+        if self.num_oov_indices == 0 and isinstance(tokens, np.ndarray) and not np.all(is_known):
             raise ValueError(
-                f"{self._label} has no place for {tokens[~known].tolist()[0]!r}, which is not in "
+                f"{self._label} has no place for {tokens[~is_known].tolist()[0]!r}, which is not "
+                "in "
                 "its vocabulary.\n  Fix: num_oov_indices=1 gives unknown tokens a number."
             )
         return numbers.astype("int32")
@@ -401,10 +408,10 @@ class IndexLookup(HostLayer):
         assert self._tokens is not None
         table: Any = np.append(self._tokens, [self.oov_token]).astype(self._tokens.dtype)
         positions = numbers - self._first_token
-        known = (positions >= 0) & (positions < len(self._tokens))
+        is_known = (positions >= 0) & (positions < len(self._tokens))
         if isinstance(numbers, jax.Array):
             table = jnp.asarray(table.astype("int32"))
-        tokens = table[numpy.where(known, positions, len(self._tokens))]
+        tokens = table[numpy.where(is_known, positions, len(self._tokens))]
         if self.mask_token is not None:
             tokens = numpy.where(numbers == 0, self.mask_token, tokens)
         return tokens

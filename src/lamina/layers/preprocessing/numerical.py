@@ -61,8 +61,11 @@ class Rescaling(Layer):
         return input_shape
 
     def get_config(self) -> dict:
-        own = {"scale": registry.serialize(self.scale), "offset": registry.serialize(self.offset)}
-        return {**super().get_config(), **own}
+        settings = {
+            "scale": registry.serialize(self.scale),
+            "offset": registry.serialize(self.offset),
+        }
+        return {**super().get_config(), **settings}
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
@@ -111,15 +114,16 @@ class Normalization(Layer):
                 "Normalization needs both mean and variance, or neither; "
                 f"received mean={mean!r} and variance={variance!r}."
             )
-        given, spread = np.shape(np.asarray(mean)), np.shape(np.asarray(variance))
-        if given != spread:
+        mean_shape, variance_shape = np.shape(np.asarray(mean)), np.shape(np.asarray(variance))
+        if mean_shape != variance_shape:
             raise ValueError(
                 "Normalization: mean and variance must have the same shape; "
-                f"received {given} and {spread}."
+                f"received {mean_shape} and {variance_shape}."
             )
-        if len(given) > len(self.axis):
+        if len(mean_shape) > len(self.axis):
             raise ValueError(
-                f"Normalization: a mean of shape {given} has more axes than axis={self.axis} names."
+                f"Normalization: a mean of shape {mean_shape} has more axes than axis={self.axis} "
+                "names."
             )
         self.input_mean = mean
         self.input_variance = variance
@@ -127,9 +131,9 @@ class Normalization(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        kept = self._kept(input_shape)
-        shape = tuple(input_shape[axis] for axis in kept)
-        unknown = [axis for axis in kept if input_shape[axis] is None]
+        kept_shape = self._kept(input_shape)
+        shape = tuple(input_shape[axis] for axis in kept_shape)
+        unknown = [axis for axis in kept_shape if input_shape[axis] is None]
         if unknown:
             raise ValueError(
                 f"{self._label} must know the size of axis {unknown[0]} and received shape "
@@ -141,7 +145,7 @@ class Normalization(Layer):
             # Not used, but part of Keras's weights files.
             self.count = self.add_weight((), "zeros", "int32", trainable=False, name="count")
         self._broadcast_shape = tuple(
-            size if axis in kept else 1 for axis, size in enumerate(input_shape)
+            size if axis in kept_shape else 1 for axis, size in enumerate(input_shape)
         )
 
     def adapt(self, data: Any) -> None:
@@ -225,14 +229,14 @@ class Normalization(Layer):
     def _statistic(self, name: str) -> Any:
         if not self.built:
             return None
-        given = getattr(self, f"input_{name}")
-        value = getattr(self, f"adapt_{name}").value if given is None else jnp.asarray(given)
+        initial = getattr(self, f"input_{name}")
+        value = getattr(self, f"adapt_{name}").value if initial is None else jnp.asarray(initial)
         if not self.axis:
             return value.astype(self.compute_dtype)  # a scalar broadcasts to inputs of any rank
         # A given mean may have fewer axes, which are the last ones.
         shape = [1] * len(self._broadcast_shape)
-        kept = self._kept(self._broadcast_shape)
-        for axis, size in zip(reversed(kept), reversed(value.shape), strict=False):
+        kept_shape = self._kept(self._broadcast_shape)
+        for axis, size in zip(reversed(kept_shape), reversed(value.shape), strict=False):
             shape[axis] = size
         value = value.reshape(shape).astype(self.compute_dtype)
         return jnp.broadcast_to(value, self._broadcast_shape)
@@ -252,9 +256,9 @@ class Normalization(Layer):
 
     def _rows(self, batch: np.ndarray) -> np.ndarray:
         """The batch as float64, `(averaged values, separate means)`."""
-        kept = self._kept(batch.shape)
-        values = np.moveaxis(batch.astype("float64"), kept, range(-len(kept), 0))
-        return values.reshape(-1, math.prod(batch.shape[axis] for axis in kept))
+        kept_shape = self._kept(batch.shape)
+        values = np.moveaxis(batch.astype("float64"), kept_shape, range(-len(kept_shape), 0))
+        return values.reshape(-1, math.prod(batch.shape[axis] for axis in kept_shape))
 
     def _check_data(self, shape: Shape) -> None:
         if len(shape) == 1 and self.axis == (-1,):
@@ -274,15 +278,18 @@ class Normalization(Layer):
         from_the_end = all(axis < 0 for axis in self.axis)
         axes = self.axis if from_the_end else self._kept(expected)
         sizes = {axis: expected[axis] for axis in axes}
-        fits = all(-len(shape) <= axis < len(shape) for axis in axes) and all(
+        has_all_axes = all(-len(shape) <= axis < len(shape) for axis in axes) and all(
             shape[axis] in (None, size) for axis, size in sizes.items()
         )
-        if not fits or not (from_the_end or len(shape) == len(expected)):
-            shown = " and ".join(f"size {size} on axis {axis}" for axis, size in sizes.items())
+        if not has_all_axes or not (from_the_end or len(shape) == len(expected)):
+            expected_sizes = " and ".join(
+                f"size {size} on axis {axis}" for axis, size in sizes.items()
+            )
             rank = "" if from_the_end else f"{len(expected)} axes, "
-            fix = "\n  Fix: count the axis from the end." if fits else ""
+            fix = "\n  Fix: count the axis from the end." if has_all_axes else ""
             raise ValueError(
-                f"{self._label} was built for inputs with {rank}{shown}, and received shape "
+                f"{self._label} was built for inputs with {rank}{expected_sizes}, and received "
+                "shape "
                 f"{tuple(shape)}.{fix}"
             )
 

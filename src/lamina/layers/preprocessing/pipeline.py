@@ -57,7 +57,7 @@ class Pipeline(Layer):
         """Call the layers in order.
 
         Args:
-            inputs: What the first layer takes.
+            inputs: Inputs of the first layer.
             training: Whether layers behave as in training.
             mask: Mask of the inputs, or None.
 
@@ -66,10 +66,12 @@ class Pipeline(Layer):
         """
         for layer in self._pipeline_layers:
             signature = signature_of(type(layer).call)
-            own: dict[str, Any] = {"training": training} if signature.has_training else {}
+            call_arguments: dict[str, Any] = (
+                {"training": training} if signature.has_training else {}
+            )
             if ("mask", None) in signature.masks:
-                own["mask"] = mask
-            inputs = layer(inputs, **own)
+                call_arguments["mask"] = mask
+            inputs = layer(inputs, **call_arguments)
             mask = jax.tree.map(masking.get_mask, inputs)
         return inputs
 

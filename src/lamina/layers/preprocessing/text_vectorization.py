@@ -214,8 +214,8 @@ class TextVectorization(HostLayer):
         if self._output_mode in ("int", "one_hot"):
             length = self._output_sequence_length
             length = int(sizes.max(initial=0)) if length is None else length
-            nothing = 0 if self._output_mode == "int" else -1
-            padded = _padded(numbers, sizes, length, nothing).reshape(*shape, length)
+            padding_value = 0 if self._output_mode == "int" else -1
+            padded = _padded(numbers, sizes, length, padding_value).reshape(*shape, length)
             if self._keeps_shape:
                 padded = padded.reshape(inputs.shape)
             return encode(padded, self._output_mode, lookup._depth, config.floatx())
@@ -394,15 +394,15 @@ def _padded(numbers: np.ndarray, sizes: np.ndarray, length: int, padding: int) -
     output = np.full((len(sizes), length), padding, dtype="int32")
     position = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     row = np.repeat(np.arange(len(sizes)), sizes)
-    inside = position < length
-    output[row[inside], position[inside]] = numbers[inside]
+    is_token = position < length
+    output[row[is_token], position[is_token]] = numbers[is_token]
     return output
 
 
-def _choice(name: str, value: Any, known: Sequence[str]) -> Any:
-    if value is None or callable(value) or value in known:
+def _choice(name: str, value: Any, allowed: Sequence[str]) -> Any:
+    if value is None or callable(value) or value in allowed:
         return value
-    raise unknown_name(f"{name} of TextVectorization", value, known)
+    raise unknown_name(f"{name} of TextVectorization", value, allowed)
 
 
 def _lengths(ngrams: Any) -> Sequence[int] | None:

@@ -141,9 +141,11 @@ class Bidirectional(Layer):
         return (y, back, *states, *backward_states)
 
     def _run(self, layer: Layer, x: Array, state: Any, mask: Any, training: Any) -> list:
-        known = signature_of(type(layer).call).names
+        argument_names = signature_of(type(layer).call).names
         arguments = {"initial_state": state, "mask": mask, "training": training}
-        outputs = layer(x, **{k: v for k, v in arguments.items() if k in known and v is not None})
+        outputs = layer(
+            x, **{k: v for k, v in arguments.items() if k in argument_names and v is not None}
+        )
         outputs = outputs if self.return_state else [outputs]
         return [output.astype(self.compute_dtype) for output in outputs]
 
@@ -248,5 +250,5 @@ def _copied(layer: Layer, direction: str, **changes: Any) -> Any:
     record = registry.serialize(layer)
     record["config"] |= {"name": name, **changes}
     # Classes of users need not be registered to be copied.
-    known = {type(part).__name__: type(part) for part in layer._flatten_layers()}
-    return registry.deserialize(record, known)
+    classes = {type(part).__name__: type(part) for part in layer._flatten_layers()}
+    return registry.deserialize(record, classes)

@@ -236,7 +236,7 @@ class KernelCell(Layer):
 
         Args:
             inputs: One step or all: the masks have the shape of one, `(batch, ...)`.
-            state: What the recurrent kernel is multiplied by.
+            state: Array that is multiplied by the recurrent kernel.
             training: Nothing is dropped outside of training.
 
         Returns:
@@ -247,8 +247,8 @@ class KernelCell(Layer):
             return self._current_masks
         step_shape = inputs.shape[inputs.ndim - state.ndim :]
         rates = (self.dropout, step_shape), (self.recurrent_dropout, state.shape)
-        drawn = [self._drawn(rate, shape) if training else None for rate, shape in rates]
-        return drawn[0], drawn[1]
+        masks = [self._drawn(rate, shape) if training else None for rate, shape in rates]
+        return masks[0], masks[1]
 
     def _drawn(self, rate: float, shape: Shape) -> Masks:
         if rate == 0:
@@ -269,8 +269,8 @@ class KernelCell(Layer):
         Returns:
             A context manager.
         """
-        held = self.draw_masks(inputs, state, training)
-        object.__setattr__(self, "_current_masks", held)
+        masks = self.draw_masks(inputs, state, training)
+        object.__setattr__(self, "_current_masks", masks)
         try:
             yield
         finally:
@@ -304,8 +304,8 @@ class KernelCell(Layer):
         Returns:
             Array, list of arrays, or None.
         """
-        rate, held = self.recurrent_dropout, self._current_masks
-        masks = self._drawn(rate, step_input.shape) if held is None else held[1]
+        rate, current_masks = self.recurrent_dropout, self._current_masks
+        masks = self._drawn(rate, step_input.shape) if current_masks is None else current_masks[1]
         return masks if masks is None or self.implementation == 1 else masks[0]
 
     # -- states and shapes -----------------------------------------------------------------------

@@ -45,10 +45,10 @@ def gaussian_blur(
     """
     width, height = per_axis(kernel_size, 2, "kernel_size")
     across, down = jnp.broadcast_to(jnp.asarray(sigma, "float32"), (2,))
-    batch, restored = as_batch("gaussian_blur", images, data_format)
+    batch, restore_layout = as_batch("gaussian_blur", images, data_format)
     blurred = filtered(_as_float(batch), gaussian(height, down), axis=1)
     blurred = filtered(blurred, gaussian(width, across), axis=2)
-    return restored(rounded_to(blurred, batch.dtype))
+    return restore_layout(rounded_to(blurred, batch.dtype))
 
 
 @op("images")
@@ -73,12 +73,12 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
         raise ValueError(
             f"sobel_edges takes a batch of images, 4 axes; received shape {images.shape}."
         )
-    batch, restored = as_batch("sobel_edges", images, data_format)
+    batch, restore_layout = as_batch("sobel_edges", images, data_format)
     batch = _as_float(batch)
     smooth, slope = jnp.array([1.0, 2.0, 1.0]), jnp.array([-1.0, 0.0, 1.0])
     down = filtered(filtered(batch, slope, axis=1), smooth, axis=2)
     across = filtered(filtered(batch, smooth, axis=1), slope, axis=2)
-    return jnp.stack([restored(down), restored(across)], axis=-1)
+    return jnp.stack([restore_layout(down), restore_layout(across)], axis=-1)
 
 
 @op("image1", "image2", class_name="SSIM")

@@ -43,11 +43,11 @@ def as_batch(
     if first:
         images = jnp.moveaxis(images, 1, -1)
 
-    def restored(batch: Array) -> Array:
+    def restore_layout(batch: Array) -> Array:
         batch = jnp.moveaxis(batch, -1, 1) if first else batch
         return batch[0] if single else batch
 
-    return images, restored
+    return images, restore_layout
 
 
 def rounded_to(values: Array, dtype: Any) -> Array:

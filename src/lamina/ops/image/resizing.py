@@ -143,12 +143,12 @@ def scale_and_translate(
             f"scale_and_translate needs one scale and one translation for each of spatial_dims="
             f"{axes}; received shapes {scale.shape} and {translation.shape}."
         )
-    given = zip(output_shape, images.shape, strict=True)
-    shape = tuple(current_size if size is None else size for size, current_size in given)
-    moved = jax.image.scale_and_translate(
+    sizes = zip(output_shape, images.shape, strict=True)
+    shape = tuple(current_size if size is None else size for size, current_size in sizes)
+    result = jax.image.scale_and_translate(
         images, shape, axes, scale, translation, method, antialias
     )
-    return rounded_to(moved, images.dtype)
+    return rounded_to(result, images.dtype)
 
 
 @op("images")
@@ -184,12 +184,12 @@ def pad_images(
     data_format = check_rank("pad_images", images.shape, data_format)
     down, across = (axis % images.ndim for axis in size_axes(data_format))
     edges = [(0, 0)] * images.ndim
-    for axis, names, given in (
+    for axis, names, values in (
         (down, ("top", "bottom", "height"), (top_padding, bottom_padding, target_height)),
         (across, ("left", "right", "width"), (left_padding, right_padding, target_width)),
     ):
         size = images.shape[axis]
-        before, after, target = _third("pad_images", "padding", names, given)
+        before, after, target = _third("pad_images", "padding", names, values)
         total = None if target is None else target - size
         before, after = _completed(before, after, total)
         if before < 0 or after < 0:
@@ -233,12 +233,12 @@ def crop_images(
     images = jnp.asarray(images)
     data_format = check_rank("crop_images", images.shape, data_format)
     down, across = (axis % images.ndim for axis in size_axes(data_format))
-    for axis, names, given in (
+    for axis, names, values in (
         (down, ("top", "bottom", "height"), (top_cropping, bottom_cropping, target_height)),
         (across, ("left", "right", "width"), (left_cropping, right_cropping, target_width)),
     ):
         size = images.shape[axis]
-        before, after, target = _third("crop_images", "cropping", names, given)
+        before, after, target = _third("crop_images", "cropping", names, values)
         total = None if target is None else size - target
         before, after = _completed(before, after, total)
         if before < 0 or after < 0 or before + after > size:
@@ -251,15 +251,15 @@ def crop_images(
     return images
 
 
-def _third(caller: str, what: str, names: tuple, given: tuple) -> tuple:
+def _third(caller: str, what: str, names: tuple, values: tuple) -> tuple:
     """Check that exactly two of three numbers are given and none is negative."""
     labels = (f"{names[0]}_{what}", f"{names[1]}_{what}", f"target_{names[2]}")
-    shown = ", ".join(f"{label}={value}" for label, value in zip(labels, given, strict=True))
-    if given.count(None) != 1:
-        raise ValueError(f"{caller} needs exactly two of {', '.join(labels)}; received {shown}.")
-    if any(value is not None and value < 0 for value in given):
-        raise ValueError(f"{caller} takes numbers of 0 or more; received {shown}.")
-    return given
+    received = ", ".join(f"{label}={value}" for label, value in zip(labels, values, strict=True))
+    if values.count(None) != 1:
+        raise ValueError(f"{caller} needs exactly two of {', '.join(labels)}; received {received}.")
+    if any(value is not None and value < 0 for value in values):
+        raise ValueError(f"{caller} takes numbers of 0 or more; received {received}.")
+    return values
 
 
 def _completed(before: int | None, after: int | None, total: int | None) -> tuple[int, int]:

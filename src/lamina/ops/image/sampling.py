@@ -58,15 +58,15 @@ def affine_transform(
         [2.0, 3.0, 0.0]
     """
     _check("affine_transform", interpolation, fill_mode)
-    batch, restored = as_batch("affine_transform", images, data_format)
+    batch, restore_layout = as_batch("affine_transform", images, data_format)
     transform = jnp.asarray(transform, "float32")
     if transform.ndim not in (1, 2) or transform.shape[-1] != 8:
         raise ValueError(
             "affine_transform takes a transform of 8 numbers, or (batch, 8); "
             f"received shape {transform.shape}."
         )
-    transform = _one_each("affine_transform", transform, batch)
-    return restored(warp(batch, transform, interpolation, fill_mode, fill_value))
+    transform = _per_image("affine_transform", transform, batch)
+    return restore_layout(warp(batch, transform, interpolation, fill_mode, fill_value))
 
 
 @op("images", "start_points", "end_points")
@@ -111,10 +111,10 @@ def perspective_transform(
             "perspective_transform takes as many start_points as end_points; received shapes "
             f"{start_points.shape} and {end_points.shape}."
         )
-    batch, restored = as_batch("perspective_transform", images, data_format)
+    batch, restore_layout = as_batch("perspective_transform", images, data_format)
     transform = homography(start_points, end_points)
-    transform = _one_each("perspective_transform", transform, batch)
-    return restored(warp(batch, transform, interpolation, "constant", fill_value))
+    transform = _per_image("perspective_transform", transform, batch)
+    return restore_layout(warp(batch, transform, interpolation, "constant", fill_value))
 
 
 @op("images")
@@ -153,13 +153,13 @@ def elastic_transform(
         1.0
     """
     _check("elastic_transform", interpolation, fill_mode)
-    batch, restored = as_batch("elastic_transform", images, data_format)
+    batch, restore_layout = as_batch("elastic_transform", images, data_format)
     count, height, width, _ = batch.shape
     noise = normal_numbers(seed, (2, count, height, width))
     shift_x, shift_y = alpha * smoothed_fields(noise * sigma, sigma)
     y, x = jnp.mgrid[:height, :width]
-    moved = sample(batch, x + shift_x, y + shift_y, interpolation, fill_mode, fill_value)
-    return restored(moved)
+    warped = sample(batch, x + shift_x, y + shift_y, interpolation, fill_mode, fill_value)
+    return restore_layout(warped)
 
 
 def normal_numbers(seed: Any, shape: Sequence[int]) -> Array:
@@ -233,38 +233,41 @@ def sample(
     count, height, width, channels = images.shape
     pixels = images.reshape(count, height * width, channels)
 
-    def looked_up(column: Array, row: Array) -> Array:
-        columns, rows = _folded(column, width, fill_mode), _folded(row, height, fill_mode)
+    def look_up(column: Array, row: Array) -> Array:
+        columns, rows = (
+            _index_inside(column, width, fill_mode),
+            _index_inside(row, height, fill_mode),
+        )
         position = (rows * width + columns).reshape(count, -1)
         # Slices of all channels of a pixel; the positions are known to be inside.
         values = jax.vmap(lambda p, i: p.at[i].get(mode="promise_in_bounds"))(pixels, position)
         values = values.reshape(*row.shape, channels)
         if fill_mode != "constant":
             return values
-        inside = (columns == column) & (rows == row)
-        return jnp.where(inside[..., None], values, jnp.asarray(fill_value, dtype))
+        is_inside = (columns == column) & (rows == row)
+        return jnp.where(is_inside[..., None], values, jnp.asarray(fill_value, dtype))
 
     if interpolation == "nearest":
         column, row = (lax.round(v, lax.RoundingMethod.AWAY_FROM_ZERO) for v in (x, y))
-        return looked_up(column.astype("int32"), row.astype("int32"))
+        return look_up(column.astype("int32"), row.astype("int32"))
     left, top = jnp.floor(x), jnp.floor(y)
-    right_share, low_share = x - left, y - top
+    right_weight, bottom_weight = x - left, y - top
     column, row = left.astype("int32"), top.astype("int32")
 
-    def with_corner(mixture: Array, corner: Array) -> tuple[Array, None]:
-        right, low = corner % 2, corner // 2
-        share = jnp.where(right, right_share, 1 - right_share)
-        share *= jnp.where(low, low_share, 1 - low_share)
-        return mixture + looked_up(column + right, row + low) * share[..., None], None
+    def add_corner(total: Array, corner: Array) -> tuple[Array, None]:
+        is_right, is_bottom = corner % 2, corner // 2
+        weight = jnp.where(is_right, right_weight, 1 - right_weight)
+        weight *= jnp.where(is_bottom, bottom_weight, 1 - bottom_weight)
+        return total + look_up(column + is_right, row + is_bottom) * weight[..., None], None
 
     # A loop over the four corners instead of a sum: XLA would fuse the sum into the lookups of the
     # next layer and compute it four times for each further layer. It also compiles faster.
-    start = jnp.zeros((count, *y.shape[1:], channels), "float32")
-    mixture, _ = lax.scan(with_corner, start, jnp.arange(4))
-    return rounded_to(mixture, dtype)
+    zeros = jnp.zeros((count, *y.shape[1:], channels), "float32")
+    total, _ = lax.scan(add_corner, zeros, jnp.arange(4))
+    return rounded_to(total, dtype)
 
 
-def _folded(index: Array, size: int, fill_mode: str) -> Array:
+def _index_inside(index: Array, size: int, fill_mode: str) -> Array:
     """The index inside of the image for one outside of it, by the fill mode."""
     if fill_mode == "wrap":
         return index % size
@@ -289,17 +292,17 @@ def homography(start_points: ArrayLike, end_points: ArrayLike) -> Array:
     """
     # A basis maps the standard projective frame to four points. So the map between two quadrangles
     # is one basis times the inverse of the other.
-    matrix = _basis(start_points) @ adjugate(_basis(end_points))
+    matrix = _projective_basis(start_points) @ adjugate(_projective_basis(end_points))
     matrix = matrix / matrix[..., 2:, 2:]
     return matrix.reshape(*matrix.shape[:-2], 9)[..., :8]
 
 
-def _basis(points: ArrayLike) -> Array:
+def _projective_basis(points: ArrayLike) -> Array:
     points = jnp.asarray(points, "float32")
     points = jnp.concatenate([points, jnp.ones_like(points[..., :1])], axis=-1)
-    three = jnp.swapaxes(points[..., :3, :], -1, -2)
-    weights = adjugate(three) @ points[..., 3, :, None]
-    return three * jnp.swapaxes(weights, -1, -2)
+    first_three = jnp.swapaxes(points[..., :3, :], -1, -2)
+    weights = adjugate(first_three) @ points[..., 3, :, None]
+    return first_three * jnp.swapaxes(weights, -1, -2)
 
 
 def as_matrix(transform: Array) -> Array:
@@ -315,7 +318,7 @@ def adjugate(matrix: Array) -> Array:
     return jnp.stack(columns, axis=-1)
 
 
-def _one_each(caller: str, transform: Array, batch: Array) -> Array:
+def _per_image(caller: str, transform: Array, batch: Array) -> Array:
     """`(8,)` or `(batch, 8)` as `(batch, 8)`."""
     transform = transform.reshape(-1, 8)
     if transform.shape[0] not in (1, batch.shape[0]):

@@ -47,8 +47,8 @@ def moments_by_kernel(
 def suits_kernel_of_scale(x: Array, factor: Array, shift: Array, axis: int) -> bool:
     """Images with the channels last."""
     images = x.ndim == _IMAGE_AXES and axis % x.ndim == x.ndim - 1
-    fits = images and factor.shape == x.shape[-1:] and shift.shape == factor.shape
-    return fits and compiled_kernels.accepts(x, factor, shift)
+    has_channel_factors = images and factor.shape == x.shape[-1:] and shift.shape == factor.shape
+    return has_channel_factors and compiled_kernels.accepts(x, factor, shift)
 
 
 def scale_by_kernel(x: Array, factor: Array, shift: Array, axis: int) -> Array:

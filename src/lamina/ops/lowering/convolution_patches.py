@@ -85,8 +85,8 @@ def _uses_all_axes(kernel: tuple) -> bool:
 
 def _numbers_by_rows(kernel: tuple) -> int:
     """Numbers per position, before and after the product."""
-    rows, *others, channels, filters = kernel
-    width = math.prod(others)
+    rows, *other_sizes, channels, filters = kernel
+    width = math.prod(other_sizes)
     return (width * channels if width > 1 else 0) + rows * filters
 
 

@@ -54,8 +54,8 @@ def suits_kernel(
     backwards: bool,
 ) -> bool:
     biases = [] if bias is None else [bias]
-    few = x.ndim == 3 and kernel.size + recurrent.size <= _MAX_KERNEL_VALUES
-    return few and compiled_kernels.accepts(x, kernel, recurrent, h, c, *biases)
+    is_small = x.ndim == 3 and kernel.size + recurrent.size <= _MAX_KERNEL_VALUES
+    return is_small and compiled_kernels.accepts(x, kernel, recurrent, h, c, *biases)
 
 
 def by_kernel(
@@ -136,8 +136,8 @@ def _run(
             new_h = jnp.where(counts[:, None], new_h, h)
         return (new_h, new_c), (new_h, new_c, i, f, g, o) if keep else (new_h,)
 
-    (_, c), kept = lax.scan(step, (h, c), (projected, counts))
-    return c, kept
+    (_, c), saved = lax.scan(step, (h, c), (projected, counts))
+    return c, saved
 
 
 # JAX's gradient of the loop accumulates the gradient of the recurrent kernel step by step and
@@ -162,8 +162,8 @@ def _changes(arguments: tuple, changes: tuple) -> tuple:
     )
     if counts is not None:
         stays = ~counts[..., None]
-        factor_c, *others = factors
-        factors = jnp.where(stays, 1, factor_c), *(jnp.where(stays, 0, a) for a in others)
+        factor_c, *gate_factors = factors
+        factors = jnp.where(stays, 1, factor_c), *(jnp.where(stays, 0, a) for a in gate_factors)
         stays = stays.astype(projected.dtype)
     else:
         stays = None

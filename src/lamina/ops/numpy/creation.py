@@ -229,8 +229,8 @@ def arange(
     """
     ends: list[Any] = [v.value if isinstance(v, Variable) else v for v in (start, stop, step)]
     if dtype is None:
-        given = [v for v in ends if v is not None]
-        dtype = jnp.result_type(*(jnp.asarray(v).dtype for v in given))
+        bounds = [v for v in ends if v is not None]
+        dtype = jnp.result_type(*(jnp.asarray(v).dtype for v in bounds))
     first, end, distance = ends
     return jnp.arange(first, end, distance, dtype=as_dtype(dtype))
 
@@ -465,7 +465,7 @@ def kaiser(x: int, beta: float) -> Array:
     """The Kaiser window of `x` points.
 
     Args:
-        x: How many points.
+        x: Number of points.
         beta: Shape; 0 is a rectangle, 14 is close to a Gaussian.
 
     Returns:

@@ -358,7 +358,7 @@ def _bincount_spec(
 def bincount(
     x: ArrayLike, weights: ArrayLike | None = None, minlength: int = 0, sparse: bool = False
 ) -> Array:
-    """How often each integer occurs, or the sum of the weights where it does.
+    """Counts of each integer, or sums of the weights at its positions.
 
     The size of the result depends on the largest number. Inside a compiled step, where that is not
     known, the result has `minlength` entries and larger numbers are ignored.

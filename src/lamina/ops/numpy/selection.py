@@ -451,9 +451,9 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
     return jnp.vectorize(pyfunc, excluded=excluded or set(), signature=signature)
 
 
-def _known(caller: str, x: Array, instead: str) -> None:
+def _known(caller: str, x: Array, alternative: str) -> None:
     if isinstance(x, jax.core.Tracer):
         raise ValueError(
             f"{caller} is of a size that depends on the values, which a compiled step does not "
-            f"know.\n  Fix: {instead}."
+            f"know.\n  Fix: {alternative}."
         )

@@ -30,8 +30,10 @@ def _reshape_spec(x: Any, newshape: Any) -> KerasTensor | None:
         )
     sizes = [newshape] if isinstance(newshape, int) else list(newshape)
     if None in x.shape and all(isinstance(n, int) and n >= 0 for n in sizes):
-        known = math.prod(size for size in x.shape if size is not None)
-        if known and math.prod(sizes) % known == 0:  # the unknown axes have the remaining factor
+        known_size = math.prod(size for size in x.shape if size is not None)
+        if (
+            known_size and math.prod(sizes) % known_size == 0
+        ):  # the unknown axes have the remaining factor
             return KerasTensor(sizes, x.dtype)
     return None
 
@@ -69,8 +71,8 @@ def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
             "reshape takes sizes of 0 or more and at most one unknown dimension, written -1; "
             f"received newshape={shape}."
         )
-    several = sum(size is None for size in shape) > 1 or -1 in shape
-    if None in shape and several:
+    has_several_unknown = sum(size is None for size in shape) > 1 or -1 in shape
+    if None in shape and has_several_unknown:
         if any(size is None and position >= x.ndim for position, size in enumerate(shape)):
             raise ValueError(
                 f"reshape cannot work out {shape} for an array of shape {x.shape}.\n"
@@ -246,8 +248,8 @@ def roll(x: ArrayLike, shift: Any, axis: int | Sequence[int] | None = None) -> A
 
 
 def _broadcast_to_spec(x: Any, shape: Sequence[int]) -> KerasTensor | None:
-    fits = broadcast_shapes(x.shape, shape) == tuple(shape) and len(x.shape) <= len(shape)
-    return KerasTensor(shape, x.dtype) if fits else None
+    is_possible = broadcast_shapes(x.shape, shape) == tuple(shape) and len(x.shape) <= len(shape)
+    return KerasTensor(shape, x.dtype) if is_possible else None
 
 
 @op("x", spec=_broadcast_to_spec)

@@ -1,4 +1,4 @@
-"""How a History is shown: a table of its epochs, and in a notebook the learning curves as well."""
+"""Representation of a History: a table of its epochs, and learning curves in a notebook."""
 
 import html
 import math

@@ -44,9 +44,13 @@ class LambdaCallback(Callback):
             "on_train_batch_begin": on_train_batch_begin,
             "on_train_batch_end": on_train_batch_end,
         }
-        known = [*LOOP_HOOKS, *EPOCH_HOOKS, *(n for names in BATCH_HOOKS.values() for n in names)]
+        hook_names = [
+            *LOOP_HOOKS,
+            *EPOCH_HOOKS,
+            *(n for names in BATCH_HOOKS.values() for n in names),
+        ]
         for name, function in hooks.items():
-            if name not in known and (name.startswith("on_") or f"on_{name}" in known):
-                raise unknown_argument("LambdaCallback", name, known)
+            if name not in hook_names and (name.startswith("on_") or f"on_{name}" in hook_names):
+                raise unknown_argument("LambdaCallback", name, hook_names)
             if function is not None:
                 setattr(self, name, function)

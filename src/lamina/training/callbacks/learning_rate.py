@@ -71,7 +71,7 @@ class ReduceLROnPlateau(Monitoring, Callback):
 
     Args:
         monitor: Name of the number in the logs.
-        factor: What the learning rate is multiplied by, above 0 and below 1.
+        factor: Factor of the learning rate, above 0 and below 1.
         patience: Epochs without improvement after which it is lowered.
         verbose: 1 to print a message when it happens.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
@@ -213,14 +213,14 @@ class LearningRates:
 
     def set_main(self, rate: float) -> None:
         """Set the main rate, and change the other rates by the same factor."""
-        *others, main = self.optimizers
-        old_rates = [float(optimizer.learning_rate) for optimizer in (*others, main)]
+        *other_optimizers, main = self.optimizers
+        old_rates = [float(optimizer.learning_rate) for optimizer in (*other_optimizers, main)]
         if old_rates[-1] == 0 and self._rates_before_zero is not None:
             old_rates = self._rates_before_zero  # the ratio of zeros is undefined
         elif rate == 0:
             self._rates_before_zero = old_rates
         old_main = old_rates[-1]
-        for optimizer, old_rate in zip(others, old_rates, strict=False):
+        for optimizer, old_rate in zip(other_optimizers, old_rates, strict=False):
             optimizer.learning_rate = rate if old_main == 0 else old_rate * rate / old_main
         main.learning_rate = rate
 

@@ -29,8 +29,8 @@ class OrbaxCheckpoint(ModelCheckpoint):
         save_best_only: Save only when the number is better than ever.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         save_freq: `"epoch"`, or a number of batches.
-        initial_value_threshold: What the number must beat to be the first best.
-        max_to_keep: How many checkpoints to keep, the latest; None keeps all.
+        initial_value_threshold: The first value must be better than this to count as the best.
+        max_to_keep: Number of checkpoints to keep, the latest; None keeps all.
         save_on_background: Write the files while training continues.
         save_weights_only: Save the weights alone, without optimizer, metrics and architecture.
 

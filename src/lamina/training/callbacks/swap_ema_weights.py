@@ -69,12 +69,18 @@ class SwapEMAWeights(Callback):
         self._end()
 
     def get_state(self) -> dict[str, Any]:
-        kept = None if self._kept is None else [np.asarray(value) for value in self._kept]
-        return {"kept": kept}
+        original_values = (
+            None if self._kept is None else [np.asarray(value) for value in self._kept]
+        )
+        return {"kept": original_values}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        kept = state["kept"]
-        self._kept = None if kept is None else [jax.numpy.asarray(value) for value in kept]
+        original_values = state["kept"]
+        self._kept = (
+            None
+            if original_values is None
+            else [jax.numpy.asarray(value) for value in original_values]
+        )
 
     def _begin(self) -> None:
         if self._kept is None:

@@ -262,17 +262,17 @@ def _frequency(name: str, value: Any, least: int = 0) -> int:
     return whole_number(name, value, least, owner="TensorBoard", also=words)
 
 
-def _batches(given: Any) -> tuple[int, int]:
+def _batches(profile_batch: Any) -> tuple[int, int]:
     """First and last batch to profile, `(0, 0)` for none; a text has them as `"5"` or `"10,20"`."""
     try:
-        parts = given.split(",") if isinstance(given, str) else given
+        parts = profile_batch.split(",") if isinstance(profile_batch, str) else profile_batch
         numbers = [int(n) for n in (parts if isinstance(parts, (list, tuple)) else [parts])]
     except (TypeError, ValueError):
         numbers = []
     if len(numbers) not in (1, 2) or not 0 <= numbers[0] <= numbers[-1]:
         raise ValueError(
             "TensorBoard: profile_batch must be the number of a batch, or the first and the last "
-            f"of several; received {given!r}."
+            f"of several; received {profile_batch!r}."
         )
     return numbers[0], numbers[-1]
 

@@ -160,10 +160,10 @@ def _is_structure(value: Any) -> bool:
         return not value or not all(_is_number(part) for part in value)
     if not isinstance(value, list) or not value:
         return False
-    given = [part for part in value if part is not None]
-    return bool(given) and all(
+    items = [part for part in value if part is not None]
+    return bool(items) and all(
         _is_dict_of_arrays(part) or bool(getattr(part, "shape", ())) or _is_structure(part)
-        for part in given
+        for part in items
     )
 
 

@@ -23,7 +23,7 @@ def as_given(batch: PyTree) -> PyTree:
 
 @dataclass(frozen=True)
 class FeedOptions:
-    """How to iterate over data, for every kind of feed.
+    """Settings of an iteration over data, for every kind of feed.
 
     Args:
         batch_size: Samples per step, for data that are not yet in batches.

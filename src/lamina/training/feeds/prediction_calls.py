@@ -1,4 +1,4 @@
-"""How `predict` divides rows over calls of a few compiled programs, for any number of rows.
+"""Divides the rows of `predict` over calls of a few compiled programs, for any number of rows.
 
 A program is compiled for one number of rows. Padding lets a few programs serve all numbers.
 """
@@ -16,7 +16,9 @@ _MAX_BATCHES = 64
 
 
 @functools.lru_cache(maxsize=4096)
-def padded_calls(total: int, batch_size: int, by_step: bool, fixed: bool) -> list[tuple[int, int]]:
+def padded_calls(
+    total: int, batch_size: int, by_step: bool, is_batch_size_fixed: bool
+) -> list[tuple[int, int]]:
     """The calls that compute a number of rows: how many rows each takes, and its padded size.
 
     Programs are compiled for a few sizes only: 1, 8, 32, 256 and 2,048 rows for batches of 32. Each
@@ -26,10 +28,10 @@ def padded_calls(total: int, batch_size: int, by_step: bool, fixed: bool) -> lis
         total: Number of rows.
         batch_size: Rows in a batch.
         by_step: Whether every batch gets a call of its own.
-        fixed: Whether the model takes batches of one size only.
+        is_batch_size_fixed: Whether the model takes batches of one size only.
     """
     max_rows = batch_size * (1 if by_step else _MAX_BATCHES)
-    if fixed:
+    if is_batch_size_fixed:
         row_counts = [min(max_rows, total - start) for start in range(0, total, max_rows)]
         return [(n, n if n < batch_size else -(-n // batch_size) * batch_size) for n in row_counts]
     calls: list[tuple[int, int]] = []
@@ -66,10 +68,12 @@ def exact_calls(total: int, batch_size: int, by_step: bool) -> list[tuple[int, i
 
 
 @functools.lru_cache(maxsize=4096)
-def keeps_batches(total: int, batch_size: int, requested: int, by_step: bool, fixed: bool) -> bool:
+def keeps_batches(
+    total: int, batch_size: int, requested: int, by_step: bool, is_batch_size_fixed: bool
+) -> bool:
     """Whether `padded_calls` computes exactly the batches of the requested size, unpadded."""
     rows_left = total
-    for rows, size in padded_calls(total, batch_size, by_step, fixed):
+    for rows, size in padded_calls(total, batch_size, by_step, is_batch_size_fixed):
         batch = min(size, batch_size)
         if rows != size or batch != min(requested, rows_left):
             return False

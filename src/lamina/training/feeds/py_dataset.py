@@ -52,13 +52,13 @@ class PyDataset:
         except (NotImplementedError, OverflowError):
             return None
         except (TypeError, ValueError):
-            given = self.__len__()
-            if isinstance(given, int) and given >= 0:
+            count = self.__len__()
+            if isinstance(count, int) and count >= 0:
                 raise
         owner = type(self).__name__
         raise TypeError(
             f"{owner}.__len__() is the number of batches, a whole number of at least 0; it "
-            f"returned {given!r}.\n  Likely cause: a division.\n"
+            f"returned {count!r}.\n  Likely cause: a division.\n"
             f"  Fix: return math.ceil(samples / batch_size) in {owner}.__len__()."
         )
 

@@ -47,8 +47,8 @@ class Replayed:
     def __iter__(self) -> Iterator[Any]:
         self._passes += 1
         first = self._passes == 1
-        given = 0
-        while not self._exhausted and given != self._steps:
+        count = 0
+        while not self._exhausted and count != self._steps:
             try:
                 batch = next(self._iterator)
             except StopIteration:
@@ -56,9 +56,9 @@ class Replayed:
                 break
             if first:
                 self._keep(batch)
-            given += 1
+            count += 1
             yield batch
-        if first or given == self._steps:
+        if first or count == self._steps:
             return
         self._warn(
             "The validation data ended: a generator can be gone through only once.\n  "
@@ -69,7 +69,7 @@ class Replayed:
             )
             + "  Fix: validation_data as arrays or a PyDataset."
         )
-        yield from (self._kept or [])[: None if self._steps is None else self._steps - given]
+        yield from (self._kept or [])[: None if self._steps is None else self._steps - count]
 
     def _keep(self, batch: PyTree) -> None:
         if self._kept is None:

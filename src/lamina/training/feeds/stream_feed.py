@@ -219,16 +219,16 @@ class StreamFeed:
             source.on_epoch_begin()
         if state_before is not None:
             restore_shared_state(state_before)
-        drawn = skipped if by_number else 0  # number of batches of the epoch taken so far
+        batches_taken = skipped if by_number else 0  # number of batches of the epoch taken so far
         continues_pass = self._position > 0
         ended = False
-        while self.steps is None or drawn < self.steps:
+        while self.steps is None or batches_taken < self.steps:
             if self._position == self._steps_in_pass:
                 break
             try:
                 batch = self._peeked.pop() if self._peeked else self._next_batch()
             except StopIteration:
-                if continues_pass and drawn == 0 and not self._single_pass:
+                if continues_pass and batches_taken == 0 and not self._single_pass:
                     # The pass had ended with the previous epoch, which was not known then.
                     self._begin_pass()
                     continues_pass = False
@@ -236,12 +236,12 @@ class StreamFeed:
                 ended = True
                 break
             except Exception as error:
-                self._add_batch_number(error, self._position if by_number else drawn)
+                self._add_batch_number(error, self._position if by_number else batches_taken)
                 raise
             self._position += 1
-            drawn += 1
-            self.random_states.batch_drawn(drawn)
-            if drawn > skipped:
+            batches_taken += 1
+            self.random_states.batch_drawn(batches_taken)
+            if batches_taken > skipped:
                 yield batch
         if ended and self._single_pass:
             self.exhausted = True
@@ -376,7 +376,7 @@ def _refuse_single_samples(source: Any, x: Data, y: Targets) -> None:
         )
     if len(given) != 1 or len(targets) != 1 or given[0].ndim == 0:
         return
-    shape, y_shape = tuple(given[0].shape), tuple(targets[0].shape)
+    shape, y_shape = tuple(arrays[0].shape), tuple(targets[0].shape)
     if y_shape == () or (y_shape == (1,) and shape[0] != 1):
         fix = "give batches, e.g. x[i : i + 32], y[i : i + 32]"
         if hasattr(source, "batch"):

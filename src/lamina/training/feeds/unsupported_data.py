@@ -17,7 +17,7 @@ def refuse_unsupported_data(value: Any, what: str) -> None:
     """Refuse a function, a path or an iterator; the error shows the missing step.
 
     Args:
-        value: What the user gave.
+        value: The value that the user passed.
         what: Name for messages: `"x"`, `"y"`.
 
     Raises:

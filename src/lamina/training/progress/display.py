@@ -15,7 +15,7 @@ from lamina.core.configuration.config import is_interactive_logging_enabled
 from lamina.core.messages.messages import show
 from lamina.core.types import Logs
 from lamina.training.events import ChunkDone, Listener
-from lamina.training.progress.line import Status, folded, live_line, wrapped
+from lamina.training.progress.line import Status, live_line, wrap_parts, wrap_words
 
 _NOTEBOOK_WIDTH = 100
 
@@ -135,11 +135,11 @@ class TerminalProgress(PlainProgress):
         parts = self.parts(logs)
         if len(f"{self.title}: {', '.join(parts)}") > self.console.width and self.speed():
             parts = parts[:-1]  # the speed is the least important
-        self._print(folded(self.title, parts, self.console.width))
+        self._print(wrap_parts(self.title, parts, self.console.width))
         self.labels = {}
 
     def on_message(self, text: str) -> None:
-        self._print(wrapped(text, self.console.width))
+        self._print(wrap_words(text, self.console.width))
 
     def _print(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -168,12 +168,12 @@ class NotebookProgress(PlainProgress):
         self._show(live_line(self.status(done.logs), _NOTEBOOK_WIDTH))
 
     def on_epoch_end(self, epoch: int | None, logs: Logs) -> None:
-        self.lines.append(folded(self.title, self.parts(logs), _NOTEBOOK_WIDTH))
+        self.lines.append(wrap_parts(self.title, self.parts(logs), _NOTEBOOK_WIDTH))
         self.labels = {}
         self._show("")
 
     def on_message(self, text: str) -> None:
-        self.lines.append(wrapped(text, _NOTEBOOK_WIDTH))
+        self.lines.append(wrap_words(text, _NOTEBOOK_WIDTH))
         self._show("")
 
     def _show(self, live: str) -> None:

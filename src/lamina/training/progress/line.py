@@ -41,51 +41,53 @@ def live_line(status: Status, width: int, ascii_only: bool = False) -> str:
         >>> print(live_line(status, 62, ascii_only=True))
         Epoch 3/10 #####------- 0:12 40/100 loss 0.2631, accuracy 0.91
     """
-    known = status.steps is not None
-    done = f"{status.step}/{status.steps}" if known else f"step {status.step}"
-    time_left = "" if status.seconds_left is None or not known else duration(status.seconds_left)
-    space = width - len(status.title) - (_MIN_BAR + 1 if known else 0)
-    shown = {}
+    has_total = status.steps is not None
+    steps_text = f"{status.step}/{status.steps}" if has_total else f"step {status.step}"
+    time_left = (
+        "" if status.seconds_left is None or not has_total else duration(status.seconds_left)
+    )
+    space = width - len(status.title) - (_MIN_BAR + 1 if has_total else 0)
+    texts = {}
     # In the order of importance. Each part needs a space before it.
     for name, text in (
         ("time left", time_left),
         ("measures", "".join(status.measures[:1])),
-        ("done", done),
+        ("done", steps_text),
     ):
         if text and len(text) < space:
-            shown[name] = text
+            texts[name] = text
             space -= len(text) + 1
     for measure in status.measures[1:]:
-        if "measures" not in shown or len(measure) + 2 > space:
+        if "measures" not in texts or len(measure) + 2 > space:
             break
-        shown["measures"] += f", {measure}"
+        texts["measures"] += f", {measure}"
         space -= len(measure) + 2
     speed = status.speed if len(status.speed) < space else ""
     space -= len(speed) + bool(speed)
     bar = ""
-    if known:
+    if has_total:
         size = min(_MAX_BAR, _MIN_BAR + max(space, 0))
         full = round(size * min(1.0, status.step / max(status.steps or 1, 1)))
         full_character, empty_character = ("#", "-") if ascii_only else ("━", "─")
         bar = full_character * full + empty_character * (size - full)
-    text = shown.get("measures", status.waiting if len(status.waiting) < space else "")
-    pieces = [status.title, bar, shown.get("time left"), shown.get("done"), text, speed]
+    text = texts.get("measures", status.waiting if len(status.waiting) < space else "")
+    pieces = [status.title, bar, texts.get("time left"), texts.get("done"), text, speed]
     return " ".join(piece for piece in pieces if piece)[:width]
 
 
-def folded(title: str, parts: list[str], width: int) -> str:
+def wrap_parts(title: str, parts: list[str], width: int) -> str:
     """A finished line, broken between its parts where it is longer than `width`.
 
     Example:
-        >>> print(folded("Epoch 1/3", ["loss 0.2631", "accuracy 0.9231", "1.2 s"], 30))
+        >>> print(wrap_parts("Epoch 1/3", ["loss 0.2631", "accuracy 0.9231", "1.2 s"], 30))
         Epoch 1/3: loss 0.2631,
           accuracy 0.9231, 1.2 s
     """
     unbroken_parts = [part.replace(" ", "\0") for part in parts]
-    return wrapped(f"{title}: {', '.join(unbroken_parts)}", width).replace("\0", " ")
+    return wrap_words(f"{title}: {', '.join(unbroken_parts)}", width).replace("\0", " ")
 
 
-def wrapped(text: str, width: int) -> str:
+def wrap_words(text: str, width: int) -> str:
     """Lines broken between words, the second and later ones indented."""
     return "\n".join(
         textwrap.fill(

@@ -57,13 +57,13 @@ class Progbar:
         self.unit_name = unit_name
         self._not_averaged = set(stateful_metrics or ())
         self._averaged = None if stateless_metrics is None else set(stateless_metrics)
-        self._done = 0
+        self._steps_done = 0
         # For every measure, the sum over the steps and the number of steps.
         self._values: dict[str, tuple[float, float]] = {}
-        self._began = time.perf_counter()
-        self._after_first: float | None = None
-        self._shown_at = -float("inf")
-        self._shown = ""
+        self._start_time = time.perf_counter()
+        self._first_step_time: float | None = None
+        self._last_shown_time = -float("inf")
+        self._last_line = ""
 
     def update(
         self,
@@ -78,7 +78,7 @@ class Progbar:
             values: Pairs of a measure's name and its value in the last step.
             finalize: Whether this is the last update; for None, when all steps are done.
         """
-        steps = max(current - self._done, 1)
+        steps = max(current - self._steps_done, 1)
         for name, value in values or ():
             value = float(np.mean(value))
             if not self._is_averaged(name):
@@ -86,10 +86,10 @@ class Progbar:
             else:
                 total, count = self._values.get(name, (0.0, 0))
                 self._values[name] = (total + value * steps, count + steps)
-        self._done = current
+        self._steps_done = current
         now = time.perf_counter()
-        if current == 1 and self._after_first is None:
-            self._after_first = now
+        if current == 1 and self._first_step_time is None:
+            self._first_step_time = now
         if finalize is None:
             finalize = self.target is not None and current >= self.target
         self._show(now, finalize)
@@ -101,7 +101,7 @@ class Progbar:
             n: Number of steps.
             values: Pairs of a measure's name and its value, as for `update`.
         """
-        self.update(self._done + n, values)
+        self.update(self._steps_done + n, values)
 
     def _is_averaged(self, name: str) -> bool:
         return name not in self._not_averaged if self._averaged is None else name in self._averaged
@@ -109,24 +109,24 @@ class Progbar:
     def _show(self, now: float, final: bool) -> None:
         if self.verbose == 2 and final:
             show(self._line(now, final, bar=False))
-        if self.verbose != 1 or (now - self._shown_at < self.interval and not final):
+        if self.verbose != 1 or (now - self._last_shown_time < self.interval and not final):
             return
         line = self._line(now, final, bar=True)
         if sys.stdout.isatty() and is_interactive_logging_enabled():
-            spaces = " " * max(0, len(self._shown) - len(line))  # over a longer line before it
+            spaces = " " * max(0, len(self._last_line) - len(line))  # over a longer line before it
             show(f"\r{line}{spaces}", end="\n" if final else "")
         elif final:
             show(line)
-        self._shown, self._shown_at = line, now
+        self._last_line, self._last_shown_time = line, now
 
     def _line(self, now: float, final: bool, bar: bool) -> str:
-        line = f"{self._done}/{self.target if self.target else 'Unknown'}"
+        line = f"{self._steps_done}/{self.target if self.target else 'Unknown'}"
         if bar and self.target:
-            full = min(self.width, self.width * self._done // self.target)
+            full = min(self.width, self.width * self._steps_done // self.target)
             line += f" {'━' * full}{'─' * (self.width - full)}"
         step_seconds = self._seconds_per_step(now)
-        left = (self.target or 0) - self._done
-        seconds = now - self._began if final or not self.target else step_seconds * left
+        left = (self.target or 0) - self._steps_done
+        seconds = now - self._start_time if final or not self.target else step_seconds * left
         parts = [f"{line} - {_clock(seconds)}", f"{_duration(step_seconds)}/{self.unit_name}"]
         for name, (total, count) in self._values.items():
             mean = total / max(count, 1)
@@ -135,9 +135,9 @@ class Progbar:
 
     def _seconds_per_step(self, now: float) -> float:
         # The first step compiles, so it says little about the others.
-        if self._after_first is not None and self._done > 1:
-            return (now - self._after_first) / (self._done - 1)
-        return (now - self._began) / max(self._done, 1)
+        if self._first_step_time is not None and self._steps_done > 1:
+            return (now - self._first_step_time) / (self._steps_done - 1)
+        return (now - self._start_time) / max(self._steps_done, 1)
 
 
 def _clock(seconds: float) -> str:

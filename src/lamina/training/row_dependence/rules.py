@@ -174,9 +174,9 @@ def _gather(step: Step) -> Value:
         dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
         if axis in dropped or axis in numbers.start_index_map or sizes[axis] != shape[axis]:
             return MIXED
-        kept = [i for i in range(len(shape)) if i not in dropped]
+        kept_axes = [i for i in range(len(shape)) if i not in dropped]
         if step.agree("slice_sizes", but=axis):
-            return operand._replace(axis=numbers.offset_dims[kept.index(axis)])
+            return operand._replace(axis=numbers.offset_dims[kept_axes.index(axis)])
     return MIXED
 
 
@@ -204,8 +204,8 @@ def _scatter(step: Step) -> Value:
     dropped = {*numbers.inserted_window_dims, *batching}
     if axis in dropped or axis in numbers.scatter_dims_to_operand_dims:
         return MIXED
-    kept = [i for i in range(len(shapes[0])) if i not in dropped]
-    if updates.axis != numbers.update_window_dims[kept.index(axis)]:
+    kept_axes = [i for i in range(len(shapes[0])) if i not in dropped]
+    if updates.axis != numbers.update_window_dims[kept_axes.index(axis)]:
         return MIXED
     return meet([operand, updates._replace(axis=axis)])
 

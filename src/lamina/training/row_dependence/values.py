@@ -1,4 +1,4 @@
-"""How a value in a program depends on the rows of a batch.
+"""Describes how a value in a program depends on the rows of a batch.
 
 A value does not depend on the rows (`CONSTANT`), or it has a batch axis and each row of it depends
 only on the same row of the input (`Batched`), or it is anything else (`MIXED`). A function is

@@ -72,7 +72,7 @@ class BaseImagePreprocessingLayer(Layer):
 
         Args:
             images: Images, `(batch, height, width, channels)`.
-            transformation: What `get_random_transformation` gave.
+            transformation: Result of `get_random_transformation`.
             training: Whether anything is to be changed.
 
         Returns:
@@ -87,7 +87,7 @@ class BaseImagePreprocessingLayer(Layer):
 
         Args:
             labels: One label per image, `(batch, ...)`.
-            transformation: What `get_random_transformation` gave.
+            transformation: Result of `get_random_transformation`.
             training: Whether anything is to be changed.
 
         Returns:
@@ -103,7 +103,7 @@ class BaseImagePreprocessingLayer(Layer):
         Args:
             bounding_boxes: A dict with `"boxes"`, in `bounding_box_format`, and
                 `"labels"`.
-            transformation: What `get_random_transformation` gave.
+            transformation: Result of `get_random_transformation`.
             training: Whether anything is to be changed.
 
         Returns:
@@ -124,7 +124,7 @@ class BaseImagePreprocessingLayer(Layer):
 
         Args:
             segmentation_masks: Class numbers, `(batch, height, width, 1)`.
-            transformation: What `get_random_transformation` gave.
+            transformation: Result of `get_random_transformation`.
             training: Whether anything is to be changed.
 
         Returns:
@@ -245,9 +245,11 @@ class BaseImagePreprocessingLayer(Layer):
         """
         written = str(self.bounding_box_format)
         after = self.output_size() or size
-        moved = boxes.convert_format(bounding_boxes, written, "xyxy", *size)
-        moved = boxes.clip_to_image_size({**moved, "boxes": move(moved["boxes"])}, *after)
-        return boxes.convert_format(moved, "xyxy", written, *after)
+        moved_boxes = boxes.convert_format(bounding_boxes, written, "xyxy", *size)
+        moved_boxes = boxes.clip_to_image_size(
+            {**moved_boxes, "boxes": move(moved_boxes["boxes"])}, *after
+        )
+        return boxes.convert_format(moved_boxes, "xyxy", written, *after)
 
     def images_of(self, data: Any) -> Array:
         """The images in what `get_random_transformation` receives.
@@ -316,8 +318,8 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
 
         Args:
             count: Number per image.
-            data: What `get_random_transformation` received.
-            seed: What it received; None stands for the layer's own generator.
+            data: Argument of `get_random_transformation`.
+            seed: Another argument of it; None stands for the layer's own generator.
 
         Returns:
             Array `(count, batch)`.
@@ -399,10 +401,10 @@ def checked_value_range(owner: str, value_range: Any) -> tuple[float, float]:
     return value_range[0], value_range[1]
 
 
-def one_of(owner: str, name: str, value: Any, known: Sequence[str]) -> str:
+def one_of(owner: str, name: str, value: Any, allowed: Sequence[str]) -> str:
     """Check that a value is one of a list of words."""
-    if value not in known:
-        raise unknown_name(f"{name} of {owner}", value, known)
+    if value not in allowed:
+        raise unknown_name(f"{name} of {owner}", value, allowed)
     return value
 
 

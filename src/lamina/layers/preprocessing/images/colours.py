@@ -42,7 +42,7 @@ class ColourLayer(BaseImagePreprocessingLayer):
 
         Args:
             images: Images, `(batch, height, width, channels)`, from 0 to 255 or in `value_range`.
-            transformation: What `get_random_transformation` gave.
+            transformation: Result of `get_random_transformation`.
 
         Returns:
             Images of the same shape.
@@ -185,8 +185,8 @@ class RandomContrast(RandomColourLayer):
         if not training:
             return None
         low, high = self.factor
-        drawn = between(1 - low, 1 + high, self.draw(1, data, seed)[0])
-        return {"contrast_factor": per_image(drawn)}
+        contrast = between(1 - low, 1 + high, self.draw(1, data, seed)[0])
+        return {"contrast_factor": per_image(contrast)}
 
     def recoloured(self, images: Array, transformation: PyTree) -> Array:
         mean = images.mean(axis=(self._height_axis, self._width_axis), keepdims=True)
@@ -554,8 +554,8 @@ class Solarization(ColourLayer, RandomImageLayer):
         return to_range(brightened, (0, 255), self.value_range)
 
     def get_config(self) -> dict:
-        own = settings_of(self, "addition_factor", "threshold_factor")
-        return {**super().get_config(), **own}
+        settings = settings_of(self, "addition_factor", "threshold_factor")
+        return {**super().get_config(), **settings}
 
 
 class RandomColorJitter(ColourLayer, RandomImageLayer):

@@ -114,10 +114,10 @@ class RandomGaussianBlur(RandomColourLayer):
         key = draw_key(self.generator) if seed is None else seed
         fraction, threshold = self.draw(2, data, key)
         # Another use of the same key: other bits.
-        drawn = uniform_numbers(key ^ np.uint32(1 << 31), (2,))
+        random_numbers = uniform_numbers(key ^ np.uint32(1 << 31), (2,))
         return {
             "should_apply_blur": threshold < between(*self.factor, fraction),
-            "blur_factor": between(*self.sigma, drawn) + 1e-6,
+            "blur_factor": between(*self.sigma, random_numbers) + 1e-6,
         }
 
     def recoloured(self, images: Array, transformation: PyTree) -> Array:
@@ -127,8 +127,8 @@ class RandomGaussianBlur(RandomColourLayer):
             transformation["blur_factor"],
             data_format=self.data_format,
         )
-        changed = per_image(transformation["should_apply_blur"])
-        return self._clipped(jnp.where(changed, blurred, images))
+        is_blurred = per_image(transformation["should_apply_blur"])
+        return self._clipped(jnp.where(is_blurred, blurred, images))
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "kernel_size", "sigma")}

@@ -39,8 +39,8 @@ class AutoContrast(ColourLayer):
         axes = (self._height_axis, self._width_axis)
         low, high = images.min(axis=axes, keepdims=True), images.max(axis=axes, keepdims=True)
         flat = high == low
-        share = (images - low) / jnp.where(flat, 1, high - low)
-        stretched = to_range(share, (0, 1), self.value_range)
+        relative = (images - low) / jnp.where(flat, 1, high - low)
+        stretched = to_range(relative, (0, 1), self.value_range)
         return jnp.where(flat, images, self._clipped(stretched)).astype(images.dtype)
 
 
@@ -162,17 +162,19 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
             (np.arange(size) - tile / 2) / tile + 1
             for size, tile in ((height, tall), (width, wide))
         )
-        low_share, right_share = (jnp.asarray(v - np.floor(v), "float32") for v in (down, across))
+        bottom_weight, right_weight = (
+            jnp.asarray(v - np.floor(v), "float32") for v in (down, across)
+        )
         top, left = (np.floor(v).astype("int32") for v in (down, across))
 
         def with_corner(mixture: Array, corner: Array) -> tuple[Array, None]:
             right, low = corner % 2, corner // 2
-            share = jnp.where(low, low_share, 1 - low_share)[:, None]
-            share = share * jnp.where(right, right_share, 1 - right_share)
+            weight = jnp.where(low, bottom_weight, 1 - bottom_weight)[:, None]
+            weight = weight * jnp.where(right, right_weight, 1 - right_weight)
             table = (jnp.asarray(top)[:, None] + low) * (columns + 2) + jnp.asarray(left) + right
             position = (table * 256 + shades).reshape(channels, -1)
             mapped = jnp.take_along_axis(tables, position, axis=-1).reshape(shades.shape)
-            return mixture + share * mapped, None
+            return mixture + weight * mapped, None
 
         start = jnp.zeros(shades.shape, "float32")
         return jax.lax.scan(with_corner, start, jnp.arange(4))[0]
@@ -192,7 +194,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
 
 
 def histograms(positions: Array, bins: int) -> Array:
-    """How often every number from 0 to `bins - 1` occurs along the last axis.
+    """Counts of every number from 0 to `bins - 1` along the last axis.
 
     Example:
         >>> histograms(jnp.array([[0, 2, 2], [1, 1, 1]]), 3).tolist()

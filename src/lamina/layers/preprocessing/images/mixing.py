@@ -149,8 +149,8 @@ class CutMix(RandomImageLayer):
         batch, height, width = self.images_shape(data)
         strength, left, top, order = self.draw(4, data, key)
         alpha = between(*self.factor, strength[0]) + 1e-6
-        share = jax.random.beta(key, alpha, alpha, (batch,))
-        ratio = jnp.sqrt(1 - share)
+        weight = jax.random.beta(key, alpha, alpha, (batch,))
+        ratio = jnp.sqrt(1 - weight)
         window = rectangle((height, width), ratio, ratio, left, top, self.data_format)
         return {
             "permutation_order": jnp.argsort(order),
@@ -272,8 +272,8 @@ class MixUp(RandomImageLayer):
     def _mixed(self, images: Array, transformation: PyTree, training: bool) -> Array:
         if not training or transformation is None:
             return images
-        share = per_image(transformation["mix_weight"])
-        mixed = share * images + (1 - share) * images[transformation["permutation_order"]]
+        weight = per_image(transformation["mix_weight"])
+        mixed = weight * images + (1 - weight) * images[transformation["permutation_order"]]
         floats = jnp.issubdtype(images.dtype, jnp.floating)
         return mixed.astype(images.dtype if floats else "float32")
 
@@ -317,5 +317,5 @@ def mixed_labels(layer: RandomImageLayer, labels: Any, transformation: dict) -> 
             "a mixture of the numbers would be a third class.\n"
             "  Fix: lamina.ops.one_hot(labels, num_classes), and categorical_crossentropy as loss."
         )
-    share = jnp.reshape(transformation["mix_weight"], (-1,) + (1,) * (labels.ndim - 1))
-    return share * labels + (1 - share) * labels[transformation["permutation_order"]]
+    weight = jnp.reshape(transformation["mix_weight"], (-1,) + (1,) * (labels.ndim - 1))
+    return weight * labels + (1 - weight) * labels[transformation["permutation_order"]]

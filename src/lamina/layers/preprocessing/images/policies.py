@@ -55,13 +55,13 @@ class PolicyLayer(RandomImageLayer):
             "bounding_box_format": self.bounding_box_format,
             "dtype": self.dtype_policy,
         }
-        moving: dict[str, Any] = {**common, "interpolation": interpolation}
+        geometric: dict[str, Any] = {**common, "interpolation": interpolation}
         colour: dict[str, Any] = {**common, "value_range": value_range}
         bits = max(1, int(8 * factor[1]))
         self._augmentations: list[BaseImagePreprocessingLayer] = [
-            RandomShear(factor, factor, **moving),
-            RandomTranslation(factor, factor, **moving),
-            RandomRotation(factor, **moving),
+            RandomShear(factor, factor, **geometric),
+            RandomTranslation(factor, factor, **geometric),
+            RandomRotation(factor, **geometric),
             RandomPosterization(bits, **colour),
             Solarization(factor, factor, **colour),
             AutoContrast(**colour),
@@ -82,12 +82,14 @@ class PolicyLayer(RandomImageLayer):
             input_shape: Shape of the images.
         """
 
-    def applied(self, part: str, value: Any, shape: tuple, choices: Array, keys: Array) -> Any:
+    def apply_augmentations(
+        self, entry: str, value: Any, shape: tuple, choices: Array, keys: Array
+    ) -> Any:
         """Apply several augmentations to images, masks or boxes.
 
         Args:
-            part: `"images"`, `"segmentation_masks"` or `"bounding_boxes"`.
-            value: What to change.
+            entry: `"images"`, `"segmentation_masks"` or `"bounding_boxes"`.
+            value: The value to change.
             shape: Shape of the images.
             choices: Numbers of the augmentations, `(steps,)`; the number after the last means none.
             keys: A key for each, `(steps, 2)`.
@@ -97,17 +99,17 @@ class PolicyLayer(RandomImageLayer):
         """
         pictures = jax.ShapeDtypeStruct(shape, self.compute_dtype)
 
-        def branch(layer: BaseImagePreprocessingLayer) -> Any:
+        def as_branch(layer: BaseImagePreprocessingLayer) -> Any:
             def change(value: Any, key: Array) -> Any:
-                drawn = layer.get_random_transformation(pictures, seed=key)
-                return getattr(layer, f"transform_{part}")(value, drawn)
+                transformation = layer.get_random_transformation(pictures, seed=key)
+                return getattr(layer, f"transform_{entry}")(value, transformation)
 
             return change
 
-        branches = [*map(branch, self._augmentations), lambda value, key: value]
+        branches = [*map(as_branch, self._augmentations), lambda value, key: value]
 
-        def step(value: Any, chosen: tuple[Array, Array]) -> tuple[Any, None]:
-            choice, key = chosen
+        def step(value: Any, choice_and_key: tuple[Array, Array]) -> tuple[Any, None]:
+            choice, key = choice_and_key
             return jax.lax.switch(choice, branches, value, key), None
 
         return jax.lax.scan(step, value, (choices, keys))[0]
@@ -168,7 +170,7 @@ class RandAugment(PolicyLayer):
             return None
         key = draw_key(self.generator) if seed is None else seed
         return {
-            "layer_idxes": drawn_choices(key, (self.num_ops,), len(self._augmentations)),
+            "layer_idxes": draw_choices(key, (self.num_ops,), len(self._augmentations)),
             "keys": jax.random.split(key, self.num_ops),
             "input_shape": self.images_of(data).shape,
         }
@@ -177,26 +179,26 @@ class RandAugment(PolicyLayer):
         self, images: Array, transformation: PyTree, training: bool = True
     ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
-        return self._changed("images", images, transformation, training)
+        return self._augment("images", images, transformation, training)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
-        return self._changed("segmentation_masks", segmentation_masks, transformation, training)
+        return self._augment("segmentation_masks", segmentation_masks, transformation, training)
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
-        return self._changed("bounding_boxes", bounding_boxes, transformation, training)
+        return self._augment("bounding_boxes", bounding_boxes, transformation, training)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "num_ops")}
 
-    def _changed(self, part: str, value: Any, transformation: PyTree, training: bool) -> Any:
+    def _augment(self, entry: str, value: Any, transformation: PyTree, training: bool) -> Any:
         if not training or transformation is None:
             return value
         shape, choices = transformation["input_shape"], transformation["layer_idxes"]
-        return self.applied(part, value, shape, choices, transformation["keys"])
+        return self.apply_augmentations(entry, value, shape, choices, transformation["keys"])
 
 
 class AugMix(PolicyLayer):
@@ -269,7 +271,7 @@ class AugMix(PolicyLayer):
                 chain_key, jnp.full(self.num_chains, self.alpha, "float32")
             ),
             "weight_sample": jax.random.beta(picture_key, self.alpha, self.alpha),
-            "choices": drawn_choices(key, steps, len(self._augmentations) + 1),
+            "choices": draw_choices(key, steps, len(self._augmentations) + 1),
             "keys": jax.random.split(key, steps),
         }
 
@@ -280,19 +282,19 @@ class AugMix(PolicyLayer):
         if not training or transformation is None:
             return images
 
-        def with_chain(mixture: Array, chain: tuple[Array, Array, Array]) -> tuple[Array, None]:
-            share, choices, keys = chain
-            return mixture + share * self.applied(
+        def add_chain(mixed: Array, chain: tuple[Array, Array, Array]) -> tuple[Array, None]:
+            weight, choices, keys = chain
+            return mixed + weight * self.apply_augmentations(
                 "images", images, images.shape, choices, keys
             ), None
 
         names = ("chain_mixing_weights", "choices", "keys")
         chains = tuple(transformation[name] for name in names)
-        start = jnp.zeros(images.shape, "float32")
-        mixture, _ = jax.lax.scan(with_chain, start, chains)
-        share = transformation["weight_sample"]
-        mixture = share * images + (1 - share) * mixture
-        return jnp.clip(mixture, *self.value_range).astype(images.dtype)
+        zeros = jnp.zeros(images.shape, "float32")
+        mixed, _ = jax.lax.scan(add_chain, zeros, chains)
+        weight = transformation["weight_sample"]
+        mixed = weight * images + (1 - weight) * mixed
+        return jnp.clip(mixed, *self.value_range).astype(images.dtype)
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: PyTree, training: bool = True
@@ -300,8 +302,8 @@ class AugMix(PolicyLayer):
         return bounding_boxes
 
     def get_config(self) -> dict:
-        own = settings_of(self, "num_chains", "chain_depth", "alpha", "all_ops")
-        return {**super().get_config(), **own}
+        settings = settings_of(self, "num_chains", "chain_depth", "alpha", "all_ops")
+        return {**super().get_config(), **settings}
 
 
 _ONLY_WITH_ALL_OPS = (
@@ -312,6 +314,6 @@ _ONLY_WITH_ALL_OPS = (
 )
 
 
-def drawn_choices(key: Array, shape: tuple[int, ...], count: int) -> Array:
+def draw_choices(key: Array, shape: tuple[int, ...], count: int) -> Array:
     """Integers below `count`, all equally likely."""
     return (uniform_numbers(key, shape) * count).astype("int32")

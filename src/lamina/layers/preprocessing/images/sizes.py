@@ -185,8 +185,8 @@ class Resizing(SizedLayer):
         # Boxes of zeros or -1 are padding and are not changed.
         corners = bounding_boxes["boxes"]
         filler = jnp.all(corners == -1, axis=-1) | jnp.all(corners == 0, axis=-1)
-        moved = self.boxes_in_window(bounding_boxes, (height, width), window)
-        return {**moved, "boxes": jnp.where(filler[..., None], 0, moved["boxes"])}
+        moved_boxes = self.boxes_in_window(bounding_boxes, (height, width), window)
+        return {**moved_boxes, "boxes": jnp.where(filler[..., None], 0, moved_boxes["boxes"])}
 
     def compute_output_spec(self, data: PyTree, training: bool = True) -> Outputs:
         if isinstance(data, dict):

@@ -80,7 +80,7 @@ class RandomFlip(RandomImageLayer):
         height, width = shape[self._height_axis], shape[self._width_axis]
         flips = transformation["flips"][..., 0]
 
-        def mirrored(corners: Array) -> Array:
+        def mirror(corners: Array) -> Array:
             x1, y1, x2, y2 = jnp.split(corners, 4, axis=-1)
             if "horizontal" in self.mode:
                 x1, x2 = width - x2, width - x1
@@ -88,7 +88,7 @@ class RandomFlip(RandomImageLayer):
                 y1, y2 = height - y2, height - y1
             return jnp.where(flips, jnp.concatenate([x1, y1, x2, y2], axis=-1), corners)
 
-        return self.move_boxes(bounding_boxes, (height, width), mirrored)
+        return self.move_boxes(bounding_boxes, (height, width), mirror)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "mode")}
@@ -96,8 +96,8 @@ class RandomFlip(RandomImageLayer):
     def _flipped(self, images: Array, transformation: PyTree, training: bool) -> Array:
         if not training or transformation is None:
             return images
-        across, down = "horizontal" in self.mode, "vertical" in self.mode
-        axes = [self._width_axis] * across + [self._height_axis] * down
+        is_horizontal, is_vertical = "horizontal" in self.mode, "vertical" in self.mode
+        axes = [self._width_axis] * is_horizontal + [self._height_axis] * is_vertical
         flips = jnp.reshape(transformation["flips"], (-1,) + (1,) * 3)
         flipped = jnp.where(flips, jnp.flip(images, axes), images)
         return flipped.reshape(images.shape)
@@ -134,7 +134,7 @@ class RandomWarp(RandomImageLayer):
         """Eight numbers per image, `(batch, 8)`; see `ops.image.affine_transform`.
 
         Args:
-            transformation: What `get_random_transformation` gave.
+            transformation: Result of `get_random_transformation`.
             height: Height of the images, in pixels.
             width: Their width, in pixels.
 
@@ -147,7 +147,7 @@ class RandomWarp(RandomImageLayer):
         """Height and width of the images that a transformation was drawn for.
 
         Args:
-            transformation: What `get_random_transformation` gave.
+            transformation: Result of `get_random_transformation`.
 
         Returns:
             Height and width, in pixels.
@@ -178,8 +178,8 @@ class RandomWarp(RandomImageLayer):
         return self.move_boxes(bounding_boxes, size, lambda corners: boxes.hull(corners, inverse))
 
     def get_config(self) -> dict:
-        own = settings_of(self, "interpolation", "fill_mode", "fill_value")
-        return {**super().get_config(), **own}
+        settings = settings_of(self, "interpolation", "fill_mode", "fill_value")
+        return {**super().get_config(), **settings}
 
     def _warped(
         self, images: Array, transformation: PyTree, training: bool, interpolation: str
@@ -441,9 +441,9 @@ class RandomShear(RandomWarp):
     ) -> PyTree:
         if not training:
             return None
-        other_way, across, down = self.draw(3, data, seed)
+        direction, across, down = self.draw(3, data, seed)
         slopes = [between(*self.x_factor, across), between(*self.y_factor, down)]
-        sign = jnp.where(other_way > 0.5, -1, 1)[:, None]
+        sign = jnp.where(direction > 0.5, -1, 1)[:, None]
         return {
             "shear_factor": sign * jnp.stack(slopes, axis=-1),
             "input_shape": self.images_of(data).shape,
@@ -505,23 +505,23 @@ class RandomPerspective(RandomWarp):
         if not training:
             return None
         batch, height, width = self.images_shape(data)
-        drawn = self.draw(10, data, seed)
+        random_numbers = self.draw(10, data, seed)
         corners = jnp.array(
             [[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], "float32"
         )
-        start = jnp.broadcast_to(corners, (batch, 4, 2))
-        moves = self.scale * (drawn[2:].T.reshape(batch, 4, 2) - 0.5)
+        start_points = jnp.broadcast_to(corners, (batch, 4, 2))
+        relative_moves = self.scale * (random_numbers[2:].T.reshape(batch, 4, 2) - 0.5)
         return {
-            "apply_perspective": drawn[0] < between(*self.factor, drawn[1]),
-            "start_points": start,
-            "end_points": start + start * moves,
+            "apply_perspective": random_numbers[0] < between(*self.factor, random_numbers[1]),
+            "start_points": start_points,
+            "end_points": start_points + start_points * relative_moves,
             "input_shape": self.images_of(data).shape,
         }
 
     def maps(self, transformation: dict, height: int, width: int) -> Array:
         maps = sampling.homography(transformation["start_points"], transformation["end_points"])
-        changed = jnp.reshape(transformation["apply_perspective"], (-1, 1))
-        return jnp.where(changed, maps, jnp.array([1.0, 0, 0, 0, 1, 0, 0, 0]))
+        is_transformed = jnp.reshape(transformation["apply_perspective"], (-1, 1))
+        return jnp.where(is_transformed, maps, jnp.array([1.0, 0, 0, 0, 1, 0, 0, 0]))
 
     def get_config(self) -> dict:
         config = {**super().get_config(), **settings_of(self, "factor", "scale")}
