@@ -108,9 +108,9 @@ def train(
             f"{dataset} is a network, and the data set comes first.\n"
             f"  Fix: lamina train mnist --model {dataset}"
         )
-    own = {"target": target, "text": text, "time": time, "forecast": forecast,
+    own_data_options = {"target": target, "text": text, "time": time, "forecast": forecast,
            "day_first": day_first, "split": split, "group": group}  # fmt: skip
-    if is_own(dataset, own):
+    if is_own(dataset, own_data_options):
         train_own(
             dataset, own_data_options, str(model), epochs, batch_size, learning_rate, seed, out,
             overwrite, measure, json,

@@ -53,9 +53,9 @@ def train_own(
     data = load(source, **{k: v for k, v in arguments.items() if v is not None}, verbose=False)
     code = own_network.network_code(data, learning_rate)
     epochs = epochs or own_network.default_epochs(data)
-    day_first = given["day_first"]
+    day_first = load_arguments["day_first"]
     options = {
-        **{f"--{key}": value for key, value in given.items() if key != "day_first"},
+        **{f"--{key}": value for key, value in load_arguments.items() if key != "day_first"},
         "--epochs": epochs,
         "--batch-size": arguments["batch_size"],
         "--learning-rate": learning_rate,
@@ -86,7 +86,7 @@ def train_own(
     nothing_to_measure_on = not data.test.size and not data.val.size
     if measure and nothing_to_measure_on:
         console.remark("No sample was kept for val or test, so nothing is measured.")
-    if measure and not nothing_kept and not run.stopped:
+    if measure and not nothing_to_measure_on and not run.stopped:
         measured = own_data_job.measure(job, network, run, console.remark)
         if measured is not None and measured.outcome is not None:
             paths.append(own_data_job.report(job, network, run, measured, folder))
@@ -112,7 +112,7 @@ def train_own(
         _say_measured(job, measured)
         if measured.outcome is not None:
             console.say_plain(readable(f"Report: {paths[-1]}"))
-    if run.stopped or (measure and not nothing_kept and measured is None):
+    if run.stopped or (measure and not nothing_to_measure_on and measured is None):
         raise typer.Exit(130)
 
 

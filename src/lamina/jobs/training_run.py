@@ -1,4 +1,4 @@
-"""What the training jobs share: whatever stops a training, its model is saved before it is left."""
+"""Shared by the training jobs: a model is saved even if its training is stopped by Ctrl-C."""
 
 import csv
 import time
@@ -23,7 +23,7 @@ def train_and_write(
     tell: Tell,
     model_file: Path,
 ) -> tuple[Run, bool]:
-    """Train, then write what was learnt, also after Ctrl-C; writing is not interrupted.
+    """Train a model and write it, also after Ctrl-C; writing is not interrupted.
 
     Args:
         train: Called with a callback for `fit`, by which Ctrl-C stops it after the current steps.
@@ -33,35 +33,35 @@ def train_and_write(
         model_file: Where `write` writes the model, for the message.
 
     Returns:
-        What `write` returned, and whether Ctrl-C was pressed until then.
+        The result of `write`, and whether Ctrl-C was pressed until then.
 
     Raises:
         KeyboardInterrupt: After the third Ctrl-C.
     """
     stopping = Stopping(tell)
-    began = time.perf_counter()
-    left: BaseException | None = None
+    start = time.perf_counter()
+    interruption: BaseException | None = None
     try:
         train(stopping.callback())
     except (KeyboardInterrupt, SystemExit) as error:
-        left = error  # raised again when everything is written
-    seconds = time.perf_counter() - began
+        interruption = error  # raised again when everything is written
+    seconds = time.perf_counter() - start
     with stopping.deferred():
         try:
-            run = write(seconds, stopping.heard > 0)
+            run = write(seconds, stopping.count > 0)
         except Exception:
-            if left is None:
+            if interruption is None:
                 raise
             tell("The model was left in the middle of a step and could not be saved.")
-            raise left from None
-    if left is not None:
+            raise interruption from None
+    if interruption is not None:
         tell(f"{model_file} has what was learnt until then.")
-        raise left
-    return run, stopping.heard > 0
+        raise interruption
+    return run, stopping.count > 0
 
 
 def unless_stopped(measure: Callable[[], Result], tell: Tell) -> Result | None:
-    """What `measure` returns; None if it is stopped by Ctrl-C."""
+    """The result of `measure`; None if it is stopped by Ctrl-C."""
     try:
         return measure()
     except KeyboardInterrupt:

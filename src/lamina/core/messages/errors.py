@@ -125,7 +125,7 @@ def described_type(kind: type) -> str:
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
+def unknown_name(kind: str, name: object, names: Iterable[str]) -> ValueError:
     """The error for a name that is in no table, e.g. `unknown_name("loss", "msee", table)`.
 
     Args:
