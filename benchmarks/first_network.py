@@ -2,7 +2,7 @@
 
 MNIST, 784-128-128-10, batch 32, Adam, three epochs. Every contender is a process of its own in
 its own environment (`peers/`, one short script each); rounds go A B C A B C, so that a machine
-whose speed drifts slows everybody alike. Peers that are not installed are listed as such.
+whose speed drifts slows all of them equally. Peers that are not installed are listed as such.
 
     python benchmarks/first_network.py                                  # table and JSON
     python benchmarks/first_network.py --write README.md                # and the short table there
@@ -120,7 +120,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def save_data(folder: Path) -> tuple[Path, str]:
-    """Put MNIST in one uncompressed file that every contender reads alike.
+    """Put MNIST in one uncompressed file that every contender reads.
 
     Without MNIST, random images of the same shape: times stay true, accuracy means nothing.
     """

@@ -1,7 +1,7 @@
 """Everything: all workloads with all peers, and the page that shows them.
 
     python benchmarks/run_all.py                              # about 35 minutes on two cores
-    python benchmarks/run_all.py --only mlp,predict           # those anew, the rest as it was
+    python benchmarks/run_all.py --only mlp,predict           # measures these again
     python benchmarks/run_all.py --quick                      # does everything run?
 
 What was measured is kept in `performance.json` after every workload; the page is made from it.

@@ -4,7 +4,7 @@
     python benchmarks/train.py lstm --only lamina,keras-jax --later 5 --rounds 1
 
 Every contender is a process of its own; rounds go A B C A B C, so that a machine whose speed
-drifts slows everybody alike. Peers that are not installed are listed as such.
+drifts slows all of them equally. Peers that are not installed are listed as such.
 """
 
 import argparse

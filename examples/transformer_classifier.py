@@ -40,11 +40,11 @@ class TokenAndPosition(layers.Layer):
 
 
 def transformer_block(x, heads=2):
-    """Look at the other words, then think about each by itself; each step is added to the last."""
-    seen = layers.MultiHeadAttention(heads, WIDTH // heads, dropout=0.1)(x, x)
-    x = layers.LayerNormalization()(x + seen)
-    thought = layers.Dense(WIDTH)(layers.Dense(64, activation="relu")(x))
-    return layers.LayerNormalization()(x + layers.Dropout(0.1)(thought))
+    """Self-attention over the words, then dense layers for each word, both with residuals."""
+    attended = layers.MultiHeadAttention(heads, WIDTH // heads, dropout=0.1)(x, x)
+    x = layers.LayerNormalization()(x + attended)
+    hidden = layers.Dense(WIDTH)(layers.Dense(64, activation="relu")(x))
+    return layers.LayerNormalization()(x + layers.Dropout(0.1)(hidden))
 
 
 path = keras.utils.get_file(

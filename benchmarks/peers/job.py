@@ -1,4 +1,4 @@
-"""What every contender does alike: keep time, print the prediction and one line of JSON.
+"""Shared by all contenders: keep time, print the prediction and one line of JSON.
 
 Standard library only, because the clock runs while a contender imports its own.
 """

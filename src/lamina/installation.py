@@ -138,7 +138,7 @@ def cache() -> list[Finding]:
             file.write(b"can be written")
     except OSError as error:
         text = (
-            f"{folder} cannot be written ({error.strerror}): programs are compiled anew each time"
+            f"{folder} cannot be written ({error.strerror}): programs are compiled again each time"
         )
         return [
             Finding("Cache", "broken", text, "export LAMINA_CACHE=a-folder-that-can-be-written")

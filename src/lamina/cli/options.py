@@ -26,7 +26,7 @@ PixelMax = Annotated[
 ]
 
 RANGE_REMARK = (
-    "The model does not scale its input by itself, so pixels were brought to 0…1; "
+    "The model does not scale its input, so pixels were brought to 0…1; "
     "--pixel-max sets another range."
 )
 

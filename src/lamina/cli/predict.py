@@ -172,7 +172,7 @@ def _remarks(read: "list[PictureInput]", range_is_known: bool, invert: bool | No
     if invert is None and inverted:
         console.remark(
             f"{inverted} of {len(read)} images are dark on light and were inverted; "
-            "--no-invert leaves them as they are."
+            "--no-invert leaves them unchanged."
         )
 
 

@@ -68,7 +68,7 @@ def quickstart(
     model = train_job.build(job)
     console.say(
         f"[bold]Network[/bold]  {' – '.join(map(str, _layer_sizes(model)))}, "
-        f"{model.count_params():,} parameters; it scales the pixels by itself."
+        f"{model.count_params():,} parameters; it scales the pixels itself."
     )
     console.say(f"[bold]Training[/bold] {epochs} epoch{'s' * (epochs > 1)}, then it is measured.")
     run = train_job.fit(job, model, folder, tell=console.remark)

@@ -146,7 +146,7 @@ class Served(ModuleType):
 
 def _target(fullname: str) -> str | None:
     """The module that answers for a name, or None if there is none."""
-    if fullname.split(".")[0] == "keras_preprocessing":  # for a while a package by itself
+    if fullname.split(".")[0] == "keras_preprocessing":  # for a while a separate package
         return _keras_target(fullname.removeprefix("keras_"))
     for prefix in _KERAS_PREFIXES:
         if fullname == prefix or fullname.startswith(f"{prefix}."):

@@ -1,7 +1,7 @@
 """TensorFlow's functions of tensors on JAX arrays, if they differ from JAX's in more than the name.
 
-Argument names and defaults are TensorFlow's. `adapt` adds what all of TensorFlow's functions
-accept.
+Argument names and defaults are TensorFlow's. `adapt` adds the conventions that
+all of TensorFlow's functions share.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,14 +32,14 @@ Tensor = jax.Array
 
 
 def adapt(function: Callable, arrays: int = 0) -> Callable:
-    """A function that may be called as TensorFlow's are.
+    """Give a function the calling conventions of TensorFlow.
 
     Args:
-        function: Works on arrays.
+        function: A function of arrays.
         arrays: Number of first arguments that are converted to arrays, so that lists are accepted.
 
     Returns:
-        The same, with a `name` argument that is ignored, for symbolic tensors as well.
+        The function, with a `name` argument that is ignored, for symbolic tensors as well.
     """
 
     def adapted(*args: Any, name: str | None = None, **kwargs: Any) -> Any:
@@ -54,17 +54,17 @@ def paired(function: Callable, name: str | None = None) -> Callable:
     """A function of two tensors of one type.
 
     Args:
-        function: Works on arrays.
-        name: TensorFlow's, for messages; the function's own if None.
+        function: A function of arrays.
+        name: TensorFlow's name, for messages; the function's own name if None.
     """
     label = name or function.__name__
 
-    def same(x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
+    def checked(x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
         same_types(label, x, y)
         return function(array(x), array(y), *args, **kwargs)
 
-    same.__name__ = function.__name__
-    return adapt(same)
+    checked.__name__ = function.__name__
+    return adapt(checked)
 
 
 def floating(function: Callable) -> Callable:

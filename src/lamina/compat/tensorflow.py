@@ -92,7 +92,7 @@ def _let_arrays_answer_as_tensors() -> None:
     tensorflow_types.checked_operators(tensor)
 
 
-def _numpy_alike(names: str, arrays: int) -> dict[str, Callable]:
+def _numpy_functions(names: str, arrays: int) -> dict[str, Callable]:
     return {name: adapt(getattr(jnp, name), arrays) for name in names.split()}
 
 
@@ -124,7 +124,7 @@ _REDUCTIONS = _adapted(
 )
 
 _ELEMENTWISE = {
-    **_numpy_alike(
+    **_numpy_functions(
         "abs ceil floor round sign square cumsum logical_not",
         arrays=1,
     ),
@@ -142,7 +142,7 @@ _ELEMENTWISE = {
             "greater", "greater_equal", "less", "less_equal",
         )
     },
-    **_numpy_alike("logical_and logical_or", arrays=2),
+    **_numpy_functions("logical_and logical_or", arrays=2),
     "atan2": functions.paired(jnp.arctan2),
     "pow": functions.paired(jnp.power),
     "sigmoid": activations.sigmoid,
@@ -152,7 +152,7 @@ _ELEMENTWISE = {
 _MATH = {
     **_ELEMENTWISE,
     **_REDUCTIONS,
-    **_numpy_alike("isnan isinf isfinite real imag conj angle", arrays=1),
+    **_numpy_functions("isnan isinf isfinite real imag conj angle", arrays=1),
     **{name: functions.floating(getattr(jnp, name)) for name in ("log", "log1p", "expm1")},
     **{name: functions.paired(getattr(jnp, name)) for name in ("floor_divide", "mod")},
     **_adapted(

@@ -48,7 +48,7 @@ def regex_replace(
 
 
 def regex_full_match(input: Any, pattern: str, name: Any = None) -> np.ndarray:
-    """Whether each text as a whole matches a pattern."""
+    """Whether the whole of each text matches a pattern."""
     expression = re.compile(pattern)
     return _each(lambda text: expression.fullmatch(text) is not None, input, bool)
 

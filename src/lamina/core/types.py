@@ -1,7 +1,7 @@
-"""Names for the types in signatures: what may be given, and what comes back.
+"""Type aliases for the signatures of functions, used in all packages.
 
-`…Like` is whatever stands for a thing where one is asked for: its name, its config, the thing
-itself. Importing this loads neither JAX nor NumPy, unless `Array` is asked for.
+An alias `…Like` allows an object, its name or its config. Importing this module imports neither
+JAX nor NumPy, unless `Array` is used.
 """
 
 import os
@@ -39,9 +39,9 @@ DTypeLike = Union[str, type[Any], "np.dtype[Any]"]  # "float32", jax.numpy.bfloa
 DTypePolicyLike = Union[DTypeLike, "DTypePolicy", Mapping[str, Any], None]
 SeedLike = Union[int, "SeedGenerator", "jax.Array", None]
 
-# -- structures, as open as Keras leaves them ------------------------------------------------------
+# -- structures, with the freedom that Keras allows ------------------------------------------------
 
-PyTree = Any  # lists, tuples and dicts in one another, with anything at the ends
+PyTree = Any  # nested lists, tuples and dicts, with leaves of any type
 Inputs = Any  # of a layer: an array, a symbolic tensor, or lists, tuples and dicts of them
 Outputs = Any  # of a layer: likewise
 Masks = Any  # a mask or None for each input or output
@@ -50,7 +50,7 @@ Data = Any  # arrays, tables, a Dataset, PyDataset, DataLoader, generator, or a 
 Targets = Any  # labels for each output, and sample weights likewise
 Scores = Any  # a number, a list of numbers, or a dict of them, as return_dict and metrics have it
 Config = dict[str, Any]  # an object's settings as plain data
-Logs = dict[str, Any]  # what a callback is told, by name
+Logs = dict[str, Any]  # values that a callback receives, by name
 
 # -- settings --------------------------------------------------------------------------------------
 
@@ -58,7 +58,7 @@ SizeLike = int | Sequence[int]  # one number for all axes, or a number for each
 AxisLike = int | Sequence[int]
 Factor = float | Sequence[float]  # a bound, or the lower and the upper one
 
-# -- what is found by name -------------------------------------------------------------------------
+# -- objects that may be given by name -------------------------------------------------------------
 
 ActivationLike = str | Mapping[str, Any] | Callable[..., Any] | None
 InitializerLike = Union[
@@ -71,7 +71,7 @@ OptimizerLike = Union[str, Mapping[str, Any], "Optimizer", None]
 LossLike = str | Mapping[str, Any] | Sequence[Any] | Callable[..., Any] | None
 MetricsLike = Union[str, Mapping[str, Any], Sequence[Any], Callable[..., Any], "Metric", None]
 PathLike = str | os.PathLike[str]
-CustomObjects = Mapping[str, Any]  # what the names in a file stand for
+CustomObjects = Mapping[str, Any]  # classes and functions by their names in a file
 
 
 def __getattr__(name: str) -> Any:

@@ -286,13 +286,13 @@ class Dataset:
         """
         size, stride = whole_number("size", size), whole_number("stride", stride)
         shift = size if shift is None else whole_number("shift", shift)
-        reach = (size - 1) * stride + 1
+        span = (size - 1) * stride + 1
 
         def start() -> Iterator:
             source = iter(self._start())
             items: list = []
             while True:
-                items += itertools.islice(source, reach - len(items))
+                items += itertools.islice(source, span - len(items))
                 elements = items[::stride]
                 if not elements or (drop_remainder and len(elements) < size):
                     return

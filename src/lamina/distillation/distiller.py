@@ -274,7 +274,7 @@ def _refuse_unlike(teacher: Any, student: Any) -> None:
             [tuple(t.shape) for t in jax.tree.leaves(side)] for side in (of_teacher, of_student)
         ]
         types = [[t.dtype for t in jax.tree.leaves(side)] for side in (of_teacher, of_student)]
-        if not _alike(*shapes):
+        if not _have_equal_shapes(*shapes):
             raise ValueError(
                 f"The {what} of teacher and student must have the same shapes; the teacher's are "
                 f"{shapes[0]}, the student's {shapes[1]}."
@@ -286,7 +286,7 @@ def _refuse_unlike(teacher: Any, student: Any) -> None:
             )
 
 
-def _alike(shapes: list[tuple], other_shapes: list[tuple]) -> bool:
+def _have_equal_shapes(shapes: list[tuple], other_shapes: list[tuple]) -> bool:
     return len(shapes) == len(other_shapes) and all(
         len(a) == len(b) and all(m == n or None in (m, n) for m, n in zip(a, b, strict=True))
         for a, b in zip(shapes, other_shapes, strict=True)

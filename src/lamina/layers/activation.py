@@ -84,9 +84,9 @@ class ReLU(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.max_value = max_value if max_value is None else _positive("max_value", max_value)
-        self.negative_slope = _positive("negative_slope", negative_slope)
-        self.threshold = _positive("threshold", threshold)
+        self.max_value = max_value if max_value is None else _not_negative("max_value", max_value)
+        self.negative_slope = _not_negative("negative_slope", negative_slope)
+        self.threshold = _not_negative("threshold", threshold)
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
@@ -128,7 +128,7 @@ class LeakyReLU(Layer):
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
-        self.negative_slope = _positive("negative_slope", negative_slope)
+        self.negative_slope = _not_negative("negative_slope", negative_slope)
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
@@ -322,8 +322,8 @@ class Softmax(Layer):
                 "axes it is the same for."
             ) from None
         # Not minus infinity: the softmax of values that are all masked would be NaN.
-        lowest = -3e4 if inputs.dtype == "float16" else -1e9
-        probabilities = activations.softmax(jnp.where(mask, inputs, lowest), axis)
+        minimum = -3e4 if inputs.dtype == "float16" else -1e9
+        probabilities = activations.softmax(jnp.where(mask, inputs, minimum), axis)
         return jnp.where(mask, probabilities, 0)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -333,7 +333,7 @@ class Softmax(Layer):
         return {**super().get_config(), **settings_of(self, "axis")}
 
 
-def _positive(name: str, value: Any) -> float:
+def _not_negative(name: str, value: Any) -> float:
     if not is_number(value) or value < 0:
         raise ValueError(f"{name} must be a number of 0 or more; received {value!r}.")
     return value

@@ -55,7 +55,7 @@ class GaussianNoise(Layer):
 
         Args:
             inputs: Array of any shape.
-            training: Whether there is noise; otherwise the inputs come back as they are.
+            training: Whether there is noise; otherwise the inputs are returned unchanged.
 
         Returns:
             Array of the same shape.
@@ -107,7 +107,7 @@ class GaussianDropout(Layer):
 
         Args:
             inputs: Array of any shape.
-            training: Whether there is noise; otherwise the inputs come back as they are.
+            training: Whether there is noise; otherwise the inputs are returned unchanged.
 
         Returns:
             Array of the same shape.
@@ -169,7 +169,7 @@ class AlphaDropout(Layer):
 
         Args:
             inputs: Array of any shape.
-            training: Whether values are dropped; otherwise the inputs come back as they are.
+            training: Whether values are dropped; otherwise the inputs are returned unchanged.
 
         Returns:
             Array of the same shape.

@@ -305,7 +305,7 @@ class LayerNormalization(Layer):
     def build(self, input_shape: Shape) -> None:
         # A list, as in a built layer of Keras and in its files.
         self._check(input_shape)
-        self.axis = in_order(self._axes, input_shape)
+        self.axis = sorted_axes(self._axes, input_shape)
         shape = tuple(input_shape[axis] for axis in self.axis)
         only_gamma = {"scale": True, "center": False} if self.rms_scaling else {}
         self.gamma, self.beta = affine_weights(self, shape, **only_gamma)
@@ -406,7 +406,7 @@ def one_axis(axis: Any) -> int:
     return axis
 
 
-def in_order(axes: Sequence[int], shape: Shape) -> list[int]:
+def sorted_axes(axes: Sequence[int], shape: Shape) -> list[int]:
     """The axes in ascending order. In Keras, axes in another order, such as (-1, 1), fail."""
     return sorted(axes, key=lambda axis: axis % len(shape))
 

@@ -63,7 +63,7 @@ class Dropout(Layer):
 
         Args:
             inputs: Array of any shape.
-            training: Whether values are dropped; otherwise the inputs come back as they are.
+            training: Whether values are dropped; otherwise the inputs are returned unchanged.
 
         Returns:
             Array of the same shape.
@@ -111,7 +111,7 @@ class BaseSpatialDropout(Dropout):
 
         Args:
             inputs: Array `(batch, ..., channels)`, or channels first.
-            training: Whether channels are dropped; otherwise the inputs come back as they are.
+            training: Whether channels are dropped; otherwise the inputs are returned unchanged.
 
         Returns:
             Array of the same shape.

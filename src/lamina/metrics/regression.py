@@ -275,8 +275,8 @@ class R2Score(Metric):
 
     def _adjusted(self, scores: jax.Array) -> jax.Array:
         samples = self.num_samples.value
-        freedom = samples - self.num_regressors - 1.0
-        if not isinstance(samples, jax.core.Tracer) and freedom <= 0:
+        degrees_of_freedom = samples - self.num_regressors - 1.0
+        if not isinstance(samples, jax.core.Tracer) and degrees_of_freedom <= 0:
             warnings.warn(
                 f"R2Score cannot adjust for {self.num_regressors} regressors with "
                 f"{int(samples)} numbers, so this is the plain score. "
@@ -284,5 +284,7 @@ class R2Score(Metric):
                 LaminaWarning,
                 stacklevel=frames_to_user(),
             )
-        adjusted = 1.0 - (1.0 - scores) * (samples - 1.0) / jnp.where(freedom > 0, freedom, 1.0)
-        return jnp.where(freedom > 0, adjusted, scores)
+        adjusted = 1.0 - (1.0 - scores) * (samples - 1.0) / jnp.where(
+            degrees_of_freedom > 0, degrees_of_freedom, 1.0
+        )
+        return jnp.where(degrees_of_freedom > 0, adjusted, scores)

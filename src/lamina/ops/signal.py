@@ -79,7 +79,7 @@ def stft(
     if x.dtype not in ("float32", "float64"):
         raise TypeError(f"stft takes float32 or float64; received {x.dtype}.")
     stride = whole_number("sequence_stride", sequence_stride, owner="stft")
-    weights = _window("stft", window, sequence_length, fft_length, x.dtype)
+    weights = _padded_window("stft", window, sequence_length, fft_length, x.dtype)
     if center:
         half = fft_length // 2
         if x.ndim == 0 or x.shape[-1] <= half:
@@ -88,8 +88,8 @@ def stft(
                 f"that; received shape {x.shape}.\n  Fix: center=False, or a smaller fft_length."
             )
         x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(half, half)], mode="reflect")
-    pieces = extract_sequences(x, fft_length, stride)
-    spectrum = jnp.fft.rfft(pieces * weights, axis=-1)
+    frames = extract_sequences(x, fft_length, stride)
+    spectrum = jnp.fft.rfft(frames * weights, axis=-1)
     return spectrum.real, spectrum.imag
 
 
@@ -116,8 +116,8 @@ def istft(
 
     Example:
         >>> wave = jnp.sin(2 * jnp.pi * jnp.arange(64) / 8)
-        >>> again = istft(stft(wave, 16, 8, 16), 16, 8, 16)
-        >>> bool(jnp.allclose(again, wave, atol=1e-5))
+        >>> restored = istft(stft(wave, 16, 8, 16), 16, 8, 16)
+        >>> bool(jnp.allclose(restored, wave, atol=1e-5))
         True
     """
     if not isinstance(x, (tuple, list)) or len(x) != 2:
@@ -129,7 +129,7 @@ def istft(
             f"received {real.shape} and {imag.shape}."
         )
     stride = whole_number("sequence_stride", sequence_stride, owner="istft")
-    weights = _window("istft", window, sequence_length, fft_length, real.dtype)
+    weights = _padded_window("istft", window, sequence_length, fft_length, real.dtype)
     _, series = jax.scipy.signal.istft(
         jax.lax.complex(real, imag),
         window=weights,  # type: ignore[arg-type]  # it takes arrays, too
@@ -147,7 +147,7 @@ def istft(
     return series[..., start : series.shape[-1] - start]
 
 
-def _window(caller: str, window: Any, length: int, fft_length: int, dtype: Any) -> Array:
+def _padded_window(caller: str, window: Any, length: int, fft_length: int, dtype: Any) -> Array:
     """The window of a frame, with zeros on both sides up to `fft_length`."""
     length = whole_number("sequence_length", length, owner=caller)
     if fft_length < length:
@@ -160,8 +160,8 @@ def _window(caller: str, window: Any, length: int, fft_length: int, dtype: Any) 
     if isinstance(window, str) and window not in _WINDOWS:
         raise unknown_name(f"window of {caller}", window, _WINDOWS)
     weights = jnp.asarray(window_weights(caller, window, length), dtype)
-    before = (fft_length - length) // 2
-    return jnp.pad(weights, (before, fft_length - length - before))
+    zeros_before = (fft_length - length) // 2
+    return jnp.pad(weights, (zeros_before, fft_length - length - zeros_before))
 
 
 def window_weights(caller: str, window: Any, length: int, periodic: bool = True) -> np.ndarray:

@@ -13,8 +13,7 @@ from jax import lax
 
 from lamina.core.types import Array
 
-# A larger table of positions is computed inside the program, so that it need not be made to trace
-# its shape.
+# A larger table of positions is computed by the compiled program instead of while tracing.
 _LARGE_TABLE = 2**20
 
 
@@ -27,10 +26,10 @@ def per_axis(value: Any, rank: int, name: str, minimum: int = 1) -> tuple[int, .
     """
     value = value.tolist() if isinstance(value, (np.ndarray, np.integer)) else value
     values = (value,) * rank if isinstance(value, int) else value
-    valid = isinstance(values, Sequence) and len(values) == rank
-    if not valid or not all(isinstance(v, int) and v >= minimum for v in values):
-        of = "a whole number" if rank == 1 else f"a whole number or {rank} of them"
-        raise ValueError(f"{name} must be {of}, {minimum} or more; received {value!r}.")
+    is_right_length = isinstance(values, Sequence) and len(values) == rank
+    if not is_right_length or not all(isinstance(v, int) and v >= minimum for v in values):
+        expected = "a whole number" if rank == 1 else f"a whole number or {rank} of them"
+        raise ValueError(f"{name} must be {expected}, {minimum} or more; received {value!r}.")
     return tuple(values)
 
 
@@ -63,8 +62,8 @@ def output_size(
     """
     if size is None:
         return None
-    reach = (window - 1) * dilation + 1
-    return -(-size // stride) if padding != "valid" else (size - reach) // stride + 1
+    dilated_size = (window - 1) * dilation + 1
+    return -(-size // stride) if padding != "valid" else (size - dilated_size) // stride + 1
 
 
 def padding_amounts(
@@ -84,51 +83,58 @@ def padding_amounts(
         return [(0, 0)] * len(sizes)
     amounts = []
     for i, (size, width, stride) in enumerate(zip(sizes, window, strides, strict=True)):
-        reach = (width - 1) * (dilation[i] if dilation else 1) + 1
+        dilated_size = (width - 1) * (dilation[i] if dilation else 1) + 1
         if padding == "causal":
-            amounts.append((reach - 1, 0))
+            amounts.append((dilated_size - 1, 0))
             continue
-        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+        total = max((-(-size // stride) - 1) * stride + dilated_size - size, 0)
         amounts.append((total // 2, total - total // 2))
     return amounts
 
 
 def transposed_padding(
-    reach: int, stride: int, padding: str, extra: int | None = None
+    dilated_size: int, stride: int, padding: str, extra: int | None = None
 ) -> tuple[int, int]:
     """The padding of a transposed convolution around its inputs, which are `stride` apart.
 
     Args:
-        reach: Size of the kernel, including dilation.
+        dilated_size: Size of the kernel, including dilation.
         stride: Distance between the kernels of neighbouring values.
         padding: `"valid"` or `"same"`.
         extra: Keras's `output_padding`; None for results that are `stride` times as long
             (`"same"`), or long enough for all kernels and a stride at least (`"valid"`).
 
     Example:
-        >>> transposed_padding(reach=3, stride=2, padding="same")
+        >>> transposed_padding(dilated_size=3, stride=2, padding="same")
         (2, 1)
     """
     if padding == "valid":
-        behind = max(reach, stride) - reach if extra is None else extra
-        return reach - 1, reach - 1 + behind
-    total = reach + stride - 2 if extra is None else reach - 2 + reach % 2 + extra
-    before = min(-(-total // 2), reach - 1)
+        extra_after = max(dilated_size, stride) - dilated_size if extra is None else extra
+        return dilated_size - 1, dilated_size - 1 + extra_after
+    total = (
+        dilated_size + stride - 2 if extra is None else dilated_size - 2 + dilated_size % 2 + extra
+    )
+    before = min(-(-total // 2), dilated_size - 1)
     return before, total - before
 
 
 def transposed_size(
-    size: int | None, reach: int, stride: int, padding: str, extra: int | None = None
+    size: int | None, dilated_size: int, stride: int, padding: str, extra: int | None = None
 ) -> int | None:
     """The size of the result of a transposed convolution; None if that of the inputs is unknown.
 
     Example:
-        >>> transposed_size(7, reach=3, stride=2, padding="same")
+        >>> transposed_size(7, dilated_size=3, stride=2, padding="same")
         14
     """
     if size is None:
         return None
-    return (size - 1) * stride + 2 - reach + sum(transposed_padding(reach, stride, padding, extra))
+    return (
+        (size - 1) * stride
+        + 2
+        - dilated_size
+        + sum(transposed_padding(dilated_size, stride, padding, extra))
+    )
 
 
 def pad(x: Array, axes: Sequence[int], amounts: Sequence[tuple[int, int]], value: Any) -> Array:
@@ -211,10 +217,10 @@ def overlapped(
         for axis, index, stride, gap, size, crop in zip(
             axes, position, strides, dilation, sizes, crops, strict=True
         ):
-            before = index * gap - crop
-            reached = before + (part.shape[axis] - 1) * stride + 1
-            widths[axis] = (before, size - reached, stride - 1)
-        placed = lax.pad(part, lax.convert_element_type(0, part.dtype), widths)
-        total = placed if total is None else total + placed
+            start = index * gap - crop
+            end = start + (part.shape[axis] - 1) * stride + 1
+            widths[axis] = (start, size - end, stride - 1)
+        padded = lax.pad(part, lax.convert_element_type(0, part.dtype), widths)
+        total = padded if total is None else total + padded
     assert total is not None
     return total

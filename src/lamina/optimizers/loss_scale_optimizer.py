@@ -227,7 +227,7 @@ def _refuse_inner_arguments(arguments: dict[str, Any]) -> None:
     """
     if not arguments.pop("dynamic", True):
         raise ValueError(
-            "LossScaleOptimizer finds its scale by itself and has no dynamic=False.\n"
+            "LossScaleOptimizer adapts its scale and has no dynamic=False.\n"
             "  Fix: for a fixed scale, lamina.optimizers.Adam(loss_scale_factor=1024.0) alone."
         )
     accepted = {"use_ema": False, "ema_momentum": 0.99}

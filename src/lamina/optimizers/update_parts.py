@@ -46,7 +46,7 @@ def with_gradient(
         )
     if missing:
         warnings.warn(
-            f"No gradients for the weights {', '.join(missing)}; they stay as they are.\n"
+            f"No gradients for the weights {', '.join(missing)}; they are not changed.\n"
             "  Likely cause: the loss doesn't depend on them.",
             LaminaWarning,
             stacklevel=frames_to_user(),

@@ -507,7 +507,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
 
     @property
     def labels(self) -> Any:
-        """Targets of all images, `(samples, ...)`: class numbers, or the columns as they are."""
+        """Targets of all images, `(samples, ...)`: class numbers, or the unchanged columns."""
         return self._targets if self.class_mode in ("multi_output", "raw") else self.classes
 
     @property

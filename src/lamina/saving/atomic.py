@@ -95,8 +95,8 @@ def _remove_leftovers(path: Path) -> None:
             if time.time() - leftover.stat().st_mtime < _LOCKED_AFTER_SECONDS:
                 continue
             with open(leftover, "rb+") as file:
-                abandoned = _lock(file)
-            if abandoned:
+                is_abandoned = _lock(file)
+            if is_abandoned:
                 leftover.unlink()
 
 
@@ -135,34 +135,34 @@ def make_folder(folder: PathLike) -> None:
 
 def _explained(error: OSError, path: Path) -> OSError:
     """The error with a message that explains what failed and how to fix it."""
-    error_type, number = type(error), error.errno
-    if number in (errno.ENOSPC, errno.EDQUOT):
+    error_type, code = type(error), error.errno
+    if code in (errno.ENOSPC, errno.EDQUOT):
         free = ""
         with contextlib.suppress(OSError):
             free = f" ({shutil.disk_usage(path.parent).free / 2**20:.1f} MiB are free)"
         return error_type(
-            number,
+            code,
             f"No room on the disk to save {path}{free}. An older file of that name is untouched.\n"
             "  Fix: make room, or save to another disk.",
         )
-    if number == errno.EFBIG:
+    if code == errno.EFBIG:
         return error_type(
-            number,
+            code,
             f"{path} would be larger than this disk or account allows. An older file of that "
             "name is untouched.\n  Fix: save to another disk, or raise the limit (ulimit -f).",
         )
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return error_type(
-            number,
+            code,
             f"{path} cannot be written: no permission ({error.strerror}).\n"
             "  Fix: save to a folder of your own.",
         )
-    if number in (errno.ENOTDIR, errno.EEXIST):
+    if code in (errno.ENOTDIR, errno.EEXIST):
         return error_type(
-            number,
+            code,
             f"{path} cannot be written: a part of the path is a file and not a folder.\n"
             "  Fix: save to another path.",
         )
-    if number == errno.ENAMETOOLONG:
-        return error_type(number, f"{path} cannot be written: the name is too long.")
+    if code == errno.ENAMETOOLONG:
+        return error_type(code, f"{path} cannot be written: the name is too long.")
     return error

@@ -149,7 +149,7 @@ class KerasFileEditor:
         for problem in problems:
             print(f"... {readable(problem)}")
         status = "error" if problems else "success"
-        print(f"{len(problems)} differences; {matches} weights are alike.")
+        print(f"{len(problems)} differences; {matches} weights are equal.")
         return {"status": status, "error_count": len(problems), "match_count": matches}
 
     # -- changing --------------------------------------------------------------------------------

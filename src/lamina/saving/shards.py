@@ -3,7 +3,7 @@
 big.weights.json                        {"metadata": …, "weight_map": {group: file or files}}
 big_00000.weights.h5, big_00001 …       parts of the usual layout
 
-The list and all shards of one save contain the same random mark, so that shards of different saves
+The list and all shards of one save contain the same random id, so that shards of different saves
 cannot be mixed.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SUFFIX = ".weights.json"
 _MAX_LIST_BYTES = 64 * 2**20
 _MAX_SHARDS = 10_000
-_MARK = "saved_with"  # attribute of every file, with the mark of the save
+_SAVE_ID = "saved_with"  # attribute of every file: the random id of the save
 
 # Path of a group, name of its layer, and some of its arrays.
 _Part = tuple[str, str, dict[str, np.ndarray]]
@@ -58,20 +58,20 @@ def write_shards(
         )
     weight_map: dict[str, Any] = {}
     total = 0
-    base = path.name.removesuffix(SUFFIX)
-    file_id = secrets.token_hex(8)
+    prefix = path.name.removesuffix(SUFFIX)
+    save_id = secrets.token_hex(8)
     parts = arrays_of(model, objects_to_skip=objects_to_skip)
     for number, (size, shard) in enumerate(_split(parts, max_shard_size * 2**30)):
-        name = f"{base}_{number:05}.weights.h5"
+        name = f"{prefix}_{number:05}.weights.h5"
         total += size
         with atomic_write(path.with_name(name)) as file:
-            file.write(as_bytes(lambda buffer: _write(shard, file_id, buffer)))  # noqa: B023
+            file.write(as_bytes(lambda buffer: _write(shard, save_id, buffer)))  # noqa: B023
         for group, _, _ in shard:
             files = weight_map.get(f"/{group}")  # None, the name of a file, or a list of names
             names = files if isinstance(files, list) else [files]
             weight_map[f"/{group}"] = name if files is None else [*names, name]
     # Written last, so that the list never names a missing shard.
-    content = {"metadata": {"total_size": total, _MARK: file_id}, "weight_map": weight_map}
+    content = {"metadata": {"total_size": total, _SAVE_ID: save_id}, "weight_map": weight_map}
     with atomic_write(path) as file:
         file.write(json.dumps(content, indent=4).encode())
 
@@ -96,9 +96,9 @@ def _split(parts: Iterator[_Part], max_size: float) -> Iterator[tuple[int, list[
     yield size, shard
 
 
-def _write(shard: list[_Part], file_id: str, file: Any) -> None:
+def _write(shard: list[_Part], save_id: str, file: Any) -> None:
     with h5py.File(file, "w", libver=FORMAT) as h5:
-        h5.attrs[_MARK] = file_id
+        h5.attrs[_SAVE_ID] = save_id
         for path, name, arrays in shard:
             group = h5.create_group(path)
             group.attrs["name"] = name
@@ -134,7 +134,7 @@ def opened(path: Path) -> Iterator[StoredShards]:
     """
     with contextlib.ExitStack() as stack:
         files = []
-        names, file_id = _names_in(path)
+        names, save_id = _names_in(path)
         for name in names:
             shard = path.with_name(name)
             if not shard.is_file():
@@ -145,7 +145,7 @@ def opened(path: Path) -> Iterator[StoredShards]:
             file = stack.enter_context(shard.open("rb"))
             size = os.fstat(file.fileno()).st_size
             stored = stack.enter_context(weights_file.opened(file, size))
-            if file_id is not None and _mark_of(stored.h5) != file_id:
+            if save_id is not None and _save_id_of(stored.h5) != save_id:
                 raise DamagedFileError(
                     f"it lists {name!r}, which was not saved together with it.\n"
                     "  Likely cause: a save that broke off, or a file of another save.\n"
@@ -155,13 +155,13 @@ def opened(path: Path) -> Iterator[StoredShards]:
         yield StoredShards(files)
 
 
-def _mark_of(h5: h5py.File) -> Any:
+def _save_id_of(h5: h5py.File) -> Any:
     with reading():
-        return h5.attrs.get(_MARK)
+        return h5.attrs.get(_SAVE_ID)
 
 
 def _names_in(path: Path) -> tuple[list[str], str | None]:
-    """The names of the files in a list, and the mark of its save."""
+    """The names of the files in a list, and the id of its save."""
     not_a_list = DamagedFileError("it is no list of the files of weights.")
     if path.stat().st_size > _MAX_LIST_BYTES:
         raise not_a_list
@@ -177,4 +177,4 @@ def _names_in(path: Path) -> tuple[list[str], str | None]:
         # The list is untrusted: it must not name files in other folders.
         if Path(name).name != name or not name.endswith(".h5") or len(names) > _MAX_SHARDS:
             raise DamagedFileError(f"it lists {name[:80]!r}, which is no file beside it.")
-    return names, metadata.get(_MARK) if isinstance(metadata, dict) else None
+    return names, metadata.get(_SAVE_ID) if isinstance(metadata, dict) else None

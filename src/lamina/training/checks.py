@@ -87,7 +87,7 @@ def something_learns(learner: Trainable) -> None:
         return
     warn_once(
         "frozen",
-        f"All weights of model {learner.model.name!r} are frozen, so training leaves it as it is.\n"
+        f"All weights of model {learner.model.name!r} are frozen, so training does not change it.\n"
         "  Likely cause: trainable = False, on the model or on its layers; here, as in Keras 3, it "
         "holds at once, even after compile().\n"
         "  Fix: model.trainable = True before it is trained, False before a model around it is.",

@@ -496,7 +496,7 @@ _ENDED = (
 )
 _SHORT = (
     "The data ended after {} of {} steps. An epoch ends with the data, and the next one begins "
-    "with them anew.\n"
+    "with them from scratch.\n"
     "  Fix: leave out the number of steps, or give one that divides the number of batches; or data "
     "without an end, such as dataset.repeat()."
 )
@@ -511,7 +511,7 @@ _NOTHING_MEASURED = (
 )
 _STOPPED_BEFORE = (
     "The training in the backup was stopped before epoch {}, by a callback; nothing is left to do. "
-    "Delete the backup to train anew."
+    "Delete the backup to train from scratch."
 )
 
 

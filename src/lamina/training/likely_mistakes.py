@@ -257,7 +257,7 @@ def _missing_classes(learner: Trainable, loss: Any, name: str, y: Targets, y_val
             "new-classes",
             f"{np.mean(is_unknown):.0%} of the validation labels are of classes that the training "
             f"data do not have: {missing}.\n"
-            "  Likely cause: sorted data; validation_split takes the last part as it is.\n"
+            "  Likely cause: sorted data; validation_split takes the last part without shuffling.\n"
             "  Fix: order = numpy.random.permutation(len(x)); x, y = x[order], y[order].",
             learner,
         )

@@ -34,7 +34,7 @@ class Programs:
     def __init__(self, model: Trainable):
         self._model = model
         self._programs: dict[tuple[Any, ...], CompiledFunction] = {}
-        # For each mode: a version of the model's structure, and the result of `program_of` for it.
+        # For each mode: the version of the model for which `program_of` was called, and its result.
         self._latest: dict[str, tuple[object, tuple[CompiledFunction, TrainState[Variable]]]] = {}
 
     def program_of(self, mode: str) -> tuple[CompiledFunction, TrainState[Variable]]:
@@ -111,8 +111,8 @@ def training_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
         def body(i: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
             state, bad_step, logs = carry
             state, new_logs = step(state, batch_at(data, order, i, batch_size))
-            finite = jnp.isfinite(loss_of(state, new_logs))
-            bad_step = jnp.where((bad_step < 0) & ~finite, i, bad_step)
+            is_finite = jnp.isfinite(loss_of(state, new_logs))
+            bad_step = jnp.where((bad_step < 0) & ~is_finite, i, bad_step)
             return state, bad_step, (logs if results is not None else new_logs)
 
         logs = _first_logs(measured, state, data, order, batch_size)
@@ -188,14 +188,14 @@ def predicting_program(
             lambda a: a.reshape(count // batch_size, batch_size, *a.shape[1:]), rows
         )
         first_batch = jax.tree.map(lambda a: a[0], batches)
-        changing, _ = jax.eval_shape(step, {}, first_batch)
-        changes, outputs = lax.scan(step, {i: old_values[i] for i in changing}, batches)
-        return jax.tree.map(_joined_batches, outputs), changes
+        changed_positions, _ = jax.eval_shape(step, {}, first_batch)
+        changes, outputs = lax.scan(step, {i: old_values[i] for i in changed_positions}, batches)
+        return jax.tree.map(_join_batches, outputs), changes
 
     return CompiledFunction(predict_program, platform)
 
 
-def _joined_batches(outputs: jax.Array) -> jax.Array:
+def _join_batches(outputs: jax.Array) -> jax.Array:
     """Concatenate the outputs of all batches; a scalar output gives one number per batch."""
     if outputs.ndim < 2:
         return outputs

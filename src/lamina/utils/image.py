@@ -144,7 +144,7 @@ def array_to_img(
         x: `(height, width, channels)` or `(channels, height, width)` with 1, 3 or 4 channels.
         data_format: Which of the two; the default of the process for None.
         scale: Whether to stretch the values so that the smallest is 0 and the largest 255.
-            Without it they are taken as they are.
+            Without it they are not scaled.
         dtype: To compute in; `floatx()` for None.
 
     Returns:

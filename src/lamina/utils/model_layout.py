@@ -2,7 +2,7 @@
 
 The usual steps for layered graphs (Sugiyama, Tagawa and Toda, 1981, "Methods for Visual
 Understanding of Hierarchical System Structures"): ranks by the longest path, an order within each
-rank that crosses few edges, then places that keep edges straight. A group is laid out by itself
+rank that crosses few edges, then places that keep edges straight. A group is laid out separately
 and takes part as one large box. Lengths are points, y goes down.
 """
 

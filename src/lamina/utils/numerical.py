@@ -18,7 +18,7 @@ _BLOCK_BYTES = 1 << 19
 def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> Any:
     """Divides by the norm along an axis, so that every vector along it gets length 1.
 
-    A vector of zeros stays as it is. On whole images, `normalize(x, axis=1)` treats every pixel
+    A vector of zeros is not changed. On whole images, `normalize(x, axis=1)` treats every pixel
     column as a vector of its own; to bring pixels into the range 0–1 a `Rescaling` layer inside
     the model is the better choice, because it is saved along.
 

@@ -92,9 +92,9 @@ def _taps(old: int, new: int, interpolation: str) -> tuple[np.ndarray, np.ndarra
         weights = np.minimum(indices + 1, start + step) - np.maximum(indices, start)
         weights = np.maximum(weights, 0)
     else:
-        reach, kernel = _KERNELS[interpolation]
+        radius, kernel = _KERNELS[interpolation]
         centre = (np.arange(new)[:, None] + 0.5) * step - 0.5
-        indices = np.floor(centre).astype(int) + np.arange(1 - reach, 1 + reach)
+        indices = np.floor(centre).astype(int) + np.arange(1 - radius, 1 + radius)
         weights = kernel(np.abs(centre - indices))
     weights[(indices < 0) | (indices >= old)] = 0
     weights /= weights.sum(axis=1, keepdims=True)
@@ -124,7 +124,7 @@ def _gaussian(x: np.ndarray) -> np.ndarray:
     return np.where(x < 1.5, np.exp(-2 * x**2), 0)  # standard deviation of half a pixel
 
 
-# How many lines a kernel reaches to either side, and its weight at a distance.
+# The number of lines that a kernel covers on either side, and its weight at a distance.
 _KERNELS: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
     "bilinear": (1, _triangle),
     "bicubic": (2, _cubic(0, 0.5)),

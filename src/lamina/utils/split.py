@@ -47,10 +47,10 @@ def split_dataset(
         >>> left.tolist(), right.tolist()
         ([0, 1, 2, 3, 4, 5, 6, 7], [8, 9])
     """
-    in_turn = hasattr(dataset, "take") and hasattr(dataset, "skip")  # a Dataset
-    total = len(dataset) if in_turn else _number_of_samples(dataset)
+    is_dataset = hasattr(dataset, "take") and hasattr(dataset, "skip")  # a Dataset
+    total = len(dataset) if is_dataset else _number_of_samples(dataset)
     left, right = _sizes(left_size, right_size, total)
-    if in_turn:
+    if is_dataset:
         if shuffle:
             dataset = dataset.shuffle(total, seed=seed, reshuffle_each_iteration=False)
         return dataset.take(left), dataset.skip(total - right)
@@ -89,8 +89,8 @@ def _number_of_samples(dataset: Any) -> int:
 def _sizes(left_size: float | None, right_size: float | None, total: int) -> tuple[int, int]:
     if left_size is None and right_size is None:
         raise ValueError("split_dataset needs left_size or right_size, e.g. left_size=0.8.")
-    left = _count("left_size", left_size, total)
-    right = _count("right_size", right_size, total)
+    left = _side_size("left_size", left_size, total)
+    right = _side_size("right_size", right_size, total)
     if left is None:
         left = total - (right or 0)
     if right is None:
@@ -108,7 +108,7 @@ def _sizes(left_size: float | None, right_size: float | None, total: int) -> tup
     return left, right
 
 
-def _count(name: str, size: float | None, total: int) -> int | None:
+def _side_size(name: str, size: float | None, total: int) -> int | None:
     if size is None:
         return None
     if isinstance(size, (int, np.integer)) and not isinstance(size, bool):

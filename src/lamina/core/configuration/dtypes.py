@@ -19,7 +19,7 @@ from lamina.core.user_data.data_kinds import may_hold_text
 
 ALTERNATIVE_TO_QUANTIZATION = (
     "  Meanwhile: 'mixed_bfloat16' halves the memory of activations; a model that was saved before "
-    "it was quantized opens as it is."
+    "it was quantized can be opened."
 )
 _KNOWN = (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",

@@ -52,14 +52,14 @@ class StatelessScope:
         if self._outer is not None:
             self._bindings.values = {**self._outer.values, **self._bindings.values}
         context.bound = self._bindings
-        self._collecting = contextlib.ExitStack()
+        self._loss_collection = contextlib.ExitStack()
         if self.collect_losses:
-            self._pairs = self._collecting.enter_context(collected_losses())
+            self._pairs = self._loss_collection.enter_context(collected_losses())
         return self
 
     def __exit__(self, *error: Any) -> None:
         context.bound = self._outer
-        self._collecting.close()
+        self._loss_collection.close()
         if self.collect_losses:
             self.losses += [value for _, value in self._pairs]
 
@@ -81,7 +81,7 @@ class StatelessScope:
             ValueError: If the shapes differ, or the first item is not a Variable.
         """
         variable, value = update
-        self._bindings.assign(variable, self._as_value_of(variable, value))
+        self._bindings.assign(variable, self._converted_value(variable, value))
 
     def get_current_value(self, variable: Variable) -> Any:
         """The value in the scope, or None if the scope has none.
@@ -95,7 +95,7 @@ class StatelessScope:
         return self._bindings.values.get(id(variable))
 
     @staticmethod
-    def _as_value_of(variable: Any, value: Any) -> jax.Array:
+    def _converted_value(variable: Any, value: Any) -> jax.Array:
         if not isinstance(variable, Variable):
             raise ValueError(f"StatelessScope maps Variables to values; received {variable!r}.")
         raw = value.value if isinstance(value, Variable) else value

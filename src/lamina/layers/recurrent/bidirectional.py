@@ -18,7 +18,7 @@ _MERGES: dict[str, Callable[[Array, Array], Array]] = {
     "ave": lambda forward, backward: (forward + backward) / 2,
     "concat": lambda forward, backward: jnp.concatenate([forward, backward], axis=-1),
 }
-_SHARED = ("stateful", "return_sequences", "return_state")
+_SHARED_SETTINGS = ("stateful", "return_sequences", "return_state")
 
 
 class Bidirectional(Layer):
@@ -66,16 +66,16 @@ class Bidirectional(Layer):
                 f"Bidirectional: merge_mode must be one of {', '.join(map(repr, _MERGES))} or "
                 f"None; received {merge_mode!r}."
             )
-        missing = [n for n in ("go_backwards", *_SHARED) if not hasattr(layer, n)]
+        missing = [n for n in ("go_backwards", *_SHARED_SETTINGS) if not hasattr(layer, n)]
         if missing:
             raise ValueError(
                 f"Bidirectional needs a recurrent layer; {type(layer).__name__} has no "
                 f"{missing[0]}.\n  Fix: e.g. Bidirectional(LSTM(32))."
             )
         super().__init__(**kwargs)
-        self.forward_layer = _copied(layer, "forward")
+        self.forward_layer = _copy_for_direction(layer, "forward")
         if backward_layer is None:
-            self.backward_layer = _copied(layer, "backward", go_backwards=True)
+            self.backward_layer = _copy_for_direction(layer, "backward", go_backwards=True)
         else:
             self.backward_layer = checked_layer("Bidirectional", "backward_layer", backward_layer)
         self._check_directions()
@@ -86,7 +86,7 @@ class Bidirectional(Layer):
                 layer_copy.zero_output_for_mask = layer_copy.return_sequences
         self.merge_mode = merge_mode
         self.stateful, self.return_sequences, self.return_state = (
-            getattr(layer, name) for name in _SHARED
+            getattr(layer, name) for name in _SHARED_SETTINGS
         )
         self._first_weights = None if weights is None else list(weights)
         self.supports_masking = True
@@ -117,7 +117,7 @@ class Bidirectional(Layer):
         Args:
             sequences: Array `(batch, steps, features)`.
             initial_state: States of the forward layer, then those of the backward one; None for
-                theirs.
+                their own initial states.
             mask: True for the steps that count, `(batch, steps)`, or None.
             training: Whether dropout is applied.
 
@@ -129,16 +129,16 @@ class Bidirectional(Layer):
         if initial_state is not None:
             half = len(initial_state) // 2
             forward_state, backward_state = initial_state[:half], initial_state[half:]
-        y, *states = self._run(self.forward_layer, sequences, forward_state, mask, training)
-        back, *backward_states = self._run(
+        output, *states = self._run(self.forward_layer, sequences, forward_state, mask, training)
+        backward_output, *backward_states = self._run(
             self.backward_layer, sequences, backward_state, mask, training
         )
         if self.return_sequences:
-            back = jnp.flip(back, axis=1)
+            backward_output = jnp.flip(backward_output, axis=1)
         if self.merge_mode is not None:
-            merged: Any = _MERGES[self.merge_mode](y, back)
+            merged: Any = _MERGES[self.merge_mode](output, backward_output)
             return (merged, *states, *backward_states) if self.return_state else merged
-        return (y, back, *states, *backward_states)
+        return (output, backward_output, *states, *backward_states)
 
     def _run(self, layer: Layer, x: Array, state: Any, mask: Any, training: Any) -> list:
         argument_names = signature_of(type(layer).call).names
@@ -235,7 +235,7 @@ class Bidirectional(Layer):
                 f"go_backwards={forward.go_backwards}.\n  Fix: give backward_layer "
                 f"go_backwards={not forward.go_backwards}."
             )
-        for name in _SHARED:
+        for name in _SHARED_SETTINGS:
             values = getattr(forward, name), getattr(backward, name)
             if values[0] != values[1]:
                 raise ValueError(
@@ -244,7 +244,7 @@ class Bidirectional(Layer):
                 )
 
 
-def _copied(layer: Layer, direction: str, **changes: Any) -> Any:
+def _copy_for_direction(layer: Layer, direction: str, **changes: Any) -> Any:
     """A copy of the layer with separate weights, named after its direction."""
     name = f"{direction}_{layer.name.removeprefix(f'{direction}_')}"
     record = registry.serialize(layer)

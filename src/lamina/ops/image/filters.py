@@ -145,8 +145,8 @@ def smoothed_fields(fields: Array, sigma: Any) -> Array:
     """Fields `(..., height, width)` blurred by a Gaussian of `sigma` pixels, a number or tracer."""
     sigma = jnp.maximum(jnp.asarray(sigma, "float32"), 1e-6)
     height, width = fields.shape[-2:]
-    reach = (jnp.asarray(6 * sigma, "int32") | 1) // 2
-    down, across = (_gaussian_matrix(size, sigma, reach) for size in (height, width))
+    radius = (jnp.asarray(6 * sigma, "int32") | 1) // 2
+    down, across = (_gaussian_matrix(size, sigma, radius) for size in (height, width))
     return jnp.einsum("ij,...jk,lk->...il", down, fields, across)
 
 
@@ -157,14 +157,14 @@ def gaussian(size: int, sigma: Any) -> Array:
     return weights / weights.sum()
 
 
-def _gaussian_matrix(size: int, sigma: Any, reach: Any) -> Array:
-    """A matrix of Gaussians: row i has the weights of neighbours at most `reach` away."""
+def _gaussian_matrix(size: int, sigma: Any, radius: Any) -> Array:
+    """A matrix of Gaussians: row i has the weights of neighbours at most `radius` away."""
     offsets = np.arange(2 * size - 1) - (size - 1)
     weights = jnp.exp(-0.5 * jnp.square(offsets / sigma))
     # Positions outside of the field are zeros, so the sum is over the whole Gaussian.
     far = jnp.arange(max(8 * size, 64)) + 1.0
-    total = 1 + 2 * jnp.sum(jnp.where(far <= reach, jnp.exp(-0.5 * jnp.square(far / sigma)), 0))
-    weights = jnp.where(np.abs(offsets) <= reach, weights, 0) / total
+    total = 1 + 2 * jnp.sum(jnp.where(far <= radius, jnp.exp(-0.5 * jnp.square(far / sigma)), 0))
+    weights = jnp.where(np.abs(offsets) <= radius, weights, 0) / total
     return weights[np.arange(size)[None, :] - np.arange(size)[:, None] + size - 1]
 
 

@@ -105,8 +105,8 @@ def _patches(
     edges = windows.padding_amounts(x.shape[1:-1], size, strides, padding, dilation)
     x = windows.pad(x, range(1, rank + 1), edges, 0)
     for axis, (side, step, gap) in enumerate(zip(size, strides, dilation, strict=True)):
-        reach = (side - 1) * gap + 1
-        if x.shape[1 + 2 * axis] < reach:
+        dilated_size = (side - 1) * gap + 1
+        if x.shape[1 + 2 * axis] < dilated_size:
             raise ValueError(
                 f"{caller}: patches of {size} do not fit into an input of shape {images.shape}.\n"
                 "  Fix: use padding='same' or a smaller size."

@@ -73,8 +73,8 @@ def convolve(
     if size == x.shape[0]:
         return method(x, kernel)
     # Without `checkpoint` the loop would store the patches of all chunks for the gradient.
-    of_chunk = jax.checkpoint(method, prevent_cse=False)
-    y = lax.map(lambda chunk: of_chunk(chunk, kernel), x.reshape(-1, size, *x.shape[1:]))
+    method_on_chunk = jax.checkpoint(method, prevent_cse=False)
+    y = lax.map(lambda chunk: method_on_chunk(chunk, kernel), x.reshape(-1, size, *x.shape[1:]))
     return y.reshape(x.shape[0], *y.shape[2:])
 
 
@@ -124,8 +124,8 @@ def _by_rows(
     height = before + x.shape[1] + after - (rows - 1) * dilation[0]
     shifted = []
     for row, part in enumerate(jnp.split(products, rows, axis=-1)):
-        first = before - row * dilation[0]
+        offset = before - row * dilation[0]
         widths = [(0, 0, 0)] * part.ndim
-        widths[1] = (first, height - first - part.shape[1], 0)
+        widths[1] = (offset, height - offset - part.shape[1], 0)
         shifted.append(lax.pad(part, jnp.zeros((), part.dtype), widths))
     return reduce(jnp.add, shifted)

@@ -29,7 +29,7 @@ def to_array(
     """An array of numbers from a list, a NumPy or JAX array, a data frame or a tensor.
 
     Rows of tables are taken by position; the index is ignored. One column becomes `(samples, 1)`.
-    64-bit floats become `floatx()` and 64-bit integers become 32-bit. Other types stay as they are:
+    64-bit floats become `floatx()` and 64-bit integers become 32-bit. Other types are not changed:
     uint8 images take a quarter of the memory of float32, and are quicker to read in the compiled
     loop.
 

@@ -217,7 +217,7 @@ def _check_not_shortened(file: mmap.mmap) -> None:
         raise OSError(
             f"A memory-mapped file was shortened while it was read: {len(file):,} bytes were "
             f"mapped, and {file.size():,} are left.\n"
-            "  Likely cause: another program writes the file anew.\n"
+            "  Likely cause: another program writes the file again.\n"
             "  Fix: write to another name and rename it, then load it again. The model keeps what "
             "it has learned."
         )

@@ -19,7 +19,7 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
         **kwargs: `bounding_box_format`, `data_format`, `name`, `dtype`; see
             `BaseImagePreprocessingLayer`.
 
-    Input shape: A dict with `"images"` and `"bounding_boxes"`; images alone stay as they are.
+    Input shape: A dict with `"images"` and `"bounding_boxes"`; images alone are not changed.
     Output shape: Same as the input, with `max_number` boxes and labels an image.
 
     Example:
