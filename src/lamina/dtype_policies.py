@@ -90,8 +90,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         if len(matching_patterns) > 1:
             raise ValueError(
                 f"Two keys of the DTypePolicyMap fit the layer {key!r}: {matching_patterns[0]!r} "
-                "and "
-                f"{matching_patterns[1]!r}.\n  Fix: make one of them narrower."
+                f"and {matching_patterns[1]!r}.\n  Fix: make one of them narrower."
             )
         return self._policies[matching_patterns[0]] if matching_patterns else self.default_policy
 

@@ -46,9 +46,8 @@ def evaluate(
     trained_on = set_of(network)
     if trained_on is not None and trained_on != data.name:
         console.remark(
-            f"The model was trained on {trained_on}, by its name {network.name!r}, and is measured "
-            "on "
-            f"{data.name}: its classes mean other things there."
+            f"The model was trained on {trained_on}, by its name {network.name!r}, and is "
+            f"measured on {data.name}: its classes mean other things there."
         )
     measured = evaluate_job.evaluate(network, data, batch_size, pixel_max)
     if measured.range_was_guessed:

@@ -108,9 +108,8 @@ checked_operators(Variable)
 
 def constant(value: Any, dtype: DTypeLike | None = None, shape: Sequence[int] | None = None) -> Any:
     if is_text(value):
-        texts = as_values(value).view(
-            HostArray
-        )  # JAX has no arrays of text; layers for text take NumPy's
+        # JAX has no arrays of text; layers for text take NumPy's.
+        texts = as_values(value).view(HostArray)
         return texts if shape is None else np.broadcast_to(texts, tuple(shape))
     result = strong(array(value, dtype))
     return result if shape is None else jnp.broadcast_to(result, tuple(shape))

@@ -71,8 +71,7 @@ def same_types(name: str, first: Any, second: Any) -> None:
         if first_type != second_type:
             raise InvalidArgumentError(
                 f"cannot compute {name} of tensors of types {first_type} and {second_type}: "
-                "TensorFlow does not "
-                "mix types.\n  Fix: tf.cast(x, "
+                "TensorFlow does not mix types.\n  Fix: tf.cast(x, "
                 f"tf.{second_type if 'float' in str(second_type) else first_type})."
             )
         return
@@ -83,9 +82,8 @@ def same_types(name: str, first: Any, second: Any) -> None:
             and jnp.issubdtype(integer_type, jnp.integer)
         ):
             raise TypeError(
-                f"Cannot convert {number} to a tensor of type {integer_type} in {name}: TensorFlow "
-                "does "
-                "not mix types.\n  Fix: tf.cast(x, tf.float32)."
+                f"Cannot convert {number} to a tensor of type {integer_type} in {name}: "
+                "TensorFlow does not mix types.\n  Fix: tf.cast(x, tf.float32)."
             )
 
 

@@ -91,8 +91,7 @@ def _another_scale(input_range: InputRange, rows: np.ndarray) -> Difference | No
     return Difference(
         "scale",
         f"its values are about {factor:,g} times {direction} than in training: up to "
-        f"{largest:,.4g} in "
-        f"place of {largest_before:,.4g}",
+        f"{largest:,.4g} in place of {largest_before:,.4g}",
         fix,
     )
 

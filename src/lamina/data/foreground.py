@@ -88,9 +88,8 @@ def _fit_background(pixels: np.ndarray) -> np.ndarray:
     plane = np.stack([np.ones_like(x), x, y], axis=2)
     surface = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
     plane_fit = _robust_fit(edge_of(plane), edge_of(pixels))
-    every_few = slice(
-        None, None, max(1, max(height, width) // 100)
-    )  # enough to fit six coefficients
+    # A hundredth of the pixels is enough to fit six coefficients.
+    every_few = slice(None, None, max(1, max(height, width) // 100))
     is_near = _is_near(pixels[every_few, every_few] - plane[every_few, every_few] @ plane_fit)
     if is_near.mean() < 0.3:  # with so little background, a curved surface would follow the ink
         return plane @ plane_fit

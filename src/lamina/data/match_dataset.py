@@ -137,9 +137,8 @@ def _scale_and_centre(ink: Ink, form: ImageForm) -> np.ndarray:
     target_centre = np.array([form.height, form.width]) / 2 + (
         0.5 if form.centred_by == "mass" else 0
     )
-    corner = (
-        target_centre * scale - centre
-    )  # of the foreground within the image, in pixels of the picture
+    # The upper left corner of the foreground in the image, in pixels of the picture.
+    corner = target_centre * scale - centre
     scaled_size = np.array([form.height, form.width]) * scale
     # The whole foreground stays inside, even if its centre of mass is far from its middle.
     corner = np.clip(corner, 0, np.maximum(scaled_size - sides, 0))

@@ -54,9 +54,8 @@ class RandomInitializer(Initializer):
         from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
 
         low, high = (ndtr(-2.0), ndtr(2.0)) if truncated else (0.0, 1.0)
-        u = (
-            self._uniform(shape) + 2.0**-54
-        )  # the middle of the interval, because 0 has no finite inverse
+        # The middle of the interval, because 0 has no finite inverse.
+        u = self._uniform(shape) + 2.0**-54
         return ndtri(low + (high - low) * u)
 
 

@@ -248,9 +248,8 @@ class Embedding(Layer):
     def compute_mask(self, inputs: Array, previous_mask: Masks = None) -> Masks:
         if not self.mask_zero:
             return None
-        return ops.not_equal(
-            inputs, 0
-        )  # also for symbolic inputs, since a model may return the mask
+        # Also for symbolic inputs, since a model may return the mask.
+        return ops.not_equal(inputs, 0)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)

@@ -317,8 +317,7 @@ class Concatenate(Merge):
                 raise ValueError(
                     f"{self._label} joins tensors on axis {self.axis}; all other axes must have "
                     f"the same size.\n  Received: tensors of shapes {shape_list}, which differ on "
-                    "axis "
-                    f"{axis}."
+                    f"axis {axis}."
                 )
 
 

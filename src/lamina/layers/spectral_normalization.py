@@ -117,9 +117,8 @@ def normalized_kernel(kernel: Array, u: Array, iterations: int) -> tuple[Array, 
         ([[1.0, 0.0], [0.0, 0.25]], [[1.0, 0.0]])
     """
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    fixed_matrix = lax.stop_gradient(
-        matrix
-    )  # no gradient through the singular vectors, as in the paper
+    # No gradient through the singular vectors, as in the paper.
+    fixed_matrix = lax.stop_gradient(matrix)
 
     def iterate(_: Any, directions: tuple[Array, Array]) -> tuple[Array, Array]:
         v = nn.normalize(directions[1] @ fixed_matrix.T, axis=(0, 1))

@@ -515,9 +515,8 @@ class SparseCategoricalCrossentropy(Loss):
 
     @property
     def of_samples(self) -> bool:
-        return (
-            self.ignore_class is None
-        )  # else the mean depends on the number of ignored samples of each batch
+        # Otherwise the mean would depend on the number of ignored samples of each batch.
+        return self.ignore_class is None
 
     def compute_mask(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array | None:
         if self.ignore_class is None:

@@ -132,8 +132,8 @@ def sparse_top_k_categorical_accuracy(
         y_true: Integer labels, `(batch, …)`.
         y_pred: Probabilities or logits, `(batch, …, classes)`.
         k: Number of highest-scoring classes that are considered; ties with the last of them count,
-            too. from_sorted_ids: Whether `y_pred` holds class numbers, best first, instead of
-            scores.
+            too.
+        from_sorted_ids: Whether `y_pred` has class numbers, best first, instead of scores.
 
     Returns:
         Floats 0 and 1, `(batch, ...)`, one for every sample.

@@ -79,8 +79,7 @@ class Function(Operation):
         if tensor.ndim != expected.ndim or sizes_differ:
             raise ValueError(
                 f"Function {self.name!r} was drawn for an input of shape {expected.shape}; "
-                "received "
-                f"{tuple(tensor.shape)}."
+                f"received {tuple(tensor.shape)}."
             )
 
     @property

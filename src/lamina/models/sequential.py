@@ -199,8 +199,7 @@ class Sequential(Model):
             if input_shape is not None and not _fits(resolve_shape(input_shape), known_shape):
                 raise ValueError(
                     f"Sequential {self.name!r} has an Input of shape {known_shape} and cannot be "
-                    "built "
-                    f"for {resolve_shape(input_shape)}."
+                    f"built for {resolve_shape(input_shape)}."
                 )
             return
         if input_shape is None:

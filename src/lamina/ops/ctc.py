@@ -169,9 +169,8 @@ def _beam_search(
         tails = paths[rows, lengths - 1]  # padding for the empty path
         total = jnp.logaddexp(ends_blank, ends_label)
 
-        longer = (
-            jnp.where(label == tails[:, None], ends_blank[:, None], total[:, None]) + now
-        )  # (width, classes)
+        # The shape is `(width, classes)`.
+        longer = jnp.where(label == tails[:, None], ends_blank[:, None], total[:, None]) + now
         longer = longer.at[:, blank].set(-jnp.inf)
         same_blank = total + now[blank]
         same_label = jnp.where(lengths > 0, ends_label + now[tails], -jnp.inf)

@@ -72,7 +72,7 @@ def _segment(name: str, compute: Callable, summary: str) -> Callable[..., Array]
         data: Array `(values, ...)`.
         segment_ids: For every row the number of its segment, `(values,)`.
         num_segments: Number of segments; one more than the largest id for None.
-        sorted: Whether the ids are in rising order, which may be quicker.
+        sorted: Whether the ids are in ascending order, which may be faster.
 
     Returns:
         Array `(num_segments, ...)`.
@@ -101,7 +101,7 @@ def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
 
     Args:
         x: Any array.
-        k: How many.
+        k: Number of values.
         sorted: Accepted for compatibility with Keras; they always come in descending order.
 
     Returns:
@@ -134,9 +134,8 @@ def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
     """
     scores = as_array(predictions)
     target_scores = jnp.take_along_axis(scores, as_array(targets)[..., None], axis=-1)
-    target_scores = jnp.where(
-        jnp.isnan(target_scores), -jnp.inf, target_scores
-    )  # NaN does not count as large
+    # NaN does not count as large.
+    target_scores = jnp.where(jnp.isnan(target_scores), -jnp.inf, target_scores)
     return jnp.sum(scores > target_scores, axis=-1) < k
 
 

@@ -62,8 +62,7 @@ class OptimizerMap(MutableMapping):
         if len(matching_patterns) > 1:
             raise ValueError(
                 f"Two keys of the OptimizerMap fit the weight {key!r}: {matching_patterns[0]!r} "
-                "and "
-                f"{matching_patterns[1]!r}.\n  Fix: make one of them narrower."
+                f"and {matching_patterns[1]!r}.\n  Fix: make one of them narrower."
             )
         return (
             self._optimizer_map[matching_patterns[0]]

@@ -55,9 +55,8 @@ class OptaxOptimizer(Optimizer):
         self._key_impls: dict[
             str, Any
         ] = {}  # name of a leaf that is a random key → its implementation
-        self._from_weights: set[str] = (
-            set()
-        )  # names of leaves that are initialized from the weights
+        # Names of leaves that are initialized from the weights.
+        self._from_weights: set[str] = set()
 
     def _build_state(self, new: list[Variable]) -> None:
         for v in new:

@@ -485,9 +485,8 @@ class Optimizer:
 
     def _update_averages(self, variables: list[Variable]) -> None:
         iterations = jnp.asarray(self.iterations)
-        momentum = jnp.where(
-            iterations == 0, 0.0, self.ema_momentum
-        )  # the first average is the value itself
+        # The first average is the value itself.
+        momentum = jnp.where(iterations == 0, 0.0, self.ema_momentum)
         for v in variables:
             average = self._slots["average"][id(v)]
             average.assign(momentum * average.value + (1 - momentum) * v.value)

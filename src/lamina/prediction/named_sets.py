@@ -64,8 +64,7 @@ def form_for(model: Any, like: str | None = None) -> ImageForm | None:
         return None
     raise ValueError(
         f"The model takes images of {input_size.height}×{input_size.width} in "
-        f"{input_size.channels} "
-        f"channel{'s' * (input_size.channels > 1)}, and those of {name} are "
+        f"{input_size.channels} channel{'s' * (input_size.channels > 1)}, and those of {name} are "
         f"{form.height}×{form.width} in grey."
     )
 

@@ -185,8 +185,7 @@ def embedding_indices(learner: Trainable, x: Data, where: str = "") -> None:
         if highest >= layer.input_dim:
             raise ValueError(
                 f"{where}{'x' if len(arrays) == 1 else f'x[{i}]'} holds the number {highest:g}, "
-                "and "
-                f"Embedding {layer.name!r} has rows for 0 to {layer.input_dim - 1}.\n"
+                f"and Embedding {layer.name!r} has rows for 0 to {layer.input_dim - 1}.\n"
                 "  Likely cause: input_dim counts from 0, so it is the highest number plus one.\n"
                 f"  Fix: Embedding(input_dim={int(highest) + 1}, …)."
             )
@@ -495,9 +494,8 @@ def logits(learner: Trainable) -> None:
                 "logits",
                 f"The loss {name} expects probabilities, but the last layer of "
                 f"{learner.model.name!r} has no activation, so its outputs are logits.\n"
-                f"  Fix: activation={probability_loss!r} on the last layer, or from_logits=True in "
-                "the "
-                "loss.",
+                f"  Fix: activation={probability_loss!r} on the last layer, or from_logits=True "
+                "in the loss.",
                 learner,
             )
         elif not from_logits and activation in _NO_PROBABILITIES and "crossentropy" in str(name):

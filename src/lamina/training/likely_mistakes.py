@@ -240,8 +240,7 @@ def _missing_classes(learner: Trainable, loss: Any, name: str, y: Targets, y_val
         checks.warn_once(
             "one-class",
             f"All {len(labels):,} labels are {int(used_labels[0])}: from one class alone nothing "
-            "can be "
-            "learned.\n"
+            "can be learned.\n"
             "  Likely cause: a filter or a slice of sorted data that kept one class.\n"
             "  Fix: shuffle before the data are cut, so that every class is in y.",
             learner,

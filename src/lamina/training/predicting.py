@@ -64,8 +64,7 @@ def _from_feed(learner: Learner, request: PredictRequest, hooks: CallbackList) -
     if feed.steps is not None and calls_done < feed.steps and not model.stop_predicting:
         checks.warn(
             f"The data to predict for ended after {calls_done} of {feed.steps} steps; the outputs "
-            "are "
-            "those of these batches.\n  Fix: leave out steps, or give no more than there are."
+            "are those of these batches.\n  Fix: leave out steps, or give no more than there are."
         )
     return outputs
 

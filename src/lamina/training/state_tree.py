@@ -60,8 +60,7 @@ def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, A
             if array.shape != variable_at[path].shape:
                 raise ValueError(
                     f"{path!r} has shape {variable_at[path].shape} and cannot take a value of "
-                    "shape "
-                    f"{array.shape}."
+                    f"shape {array.shape}."
                 )
             new_values.append((variable_at[path], array))
     for variable, array in new_values:

@@ -23,14 +23,15 @@ class MultiHeadAttention(ProjectedAttention):
         use_bias: Whether to add a bias to the projections.
         output_shape: Sizes of the output's last axes; the query's last size if None.
         attention_axes: The axes of attention; all between batch and features if None.
-        sliding_window: Number of steps that a query attends to in either direction, including its
-            own. flash_attention: Whether a fused kernel is used; see `ops.dot_product_attention`.
-            kernel_initializer, bias_initializer: Initializers of the projections' weights.
-            kernel_regularizer, bias_regularizer: Regularizers of these weights.
-            activity_regularizer: Penalty on the output of every projection. kernel_constraint,
-            bias_constraint: Constraints on the weights, applied after every update. use_gate:
-            Whether the heads' results are multiplied by a learned gate of the query. seed: An
-            integer for reproducible dropout. **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+        sliding_window: Steps that a query attends to in either direction, including its own.
+        flash_attention: Whether a fused kernel is used; see `ops.dot_product_attention`.
+        kernel_initializer, bias_initializer: Initializers of the projections' weights.
+        kernel_regularizer, bias_regularizer: Regularizers of these weights.
+        activity_regularizer: Penalty on the output of every projection.
+        kernel_constraint, bias_constraint: Constraints on the weights, applied after every update.
+        use_gate: Whether the heads' results are multiplied by a learned gate of the query.
+        seed: An integer for reproducible dropout.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Call arguments: `query`, `value`, and `key`, which is `value` if None. `attention_mask`,
     `(batch, queries, steps)`, True where a query may attend; `query_mask`, `value_mask`,
@@ -199,15 +200,15 @@ class GroupedQueryAttention(ProjectedAttention):
         num_key_value_heads: Number of heads of keys and values, a divisor of `num_query_heads`.
         dropout: Fraction of the attention weights to drop in training, 0 to 1.
         use_bias: Whether to add a bias to the projections.
-        sliding_window: Number of steps that a query attends to in either direction, including its
-            own. flash_attention: Whether a fused kernel is used; see `ops.dot_product_attention`.
-            kernel_initializer, bias_initializer: Initializers of the projections' weights.
-            kernel_regularizer, bias_regularizer: Regularizers of these weights.
-            activity_regularizer: Penalty on the output of the layer and of every projection.
-            kernel_constraint, bias_constraint: Constraints on the weights, applied after every
-            update. use_gate: Whether the heads' results are multiplied by a learned gate of the
-            query. seed: An integer for reproducible dropout. **kwargs: `name`, `dtype`,
-            `trainable`; see `Layer`.
+        sliding_window: Steps that a query attends to in either direction, including its own.
+        flash_attention: Whether a fused kernel is used; see `ops.dot_product_attention`.
+        kernel_initializer, bias_initializer: Initializers of the projections' weights.
+        kernel_regularizer, bias_regularizer: Regularizers of these weights.
+        activity_regularizer: Penalty on the output of the layer and of every projection.
+        kernel_constraint, bias_constraint: Constraints on the weights, applied after every update.
+        use_gate: Whether the heads' results are multiplied by a learned gate of the query.
+        seed: An integer for reproducible dropout.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Call arguments: As of `MultiHeadAttention`.
 
@@ -272,8 +273,8 @@ class GroupedQueryAttention(ProjectedAttention):
         if self.num_query_heads % self.num_key_value_heads:
             raise ValueError(
                 f"{layer_type}: {num_query_heads} query heads cannot share {num_key_value_heads} "
-                "key and "
-                "value heads.\n  Fix: make num_query_heads a multiple of num_key_value_heads."
+                "key and value heads.\n  Fix: make num_query_heads a multiple of "
+                "num_key_value_heads."
             )
         self.activity_regularizer = self._penalty_on_output
 

@@ -387,8 +387,7 @@ class FeatureSpace(Layer):
             expected = "text" if expected_dtype == "string" else "numbers"
             raise TypeError(
                 f"{self._label}: the column {name!r} should hold {expected}, for a feature of "
-                "dtype "
-                f"{expected_dtype!r}; it is {'text' if is_text(values) else values.dtype}.\n"
+                f"dtype {expected_dtype!r}; it is {'text' if is_text(values) else values.dtype}.\n"
                 f"  Fix: another kind of feature, or data[{name!r}].astype(…)."
             )
         if expected_dtype.startswith("float"):

@@ -386,8 +386,7 @@ class IndexLookup(HostLayer):
         if self.num_oov_indices == 0 and isinstance(tokens, np.ndarray) and not np.all(is_known):
             raise ValueError(
                 f"{self._label} has no place for {tokens[~is_known].tolist()[0]!r}, which is not "
-                "in "
-                "its vocabulary.\n  Fix: num_oov_indices=1 gives unknown tokens a number."
+                "in its vocabulary.\n  Fix: num_oov_indices=1 gives unknown tokens a number."
             )
         return numbers.astype("int32")
 

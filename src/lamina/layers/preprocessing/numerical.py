@@ -131,9 +131,9 @@ class Normalization(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        kept_shape = self._kept(input_shape)
-        shape = tuple(input_shape[axis] for axis in kept_shape)
-        unknown = [axis for axis in kept_shape if input_shape[axis] is None]
+        kept_axes = self._positive_axes(input_shape)
+        shape = tuple(input_shape[axis] for axis in kept_axes)
+        unknown = [axis for axis in kept_axes if input_shape[axis] is None]
         if unknown:
             raise ValueError(
                 f"{self._label} must know the size of axis {unknown[0]} and received shape "
@@ -145,7 +145,7 @@ class Normalization(Layer):
             # Not used, but part of Keras's weights files.
             self.count = self.add_weight((), "zeros", "int32", trainable=False, name="count")
         self._broadcast_shape = tuple(
-            size if axis in kept_shape else 1 for axis, size in enumerate(input_shape)
+            size if axis in kept_axes else 1 for axis, size in enumerate(input_shape)
         )
 
     def adapt(self, data: Any) -> None:
@@ -160,7 +160,7 @@ class Normalization(Layer):
                 f"{self._label} was given its mean and variance, so there is nothing to adapt.\n"
                 "  Fix: leave out mean= and variance=."
             )
-        count, mean, spread = 0, np.zeros(()), np.zeros(())
+        count, mean, squared_sum = 0, np.zeros(()), np.zeros(())
         for batch in _chunks_of(data):
             self._check_data(batch.shape)
             if not self.built:
@@ -169,21 +169,21 @@ class Normalization(Layer):
             values = self._rows(batch)
             total = count + len(values)
             with np.errstate(invalid="ignore", over="ignore"):
-                part = values.mean(axis=0)
-                step = part - mean
-                mean = mean + step * (len(values) / total)
-                spread = spread + np.square(values - part).sum(axis=0)
-                spread = spread + np.square(step) * (count * len(values) / total)
+                batch_mean = values.mean(axis=0)
+                mean_change = batch_mean - mean
+                mean = mean + mean_change * (len(values) / total)
+                squared_sum = squared_sum + np.square(values - batch_mean).sum(axis=0)
+                squared_sum = squared_sum + np.square(mean_change) * (count * len(values) / total)
             count = total
         if count == 0:
             raise ValueError(f"{self._label}: adapt() received no data.")
-        if not np.isfinite(mean).all() or not np.isfinite(spread).all():
+        if not np.isfinite(mean).all() or not np.isfinite(squared_sum).all():
             raise ValueError(
                 f"{self._label}: the data contain NaN or infinite values, so they have no mean.\n"
                 "  Fix: leave out or fill in such values, e.g. x = x[np.isfinite(x).all(axis=1)]."
             )
         self.adapt_mean.assign(mean.reshape(self.adapt_mean.shape))
-        self.adapt_variance.assign((spread / count).reshape(self.adapt_mean.shape))
+        self.adapt_variance.assign((squared_sum / count).reshape(self.adapt_mean.shape))
 
     def finalize_state(self) -> None:
         """Nothing to do: mean and variance depend on the weights. Keras computes them here."""
@@ -235,30 +235,31 @@ class Normalization(Layer):
             return value.astype(self.compute_dtype)  # a scalar broadcasts to inputs of any rank
         # A given mean may have fewer axes, which are the last ones.
         shape = [1] * len(self._broadcast_shape)
-        kept_shape = self._kept(self._broadcast_shape)
-        for axis, size in zip(reversed(kept_shape), reversed(value.shape), strict=False):
+        kept_axes = self._positive_axes(self._broadcast_shape)
+        for axis, size in zip(reversed(kept_axes), reversed(value.shape), strict=False):
             shape[axis] = size
         value = value.reshape(shape).astype(self.compute_dtype)
         return jnp.broadcast_to(value, self._broadcast_shape)
 
     def _over(self, x: Array, statistic: Array) -> Array:
         """A statistic for inputs with fewer axes than the layer was built for."""
-        too_many = statistic.ndim > x.ndim
-        return statistic.reshape(statistic.shape[-x.ndim :]) if too_many else statistic
+        has_extra_axes = statistic.ndim > x.ndim
+        return statistic.reshape(statistic.shape[-x.ndim :]) if has_extra_axes else statistic
 
-    def _kept(self, shape: Shape) -> list[int]:
-        outside = [axis for axis in self.axis if not -len(shape) <= axis < len(shape)]
-        if outside:
+    def _positive_axes(self, shape: Shape) -> list[int]:
+        missing_axes = [axis for axis in self.axis if not -len(shape) <= axis < len(shape)]
+        if missing_axes:
             raise ValueError(
-                f"{self._label}: there is no axis {outside[0]} in an input of shape {tuple(shape)}."
+                f"{self._label}: there is no axis {missing_axes[0]} in an input of shape "
+                f"{tuple(shape)}."
             )
         return sorted(axis % len(shape) for axis in self.axis)
 
     def _rows(self, batch: np.ndarray) -> np.ndarray:
         """The batch as float64, `(averaged values, separate means)`."""
-        kept_shape = self._kept(batch.shape)
-        values = np.moveaxis(batch.astype("float64"), kept_shape, range(-len(kept_shape), 0))
-        return values.reshape(-1, math.prod(batch.shape[axis] for axis in kept_shape))
+        kept_axes = self._positive_axes(batch.shape)
+        values = np.moveaxis(batch.astype("float64"), kept_axes, range(-len(kept_axes), 0))
+        return values.reshape(-1, math.prod(batch.shape[axis] for axis in kept_axes))
 
     def _check_data(self, shape: Shape) -> None:
         if len(shape) == 1 and self.axis == (-1,):
@@ -271,12 +272,12 @@ class Normalization(Layer):
 
     def _check_shape(self, shape: Shape) -> None:
         if not self.built or not self.axis:
-            self._kept(shape)
+            self._positive_axes(shape)
             return
         expected = self._broadcast_shape
         # Axes counted from the end also exist in inputs with other numbers of axes.
         from_the_end = all(axis < 0 for axis in self.axis)
-        axes = self.axis if from_the_end else self._kept(expected)
+        axes = self.axis if from_the_end else self._positive_axes(expected)
         sizes = {axis: expected[axis] for axis in axes}
         has_all_axes = all(-len(shape) <= axis < len(shape) for axis in axes) and all(
             shape[axis] in (None, size) for axis, size in sizes.items()
@@ -289,8 +290,7 @@ class Normalization(Layer):
             fix = "\n  Fix: count the axis from the end." if has_all_axes else ""
             raise ValueError(
                 f"{self._label} was built for inputs with {rank}{expected_sizes}, and received "
-                "shape "
-                f"{tuple(shape)}.{fix}"
+                f"shape {tuple(shape)}.{fix}"
             )
 
 

@@ -74,8 +74,7 @@ class ConvLSTMCell(KernelCell):
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
                 f"{layer_type}: strides {self.strides} and dilation_rate {self.dilation_rate} "
-                "cannot "
-                "both be above 1."
+                "cannot both be above 1."
             )
         self.padding = windows.checked_padding(padding)
         self.data_format = standardize_data_format(data_format)

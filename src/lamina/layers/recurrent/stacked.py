@@ -72,10 +72,12 @@ class StackedRNNCells(Layer):
             The last cell's output `(batch, units)`, and the new states, one entry per cell.
         """
         new_states = []
-        for cell, before in zip(self.cells, states, strict=True):
-            nested = isinstance(before, (list, tuple))
-            inputs, after = run_cell(cell, inputs, list(before) if nested else [before], training)
-            new_states.append(after if nested else after[0])
+        for cell, cell_states in zip(self.cells, states, strict=True):
+            is_list = isinstance(cell_states, (list, tuple))
+            inputs, new_cell_states = run_cell(
+                cell, inputs, list(cell_states) if is_list else [cell_states], training
+            )
+            new_states.append(new_cell_states if is_list else new_cell_states[0])
         return inputs, new_states
 
     def get_initial_state(self, batch_size: int | None = None) -> list:

@@ -151,32 +151,37 @@ def _changes(arguments: tuple, changes: tuple) -> tuple:
     last_c, (every_h, every_c, i, f, g, o) = _run(projected, recurrent, h, c, counts, keep=True)
     h_before = jnp.concatenate([h[None], every_h[:-1]])
     c_before = jnp.concatenate([c[None], every_c[:-1]])
-    read = jnp.tanh(every_c)
+    tanh_c = jnp.tanh(every_c)
     factors: _TimeSteps = (
         f,
         g * i * (1 - i),
         c_before * f * (1 - f),
         i * (1 - g * g),
-        read * o * (1 - o),
-        o * (1 - read * read),
+        tanh_c * o * (1 - o),
+        o * (1 - tanh_c * tanh_c),
     )
     if counts is not None:
-        stays = ~counts[..., None]
+        is_unchanged = ~counts[..., None]
         factor_c, *gate_factors = factors
-        factors = jnp.where(stays, 1, factor_c), *(jnp.where(stays, 0, a) for a in gate_factors)
-        stays = stays.astype(projected.dtype)
+        factors = (
+            jnp.where(is_unchanged, 1, factor_c),
+            *(jnp.where(is_unchanged, 0, a) for a in gate_factors),
+        )
+        is_unchanged = is_unchanged.astype(projected.dtype)
     else:
-        stays = None
+        is_unchanged = None
     d_sums = d_projected + h_before @ d_recurrent
 
     def step(states: tuple, at_step: tuple) -> tuple[tuple, Array]:
         d_h, d_c = states
-        d_sums, (factor_c, factor_i, factor_f, factor_g, factor_o, factor_new_c), stays = at_step
+        d_sums, (factor_c, factor_i, factor_f, factor_g, factor_o, factor_new_c), is_unchanged = (
+            at_step
+        )
         d_i, d_f, d_g, d_o = jnp.split(d_sums + d_h @ recurrent, 4, axis=-1)
         d_c = factor_c * d_c + factor_i * d_i + factor_f * d_f + factor_g * d_g
         new_h = factor_o * d_o + factor_new_c * d_c
-        new_h = new_h if stays is None else new_h + stays * d_h
+        new_h = new_h if is_unchanged is None else new_h + is_unchanged * d_h
         return (new_h, d_c), new_h
 
-    (_, d_c), d_every_h = lax.scan(step, (d_h, d_c), (d_sums, factors, stays))
+    (_, d_c), d_every_h = lax.scan(step, (d_h, d_c), (d_sums, factors, is_unchanged))
     return (every_h, last_c), (d_every_h, d_c)

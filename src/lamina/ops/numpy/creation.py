@@ -229,8 +229,8 @@ def arange(
     """
     ends: list[Any] = [v.value if isinstance(v, Variable) else v for v in (start, stop, step)]
     if dtype is None:
-        bounds = [v for v in ends if v is not None]
-        dtype = jnp.result_type(*(jnp.asarray(v).dtype for v in bounds))
+        known_arguments = [v for v in ends if v is not None]
+        dtype = jnp.result_type(*(jnp.asarray(v).dtype for v in known_arguments))
     first, end, distance = ends
     return jnp.arange(first, end, distance, dtype=as_dtype(dtype))
 

@@ -130,11 +130,11 @@ class BackupAndRestore(Callback):
                 write_state(self._path, beginning)
             return
         if self._counts_batches:
-            due = self._steps - self._steps_at_save >= int(self.save_freq)
+            is_due = self._steps - self._steps_at_save >= int(self.save_freq)
         else:
-            due = self.save_freq == "epoch" and checkpoint.step == 0
+            is_due = self.save_freq == "epoch" and checkpoint.step == 0
         was_stopped = checkpoint.stopped and checkpoint.step == 0 and self.save_freq is not False
-        if due or was_stopped or self._interrupted:
+        if is_due or was_stopped or self._interrupted:
             self._steps_at_save = self._steps
             self._save(checkpoint.contents())
 

@@ -38,23 +38,25 @@ class SwapEMAWeights(Callback):
     @explain_arguments
     def __init__(self, swap_on_epoch: bool = False):
         self.swap_on_epoch = swap_on_epoch
-        self._kept: list[jax.Array] | None = None  # the weights, while averages are in their place
-        self._measuring = False
+        self._original_values: list[jax.Array] | None = (
+            None  # the weights, while averages are in their place
+        )
+        self._swapped_for_test = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._pairs()  # raises an error now, and not after the first epoch
-        self._kept = None
+        self._original_values = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.swap_on_epoch:
-            self._put_back()
+            self._restore_weights()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.swap_on_epoch:
-            self._put_averages()
+            self._assign_averages()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self._kept = None  # `fit` itself ends with the averages in place
+        self._original_values = None  # `fit` itself ends with the averages in place
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         self._begin()
@@ -70,40 +72,42 @@ class SwapEMAWeights(Callback):
 
     def get_state(self) -> dict[str, Any]:
         original_values = (
-            None if self._kept is None else [np.asarray(value) for value in self._kept]
+            None
+            if self._original_values is None
+            else [np.asarray(value) for value in self._original_values]
         )
         return {"kept": original_values}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         original_values = state["kept"]
-        self._kept = (
+        self._original_values = (
             None
             if original_values is None
             else [jax.numpy.asarray(value) for value in original_values]
         )
 
     def _begin(self) -> None:
-        if self._kept is None:
-            self._put_averages()
-            self._measuring = True
+        if self._original_values is None:
+            self._assign_averages()
+            self._swapped_for_test = True
 
     def _end(self) -> None:
-        if self._measuring:
-            self._put_back()
-            self._measuring = False
+        if self._swapped_for_test:
+            self._restore_weights()
+            self._swapped_for_test = False
 
-    def _put_averages(self) -> None:
-        if self._kept is None:
+    def _assign_averages(self) -> None:
+        if self._original_values is None:
             pairs = self._pairs()
-            self._kept = [weight.value for weight, _ in pairs]
+            self._original_values = [weight.value for weight, _ in pairs]
             for weight, average in pairs:
                 weight.assign(average.value)
 
-    def _put_back(self) -> None:
-        if self._kept is not None:
-            for (weight, _), value in zip(self._pairs(), self._kept, strict=True):
+    def _restore_weights(self) -> None:
+        if self._original_values is not None:
+            for (weight, _), value in zip(self._pairs(), self._original_values, strict=True):
                 weight.assign(value)
-            self._kept = None
+            self._original_values = None
 
     def _pairs(self) -> list[tuple[Variable, Variable]]:
         optimizers = _inner_optimizers(self.model.optimizer)

@@ -124,7 +124,7 @@ def _slice(step: Step) -> Value:
     axis, strides = rows.axis, step.parameter("strides") or (1,) * len(shape)
     starts, limits = step.parameter("start_indices"), step.parameter("limit_indices")
     takes_all_rows = (starts[axis], limits[axis], strides[axis]) == (0, shape[axis], 1)
-    others_agree = step.agree("start_indices", "limit_indices", "strides", but=axis)
+    others_agree = step.agree("start_indices", "limit_indices", "strides", excluding=axis)
     return rows if takes_all_rows and others_agree else MIXED
 
 
@@ -142,7 +142,7 @@ def _dynamic_slice(step: Step) -> Value:
     sizes = step.parameter("slice_sizes")
     # A slice with the size of the axis begins at 0, whatever its start: XLA clamps it.
     takes_all_rows = sizes[rows.axis] == step.shapes[0][rows.axis]
-    return rows if takes_all_rows and step.agree("slice_sizes", but=rows.axis) else MIXED
+    return rows if takes_all_rows and step.agree("slice_sizes", excluding=rows.axis) else MIXED
 
 
 def _dynamic_update_slice(step: Step) -> Value:
@@ -175,7 +175,7 @@ def _gather(step: Step) -> Value:
         if axis in dropped or axis in numbers.start_index_map or sizes[axis] != shape[axis]:
             return MIXED
         kept_axes = [i for i in range(len(shape)) if i not in dropped]
-        if step.agree("slice_sizes", but=axis):
+        if step.agree("slice_sizes", excluding=axis):
             return operand._replace(axis=numbers.offset_dims[kept_axes.index(axis)])
     return MIXED
 

@@ -73,13 +73,13 @@ class Step(NamedTuple):
     def parameter(self, name: str) -> Any:
         return self.equations[0].params[name]
 
-    def agree(self, *names: str, but: int | None = None) -> bool:
-        """Whether parameters are equal in both programs, apart from entry number `but`."""
+    def agree(self, *names: str, excluding: int | None = None) -> bool:
+        """Whether parameters are equal in both programs, except for the entry at `excluding`."""
         first, second = (equation.params for equation in self.equations)
         for name in names:
             a, b = first[name], second[name]
-            if but is not None and isinstance(a, (tuple, list)):
-                a, b = (tuple(v for i, v in enumerate(p) if i != but) for p in (a, b))
+            if excluding is not None and isinstance(a, (tuple, list)):
+                a, b = (tuple(v for i, v in enumerate(p) if i != excluding) for p in (a, b))
             if not equal(a, b):
                 return False
         return True
