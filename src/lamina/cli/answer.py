@@ -33,9 +33,9 @@ def answer(model: Any, inputs: list[str], top: int, show: bool, json: bool) -> N
         _print_table(model.input_contract.target, answers, top)
         if show and model.input_contract.kind == "images":
             _show(read)
-    failed = [found for found in answers if found.error is not None]
-    for found in failed:
-        console.print_error(ValueError(f"{found.input}: {found.error}"))
+    failed = [answered for answered in answers if answered.error is not None]
+    for answered in failed:
+        console.print_error(ValueError(f"{answered.input}: {answered.error}"))
     if failed:
         raise typer.Exit(1)
 
@@ -62,21 +62,18 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
             values = answered.value if isinstance(answered.value, list) else [answered.value]
             table.add_row(name, Text(", ".join(f"{value:,.6g}" for value in values)))
             continue
-        likeliest = sorted((found.probabilities or {}).items(), key=lambda pair: -pair[1])
-        if found.is_far:
+        likeliest = sorted((answered.probabilities or {}).items(), key=lambda pair: -pair[1])
+        if answered.is_far:
             table.add_row(
                 name, Text(UNKNOWN, style="bold"), Text(""), Text(_shares(likeliest[:top]))
             )
             continue
-        confidence, others = percent(found.confidence or 0.0), _shares(likeliest[1:top])
+        confidence, others = percent(answered.confidence or 0.0), _shares(likeliest[1:top])
         table.add_row(
-            name,
-            Text(readable(answered.label), style="bold"),
-            Text(confidence),
-            Text(other_classes),
+            name, Text(readable(answered.label), style="bold"), Text(confidence), Text(others)
         )
     console.console().print(table, soft_wrap=True)
-    far = sum(bool(found.is_far) for found in read)
+    far = sum(bool(answered.is_far) for answered in read)
     if far:
         console.remark(
             f"{UNKNOWN} {far:,} of {len(read):,} inputs are far from everything that the model was "

@@ -100,7 +100,7 @@ def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> P
             picture.
     """
     if is_dark is None and has_form(picture, form):
-        return Preprocessed(picture.grey, inverted=False, is_blank=False)
+        return PreparedPicture(picture.grey, inverted=False, is_blank=False)
     if is_dark is not None:
         ink = take_dark_or_light(picture, is_dark)
     else:

@@ -24,7 +24,7 @@ CALLS_CHECKED = 16
 UNKNOWN = "none of these?"
 
 
-def recorded(learner: Trainable, given: Any, x: Any, y: Any, given_y: Any = None) -> Contract:
+def recorded(learner: Trainable, user_x: Any, x: Any, y: Any, user_y: Any = None) -> Contract:
     """The contract of a model that is trained on these arrays.
 
     Args:
@@ -32,7 +32,7 @@ def recorded(learner: Trainable, given: Any, x: Any, y: Any, given_y: Any = None
         user_x: The user's x; it may have a contract of its own.
         x: Inputs as arrays.
         y: Targets as arrays, or None.
-        given_y: What the user gave as y; it may have names of classes.
+        user_y: The user's y; it may have names of classes.
     """
     ranges = tuple(
         input_range
@@ -40,21 +40,21 @@ def recorded(learner: Trainable, given: Any, x: Any, y: Any, given_y: Any = None
         if not is_text(array) and (input_range := measured(name, array)) is not None
     )
     contract = Contract()
-    known, before = getattr(given, "contract", None), learner.contract
-    if isinstance(known, Contract):
-        contract = known
-    elif before is not None and _shapes(before.inputs) == _shapes(ranges):
-        contract = before  # trained further, on arrays that have no names
-    for part in (given, given_y):
-        names = getattr(part, "class_names", None)
+    data_contract, previous = getattr(user_x, "contract", None), learner.contract
+    if isinstance(data_contract, Contract):
+        contract = data_contract
+    elif previous is not None and _shapes(previous.inputs) == _shapes(ranges):
+        contract = previous  # trained further, on arrays that have no names
+    for data in (user_x, user_y):
+        names = getattr(data, "class_names", None)
         if contract.class_names is None and isinstance(names, list):
             contract = dataclasses.replace(contract, class_names=tuple(names))
     if contract.class_names is None and contract.target_range is None and _is_number(y):
         contract = dataclasses.replace(contract, target_range=measured_target(y))
-    learned = None
+    learned_novelty = None
     if contract.class_names is not None or _is_class(y):
-        learned = novelty.learned(dict(_named(x)))
-    return dataclasses.replace(contract, inputs=ranges, novelty=learned)
+        learned_novelty = novelty.learned(dict(_named_arrays(x)))
+    return dataclasses.replace(contract, inputs=ranges, novelty=learned_novelty)
 
 
 def warn_of_different_inputs(learner: Trainable, x: Any) -> None:
@@ -73,12 +73,12 @@ def warn_of_different_inputs(learner: Trainable, x: Any) -> None:
         in_training: InputRange | None = ranges.get(name)
         if in_training is None or tuple(array.shape[1:]) != in_training.shape:
             continue
-        found = difference(in_training, array)
-        if found is not None:
+        observed = difference(in_training, array)
+        if observed is not None:
             checks.warn(
                 f"The input {name} of model {learner.model.name!r} is unlike what it was trained "
-                f"on: {found.evidence}.\n"
-                f"  Fix: {found.fix} in place of {name}, if that is not meant."
+                f"on: {observed.evidence}.\n"
+                f"  Fix: {observed.fix} in place of {name}, if that is not meant."
             )
             return
 
@@ -129,10 +129,10 @@ def far_from_training(contract: Contract, x: Any) -> np.ndarray | None:
         None if it cannot be told: for text, streams and models without classes.
     """
     known = contract.novelty
-    return None if known is None else novelty.is_far(known, dict(_named(x)))
+    return None if known is None else novelty.is_far(known, dict(_named_arrays(x)))
 
 
-def _named(x: Any) -> list[tuple[str, Any]]:
+def _named_arrays(x: Any) -> list[tuple[str, Any]]:
     """Arrays with their names: `x` alone, `x[0]` in a list, the key in a dict."""
     if isinstance(x, Preprocessed):
         return []

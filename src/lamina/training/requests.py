@@ -48,7 +48,7 @@ from lamina.training.feeds.user_data import (
     with_batch_axis,
 )
 from lamina.training.feeds.validation_split import RowSplit
-from lamina.training.input_contract import announce_difference, recorded
+from lamina.training.input_contract import recorded, warn_of_different_inputs
 from lamina.training.trainable import Trainable
 
 

@@ -339,8 +339,8 @@ class StreamFeed:
             if (array is None) != (first_array is None):
                 no, first_no = ("no ", "") if array is None else ("", "no ")
                 raise ValueError(
-                    f"{self.name} gave a batch with {has}{name}, and the first "
-                    f"batch had {had}{name}.\n"
+                    f"{self.name} gave a batch with {no}{name}, and the first "
+                    f"batch had {first_no}{name}.\n"
                     "  Fix: give (x, y) or (x, y, sample_weight), and the same for every batch."
                 )
 
@@ -367,14 +367,14 @@ def _length(source: Any) -> int | None:
 
 def _refuse_single_samples(source: Any, x: Data, y: Targets) -> None:
     """Refuse a source that yields single samples instead of batches."""
-    given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
-    rows = isinstance(x, dict) and any(leaf.ndim == 0 for leaf in given)
-    if rows and y is None:
+    arrays, targets = jax.tree.leaves(x), jax.tree.leaves(y)
+    is_single_row = isinstance(x, dict) and any(leaf.ndim == 0 for leaf in arrays)
+    if is_single_row and y is None:
         raise ValueError(
             f"The {type(source).__name__} gives single samples and not batches: a dict of "
             f"{', '.join(map(repr, x))}.\n  Fix: {_pairs(list(x))}"
         )
-    if len(given) != 1 or len(targets) != 1 or given[0].ndim == 0:
+    if len(arrays) != 1 or len(targets) != 1 or arrays[0].ndim == 0:
         return
     shape, y_shape = tuple(arrays[0].shape), tuple(targets[0].shape)
     if y_shape == () or (y_shape == (1,) and shape[0] != 1):
