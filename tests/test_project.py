@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "lamina"
 # A package may import only from its own level and from earlier levels.
 LEVELS = (
     ("version", "core"),
-    ("contract",),
+    ("contract", "findings"),
     (
         "applications",
         "backend",

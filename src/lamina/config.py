@@ -4,6 +4,7 @@ import warnings
 
 from lamina.backend import backend
 from lamina.core.configuration.config import (
+    diagnosis,
     disable_flash_attention,
     disable_interactive_logging,
     disable_traceback_filtering,
@@ -20,6 +21,7 @@ from lamina.core.configuration.config import (
     max_epochs,
     max_steps_per_epoch,
     resident_budget,
+    set_diagnosis,
     set_epsilon,
     set_floatx,
     set_image_data_format,
@@ -34,6 +36,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 
 __all__ = [
     "backend",
+    "diagnosis",
     "disable_flash_attention",
     "disable_interactive_logging",
     "disable_traceback_filtering",
@@ -54,6 +57,7 @@ __all__ = [
     "max_steps_per_epoch",
     "resident_budget",
     "set_backend",
+    "set_diagnosis",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",

@@ -38,6 +38,16 @@ _ASKED = (
 )
 
 CASES = {
+    ("contract/novelty.py", "which does not need it"): (
+        "model.predict_labels(x)",
+        "«model.predict(x)»",
+        "import dataclasses\n"
+        "from lamina.contract import Contract, novelty\n"
+        "model = net(layers.Dense(2), inputs=(4,))\n"
+        "x = np.random.default_rng(0).random((300, 4))\n"
+        "known = dataclasses.replace(novelty.learned({'x': x}), components='')\n"
+        "model.input_contract = Contract(class_names=('a', 'b'), novelty=known)",
+    ),
     ("data/loading/columns.py", "a value that is not known may be left empty"): (
         "inputs_of([Column('size', 'number')], {'colour': 'red'})",
         "inputs_of([Column('size', 'number')], {'colour': 'red', 'size': ''})"

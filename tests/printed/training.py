@@ -198,7 +198,7 @@ CASES = {
         "lamina.config.set_resident_budget(20); net().fit(x, y, verbose=0)",
         "«lamina.config.set_resident_budget(64)»; net().fit(x, y, verbose=0)",
     ),
-    ("training/checks.py", "are frozen, so training leaves it"): (
+    ("training/checks.py", "are frozen, so training does not change it"): (
         "model.trainable = False; model.fit(x, y, verbose=0)",
         "model.trainable = False; «model.trainable = True»; model.fit(x, y, verbose=0)",
         _FIT,

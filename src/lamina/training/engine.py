@@ -32,6 +32,7 @@ from lamina.training.interrupt import Interrupt
 from lamina.training.learner import Learner
 from lamina.training.programs import StepsOutcome, batch_at
 from lamina.training.progress.display import choose_progress
+from lamina.training.recorder import Recorder
 from lamina.training.requests import CallWarnings, EvaluateRequest, FitRequest, PredictRequest
 
 # The duration of one call of a program: short enough for a live progress line and a quick response
@@ -86,7 +87,10 @@ class Engine:
         )
         has_progress_bar = any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks)
         progress = choose_progress(0 if has_progress_bar else request.verbose, model)
-        events = Events([likely_mistakes.LikelyMistakes(), progress, CallbackEvents(hooks)])
+        listeners = [likely_mistakes.LikelyMistakes(), progress, CallbackEvents(hooks)]
+        if config.diagnosis() != "off":
+            listeners.append(Recorder(history, progress.on_message))
+        events = Events(listeners)
         events.on_run_begin(request, self.learner)
         model.stop_training = False
         checkpoint = Checkpoint(self.learner, request, hooks)
@@ -94,26 +98,30 @@ class Engine:
         feed.interrupted = interrupt.is_requested
         if validation is not None:
             validation.interrupted = interrupt.is_requested
-        with interrupt, progress:
-            if request.split is not None:
-                events.on_message(str(request.split))
-            hooks.on_train_begin()
-            checkpoint.begin() if stored is None else checkpoint.resume(stored)
-            precision_trial.choose_precision(self.learner, feed, events.on_message)
-            for epoch in range(checkpoint.epoch, request.epochs):
-                if checkpoint.stopped and checkpoint.step == 0:
-                    events.on_message(_STOPPED_BEFORE.format(epoch + 1))
-                    break
-                continues = self._epoch(epoch, request, checkpoint, hooks, events, interrupt)
-                if not continues:
-                    break
-            model.optimizer.finalize_variable_values(model.trainable_variables)
-            events.on_run_end(checkpoint.last)
-            if interrupt.requested:
-                events.on_message(
-                    f"Stopped by {interrupt.by}. The model keeps what it has learned; "
-                    "model.history has the finished epochs."
-                )
+        try:
+            with interrupt, progress:
+                if request.split is not None:
+                    events.on_message(str(request.split))
+                hooks.on_train_begin()
+                checkpoint.begin() if stored is None else checkpoint.resume(stored)
+                precision_trial.choose_precision(self.learner, feed, events.on_message)
+                for epoch in range(checkpoint.epoch, request.epochs):
+                    if checkpoint.stopped and checkpoint.step == 0:
+                        events.on_message(_STOPPED_BEFORE.format(epoch + 1))
+                        break
+                    continues = self._epoch(epoch, request, checkpoint, hooks, events, interrupt)
+                    if not continues:
+                        break
+                model.optimizer.finalize_variable_values(model.trainable_variables)
+                events.on_run_end(checkpoint.last)
+                if interrupt.requested:
+                    events.on_message(
+                        f"Stopped by {interrupt.by}. The model keeps what it has learned; "
+                        "model.history has the finished epochs."
+                    )
+        except Exception as error:
+            events.on_run_failed(error)
+            raise
         interrupt.end_process()
         return history
 

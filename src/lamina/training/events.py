@@ -72,6 +72,9 @@ class Listener:
     def on_run_end(self, logs: Mapping[str, Any]) -> None:
         """The run has ended; not called if it fails."""
 
+    def on_run_failed(self, error: BaseException) -> None:
+        """The run has ended with an error, which is raised afterwards."""
+
 
 class Events(Listener):
     """Calls several listeners in order.

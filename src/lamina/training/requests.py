@@ -84,6 +84,10 @@ class FitRequest:
         call_warnings: Gives each kind of warning once.
         split: Which samples are for validation, if `validation_split` says how many.
         split_doubt: A warning about them, or None.
+        batch_size: Samples in a step, for data that are not yet in batches.
+        shuffle: Whether samples are shuffled.
+        validation_split: Fraction of the training data that validation uses; 0 for none.
+        is_weighted: Whether classes or samples have weights.
     """
 
     feed: Feed
@@ -100,6 +104,10 @@ class FitRequest:
     call_warnings: CallWarnings
     split: RowSplit | None = None
     split_doubt: str | None = None
+    batch_size: int | None = None
+    shuffle: bool | str = True
+    validation_split: float = 0.0
+    is_weighted: bool = False
 
     def validates(self, epoch: int) -> bool:
         """Whether validation follows an epoch, counted from 0."""
@@ -169,6 +177,7 @@ def fit_request(
     call_warnings = CallWarnings()
     x, y = as_tables(x, "x"), as_tables(y, "y")
     data = UserData.of_arguments(learner, x, y, sample_weight)
+    is_weighted = class_weight is not None or sample_weight is not None
     batch_size = data.batch_size if batch_size is None else batch_size
     held_out, rows, split_doubt = None, None, None
     if validation_split and validation_data is None:
@@ -216,6 +225,10 @@ def fit_request(
         call_warnings=call_warnings,
         split=rows,
         split_doubt=split_doubt,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        validation_split=0.0 if rows is None else validation_split,
+        is_weighted=is_weighted,
     )
 
 

@@ -11,6 +11,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 
 _FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 _settings: dict[str, Any] = {
+    "diagnosis": "off",
     "floatx": "float32",
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
@@ -227,6 +228,36 @@ def _set_limit(name: str, value: int | None) -> None:
     if value is not None and not is_positive_integer:
         raise ValueError(f"{name} must be a whole number above 0, or None; received {value!r}.")
     _settings[name] = value
+
+
+def diagnosis() -> str:
+    """How much `fit` looks for what is wrong: `"off"` or `"notes"`.
+
+    Returns:
+        The setting.
+    """
+    return str(_settings["diagnosis"])
+
+
+def set_diagnosis(level: str) -> None:
+    """Let `fit` look for what is wrong.
+
+    Args:
+        level: `"notes"` to note what costs nothing to note; when a training ends, what seems wrong
+            is shown, and `history.findings` has all findings. `"off"`, the default, for nothing.
+
+    Raises:
+        ValueError: If there is no such level.
+
+    Example:
+        >>> set_diagnosis("notes")
+        >>> diagnosis()
+        'notes'
+        >>> set_diagnosis("off")
+    """
+    if level not in ("off", "notes"):
+        raise ValueError(f"set_diagnosis takes 'off' or 'notes'; received {level!r}.")
+    _settings["diagnosis"] = level
 
 
 def enable_interactive_logging() -> None:

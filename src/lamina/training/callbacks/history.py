@@ -4,6 +4,7 @@ from typing import Any
 
 from lamina.core.messages.representation import shown_before_init
 from lamina.core.types import Logs
+from lamina.findings import Findings, Record
 from lamina.training.callbacks import history_view
 from lamina.training.callbacks.callback import Callback
 from lamina.training.feeds.validation_split import RowSplit
@@ -15,8 +16,9 @@ class History(Callback):
     `history.history["loss"]` is the list of losses, one an epoch; `history.epoch` the numbers of
     the epochs, from 0; `history.params` has the settings of the run. `history.split` says which
     samples `validation_split` took: `split.how`, `split.train` and `split.validation`, the numbers
-    of the rows; None without it. At a prompt it shows a table of the epochs, in a notebook the
-    learning curves as well.
+    of the rows; None without it. With `config.set_diagnosis("notes")`, `history.findings` has what
+    seems wrong with the training, and `history.record` what it was found in. At a prompt it shows a
+    table of the epochs, in a notebook the learning curves as well.
 
     Example:
         >>> history = History()
@@ -33,6 +35,8 @@ class History(Callback):
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
         self.split: RowSplit | None = None
+        self.findings: Findings | None = None
+        self.record: Record | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.epoch = []

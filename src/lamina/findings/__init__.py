@@ -1,0 +1,30 @@
+"""What is wrong with a training: the record that checks read, the checks, and findings.
+
+Everything here is plain data and pure functions. `lamina.training` fills records and shows
+findings; `lamina.diagnosis` examines trained models.
+"""
+
+from lamina.findings.checks import CHECKS, findings_of
+from lamina.findings.finding import Change, Finding, Findings
+from lamina.findings.record import (
+    LayerFacts,
+    LayerStatistics,
+    OutputFacts,
+    Record,
+    Targets,
+    Values,
+)
+
+__all__ = [
+    "CHECKS",
+    "Change",
+    "Finding",
+    "Findings",
+    "LayerFacts",
+    "LayerStatistics",
+    "OutputFacts",
+    "Record",
+    "Targets",
+    "Values",
+    "findings_of",
+]

@@ -1,0 +1,200 @@
+"""Whether layers have settings with which a network cannot learn, or hardly."""
+
+import math
+from collections.abc import Iterator
+
+from lamina.findings.finding import Change, Finding
+from lamina.findings.performance import performance
+from lamina.findings.record import LayerFacts, Record
+
+_MULTIPLYING = {"Dense", "Conv1D", "Conv2D", "Conv3D"}
+# Layers after which a chain of products is no longer one product.
+_LINEAR = {
+    "InputLayer", "Flatten", "Reshape", "Permute", "Dropout", "SpatialDropout1D",
+    "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "BatchNormalization", "Rescaling",
+    "Normalization", "ZeroPadding1D", "ZeroPadding2D", "AveragePooling1D", "AveragePooling2D",
+    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "UpSampling2D",
+}  # fmt: skip
+# Beyond this product of the initial standard deviation and the root of the number of inputs,
+# activations grow from layer to layer.
+_WIDE = 5.0
+_HIGH_DROPOUT = 0.7
+_STRONG_PENALTY = 0.05
+_POOR = 0.5
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """Findings about layers."""
+    yield from _activations(record)
+    products = [layer for layer in record.layers if layer.own and layer.kind in _MULTIPLYING]
+    for layer in record.layers:
+        if not layer.own:
+            continue
+        if layer in products:
+            yield from _initialization(record, layer, is_last=layer is products[-1])
+        yield from _dropout(record, layer)
+        yield from _penalty(record, layer)
+        yield from _states(record, layer)
+    yield from _frozen(record)
+
+
+def _learned(record: Record) -> float | None:
+    done = performance(record)
+    if done is None:
+        return None
+    return done.learned if done.validated is None else min(done.learned, done.validated)
+
+
+def _activations(record: Record) -> Iterator[Finding]:
+    """Products that follow each other are one product, as if there were one layer."""
+    if not record.is_chain or _repeats_inputs(record):
+        return
+    idle: list[str] = []
+    waiting: LayerFacts | None = None
+    for layer in record.layers:
+        if not layer.own:
+            waiting = None
+        elif layer.kind in _MULTIPLYING:
+            if waiting is not None:
+                idle.append(waiting.name)
+            waiting = layer if layer.activation == "linear" else None
+        elif layer.kind not in _LINEAR:
+            waiting = None
+    if not idle:
+        return
+    learned = _learned(record)
+    names = ", ".join(map(repr, idle[:3]))
+    more = f" and {len(idle) - 3} more" if len(idle) > 3 else ""
+    yield Finding(
+        "hidden-activation-missing",
+        "warning" if learned is not None and learned > 0.9 else "problem",
+        f"No activation follows {names}{more}: without one, two layers compute nothing that one "
+        "could not.",
+        f"activation='relu' in {names}{more}.",
+        {"layers without activation": len(idle)},
+        where=idle[0],
+        change=Change("layer", "activation", "relu", idle[0]),
+        confidence=0.8,
+    )
+
+
+def _repeats_inputs(record: Record) -> bool:
+    """Whether the targets have the shape of the inputs, as in an autoencoder."""
+    if len(record.inputs) != 1 or len(record.outputs) != 1 or record.outputs[0].targets is None:
+        return False
+    return record.inputs[0].shape == record.outputs[0].targets.values.shape
+
+
+def _initialization(record: Record, layer: LayerFacts, is_last: bool) -> Iterator[Finding]:
+    if layer.initializer is None:
+        return
+    kind, settings = layer.initializer
+    if kind in ("Zeros", "Ones", "Constant") and not is_last and (layer.units or 0) > 1:
+        yield Finding(
+            "bad-initialization",
+            "problem",
+            f"All kernel weights of {layer.name!r} begin with one value ({kind}), so its "
+            f"{layer.units} units compute the same and stay the same.",
+            f"kernel_initializer='glorot_uniform' in {layer.name!r}.",
+            {"units": layer.units or 0},
+            where=layer.name,
+            change=Change("layer", "kernel_initializer", "glorot_uniform", layer.name),
+            confidence=0.95,
+        )
+        return
+    spread = {
+        "RandomNormal": settings.get("stddev"),
+        "TruncatedNormal": settings.get("stddev"),
+        "RandomUniform": _uniform_spread(settings),
+    }.get(kind)
+    if spread is None or not layer.units:
+        return
+    fan_in = max(layer.parameters / layer.units - 1, 1)
+    learned = _learned(record)
+    if spread * math.sqrt(fan_in) > _WIDE and (learned is None or learned < _POOR):
+        yield Finding(
+            "bad-initialization",
+            "problem",
+            f"The kernel of {layer.name!r} begins with a standard deviation of {spread:.3g}; with "
+            f"{fan_in:.0f} inputs its outputs begin about {spread * math.sqrt(fan_in):.3g} times "
+            "as large as its inputs.",
+            f"kernel_initializer='glorot_uniform' in {layer.name!r}.",
+            {"standard deviation": spread, "inputs": fan_in},
+            where=layer.name,
+            change=Change("layer", "kernel_initializer", "glorot_uniform", layer.name),
+            confidence=0.8,
+        )
+
+
+def _uniform_spread(settings: object) -> float | None:
+    if not isinstance(settings, dict) or not {"minval", "maxval"} <= set(settings):
+        return None
+    return float(settings["maxval"] - settings["minval"]) / math.sqrt(12)
+
+
+def _dropout(record: Record, layer: LayerFacts) -> Iterator[Finding]:
+    rate = layer.settings.get("rate") if "Dropout" in layer.kind else layer.settings.get("dropout")
+    learned = _learned(record)
+    if not isinstance(rate, (int, float)) or rate < _HIGH_DROPOUT:
+        return
+    if learned is not None and learned > 0.9:
+        return
+    yield Finding(
+        "dropout-too-high",
+        "warning",
+        f"Layer {layer.name!r} drops {rate:.0%} of its inputs in every step.",
+        f"A rate of 0.3 in {layer.name!r}.",
+        {"rate": float(rate)},
+        where=layer.name,
+        change=Change("layer", "rate" if "Dropout" in layer.kind else "dropout", 0.3, layer.name),
+        confidence=0.7,
+    )
+
+
+def _penalty(record: Record, layer: LayerFacts) -> Iterator[Finding]:
+    if layer.regularizer < _STRONG_PENALTY:
+        return
+    yield Finding(
+        "regularization-too-strong",
+        "warning",
+        f"Layer {layer.name!r} is regularised with a factor of {layer.regularizer:g}, which draws "
+        "its weights to 0 more strongly than most losses draw them away.",
+        f"A factor of 1e-4 in {layer.name!r}, or no regularizer.",
+        {"factor": layer.regularizer},
+        where=layer.name,
+        change=Change("layer", "kernel_regularizer", None, layer.name),
+        confidence=0.7,
+    )
+
+
+def _states(record: Record, layer: LayerFacts) -> Iterator[Finding]:
+    if layer.settings.get("stateful") and record.shuffle:
+        yield Finding(
+            "stateful-misuse",
+            "warning",
+            f"Layer {layer.name!r} is stateful: it goes on where the last batch ended, and fit "
+            "shuffles the samples between.",
+            "fit(…, shuffle=False), or stateful=False.",
+            where=layer.name,
+            change=Change("fit", "shuffle", False),
+            confidence=0.8,
+        )
+
+
+def _frozen(record: Record) -> Iterator[Finding]:
+    total = sum(layer.parameters for layer in record.layers)
+    frozen = sum(layer.parameters for layer in record.layers if not layer.trainable)
+    learned = _learned(record)
+    everything = total > 0 and frozen == total
+    if not everything and (not frozen or frozen < total / 2 or learned is None or learned > 0.1):
+        return
+    yield Finding(
+        "frozen-weights",
+        "problem" if everything else "hint",
+        f"{frozen / total:.0%} of the weights are frozen, and the loss hardly fell.",
+        "model.trainable = True, if they were not trained before.",
+        {"frozen": frozen, "all": total},
+        where="trainable",
+        change=Change("layer", "trainable", True),
+        confidence=1.0 if everything else 0.4,
+    )

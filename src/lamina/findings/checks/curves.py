@@ -1,0 +1,237 @@
+"""What the losses of the epochs say of the learning rate, the number of epochs and the batches."""
+
+import math
+from collections.abc import Iterator
+
+from lamina.findings.finding import Change, Finding
+from lamina.findings.performance import Performance, answers_well, performance
+from lamina.findings.record import Record
+
+# Learning rates that usually work: Keras's defaults.
+_USUAL_RATES = {
+    "SGD": 0.01, "Adam": 0.001, "AdamW": 0.001, "Adamax": 0.001, "Nadam": 0.001, "RMSprop": 0.001,
+    "Adagrad": 0.001, "Adadelta": 0.001, "Ftrl": 0.001, "Lion": 0.001,
+}  # fmt: skip
+# Rates so many times the usual one are suspect.
+_HIGH, _LOW = 20.0, 1 / 20
+# From guessing (0) to a loss of 0 (1).
+_NOTHING, _LITTLE, _WELL = 0.02, 0.5, 0.9
+# Share of the loss of guessing that an epoch takes away while a training is under way.
+_STILL_FALLING = 0.02
+_FEW_STEPS = 4
+# Rise of the validation loss above its minimum that counts.
+_RISE = 1.2
+_GAP = 0.05
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """Findings from the losses of the epochs."""
+    done = performance(record)
+    if done is None or len(record.epochs) < 2:
+        return
+    yield from _rate(record, done)
+    yield from _epochs(record, done)
+    yield from _batches(record, done)
+    yield from _statistics_of_batches(record, done)
+    yield from _memorised(record, done)
+    yield from _nothing_learned(record, done)
+
+
+def _losses(record: Record, name: str = "loss") -> list[float]:
+    return [float(epoch[name]) for epoch in record.epochs if name in epoch]
+
+
+def usual_rate(optimizer: str) -> float | None:
+    """The learning rate that an optimizer usually works with."""
+    return _USUAL_RATES.get(optimizer)
+
+
+def rate_ratio(record: Record) -> float | None:
+    """The learning rate relative to the usual one; None if either is not known."""
+    usual = usual_rate(record.optimizer or "")
+    if usual is None or not record.learning_rate:
+        return None
+    return record.learning_rate / usual
+
+
+def _rate(record: Record, done: Performance) -> Iterator[Finding]:
+    ratio, losses = rate_ratio(record), _losses(record)
+    if ratio is None or record.optimizer is None:
+        return
+    usual = _USUAL_RATES[record.optimizer]
+    evidence = {"learning rate": record.learning_rate or 0.0, "usual": usual, "loss": done.last}
+    fix = f"optimizer=lamina.optimizers.{record.optimizer}({usual:g})."
+    change = Change("compile", "learning_rate", usual)
+    ups = sum(b > a for a, b in zip(losses, losses[1:], strict=False))
+    unsteady = len(losses) >= 5 and ups >= 0.35 * (len(losses) - 1)
+    if ratio >= _HIGH and (done.learned < _LITTLE or (unsteady and done.learned < _WELL)):
+        yield Finding(
+            "learning-rate-too-high",
+            "problem",
+            f"The loss went from {losses[0]:.3g} to {losses[-1]:.3g}, where guessing gives "
+            f"{done.guess:.3g}, with a learning rate of {record.learning_rate:g}.",
+            fix,
+            evidence,
+            where="learning_rate",
+            change=change,
+            confidence=0.8,
+            others=("dead-relu",),
+        )
+    if ratio <= _LOW and done.learned < _WELL:
+        yield Finding(
+            "learning-rate-too-low",
+            "problem",
+            f"In {len(losses)} epochs the loss went from {losses[0]:.3g} to {losses[-1]:.3g}, with "
+            f"a learning rate of {record.learning_rate:g}.",
+            fix,
+            evidence,
+            where="learning_rate",
+            change=change,
+            confidence=0.8,
+            others=("too-few-epochs",),
+        )
+
+
+def _is_falling(losses: list[float], guess: float) -> bool:
+    """Whether each of the last epochs still took a good part of the loss away."""
+    last = losses[-3:]
+    return all(a - b > _STILL_FALLING * guess for a, b in zip(last, last[1:], strict=False))
+
+
+def _epochs(record: Record, done: Performance) -> Iterator[Finding]:
+    losses, validation = _losses(record), _losses(record, "val_loss")
+    if record.ended != "finished" or done.learned > _WELL or answers_well(record):
+        return
+    if not _is_falling(losses, done.guess):
+        return
+    if validation and validation[-1] > min(validation) * 1.02:
+        return
+    ratio = rate_ratio(record)
+    if ratio is not None and ratio <= _LOW:
+        return
+    epochs = 5 * len(losses)
+    slow = record.optimizer == "SGD" and not record.momentum
+    yield Finding(
+        "optimizer-choice" if slow else "too-few-epochs",
+        "warning",
+        f"The loss was still falling at the end: {losses[-2]:.3g}, then {losses[-1]:.3g}.",
+        "optimizer='adam', or more epochs." if slow else f"epochs={epochs}.",
+        {"epochs": len(losses), "loss": losses[-1], "loss before": losses[-2]},
+        where="optimizer" if slow else "epochs",
+        change=Change("compile", "optimizer", "adam") if slow else Change("fit", "epochs", epochs),
+        confidence=0.6,
+        others=("too-few-epochs", "learning-rate-too-low") if slow else ("learning-rate-too-low",),
+    )
+
+
+def _batches(record: Record, done: Performance) -> Iterator[Finding]:
+    size, samples = record.batch_size, record.samples
+    if size is None or samples is None or done.learned > _LITTLE:
+        return
+    if samples >= 500 and math.ceil(samples / size) < _FEW_STEPS:
+        yield Finding(
+            "batch-size-too-large",
+            "warning",
+            f"A batch has {size:,} of the {samples:,} samples, so there were {record.steps} steps "
+            "in all.",
+            "fit(…, batch_size=32).",
+            {"batch size": size, "samples": samples},
+            where="batch_size",
+            change=Change("fit", "batch_size", 32),
+            confidence=0.7,
+            others=("too-few-epochs",),
+        )
+    if size <= 2 and samples >= 200:
+        yield Finding(
+            "batch-size-too-small",
+            "hint",
+            f"A batch has {size} samples, so every step follows their chance.",
+            "fit(…, batch_size=32).",
+            {"batch size": size},
+            where="batch_size",
+            change=Change("fit", "batch_size", 32),
+            confidence=0.5,
+        )
+
+
+def _statistics_of_batches(record: Record, done: Performance) -> Iterator[Finding]:
+    if done.validated is None or record.steps is None or done.learned - done.validated < 0.3:
+        return
+    for layer in record.layers:
+        momentum = layer.settings.get("momentum")
+        if not layer.own or layer.kind != "BatchNormalization" or not isinstance(momentum, float):
+            continue
+        needed = 2 / max(1 - momentum, 1e-6)
+        if record.steps < needed:
+            yield Finding(
+                "batch-norm-unsettled",
+                "problem",
+                f"{layer.name!r} averages over about {1 / (1 - momentum):.0f} steps, and "
+                f"there were {record.steps}: in validation it normalises with values that are not "
+                "yet those of the data.",
+                f"momentum=0.9 in {layer.name!r}, or more epochs.",
+                {"steps": record.steps, "momentum": momentum},
+                where=layer.name,
+                change=Change("layer", "momentum", 0.9, layer.name),
+                confidence=0.8,
+                others=("overfitting",),
+            )
+            return
+
+
+def _memorised(record: Record, done: Performance) -> Iterator[Finding]:
+    validation, losses = _losses(record, "val_loss"), _losses(record)
+    if len(validation) < 4 or len(validation) != len(losses):
+        return
+    best = min(range(len(validation)), key=validation.__getitem__)
+    if validation[-1] < _RISE * validation[best] or losses[-1] > losses[best]:
+        return
+    accuracies = _losses(record, "val_accuracy")
+    trained = _losses(record, "accuracy")
+    if accuracies and trained and trained[-1] - accuracies[-1] < _GAP:
+        return  # the losses grow apart, but the answers are still right
+    worse = validation[-1] / validation[best]
+    evidence = {
+        "best epoch": best + 1,
+        "val_loss then": validation[best],
+        "val_loss at the end": validation[-1],
+        "loss at the end": losses[-1],
+    }
+    yield Finding(
+        "overfitting",
+        "problem" if worse > 2 or validation[-1] > done.guess else "warning",
+        f"val_loss was lowest in epoch {best + 1} ({validation[best]:.3g}) and rose to "
+        f"{validation[-1]:.3g}, while the loss fell to {losses[-1]:.3g}: the model memorises.",
+        "callbacks=[lamina.callbacks.EarlyStopping(patience=3, restore_best_weights=True)]; a "
+        "smaller network, dropout or more samples may gain more.",
+        evidence,
+        where="epochs",
+        change=Change("fit", "epochs", best + 1),
+        confidence=0.8,
+        others=("too-many-epochs", "too-few-samples", "label-noise"),
+    )
+
+
+def _nothing_learned(record: Record, done: Performance) -> Iterator[Finding]:
+    if (record.steps or 0) < 20:
+        return
+    best, part = done.learned, "training"
+    if best > _NOTHING and done.validated is not None:
+        best, part = done.validated, "validation"
+    if best > _NOTHING:
+        return
+    lowest = (1 - best) * done.guess
+    title = "Nothing was learned" if part == "training" else "Nothing was learned that holds for "
+    title += "" if part == "training" else "the validation data"
+    yield Finding(
+        "labels-unrelated",
+        "problem",
+        f"{title}: the lowest loss, {lowest:.4g}, is that of a constant answer, {done.guess:.4g}.",
+        "Check that each row of y belongs to the row of x with its number.",
+        {"lowest loss": lowest, "loss of a constant answer": done.guess},
+        where="y",
+        confidence=0.3 if part == "training" else 0.5,
+        others=("learning-rate-too-high", "dead-relu", "inputs-not-scaled", "network-too-small")
+        if part == "training"
+        else ("overfitting", "validation-unlike-training"),
+    )

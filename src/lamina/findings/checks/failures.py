@@ -1,0 +1,43 @@
+"""Why a training stopped with a loss that is no finite number."""
+
+from collections.abc import Iterator
+
+from lamina.findings.checks.curves import rate_ratio, usual_rate
+from lamina.findings.finding import Change, Finding
+from lamina.findings.record import Record
+
+# Learning rates beyond this multiple of the usual one often diverge.
+_HIGH = 10.0
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """Findings about a training that diverged."""
+    if record.ended != "not finite":
+        return
+    ratio, rate = rate_ratio(record), record.learning_rate
+    place = f"in epoch {len(record.epochs) + 1}"
+    if ratio is not None and ratio >= _HIGH and record.optimizer is not None:
+        usual = usual_rate(record.optimizer)
+        yield Finding(
+            "learning-rate-too-high",
+            "problem",
+            f"The loss stopped being a finite number {place}, with a learning rate of {rate:g}.",
+            f"optimizer=lamina.optimizers.{record.optimizer}({usual:g}).",
+            {"learning rate": rate or 0.0, "usual": usual or 0.0},
+            where="learning_rate",
+            change=Change("compile", "learning_rate", usual),
+            confidence=0.8,
+            others=("non-finite",),
+        )
+        return
+    yield Finding(
+        "non-finite",
+        "problem",
+        f"The loss stopped being a finite number {place}.",
+        "clipnorm=1.0 in the optimizer and a tenth of the learning rate; inputs between 0 and 1.",
+        {} if rate is None else {"learning rate": rate},
+        where="optimizer",
+        change=None if rate is None else Change("compile", "learning_rate", rate / 10),
+        confidence=0.5,
+        others=("learning-rate-too-high", "exploding-gradients", "inputs-not-scaled"),
+    )

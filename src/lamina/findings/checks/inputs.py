@@ -1,0 +1,85 @@
+"""Whether inputs are on a scale that networks can learn from, and hold something to learn from."""
+
+from collections.abc import Iterator
+
+from lamina.findings.finding import Change, Finding
+from lamina.findings.performance import performance
+from lamina.findings.record import Record, Values
+
+# Networks learn poorly from inputs far beyond ±20; hours of the day, from 0 to 24, are fine.
+_LARGE = 25
+_LARGE_SHARE = 0.02
+# Standard deviations below this are as bad as large ones.
+_SMALL = 0.01
+_SCALING = ("Rescaling", "Normalization", "BatchNormalization", "LayerNormalization")
+_MULTIPLYING = (
+    "Dense EinsumDense Conv1D Conv2D Conv3D DepthwiseConv2D SeparableConv1D SeparableConv2D LSTM "
+    "GRU SimpleRNN ConvLSTM2D"
+).split()
+# A first loss so many times that of guessing comes from outputs on a wrong scale.
+_FIRST_LOSS = 3.0
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """Findings about the inputs of a model."""
+    scaled = _is_scaled(record)
+    for values in record.inputs:
+        if not scaled:
+            yield from _scale(record, values.name, values)
+        if values.constant > 0.5 and len(values.shape) == 1 and values.shape[0] > 2:
+            yield Finding(
+                "constant-inputs",
+                "warning",
+                f"{values.constant:.0%} of the columns of {values.name} have the same value in "
+                "every sample.",
+                "Look for the step that lost the values, or leave these columns out.",
+                {"share of constant columns": values.constant},
+                where=values.name,
+                confidence=0.7,
+            )
+
+
+def _is_scaled(record: Record) -> bool:
+    """Whether a layer scales the inputs before any layer multiplies them, or that is not known."""
+    for layer in record.layers:
+        if not layer.own or layer.kind in _SCALING or layer.kind == "Embedding":
+            return True
+        if layer.kind in _MULTIPLYING:
+            return False
+    return True
+
+
+def _scale(record: Record, name: str, values: Values) -> Iterator[Finding]:
+    large = values.large > _LARGE_SHARE
+    small = 0 < values.spread < _SMALL and max(abs(values.low), abs(values.high)) < 10 * _SMALL
+    if not large and not small:
+        return
+    pixels = values.kind in "iu" or (0 <= values.low and values.high <= 255)
+    pixels = pixels and 200 < values.high <= 255 and len(values.shape) > 1
+    evidence = {"lowest": values.low, "highest": values.high, "mean": values.mean}
+    done = performance(record)
+    effect = ""
+    if done is not None and done.first > _FIRST_LOSS * done.guess and large:
+        evidence |= {"loss of epoch 1": done.first, "loss of guessing": done.guess}
+        effect = (
+            f" The loss of the first epoch was {done.first:.3g}, where guessing gives "
+            f"{done.guess:.3g}."
+        )
+    learned = (
+        done is not None and (done.learned if done.validated is None else done.validated) > 0.9
+    )
+    yield Finding(
+        "inputs-not-scaled",
+        "warning" if learned else "problem",
+        f"{name} runs from {values.low:.4g} to {values.high:.4g}, and no layer scales it.{effect}",
+        f"{name} = {name} / 255."
+        if pixels
+        else "normalization = lamina.layers.Normalization(); normalization.adapt(x), and "
+        "normalization as the first layer.",
+        evidence,
+        where=name,
+        change=Change("data", "divide-inputs-by", 255)
+        if pixels
+        else Change("data", "standardize-inputs"),
+        confidence=0.9 if effect else 0.7,
+    )

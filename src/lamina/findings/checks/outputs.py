@@ -1,0 +1,238 @@
+"""Whether the last activation, the loss, the metrics and the targets fit each other."""
+
+from collections.abc import Iterator
+
+from lamina.findings.finding import Change, Finding
+from lamina.findings.record import LayerFacts, OutputFacts, Record, Targets
+
+_PROBABILITY_LOSSES = {
+    "sparse_categorical_crossentropy": "softmax",
+    "categorical_crossentropy": "softmax",
+    "binary_crossentropy": "sigmoid",
+}
+_REGRESSION_LOSSES = {
+    "mean_squared_error",
+    "mean_absolute_error",
+    "huber",
+    "log_cosh",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+}
+_RANGES = {
+    "sigmoid": (0.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "softsign": (-1.0, 1.0),
+    "relu": (0.0, float("inf")),
+    "relu6": (0.0, 6.0),
+    "softplus": (0.0, float("inf")),
+}
+# Whole numbers with more different values than this are amounts, not classes.
+_MOST_CLASSES = 100
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """Findings about the outputs of a model."""
+    for output in record.outputs:
+        last = _last_layer(record, output)
+        yield from _probabilities(output, last)
+        yield from _classes_as_numbers(output, last)
+        yield from _range(output, last)
+        yield from _units(output, last)
+        yield from _metrics(output)
+
+
+def _last_layer(record: Record, output: OutputFacts) -> str | None:
+    """Name of the layer that computes an output, if that is known."""
+    named: list[LayerFacts] = [layer for layer in record.layers if layer.units is not None]
+    if len(record.outputs) > 1:
+        return output.name if any(layer.name == output.name for layer in named) else None
+    return named[-1].name if named else None
+
+
+def _activation(layer: str | None, value: str | None) -> Change | None:
+    return None if layer is None else Change("layer", "activation", value, layer)
+
+
+def _probabilities(output: OutputFacts, last: str | None) -> Iterator[Finding]:
+    """Crossentropy needs probabilities, made by the activation that fits the targets."""
+    wanted = _PROBABILITY_LOSSES.get(output.loss or "")
+    activation = output.activation
+    if wanted is None or activation is None:
+        return
+    where = f"loss {output.loss} of output {output.name!r}"
+    if activation == "softmax" and output.units == 1:
+        yield Finding(
+            "output-activation",
+            "problem",
+            "softmax over a single unit gives 1 for every sample, whatever the weights are.",
+            "activation='sigmoid' on the last layer, with loss='binary_crossentropy'.",
+            where=last,
+            change=_activation(last, "sigmoid"),
+        )
+        return
+    if output.from_logits and activation in ("softmax", "sigmoid"):
+        yield Finding(
+            "logits-mismatch",
+            "problem",
+            f"The loss is told that it gets logits (from_logits=True), and the last layer applies "
+            f"{activation}.",
+            "activation=None on the last layer.",
+            where=where,
+            change=_activation(last, None),
+        )
+        return
+    if not output.from_logits and activation not in ("softmax", "sigmoid", "hard_sigmoid"):
+        yield Finding(
+            "logits-mismatch" if activation == "linear" else "output-activation",
+            "problem",
+            f"{output.loss} expects probabilities, and the last layer applies {activation}.",
+            f"activation={wanted!r} on the last layer.",
+            where=last,
+            change=_activation(last, wanted),
+        )
+        return
+    one_of_many = output.targets is not None and output.targets.form == "one-hot"
+    if activation == "softmax" and output.loss == "binary_crossentropy" and (output.units or 0) > 1:
+        several = output.targets is not None and output.targets.form == "several classes"
+        yield Finding(
+            "output-activation" if several else "loss-mismatch",
+            "problem" if several else "warning",
+            "The outputs of softmax sum to 1, and binary_crossentropy judges each by itself.",
+            "activation='sigmoid' on the last layer, for samples of several classes."
+            if several
+            else "loss='categorical_crossentropy', for samples of one class each.",
+            where=where,
+            change=_activation(last, "sigmoid")
+            if several
+            else Change("compile", "loss", "categorical_crossentropy"),
+        )
+    if (
+        activation == "sigmoid"
+        and (output.units or 0) > 1
+        and (output.loss != "binary_crossentropy" or one_of_many)
+    ):
+        yield Finding(
+            "output-activation",
+            "problem" if output.loss != "binary_crossentropy" else "hint",
+            f"Each sample has one of {output.units} classes, and sigmoid makes their probabilities "
+            "independent of each other.",
+            "activation='softmax' on the last layer, with a categorical crossentropy.",
+            where=last,
+            change=_activation(last, "softmax"),
+            confidence=0.8,
+        )
+
+
+def _looks_like_classes(targets: Targets) -> bool:
+    if targets.form in ("one-hot", "zeros and ones"):
+        return True
+    values = targets.values
+    return (
+        targets.form == "class numbers"
+        and targets.distinct is not None
+        and 2 <= targets.distinct <= _MOST_CLASSES
+        and values.low == 0
+        and values.high == targets.distinct - 1
+    )
+
+
+def _classes_as_numbers(output: OutputFacts, last: str | None) -> Iterator[Finding]:
+    """A loss for numbers, and targets that are classes."""
+    targets = output.targets
+    if targets is None or output.loss not in _REGRESSION_LOSSES:
+        return
+    if not _looks_like_classes(targets):
+        return
+    evidence = {"classes": targets.distinct or len(targets.counts), "units": output.units or 0}
+    if output.activation in ("softmax", "sigmoid") and targets.form in (
+        "one-hot",
+        "zeros and ones",
+    ):
+        loss = (
+            "categorical_crossentropy" if output.activation == "softmax" else "binary_crossentropy"
+        )
+        yield Finding(
+            "loss-mismatch",
+            "warning",
+            f"The targets are classes and the outputs probabilities, and the loss is "
+            f"{output.loss}: its gradients vanish where the model is wrong and certain.",
+            f"loss={loss!r}.",
+            evidence,
+            where="loss",
+            change=Change("compile", "loss", loss),
+            confidence=0.8,
+        )
+    elif targets.form == "class numbers" and (targets.distinct or 0) > 2 and output.units == 1:
+        yield Finding(
+            "loss-mismatch",
+            "warning",
+            f"The targets are the whole numbers 0 to {targets.values.high:g}, which look like "
+            f"classes, and {output.loss} takes them for amounts.",
+            f"Dense({targets.distinct}, activation='softmax') as the last layer, with "
+            "loss='sparse_categorical_crossentropy', if they are classes.",
+            evidence,
+            where="loss",
+            confidence=0.5,
+            others=("output-activation", "output-units"),
+        )
+
+
+def _range(output: OutputFacts, last: str | None) -> Iterator[Finding]:
+    """Targets outside of what the last activation can give."""
+    targets = output.targets
+    if targets is None or output.loss not in _REGRESSION_LOSSES:
+        return
+    low, high = _RANGES.get(output.activation or "", (-float("inf"), float("inf")))
+    values = targets.values
+    margin = 0.01 * max(values.high - values.low, 1e-6)
+    if values.low < low - margin or values.high > high + margin:
+        reach = f"between {low:g} and {high:g}" if high < float("inf") else f"{low:g} or more"
+        yield Finding(
+            "output-activation",
+            "problem",
+            f"The targets run from {values.low:.4g} to {values.high:.4g}, and {output.activation} "
+            f"in the last layer gives numbers {reach}.",
+            "activation=None on the last layer.",
+            {"lowest target": values.low, "highest target": values.high},
+            where=last,
+            change=_activation(last, None),
+            others=("targets-not-scaled",),
+        )
+
+
+def _units(output: OutputFacts, last: str | None) -> Iterator[Finding]:
+    """More outputs than classes."""
+    targets = output.targets
+    if targets is None or output.loss != "sparse_categorical_crossentropy" or not targets.counts:
+        return
+    classes = len(targets.counts)
+    if output.units is not None and output.units > 2 * classes:
+        yield Finding(
+            "output-units",
+            "hint",
+            f"The model has {output.units} outputs, and the targets {classes} classes.",
+            f"Dense({classes}, activation='softmax') as the last layer.",
+            {"units": output.units, "classes": classes},
+            where=last,
+            change=None if last is None else Change("layer", "units", classes, last),
+            confidence=0.6,
+        )
+
+
+def _metrics(output: OutputFacts) -> Iterator[Finding]:
+    """Accuracy of numbers."""
+    targets = output.targets
+    if targets is None or targets.form != "numbers" or output.loss not in _REGRESSION_LOSSES:
+        return
+    wrong = [name for name in output.metrics if name.endswith("accuracy") or name in ("acc", "auc")]
+    if wrong and output.units == 1:
+        yield Finding(
+            "metric-mismatch",
+            "warning",
+            f"The metric {wrong[0]!r} counts equal classes, and the targets are numbers.",
+            "metrics=['mean_absolute_error'].",
+            where="metrics",
+            change=Change("compile", "metrics", ["mean_absolute_error"]),
+        )

@@ -1,0 +1,165 @@
+"""Finding: one thing that is wrong, or may be, in a training, with its evidence and what to do."""
+
+import html
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+from lamina.core.messages.tracebacks import filter_methods
+
+SEVERITIES = ("problem", "warning", "hint")
+
+
+@filter_methods
+@dataclass(frozen=True)
+class Change:
+    """What to change, as a value: an argument, a setting of a layer, or an operation on the data.
+
+    Args:
+        where: `"compile"` or `"fit"` for an argument, `"layer"` for a setting of a layer, `"data"`
+            for an operation on inputs or targets.
+        name: The argument, the setting, or the operation.
+        value: The new value, as plain data.
+        layer: Name of the layer, for `"layer"`.
+
+    Example:
+        >>> Change("compile", "learning_rate", 0.001).describe()
+        'learning_rate = 0.001 in compile'
+    """
+
+    where: str
+    name: str
+    value: Any = None
+    layer: str | None = None
+
+    def describe(self) -> str:
+        """The change in words.
+
+        Returns:
+            One line of text.
+        """
+        if self.where == "data":
+            return self.name.replace("-", " ")
+        place = f"layer {self.layer!r}" if self.where == "layer" else self.where
+        return f"{self.name} = {self.value!r} in {place}"
+
+
+@filter_methods
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or may be, in a training.
+
+    Args:
+        code: A stable name, such as `"inputs-not-scaled"`.
+        severity: `"problem"`, `"warning"` or `"hint"`.
+        title: What it is, in one sentence with its numbers.
+        fix: What to do, in one sentence.
+        evidence: The numbers that show it, by name.
+        where: A layer, an argument, or numbers of samples.
+        change: What `fix` says, as a value; None if no single change mends it.
+        confidence: From 0 to 1.
+        others: Codes of causes that the evidence cannot tell from this one.
+
+    Example:
+        >>> finding = Finding("one-class", "problem", "All labels are 3.", "Shuffle the data.")
+        >>> print(finding)
+        problem one-class: All labels are 3.
+          Fix: Shuffle the data.
+    """
+
+    code: str
+    severity: str
+    title: str
+    fix: str
+    evidence: Mapping[str, float | str] = field(default_factory=dict)
+    where: str | None = None
+    change: Change | None = None
+    confidence: float = 1.0
+    others: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.code}: {self.title}\n  Fix: {self.fix}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding as plain data.
+
+        Returns:
+            A dict of its fields.
+        """
+        change = None if self.change is None else vars(self.change)
+        return {
+            **vars(self),
+            "evidence": dict(self.evidence),
+            "change": None if change is None else dict(change),
+            "others": list(self.others),
+        }
+
+
+@filter_methods
+class Findings(Sequence[Finding]):
+    """Findings, problems before warnings before hints, and what was not checked.
+
+    Args:
+        findings: Any number of findings.
+        unchecked: What could not be checked, and why.
+
+    Example:
+        >>> found = Findings([Finding("b", "hint", "B.", "x"), Finding("a", "problem", "A.", "y")])
+        >>> [finding.code for finding in found]
+        ['a', 'b']
+    """
+
+    def __init__(self, findings: Iterable[Finding] = (), unchecked: Sequence[str] = ()):
+        self._findings = sorted(findings, key=lambda found: SEVERITIES.index(found.severity))
+        self.unchecked = tuple(unchecked)
+
+    @overload
+    def __getitem__(self, index: int) -> Finding: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Findings": ...
+    def __getitem__(self, index: int | slice) -> "Finding | Findings":
+        if isinstance(index, slice):
+            return Findings(self._findings[index], self.unchecked)
+        return self._findings[index]
+
+    def __len__(self) -> int:
+        return len(self._findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._findings)
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes, in the same order."""
+        return [finding.code for finding in self]
+
+    def __str__(self) -> str:
+        lines = [str(finding) for finding in self] or ["Nothing was found."]
+        if self.unchecked:
+            lines.append(f"Not checked: {'; '.join(self.unchecked)}.")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        rows = "".join(
+            f"<tr><td>{html.escape(found.severity)}</td><td>{html.escape(found.code)}</td>"
+            f"<td>{html.escape(found.title)}<br><b>Fix:</b> {html.escape(found.fix)}</td></tr>"
+            for found in self
+        )
+        head = "<tr><th>severity</th><th>code</th><th>finding</th></tr>"
+        rest = f"<p>Not checked: {html.escape('; '.join(self.unchecked))}.</p>"
+        table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        return (table if rows else "<p>Nothing was found.</p>") + (rest if self.unchecked else "")
+
+    def to_json(self) -> str:
+        """The findings as JSON.
+
+        Returns:
+            The text of an object with `findings` and `unchecked`.
+        """
+        record = {"findings": [found.to_json() for found in self], "unchecked": self.unchecked}
+        return json.dumps(record, indent=2, default=str)

@@ -1,0 +1,181 @@
+"""Record: what is known of a training, as plain data that checks read.
+
+`lamina.training.recording` fills it while `fit` runs, and `lamina.diagnosis.diagnose` fills it for
+a model that was trained before. Checks know nothing else, so they run on a record that was made by
+hand as well.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One layer.
+
+    Args:
+        name: Its name.
+        kind: Its class, e.g. `"Dense"`.
+        own: Whether the class is Lamina's, so that its settings mean what checks take them for.
+        activation: Name of its activation function, if it has one.
+        units: Units or filters, if it has them.
+        settings: Its other settings that checks read: `rate`, `axis`, `momentum`, `stateful`, ….
+        initializer: `(class, settings)` of the initializer of its kernel.
+        regularizer: The largest of its L1 and L2 factors.
+        parameters: Number of its weights.
+        trainable: Whether they are trained.
+    """
+
+    name: str
+    kind: str
+    own: bool = True
+    activation: str | None = None
+    units: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    initializer: tuple[str, Mapping[str, Any]] | None = None
+    regularizer: float = 0.0
+    parameters: int = 0
+    trainable: bool = True
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of an array with one row a sample. Of many rows some are examined.
+
+    Args:
+        name: Its name.
+        shape: Of one sample.
+        kind: `"i"`, `"u"`, `"f"` or `"b"`, as NumPy names kinds of numbers.
+        samples: Number of rows.
+        low: The smallest value.
+        high: The largest value.
+        mean: Of all values.
+        spread: Their standard deviation.
+        large: Share of values beyond ±25.
+        constant: Share of the columns with a single value.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+    samples: int
+    low: float
+    high: float
+    mean: float
+    spread: float
+    large: float = 0.0
+    constant: float = 0.0
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of one output.
+
+    Args:
+        form: `"class numbers"`, `"one-hot"`, `"zeros and ones"`, `"several classes"` (zeros and
+            ones in several columns) or `"numbers"`.
+        values: Their values.
+        counts: Number of samples of each class; for `"several classes"` of ones in each column.
+        distinct: Number of different values, where there are few; else None.
+        is_sorted: Whether equal classes follow each other.
+    """
+
+    form: str
+    values: Values
+    counts: tuple[int, ...] = ()
+    distinct: int | None = None
+    is_sorted: bool = False
+
+
+@dataclass(frozen=True)
+class OutputFacts:
+    """One output of the model and what it is compared with.
+
+    Args:
+        name: Its name.
+        units: Size of its last axis.
+        activation: The last activation function; None if it is not known.
+        loss: Name of its loss; None if it has none or one of the user's.
+        from_logits: What the loss was told.
+        metrics: Names of its metrics.
+        targets: Its targets, if they are at hand.
+        validation_targets: Those of the validation, if they are at hand.
+    """
+
+    name: str
+    units: int | None
+    activation: str | None
+    loss: str | None
+    from_logits: bool = False
+    metrics: tuple[str, ...] = ()
+    targets: Targets | None = None
+    validation_targets: Targets | None = None
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """What a layer did on a batch at one moment of the training.
+
+    Args:
+        layer: Its name.
+        step: Number of the step.
+        gradient: Root mean square of the gradient of its kernel.
+        update: Size of an update of its kernel relative to the kernel.
+        dead: Share of its units whose output is 0 for every sample.
+        saturated: Share of its outputs near the ends of a sigmoid or tanh.
+    """
+
+    layer: str
+    step: int
+    gradient: float | None = None
+    update: float | None = None
+    dead: float | None = None
+    saturated: float | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a training.
+
+    Args:
+        model: Name of the model.
+        layers: Its layers, in the order of their calls.
+        is_chain: Whether each layer takes the output of the one before.
+        inputs: Values of the input arrays, if they are at hand.
+        outputs: The outputs.
+        optimizer: Name of the optimizer.
+        learning_rate: Its learning rate at the beginning; None for a schedule.
+        momentum: Its momentum, if it has one.
+        samples: Number of training samples, if it is known.
+        batch_size: Samples in a step.
+        planned_epochs: Epochs that were asked for.
+        shuffle: Whether samples are shuffled.
+        class_weight: Whether classes are weighted.
+        validation_split: Fraction of the training data that is used for validation, if so.
+        epochs: Losses and metrics, by name, of every epoch that has ended.
+        steps: Number of steps that were made.
+        ended: `"finished"`, `"stopped"`, `"early"`, `"not finite"` or `"refused"`.
+        statistics: What layers did, if it was recorded.
+        unchecked: What is not known, and why.
+    """
+
+    model: str
+    layers: tuple[LayerFacts, ...] = ()
+    is_chain: bool = False
+    inputs: tuple[Values, ...] = ()
+    outputs: tuple[OutputFacts, ...] = ()
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    momentum: float | None = None
+    samples: int | None = None
+    batch_size: int | None = None
+    planned_epochs: int | None = None
+    shuffle: bool = True
+    class_weight: bool = False
+    validation_split: float | None = None
+    epochs: tuple[Mapping[str, float], ...] = ()
+    steps: int | None = None
+    ended: str = "finished"
+    statistics: tuple[LayerStatistics, ...] = ()
+    unchecked: tuple[str, ...] = ()

@@ -1,0 +1,119 @@
+"""Recorder: notes what `fit` learns of a training, and says at the end what is wrong with it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from lamina.findings import Findings, Record, findings_of
+from lamina.training.events import ChunkDone, Listener
+from lamina.training.recorded_facts import input_values, is_chain, layer_facts, output_facts
+from lamina.training.requests import FitRequest
+from lamina.training.trainable import Trainable
+
+# Findings that are shown when a run ends.
+_SHOWN = 3
+
+
+class Recorder(Listener):
+    """Fills a `Record` while `fit` runs, and stores its findings in the history.
+
+    Args:
+        history: The history of the run, which gets the attributes `record` and `findings`.
+        say: Called with findings as text, when the run ends; not called if there are none.
+    """
+
+    def __init__(self, history: Any, say: Any):
+        self._history = history
+        self._say = say
+        self._record: Record | None = None
+        self._steps = 0
+        self._in_epoch = 0
+
+    def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
+        self._record = record_of(request, learner)
+
+    def on_chunk(self, done: ChunkDone) -> None:
+        self._in_epoch = done.step
+
+    def on_epoch_end(self, epoch: int | None, logs: dict[str, Any]) -> None:
+        if self._record is None or epoch is None:
+            return
+        self._steps += self._in_epoch
+        plain = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
+        self._record = replace(self._record, epochs=(*self._record.epochs, plain))
+
+    def on_run_end(self, logs: Mapping[str, Any]) -> None:
+        self._conclude("finished")
+
+    def on_run_failed(self, error: BaseException) -> None:
+        self._conclude("not finite" if isinstance(error, FloatingPointError) else "refused")
+
+    def _conclude(self, ended: str) -> None:
+        if self._record is None:
+            return
+        planned, done = self._record.planned_epochs, len(self._record.epochs)
+        if ended == "finished" and planned is not None and done < planned:
+            ended = "stopped"
+        record = replace(self._record, steps=self._steps, ended=ended)
+        findings = findings_of(record)
+        self._history.record, self._history.findings = record, findings
+        text = shown(findings)
+        if text:
+            self._say(text)
+
+
+def shown(findings: Findings) -> str:
+    """The most important findings as text, two lines each; empty if there are none."""
+    chosen = [found for found in findings if found.severity != "hint"][:_SHOWN]
+    return "\n".join(f"{found.title}\n  Fix: {found.fix}" for found in chosen)
+
+
+def record_of(request: FitRequest, learner: Trainable) -> Record:
+    """What is known of a training before its first step."""
+    x, y, _ = request.feed.example()
+    validation = request.validation
+    whole = request.feed.samples is not None
+    seen = None
+    if validation is not None and validation.samples is not None:
+        seen = validation.example()[1]
+    optimizer = learner.model.optimizer
+    unchecked = []
+    if not whole:
+        unchecked.append("classes and order of the targets: the data come in batches")
+    if not learner.compares_targets(True):
+        unchecked.append(
+            "targets and losses: the model has a train_step or compute_loss of its own"
+        )
+    if not learner.signature.nodes:
+        unchecked.append("the order of the layers: the model is not a graph of layers")
+    return Record(
+        model=str(learner.model.name),
+        layers=layer_facts(learner),
+        is_chain=is_chain(learner),
+        inputs=input_values(x),
+        outputs=output_facts(learner, y if whole else None, seen),
+        optimizer=type(optimizer).__name__,
+        learning_rate=_rate(optimizer),
+        momentum=_number(getattr(optimizer, "momentum", None)),
+        samples=request.feed.samples,
+        batch_size=request.batch_size,
+        planned_epochs=request.epochs - request.initial_epoch,
+        shuffle=bool(request.shuffle),
+        class_weight=request.is_weighted,
+        validation_split=request.validation_split or None,
+        unchecked=tuple(unchecked),
+    )
+
+
+def _rate(optimizer: Any) -> float | None:
+    """The learning rate; None for a schedule."""
+    try:
+        return _number(optimizer.get_config().get("learning_rate"))
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
