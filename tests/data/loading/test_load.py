@@ -405,7 +405,10 @@ def test_rows_without_a_target_are_left_out(table):
 def test_an_order_of_dates_that_nothing_tells_is_announced_and_may_be_said(table):
     table["when"] = [f"0{1 + i % 9}/0{1 + i % 7}/2024" for i in range(100)]
     data = quiet(table, target="kind")
-    assert any("day_first=True" in remark for remark in data.describe().remarks)
+    assert any(
+        "Column 'when'" in remark and "day_first=True" in remark
+        for remark in data.describe().remarks
+    )
     assert "day_first=True" in next(c for c in data.describe().columns if c.startswith("when"))
     told = quiet(table, target="kind", day_first=True)
     assert not any("day_first" in remark for remark in told.describe().remarks)

@@ -38,7 +38,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     day_first = False
     if options.time is not None:
         day_first = order_of(_texts(frame[options.time]), options.day_first).day_first
-        remarks += assumed_order(frame[options.time], options)
+        remarks += assumed_order(options.time, frame[options.time], options)
         frame = sorted_by(frame, options.time, day_first, remarks, left_out)
     else:
         remarks.append("Rows are taken in their order; time=… sorts them by a column.")

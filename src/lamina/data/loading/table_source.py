@@ -179,7 +179,7 @@ def _columns(
         columns.append(found)
         lines.append(str(found))
         if found.kind == "date":
-            shared["remarks"] += assumed_order(frame[name], options)
+            shared["remarks"] += assumed_order(name, frame[name], options)
     if not columns:
         why = "; ".join(str(out) for out in shared["left_out"])
         raise ValueError(f"No column is left to predict {target!r} from: {why}.")
@@ -198,11 +198,11 @@ def _columns(
     )
 
 
-def assumed_order(values: Any, options: Options) -> list[str]:
+def assumed_order(name: str, values: Any, options: Options) -> list[str]:
     """What the user has to know of a column of dates whose order nothing tells."""
     texts = [text for text in as_texts(values) if text is not None]
     order = order_of(texts, options.day_first)
-    return [f"Dates: {order.why}."] if order.assumed else []
+    return [f"Column {name!r}: {order.why}."] if order.assumed else []
 
 
 def _is_number(
