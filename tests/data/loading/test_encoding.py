@@ -53,6 +53,16 @@ def test_categories_are_one_hot_and_unknown_ones_share_a_value(features_of):
     np.testing.assert_array_equal(made[:, 2:], [[0, 1, 0], [0, 0, 1], [1, 0, 0], [1, 0, 0]])
 
 
+def test_words_of_a_column_weigh_no_more_than_a_number():
+    texts = [f"a film of {i} good parts" for i in range(40)]
+    table = pd.DataFrame({"size": range(3, 43), "plot": texts, "y": np.arange(40) / 7})
+    data = quiet(table, target="y", columns=["size", "plot"], validation=0, test=0)
+    model = lamina.Model(*data.encoded())
+    plots = np.array([texts[0], "unknown"], dtype=object)
+    made = model.predict({"size": np.zeros(2, "float32"), "plot": plots}, verbose=0)
+    np.testing.assert_allclose(np.linalg.norm(made[:, 1:], axis=1), [1, 0], atol=1e-6)
+
+
 def test_a_number_comes_out_in_its_units(table):
     data = quiet(table, target="price", validation=0, test=0)
     inputs, features = data.encoded()

@@ -120,9 +120,14 @@ def _category(tensor: Any, name: str, values: np.ndarray) -> Any:
 
 
 def _text(tensor: Any, name: str, values: np.ndarray) -> Any:
-    """The words of a column of texts."""
+    """The words of a column of texts, as a vector of length 1, or 0 if none is known.
+
+    Otherwise they are several times larger than the scaled numbers of other columns, and a network
+    learns its few rows by heart from them: docs/your-data.md.
+    """
     flat = layers.Reshape((), name=f"{name}_text")(tensor)
-    return _words(flat, values, _MOST_WORDS_IN_TABLE, f"{name}_words")
+    words = _words(flat, values, _MOST_WORDS_IN_TABLE, f"{name}_words")
+    return layers.UnitNormalization(name=f"{name}_unit")(words)
 
 
 def _words(tensor: Any, texts: np.ndarray, most: int, name: str) -> Any:
