@@ -26,7 +26,7 @@ CASES = {
         "output_folder.prepare(Path('other'), Path('x'), overwrite=False) "
         " # «name another folder with --out»",
         "from lamina.cli import output_folder; Path('run').mkdir(exist_ok=True); [Path('run', "
-        "name).write_text('') for name in output_folder._OF_A_RUN]",
+        "name).write_text('') for name in output_folder._RUN_FILES]",
     ),
     ("cli/output_folder.py", "is a file.\n"): (
         "output_folder.prepare(Path('file/run'), Path('x'), overwrite=False)",

@@ -175,7 +175,7 @@ class Dataset:
                 return map_func(*element) if isinstance(element, tuple) else map_func(element)
 
         workers = number_of_workers(num_parallel_calls)
-        return self._then(lambda: mapped(call, self._start(), workers), self._length)
+        return self._derived(lambda: mapped(call, self._start(), workers), self._length)
 
     def flat_map(self, map_func: Callable) -> "Dataset":
         """Map every element to a data set, and concatenate them.
@@ -187,7 +187,7 @@ class Dataset:
             A data set.
         """
         parts = self.map(map_func)._start
-        return self._then(lambda: itertools.chain.from_iterable(map(_elements, parts())), None)
+        return self._derived(lambda: itertools.chain.from_iterable(map(_elements, parts())), None)
 
     def filter(self, predicate: Callable) -> "Dataset":
         """Only the elements for which a function returns True.
@@ -202,7 +202,7 @@ class Dataset:
         def keep(element: Any) -> bool:
             return bool(predicate(*element) if isinstance(element, tuple) else predicate(element))
 
-        return self._then(lambda: filter(keep, self._start()), None)
+        return self._derived(lambda: filter(keep, self._start()), None)
 
     def batch(
         self,
@@ -263,7 +263,7 @@ class Dataset:
         length = self._length
         if length is not None and length != math.inf:
             length = length // size if drop_remainder else -(-length // size)
-        return self._then(start, length)
+        return self._derived(start, length)
 
     def window(
         self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False
@@ -296,12 +296,12 @@ class Dataset:
                 elements = items[::stride]
                 if not elements or (drop_remainder and len(elements) < size):
                     return
-                yield self._then(partial(iter, elements), len(elements))
+                yield self._derived(partial(iter, elements), len(elements))
                 # Skip the elements between two windows.
                 list(itertools.islice(source, max(0, shift - len(items))))
                 del items[:shift]
 
-        return self._then(start, None)
+        return self._derived(start, None)
 
     def unbatch(self) -> "Dataset":
         """The rows of every element, one by one.
@@ -316,7 +316,7 @@ class Dataset:
                 rows = min(len(array) for array in _leaves(element))
                 yield from (_row(element, i) for i in range(rows))
 
-        return self._then(start, math.inf if self._length == math.inf else None)
+        return self._derived(start, math.inf if self._length == math.inf else None)
 
     def shuffle(
         self,
@@ -351,7 +351,7 @@ class Dataset:
             for index in generator.permutation(len(waiting)):
                 yield waiting[index]
 
-        return self._then(start, self._length)
+        return self._derived(start, self._length)
 
     def take(self, count: int) -> "Dataset":
         """The first `count` elements; all of them for -1.
@@ -366,10 +366,10 @@ class Dataset:
             ValueError: If `count` is less than -1.
         """
         if count == -1:
-            return self._then(self._start, self._length)
+            return self._derived(self._start, self._length)
         count = whole_number("count", count, 0)
         length = None if self._length is None else min(self._length, count)
-        return self._then(lambda: itertools.islice(self._start(), count), length)
+        return self._derived(lambda: itertools.islice(self._start(), count), length)
 
     def skip(self, count: int) -> "Dataset":
         """All but the first `count` elements.
@@ -385,7 +385,7 @@ class Dataset:
         """
         count = whole_number("count", count, 0)
         length = None if self._length is None else max(0, self._length - count)
-        return self._then(lambda: itertools.islice(self._start(), count, None), length)
+        return self._derived(lambda: itertools.islice(self._start(), count, None), length)
 
     def repeat(self, count: int | None = None) -> "Dataset":
         """Repeat the elements `count` times; without end for None or -1.
@@ -412,7 +412,7 @@ class Dataset:
         length: float | None = 0 if self._length == 0 else math.inf
         if times is not None:
             length = None if self._length is None else self._length * times
-        return self._then(start, length)
+        return self._derived(start, length)
 
     def concatenate(self, dataset: "Dataset") -> "Dataset":
         """The elements of this data set, then those of another.
@@ -425,7 +425,7 @@ class Dataset:
         """
         lengths = (self._length, dataset._length)
         length = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
-        joined = self._then(lambda: itertools.chain(self._start(), dataset._start()), length)
+        joined = self._derived(lambda: itertools.chain(self._start(), dataset._start()), length)
         joined.passes_to_replay = max(self.passes_to_replay, dataset.passes_to_replay)
         joined.draws_ahead = self.draws_ahead or dataset.draws_ahead
         return joined
@@ -439,7 +439,7 @@ class Dataset:
         Returns:
             A data set of tuples `(number, element)`.
         """
-        return self._then(lambda: enumerate(self._start(), start), self._length)
+        return self._derived(lambda: enumerate(self._start(), start), self._length)
 
     def cache(self, filename: str = "") -> "Dataset":
         """Store the elements in memory in the first complete pass, and reuse them afterwards.
@@ -472,7 +472,7 @@ class Dataset:
                 yield element
             items, complete = new_items, True
 
-        cached = self._then(start, self._length)
+        cached = self._derived(start, self._length)
         cached.passes_to_replay = 1
         return cached
 
@@ -489,8 +489,8 @@ class Dataset:
             _PREFETCHED if buffer_size == AUTOTUNE else whole_number("buffer_size", buffer_size, 0)
         )
         if count == 0:
-            return self._then(self._start, self._length)
-        prefetched = self._then(lambda: ahead(self._start(), count), self._length)
+            return self._derived(self._start, self._length)
+        prefetched = self._derived(lambda: ahead(self._start(), count), self._length)
         prefetched.draws_ahead = True
         return prefetched
 
@@ -545,7 +545,7 @@ class Dataset:
         length = {INFINITE: "endless", UNKNOWN: "of unknown length"}.get(self.cardinality())
         return f"<Dataset {length or f'of {self.cardinality()} elements'}>"
 
-    def _then(self, start: Callable[[], Iterable], length: float | None) -> "Dataset":
+    def _derived(self, start: Callable[[], Iterable], length: float | None) -> "Dataset":
         following = Dataset(start, length, class_names=self.class_names)
         following.passes_to_replay = self.passes_to_replay
         following.draws_ahead = self.draws_ahead

@@ -121,14 +121,14 @@ class BatchNormalization(Layer):
         self._check(input_shape)
         shape = (input_shape[self.axis],)
         self.gamma, self.beta = affine_weights(self, shape)
-        self.moving_mean = self._average("moving_mean", shape, self.moving_mean_initializer)
-        self.moving_variance = self._average(
+        self.moving_mean = self._add_average("moving_mean", shape, self.moving_mean_initializer)
+        self.moving_variance = self._add_average(
             "moving_variance", shape, self.moving_variance_initializer
         )
         if self.renorm:
-            self.moving_stddev = self._average("moving_stddev", shape, self._first_stddev)
-            self.renorm_mean = self._average("renorm_mean", shape, self.moving_mean_initializer)
-            self.renorm_stddev = self._average("renorm_stddev", shape, self._first_stddev)
+            self.moving_stddev = self._add_average("moving_stddev", shape, self._first_stddev)
+            self.renorm_mean = self._add_average("renorm_mean", shape, self.moving_mean_initializer)
+            self.renorm_stddev = self._add_average("renorm_stddev", shape, self._first_stddev)
 
     def call(self, inputs: Array, training: bool = False, mask: Masks = None) -> Array:
         """Normalise every channel, by the batch in training and by the moving statistics otherwise.
@@ -152,11 +152,11 @@ class BatchNormalization(Layer):
         if training and self.trainable:
             mean, variance = self._moments(x, mask)
             if self.renorm:
-                beta, gamma = self._corrected(mean, variance)
+                beta, gamma = self._renorm_affine(mean, variance)
                 self._move_with_stddev(mean, variance)
             else:
-                self._move(self.moving_mean, mean)
-                self._move(self.moving_variance, variance)
+                self._update_average(self.moving_mean, mean)
+                self._update_average(self.moving_variance, variance)
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
         y = nn.batch_normalization(x, mean, variance, self.axis, beta, gamma, self.epsilon)
@@ -184,15 +184,15 @@ class BatchNormalization(Layer):
                 f"{self._label}: the mask must have one axis less than the input.\n"
                 f"  Received: a mask of shape {mask.shape} for inputs of shape {x.shape}."
             )
-        counts = jnp.broadcast_to(mask.astype(bool)[..., None], x.shape)
+        broadcast_mask = jnp.broadcast_to(mask.astype(bool)[..., None], x.shape)
         # Keras adds epsilon to the count, so a batch of padding gives zeros instead of NaN.
-        count = jnp.sum(counts, axes, dtype=x.dtype, keepdims=True) + config.epsilon()
-        mean = jnp.sum(jnp.where(counts, x, 0), axes, keepdims=True) / count
-        squares = jnp.where(counts, jnp.square(x - mean), 0)
+        count = jnp.sum(broadcast_mask, axes, dtype=x.dtype, keepdims=True) + config.epsilon()
+        mean = jnp.sum(jnp.where(broadcast_mask, x, 0), axes, keepdims=True) / count
+        squares = jnp.where(broadcast_mask, jnp.square(x - mean), 0)
         variance = jnp.sum(squares, axes) / count.reshape(-1)
         return mean.reshape(-1), variance
 
-    def _average(self, name: str, shape: Shape, initializer: InitializerLike) -> Variable:
+    def _add_average(self, name: str, shape: Shape, initializer: InitializerLike) -> Variable:
         return self.add_weight(
             name=name, shape=shape, initializer=initializer, trainable=False, autocast=False
         )
@@ -200,18 +200,18 @@ class BatchNormalization(Layer):
     def _first_stddev(self, shape: Shape, dtype: DTypeLike | None = None) -> Array:
         return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
-    def _move(self, average: Any, value: Array, momentum: float | None = None) -> None:
+    def _update_average(self, average: Any, value: Array, momentum: float | None = None) -> None:
         momentum = self.momentum if momentum is None else momentum
         average.assign(average.value * momentum + value * (1 - momentum))
 
-    def _corrected(self, mean: Array, variance: Array) -> tuple[Array, Array]:
+    def _renorm_affine(self, mean: Array, variance: Array) -> tuple[Array, Array]:
         """The renorm correction: scale and shift from the batch's statistics to their averages."""
         limits = self.renorm_clipping or {}
         # At least the smallest possible deviation, which matters at the start of training.
-        typical = jnp.maximum(self.renorm_stddev.value, self.epsilon**0.5)
-        r = jnp.sqrt(variance + self.epsilon) / typical
+        average_stddev = jnp.maximum(self.renorm_stddev.value, self.epsilon**0.5)
+        r = jnp.sqrt(variance + self.epsilon) / average_stddev
         r = jnp.clip(r, limits.get("rmin"), limits.get("rmax"))
-        d = (mean - self.renorm_mean.value) / typical
+        d = (mean - self.renorm_mean.value) / average_stddev
         if limits.get("dmax") is not None:
             d = jnp.clip(d, -limits["dmax"], limits["dmax"])
         r, d = lax.stop_gradient((r, d))
@@ -221,10 +221,10 @@ class BatchNormalization(Layer):
 
     def _move_with_stddev(self, mean: Array, variance: Array) -> None:
         stddev = jnp.sqrt(variance + self.epsilon)
-        self._move(self.renorm_mean, mean, self.renorm_momentum)
-        self._move(self.renorm_stddev, stddev, self.renorm_momentum)
-        self._move(self.moving_mean, mean)
-        self._move(self.moving_stddev, stddev)
+        self._update_average(self.renorm_mean, mean, self.renorm_momentum)
+        self._update_average(self.renorm_stddev, stddev, self.renorm_momentum)
+        self._update_average(self.moving_mean, mean)
+        self._update_average(self.moving_stddev, stddev)
         moved_variance = jnp.square(self.moving_stddev.value) - self.epsilon
         self.moving_variance.assign(jnp.maximum(moved_variance, 0))  # may be negative by rounding
 

@@ -60,17 +60,19 @@ def circle(
             "ref_embeddings",
         )
     distances = jnp.maximum(1 - embeddings @ references.T, 0)
-    same = labels[:, None] == reference_labels[None]
+    is_same_class = labels[:, None] == reference_labels[None]
     is_positive = (
-        same & ~jnp.eye(len(labels), len(reference_labels), dtype=bool) if remove_diagonal else same
+        is_same_class & ~jnp.eye(len(labels), len(reference_labels), dtype=bool)
+        if remove_diagonal
+        else is_same_class
     )
     similar = gamma * (margin + distances) * (distances - margin)
     dissimilar = gamma * jnp.maximum(1 + margin - distances, 0) * (1 - margin - distances)
 
-    def hardest(values: jax.Array, among: jax.Array) -> jax.Array:
-        return jax.nn.logsumexp(jnp.where(among, values, -jnp.inf), axis=1)
+    def hardest(values: jax.Array, mask: jax.Array) -> jax.Array:
+        return jax.nn.logsumexp(jnp.where(mask, values, -jnp.inf), axis=1)
 
-    return jax.nn.softplus(hardest(similar, is_positive) + hardest(dissimilar, ~same))
+    return jax.nn.softplus(hardest(similar, is_positive) + hardest(dissimilar, ~is_same_class))
 
 
 class Circle(Loss):

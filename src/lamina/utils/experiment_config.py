@@ -14,7 +14,7 @@ class Config(MutableMapping):
     """Named values, read and set as attributes or as in a dictionary.
 
     Args:
-        **kwargs: The first values.
+        **kwargs: The initial values.
 
     Example:
         >>> config = Config(learning_rate=0.1)
@@ -46,7 +46,7 @@ class Config(MutableMapping):
         object.__setattr__(self, "_frozen", False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The values in a dictionary of their own.
+        """A copy of the values as a dictionary.
 
         Returns:
             A dict.

@@ -25,7 +25,7 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """All of it in one line."""
+        """Label and value in one line."""
         return f"{self.label}: {self.value}" if self.label else self.value
 
 
@@ -48,8 +48,8 @@ class Group:
 
     Args:
         title: The model's name; empty for the model itself.
-        parts: Boxes and groups by key, every one after what it depends on.
-        edges: Between boxes, by their keys; the outermost group has all of them.
+        parts: Boxes and groups by key, in topological order.
+        edges: Pairs of keys of boxes; the outermost group has all edges.
     """
 
     title: str
@@ -128,7 +128,10 @@ def diagram_of(model: "Model", contents: Contents, expand_nested: bool = False) 
 
 
 class _Builder:
-    """Goes through a model; a part is known by the boxes where its inputs and outputs are."""
+    """Makes the boxes and edges of a model.
+
+    Its methods return the keys of the boxes at the inputs of a part, and of those at its outputs.
+    """
 
     def __init__(self, contents: Contents, expand_nested: bool):
         self.contents = contents
@@ -148,24 +151,26 @@ class _Builder:
         if hasattr(model, "_stack"):  # a Sequential; its input is not one of its layers
             return self._add_stack(group, model.layers)
         graph = model._graph
-        ends = {id(part): self.add_part(group, part) for part in graph.operations}
+        boxes_of = {id(part): self.add_part(group, part) for part in graph.operations}
         for node in graph.nodes:
-            entries = ends[id(node.operation)][0]
+            input_boxes = boxes_of[id(node.operation)][0]
             for position, tensor in enumerate(node.input_tensors):
-                source = _pick(ends[id(tensor.history.operation)][1], tensor.history.tensor_index)
-                self.edges[source, _pick(entries, position)] = None
-        inputs = [ends[id(tensor.history.operation)][0][0] for tensor in graph.input_list]
+                source = _pick(
+                    boxes_of[id(tensor.history.operation)][1], tensor.history.tensor_index
+                )
+                self.edges[source, _pick(input_boxes, position)] = None
+        inputs = [boxes_of[id(tensor.history.operation)][0][0] for tensor in graph.input_list]
         outputs = [
-            _pick(ends[id(tensor.history.operation)][1], tensor.history.tensor_index)
+            _pick(boxes_of[id(tensor.history.operation)][1], tensor.history.tensor_index)
             for tensor in graph.output_list
         ]
         return inputs, outputs
 
     def _add_stack(self, group: Group, layers: list) -> tuple[list[str], list[str]]:
-        ends = [self.add_part(group, layer) for layer in layers]
-        for (_, outputs), (inputs, _) in zip(ends, ends[1:], strict=False):
+        boxes_of_layers = [self.add_part(group, layer) for layer in layers]
+        for (_, outputs), (inputs, _) in zip(boxes_of_layers, boxes_of_layers[1:], strict=False):
             self.edges[outputs[0], inputs[0]] = None
-        return ends[0][0], ends[-1][1]
+        return boxes_of_layers[0][0], boxes_of_layers[-1][1]
 
 
 def _pick(keys: list[str], position: int) -> str:

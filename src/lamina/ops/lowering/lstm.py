@@ -20,7 +20,7 @@ def reference(
     bias: Array | None,
     h: Array,
     c: Array,
-    counts: Array | None,
+    mask: Array | None,
     backwards: bool,
 ) -> tuple[Array, Array]:
     """Every h, `(time, batch, units)`, and the last c.
@@ -33,13 +33,13 @@ def reference(
         kernel, recurrent: `(features, 4 * units)` and `(units, 4 * units)`.
         bias: `(4 * units,)`, or None.
         h, c: The initial states, `(batch, units)`.
-        counts: `(time, batch)`, False where a step does not change a sample; None if all do.
+        mask: `(time, batch)`, False where a step does not change a sample; None if all do.
         backwards: Whether to begin with the last step; the results are in the order of execution.
 
     Source: Hochreiter and Schmidhuber, 1997, "Long Short-Term Memory", Neural Computation 9(8).
     """
-    sums, counts = _projected(x, kernel, bias, counts, backwards)
-    c, (every_h,) = _run(sums, recurrent, h, c, counts, keep=False)
+    sums, mask = _projected(x, kernel, bias, mask, backwards)
+    c, (every_h,) = _run(sums, recurrent, h, c, mask, keep=False)
     return every_h, c
 
 
@@ -50,7 +50,7 @@ def suits_kernel(
     bias: Array | None,
     h: Array,
     c: Array,
-    counts: Array | None,
+    mask: Array | None,
     backwards: bool,
 ) -> bool:
     biases = [] if bias is None else [bias]
@@ -65,11 +65,11 @@ def by_kernel(
     bias: Array | None,
     h: Array,
     c: Array,
-    counts: Array | None,
+    mask: Array | None,
     backwards: bool,
 ) -> tuple[Array, Array]:
     bias = jnp.zeros(kernel.shape[1], kernel.dtype) if bias is None else bias
-    return compiled_kernels.loaded().lstm(x, kernel, recurrent, bias, h, c, counts, backwards)
+    return compiled_kernels.loaded().lstm(x, kernel, recurrent, bias, h, c, mask, backwards)
 
 
 def suits_steps(
@@ -79,7 +79,7 @@ def suits_steps(
     bias: Array | None,
     h: Array,
     c: Array,
-    counts: Array | None,
+    mask: Array | None,
     backwards: bool,
 ) -> bool:
     return x.dtype == jnp.float32
@@ -92,51 +92,51 @@ def by_steps(
     bias: Array | None,
     h: Array,
     c: Array,
-    counts: Array | None,
+    mask: Array | None,
     backwards: bool,
 ) -> tuple[Array, Array]:
     """The loop of `reference`, with a custom derivative for all steps at once."""
-    sums, counts = _projected(x, kernel, bias, counts, backwards)
-    return _steps(sums, recurrent, h, c, counts)
+    sums, mask = _projected(x, kernel, bias, mask, backwards)
+    return _steps(sums, recurrent, h, c, mask)
 
 
 def _projected(
-    x: Array, kernel: Array, bias: Array | None, counts: Array | None, backwards: bool
+    x: Array, kernel: Array, bias: Array | None, mask: Array | None, backwards: bool
 ) -> tuple[Array, Array | None]:
     """The products of the inputs of all steps, and the mask, in the order of execution."""
     sums = jnp.matmul(x, kernel)
     sums = sums if bias is None else sums + bias
     if not backwards:
-        return sums, counts
-    return jnp.flip(sums, axis=0), None if counts is None else jnp.flip(counts, axis=0)
+        return sums, mask
+    return jnp.flip(sums, axis=0), None if mask is None else jnp.flip(mask, axis=0)
 
 
 @jax.custom_jvp
 def _steps(
-    projected: Array, recurrent: Array, h: Array, c: Array, counts: Array | None
+    projected: Array, recurrent: Array, h: Array, c: Array, mask: Array | None
 ) -> tuple[Array, Array]:
-    c, (every_h,) = _run(projected, recurrent, h, c, counts, keep=False)
+    c, (every_h,) = _run(projected, recurrent, h, c, mask, keep=False)
     return every_h, c
 
 
 def _run(
-    projected: Array, recurrent: Array, h: Array, c: Array, counts: Array | None, *, keep: bool
+    projected: Array, recurrent: Array, h: Array, c: Array, mask: Array | None, *, keep: bool
 ) -> tuple[Array, _TimeSteps]:
     """The last c, and h of all steps; with `keep` also c and the four gates."""
 
     def step(states: tuple, at_step: tuple) -> tuple[tuple, _TimeSteps]:
         h, c = states
-        sums, counts = at_step
+        sums, mask = at_step
         i, f, g, o = jnp.split(sums + h @ recurrent, 4, axis=-1)
         i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
         new_c = f * c + i * g
         new_h = o * jnp.tanh(new_c)
-        if counts is not None:
-            new_c = jnp.where(counts[:, None], new_c, c)
-            new_h = jnp.where(counts[:, None], new_h, h)
+        if mask is not None:
+            new_c = jnp.where(mask[:, None], new_c, c)
+            new_h = jnp.where(mask[:, None], new_h, h)
         return (new_h, new_c), (new_h, new_c, i, f, g, o) if keep else (new_h,)
 
-    (_, c), saved = lax.scan(step, (h, c), (projected, counts))
+    (_, c), saved = lax.scan(step, (h, c), (projected, mask))
     return c, saved
 
 
@@ -146,9 +146,9 @@ def _run(
 # after the loop: docs/performance.md, `lstm-steps`.
 @_steps.defjvp
 def _changes(arguments: tuple, changes: tuple) -> tuple:
-    projected, recurrent, h, c, counts = arguments
+    projected, recurrent, h, c, mask = arguments
     d_projected, d_recurrent, d_h, d_c, _ = changes
-    last_c, (every_h, every_c, i, f, g, o) = _run(projected, recurrent, h, c, counts, keep=True)
+    last_c, (every_h, every_c, i, f, g, o) = _run(projected, recurrent, h, c, mask, keep=True)
     h_before = jnp.concatenate([h[None], every_h[:-1]])
     c_before = jnp.concatenate([c[None], every_c[:-1]])
     tanh_c = jnp.tanh(every_c)
@@ -160,8 +160,8 @@ def _changes(arguments: tuple, changes: tuple) -> tuple:
         tanh_c * o * (1 - o),
         o * (1 - tanh_c * tanh_c),
     )
-    if counts is not None:
-        is_unchanged = ~counts[..., None]
+    if mask is not None:
+        is_unchanged = ~mask[..., None]
         factor_c, *gate_factors = factors
         factors = (
             jnp.where(is_unchanged, 1, factor_c),

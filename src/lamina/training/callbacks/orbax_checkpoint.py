@@ -77,18 +77,18 @@ class OrbaxCheckpoint(ModelCheckpoint):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         super().on_train_begin(logs)
         training = orbax().training
-        keep = training.preservation_policies
+        policies = training.preservation_policies
         self.checkpointer = training.Checkpointer(
             directory=self.directory,
             preservation_policy=None
             if self.max_to_keep is None
-            else keep.LatestN(self.max_to_keep),
+            else policies.LatestN(self.max_to_keep),
             save_decision_policy=training.save_decision_policies.FixedIntervalPolicy(1),
         )
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self.checkpointer is not None:
-            self.checkpointer.close()  # waits for what is being written
+            self.checkpointer.close()  # waits until pending checkpoints are written
             self.checkpointer = None
 
     def wait_until_finished(self) -> None:
