@@ -473,6 +473,12 @@ def test_rows_without_a_time_are_left_out_and_dates_begin_as_was_told():
     assert (np.diff(data.train.x[..., 0], axis=1) > 0).all()
 
 
+def test_a_few_numbers_can_be_sorted_by():
+    frame = pd.DataFrame({"year": [2003, 2001, 2002, 2005, 2004], "v": [3.5, 1.5, 2.5, 5.5, 4.5]})
+    data = quiet(frame, target="v", time="year", forecast=1, window=1)
+    assert data.train.x[0, 0, 0] == 1.5
+
+
 # An amount for every step; the third digit tells them apart where they are equal.
 STEPS = st.lists(st.one_of(st.none(), st.integers(0, 99)), min_size=1, max_size=40)
 

@@ -123,14 +123,14 @@ def sorted_by(
         ValueError: If the column has neither dates nor numbers.
     """
     found = guess_column(time, frame[time])
-    is_number = isinstance(found, Column) and found.kind == "number"
-    column = Column(
-        time,
-        "number" if is_number else "date",
-        day_first=day_first,
-        decimal_comma=is_number and isinstance(found, Column) and found.decimal_comma,
-    )
-    values = next(iter(values_of(column, frame[time]).values()))
+    # A few whole numbers are taken for categories, and can be sorted by nevertheless.
+    is_date = isinstance(found, Column) and found.kind == "date"
+    decimal_comma = isinstance(found, Column) and found.decimal_comma
+    values = np.full(len(frame), np.nan)
+    for kind in ("date",) if is_date else ("number", "date"):
+        column = Column(time, kind, day_first=day_first, decimal_comma=decimal_comma)
+        if np.isnan(values).all():
+            values = next(iter(values_of(column, frame[time]).values()))
     known = ~np.isnan(values)
     if not known.any():
         texts = _texts(frame[time])
