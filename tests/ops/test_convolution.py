@@ -79,10 +79,10 @@ def test_convolution_by_rows_equals_keras(case, in_pieces, rng, monkeypatch):
 
 def test_large_batches_are_cut_into_equal_pieces():
     million = 10**6
-    assert convolution_patches._chunk_size(batch=4, bytes_a_sample=million) == 4
-    assert convolution_patches._chunk_size(batch=64, bytes_a_sample=million) == 2
-    assert convolution_patches._chunk_size(batch=63, bytes_a_sample=million) == 3
-    assert convolution_patches._chunk_size(batch=127, bytes_a_sample=million) == 127
+    assert convolution_patches._chunk_size(batch=4, bytes_per_sample=million) == 4
+    assert convolution_patches._chunk_size(batch=64, bytes_per_sample=million) == 2
+    assert convolution_patches._chunk_size(batch=63, bytes_per_sample=million) == 3
+    assert convolution_patches._chunk_size(batch=127, bytes_per_sample=million) == 127
 
 
 def test_pieces_keep_no_patches_for_the_gradient(rng, monkeypatch):

@@ -113,7 +113,7 @@ def test_accumulated_steps_count_once():
 
 def test_a_weight_without_gradient_is_named_and_left_alone():
     one, two = weight(1.0, name="one"), weight(1.0, name="two")
-    with pytest.warns(LaminaWarning, match="No gradients for the weights two; they stay"):
+    with pytest.warns(LaminaWarning, match="for the weights two; they are not changed"):
         SGD(1.0).apply([np.ones(1), None], [one, two])
     assert (float(one[0]), float(two[0])) == (0, 1)
 

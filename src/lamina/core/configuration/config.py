@@ -239,6 +239,7 @@ def diagnosis() -> str:
     return str(_settings["diagnosis"])
 
 
+@filter_traceback
 def set_diagnosis(level: str) -> None:
     """Let `fit` look for what is wrong.
 
