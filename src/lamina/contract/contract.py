@@ -103,12 +103,18 @@ class ImageInput:
         channels: 1 for grey, 3 for red, green and blue.
         drawing: Where the drawing is in each image: other pictures are cropped, scaled and centred
             in the same way. None if the images are not of one form.
+        resized: How a picture of another shape is brought to the size: `"edges"`, its shape kept
+            and filled up with the colour of its edges; `"stretch"`, `"crop"` or `"pad"`, as
+            `image_dataset_from_directory` does it.
+        interpolation: For the last three, its argument of that name.
     """
 
     height: int
     width: int
     channels: int
     drawing: Drawing | None = None
+    resized: str = "edges"
+    interpolation: str = "bilinear"
 
 
 @dataclass(frozen=True)
@@ -210,6 +216,15 @@ class Contract:
     split: str | None = None
     novelty: Novelty | None = None
 
+    def of_arrays(self) -> "Contract":
+        """What is left of the contract when the inputs have been changed: what outputs mean."""
+        return Contract(
+            target=self.target,
+            class_names=self.class_names,
+            target_range=self.target_range,
+            split=self.split,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The contract as dicts, lists, texts and numbers."""
         return {"version": VERSION, **dataclasses.asdict(self)}
@@ -242,6 +257,8 @@ class Contract:
             and drawing.centred_by in ("mass", "box")
         ):
             raise ValueError("its images cannot have drawings of this form")
+        if image is not None and image.resized not in ("edges", "stretch", "crop", "pad"):
+            raise ValueError("how its images are resized is not known")
         return contract
 
 

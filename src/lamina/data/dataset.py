@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.contract import Contract
 from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.types import PyTree
@@ -46,6 +47,8 @@ class Dataset:
         length: Number of elements; None if it is unknown, `math.inf` if they never end.
         class_names: Names of the classes 0, 1, …, if known; kept by all methods.
         file_paths: The files of the samples, before they are shuffled.
+        contract: What a model that is trained on it has to remember; `map` changes the inputs, so
+            that it keeps only what the outputs mean.
 
     Example:
         >>> numbers = Dataset.from_tensor_slices(np.arange(5)).map(lambda x: x * 10)
@@ -62,11 +65,14 @@ class Dataset:
         *,
         class_names: list[str] | None = None,
         file_paths: list[str] | None = None,
+        contract: Contract | None = None,
     ):
         self._start = start
         self._length = length
         self.class_names = class_names
         self.file_paths = file_paths
+        self.names: Any = file_paths  # what each sample is called
+        self.contract = contract
         # The number of first passes that a resumed run must repeat; see `cache`.
         self.passes_to_replay = 0
         # Whether a thread prepares elements ahead; see `prefetch`.
@@ -175,7 +181,9 @@ class Dataset:
                 return map_func(*element) if isinstance(element, tuple) else map_func(element)
 
         workers = number_of_workers(num_parallel_calls)
-        return self._derived(lambda: mapped(call, self._start(), workers), self._length)
+        changed = self._derived(lambda: mapped(call, self._start(), workers), self._length)
+        changed.contract = None if self.contract is None else self.contract.of_arrays()
+        return changed
 
     def flat_map(self, map_func: Callable) -> "Dataset":
         """Map every element to a data set, and concatenate them.
@@ -186,8 +194,12 @@ class Dataset:
         Returns:
             A data set.
         """
-        parts = self.map(map_func)._start
-        return self._derived(lambda: itertools.chain.from_iterable(map(_elements, parts())), None)
+        parts = self.map(map_func)
+
+        def start() -> Iterator:
+            return itertools.chain.from_iterable(map(_elements, parts._start()))
+
+        return parts._derived(start, None)
 
     def filter(self, predicate: Callable) -> "Dataset":
         """Only the elements for which a function returns True.
@@ -546,7 +558,7 @@ class Dataset:
         return f"<Dataset {length or f'of {self.cardinality()} elements'}>"
 
     def _derived(self, start: Callable[[], Iterable], length: float | None) -> "Dataset":
-        following = Dataset(start, length, class_names=self.class_names)
+        following = Dataset(start, length, class_names=self.class_names, contract=self.contract)
         following.passes_to_replay = self.passes_to_replay
         following.draws_ahead = self.draws_ahead
         return following

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.contract import Contract, ImageInput
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import PathLike
@@ -68,7 +69,8 @@ def image_dataset_from_directory(
     Returns:
         A `Dataset` of `(images, labels)`, or of images alone: float32 from 0 to 255,
         `(batch, height, width, channels)`. It has `class_names` and `file_paths`. A pair of them
-        for `subset="both"`.
+        for `subset="both"`. A model that is trained on it remembers the names of the classes and
+        how files become pictures.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -103,15 +105,38 @@ def image_dataset_from_directory(
         verbose=verbose,
     )
 
+    how = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "stretch"
+
     def read(path: str) -> np.ndarray:
-        image = np.asarray(load_img(path, color_mode))
-        image = image[..., None] if image.ndim == 2 else image
-        if crop_to_aspect_ratio:
-            rows, columns = resizing.crop_box(image.shape[0], image.shape[1], size)
-            image = image[rows, columns]
-        elif pad_to_aspect_ratio:
-            image = resizing.pad_to_ratio(image, size)
-        image = resizing.resize(image, size, interpolation)
+        image = brought_to_size(np.asarray(load_img(path, color_mode)), size, how, interpolation)
         return image.transpose(2, 0, 1) if channels_first else image
 
-    return folder.datasets(read)
+    contract = None
+    if color_mode != "rgba" and not channels_first:
+        channels = 1 if color_mode == "grayscale" else 3
+        form = ImageInput(*size, channels, resized=how, interpolation=interpolation)
+        contract = Contract("images", image=form)
+    return folder.datasets(read, contract=contract)
+
+
+def brought_to_size(
+    image: np.ndarray, size: tuple[int, int], how: str, interpolation: str
+) -> np.ndarray:
+    """A picture in the size of the others.
+
+    Args:
+        image: Values from 0 to 255, `(height, width)` or `(height, width, channels)`.
+        size: `(height, width)`.
+        how: `"stretch"`, `"crop"` or `"pad"`, for a picture of another shape.
+        interpolation: As for `image_dataset_from_directory`.
+
+    Returns:
+        float32, `(height, width, channels)`.
+    """
+    image = image[..., None] if image.ndim == 2 else image
+    if how == "crop":
+        rows, columns = resizing.crop_box(image.shape[0], image.shape[1], size)
+        image = image[rows, columns]
+    elif how == "pad":
+        image = resizing.pad_to_ratio(image, size)
+    return resizing.resize(image, size, interpolation)

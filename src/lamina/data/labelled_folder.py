@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lamina.contract import Contract
 from lamina.data.dataset import Dataset, stacked
 from lamina.data.parallel import AUTOTUNE
 
@@ -61,25 +62,38 @@ class LabelledFolder:
                 f"There is no folder {str(self.directory)!r}; Python works in {os.getcwd()}."
             )
 
-    def datasets(self, read: Callable[[str], Any], collate: Callable = stacked) -> Any:
+    def datasets(
+        self,
+        read: Callable[[str], Any],
+        collate: Callable = stacked,
+        contract: Contract | None = None,
+    ) -> Any:
         """One data set, or two if both subsets are wanted.
 
         Args:
             read: Reads a sample from a path.
             collate: Makes a batch of samples.
+            contract: What is known of a model that is trained on such samples.
         """
+        contract = Contract() if contract is None else contract
         seed = int(np.random.randint(10**6)) if self.seed is None else self.seed
         files = self._found(seed)
         if self.subset == "both":
             return tuple(
-                self._dataset(self._part(files, subset), read, collate, seed, shuffle)
+                self._dataset(self._part(files, subset), read, collate, contract, seed, shuffle)
                 for subset, shuffle in (("training", self.shuffle), ("validation", False))
             )
         files = self._part(files, self.subset) if self.subset else files
-        return self._dataset(files, read, collate, seed, self.shuffle)
+        return self._dataset(files, read, collate, contract, seed, self.shuffle)
 
     def _dataset(
-        self, files: "_Files", read: Callable, collate: Callable, seed: int, shuffle: bool
+        self,
+        files: "_Files",
+        read: Callable,
+        collate: Callable,
+        contract: Contract,
+        seed: int,
+        shuffle: bool,
     ) -> Dataset:
         targets = self._targets(files)
         rows = (files.paths,) if targets is None else (files.paths, targets)
@@ -96,7 +110,11 @@ class LabelledFolder:
             dataset = dataset._batched(self.batch_size, False, collate)
         dataset = dataset.prefetch(AUTOTUNE)
         dataset.class_names = files.class_names
-        dataset.file_paths = files.paths
+        dataset.file_paths = dataset.names = files.paths
+        if files.class_names is not None:
+            names = tuple(map(str, files.class_names))
+            contract = replace(contract, target="class", class_names=names)
+            dataset.contract = contract
         return dataset
 
     def _found(self, seed: int) -> "_Files":

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lamina.contract import Contract
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import PathLike
 from lamina.core.user_data.paths import refuse_endless
@@ -50,7 +51,8 @@ def text_dataset_from_directory(
 
     Returns:
         A `Dataset` of `(texts, labels)`, or of texts alone: an array of Python strings,
-        `(batch,)`. A pair of them for `subset="both"`.
+        `(batch,)`. A pair of them for `subset="both"`. A model that is trained on it remembers the
+        names of the classes.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -73,7 +75,9 @@ def text_dataset_from_directory(
         follow_links=follow_links,
         verbose=verbose,
     )
-    return folder.datasets(lambda path: _read(path)[:max_length])
+    # Shortened texts are not what somebody else has in a file.
+    contract = Contract("text") if max_length is None else None
+    return folder.datasets(lambda path: _read(path)[:max_length], contract=contract)
 
 
 def _read(path: str) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from lamina.contract import Contract
+from lamina.contract.measure import measured_target
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import ArrayLike
 from lamina.core.variable.seed import make_default_seed
@@ -90,9 +92,14 @@ def timeseries_dataset_from_array(
             windows = data[starts_of_batch[:, None] + offsets]
             yield windows if targets is None else (windows, targets[starts_of_batch])
 
-    dataset = Dataset(batches, -(-len(starts) // size))
+    contract = None
+    if targets is not None and targets.ndim == 1 and targets.dtype.kind == "f":
+        used = targets[starts]
+        if np.isfinite(used).all():
+            contract = Contract(target_range=measured_target(used))
+    dataset = Dataset(batches, -(-len(starts) // size), contract=contract)
     if batch_size is None:
-        dataset = Dataset(dataset.unbatch()._start, len(starts))
+        dataset = Dataset(dataset.unbatch()._start, len(starts), contract=contract)
     return dataset
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.contract import Contract
+from lamina.contract import Contract, ImageInput
+from lamina.data.image_dataset import brought_to_size
 from lamina.data.loading.files import PICTURES
 from lamina.data.loading.image_files import READ_AT_MOST
 from lamina.data.loading.picture_store import room_for
@@ -22,6 +23,7 @@ from lamina.prediction.raw_sources import (
     reason,
     refused,
 )
+from lamina.utils.image import load_img
 
 # Drawings are found in pictures that are reduced to so many pixels.
 _LARGE = 512
@@ -38,6 +40,8 @@ def pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         raise ValueError("The model's file does not say what size of pictures it takes.")
     found = RawInputs(None, [])
     listed = list(files_in(sources, PICTURES, found))
+    if form.resized != "edges":
+        return _as_in_a_folder(contract, form, listed, found)
     rows = room_for(len(listed), (form.height, form.width, form.channels))
     inverted: list[str] = []
     placed: list[str] = []
@@ -70,6 +74,39 @@ def pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
+
+
+def _as_in_a_folder(
+    contract: Contract, form: ImageInput, listed: Sequence[Any], found: RawInputs
+) -> RawInputs:
+    """Pictures made as `image_dataset_from_directory` made those of training: float32, to 255."""
+    rows = []
+    for number, source in enumerate(listed):
+        name = name_of(source, f"picture {number + 1}")
+        try:
+            pixels = _pixels(contract, source, form)
+        except (ValueError, OSError) as error:
+            found.errors[name] = reason(error, name)
+            continue
+        size = (form.height, form.width)
+        rows.append(brought_to_size(pixels, size, form.resized, form.interpolation))
+        found.names.append(name)
+    found.x = np.stack(rows) if rows else None
+    return found
+
+
+def _pixels(contract: Contract, source: Any, form: ImageInput) -> np.ndarray:
+    """The pixels of a picture in its own size."""
+    if hasattr(source, "read") and not isinstance(source, (str, os.PathLike)):
+        source = source.read()  # an open file
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        source = io.BytesIO(bytes(source))
+    if isinstance(source, (str, os.PathLike, io.BytesIO)):
+        return np.asarray(load_img(source, "grayscale" if form.channels == 1 else "rgb"))
+    if hasattr(source, "convert") and hasattr(source, "getexif"):
+        return np.asarray(source.convert("L" if form.channels == 1 else "RGB"))
+    picture = _picture(contract, source, 0)
+    return 255 * (picture.grey if form.channels == 1 else picture.pixels)
 
 
 def _picture(contract: Contract, source: Any, largest: int) -> Picture:

@@ -28,6 +28,7 @@ from lamina.training.events import ChunkDone, Events
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.feed import Feed
 from lamina.training.feeds.user_data import dividing_batch_size, with_batch_axis
+from lamina.training.input_contract import with_pictures
 from lamina.training.interrupt import Interrupt
 from lamina.training.learner import Learner
 from lamina.training.programs import StepsOutcome, batch_at
@@ -68,7 +69,8 @@ class Engine:
         self._check(feed, training=True, class_weight=request.class_weight)
         self.learner.columns.update(request.columns)
         if request.contract is not None:
-            self.learner.contract, self.learner.calls_checked = request.contract, 0
+            contract = with_pictures(request.contract, feed.example()[0])
+            self.learner.contract, self.learner.calls_checked = contract, 0
         if validation is not None:
             restore_sources(stored, validation, validation=True)
             with about("validation_data: "):

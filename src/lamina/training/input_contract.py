@@ -45,16 +45,49 @@ def recorded(learner: Trainable, user_x: Any, x: Any, y: Any, user_y: Any = None
         contract = data_contract
     elif previous is not None and _shapes(previous.inputs) == _shapes(ranges):
         contract = previous  # trained further, on arrays that have no names
-    for data in (user_x, user_y):
-        names = getattr(data, "class_names", None)
-        if contract.class_names is None and isinstance(names, list):
-            contract = dataclasses.replace(contract, class_names=tuple(names))
+    contract = _with_class_names(contract, user_x, user_y)
     if contract.class_names is None and contract.target_range is None and _is_number(y):
         contract = dataclasses.replace(contract, target_range=measured_target(y))
     learned_novelty = None
     if contract.class_names is not None or _is_class(y):
         learned_novelty = novelty.learned(dict(_named_arrays(x)))
     return dataclasses.replace(contract, inputs=ranges, novelty=learned_novelty)
+
+
+def recorded_of_stream(source: Any) -> Contract | None:
+    """The contract of a model that is trained on batches: what the source says of itself.
+
+    Args:
+        source: A source of batches. Data sets of Lamina have a contract or names of classes, those
+            of PyTorch may have names of classes.
+    """
+    known = getattr(source, "contract", None)
+    contract = known if isinstance(known, Contract) else Contract()
+    contract = _with_class_names(contract, source, getattr(source, "dataset", None))
+    return None if contract == Contract() else contract
+
+
+def with_pictures(contract: Contract, x: Any) -> Contract:
+    """A contract with the range of pictures that come in batches, by the first batch of them.
+
+    One batch tells the scale of the pixels; how light pictures are on the whole it does not.
+    """
+    if contract.kind != "images" or contract.inputs:
+        return contract
+    ranges = [measured(name, array) for name, array in _named_arrays(x)]
+    inputs = [dataclasses.replace(r, sample_spread=0.0) for r in ranges if r is not None]
+    return dataclasses.replace(contract, inputs=tuple(inputs))
+
+
+def _with_class_names(contract: Contract, *parts: Any) -> Contract:
+    """A contract with the names of the classes that one of these has, if it has none."""
+    for part in parts:
+        for place in ("class_names", "classes"):  # the second is that of PyTorch
+            names: Any = getattr(part, place, None)
+            named = isinstance(names, (list, tuple)) and bool(names)
+            if contract.class_names is None and named and all(type(n) is str for n in names):
+                return dataclasses.replace(contract, class_names=tuple(names))
+    return contract
 
 
 def warn_of_different_inputs(learner: Trainable, x: Any) -> None:

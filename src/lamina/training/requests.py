@@ -48,7 +48,11 @@ from lamina.training.feeds.user_data import (
     with_batch_axis,
 )
 from lamina.training.feeds.validation_split import RowSplit
-from lamina.training.input_contract import recorded, warn_of_different_inputs
+from lamina.training.input_contract import (
+    recorded,
+    recorded_of_stream,
+    warn_of_different_inputs,
+)
 from lamina.training.trainable import Trainable
 
 
@@ -78,7 +82,7 @@ class FitRequest:
         initial_epoch: Number of the first epoch, from 0.
         class_weight: From class number to weight.
         columns: Names of the columns of tables; the model remembers them.
-        contract: Contract of the data, which the model remembers; None for a source of batches.
+        contract: What the model is trained on, which it remembers; None if nothing is known.
         callbacks: The user's callbacks.
         verbose: How much is shown.
         call_warnings: Gives each kind of warning once.
@@ -207,7 +211,10 @@ def fit_request(
         with about("validation_data: "):
             validation = held_out.feed(_options(learner, size, False, validation_steps, seed=0))
     sizes = (validation_batch_size, batch_size, validation_steps)
-    contract = None if data.samples is None else recorded(learner, x, data.x, data.y, y)
+    if data.samples is None:
+        contract = recorded_of_stream(x)
+    else:
+        contract = recorded(learner, x, data.x, data.y, y)
     if contract is not None and rows is not None:
         contract = dataclasses.replace(contract, split=rows.how)
     return FitRequest(

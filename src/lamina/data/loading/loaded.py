@@ -46,9 +46,7 @@ class LoadedPart(Dataset):
     ):
         self.x = x
         self.y = y
-        self.names = names
         self.batch_size = batch_size
-        self.contract = contract
         passes = iter(range(2**62))
 
         def batches() -> Iterator:
@@ -59,7 +57,10 @@ class LoadedPart(Dataset):
                 rows = order[first : first + batch_size]
                 yield _rows_of(self.x, rows), self.y[rows]
 
-        super().__init__(batches, -(-len(y) // batch_size), class_names=class_names)
+        super().__init__(
+            batches, -(-len(y) // batch_size), class_names=class_names, contract=contract
+        )
+        self.names: list[str] = names
 
     @property
     def resident(self) -> tuple[Any, np.ndarray]:
