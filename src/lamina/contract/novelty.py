@@ -10,13 +10,12 @@ give the threshold.
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from lamina.contract.contract import Novelty
-from lamina.contract.measure import some_rows
 
 # Rows that are looked at. A quarter of them is held out for the threshold.
 _ROWS = 2048
@@ -29,6 +28,8 @@ _VALUES = 196
 _COMPONENTS = 64
 # With so few values, all directions are components.
 _FEW_VALUES = 16
+# Numbers that are examined at a time.
+_NUMBERS = 2**22
 # Smaller images are vectors.
 _SMALLEST_SIDE = 8
 # Variances below this share of the mean variance are rounding errors.
@@ -55,9 +56,17 @@ def learned(arrays: Mapping[str, Any]) -> Novelty | None:
         [False, True]
     """
     arrays = {name: array for name, array in arrays.items() if _is_numbers(array)}
-    values = _values({name: some_rows(array, _ROWS) for name, array in arrays.items()})
-    if values is None:
+    rows_of_all = max((len(array) for array in arrays.values()), default=0)
+    step = -(-rows_of_all // _ROWS) or 1
+    parts: list[np.ndarray] = []
+    for part in _in_parts({name: array[::step] for name, array in arrays.items()}):
+        averaged = _values(part)
+        if averaged is None:
+            return None
+        parts.append(averaged)
+    if not parts:
         return None
+    values = np.concatenate(parts)
     values = values[np.isfinite(values).all(axis=1)]
     if len(values) < _FEWEST_ROWS:
         return None
@@ -105,15 +114,22 @@ def is_far(novelty: Novelty, arrays: Mapping[str, Any]) -> np.ndarray | None:
     """
     if not set(novelty.inputs) <= set(arrays):
         return None
-    samples = len(arrays[novelty.inputs[0]]) if novelty.inputs else 0
-    far = np.zeros(samples, bool)
-    for first in range(0, samples, _ROWS):  # the arrays may be larger than memory
-        rows = slice(first, first + _ROWS)
-        values = _values({name: np.asarray(arrays[name][rows]) for name in novelty.inputs})
-        if values is None or values.shape[1] != len(novelty.mean) or len(values) != len(far[rows]):
+    far: list[np.ndarray] = []
+    for part in _in_parts({name: arrays[name] for name in novelty.inputs}):
+        values = _values(part)
+        if values is None or values.shape[1] != len(novelty.mean):
             return None
-        far[rows] = _distances(novelty, values) > novelty.threshold
-    return far
+        far.append(_distances(novelty, values) > novelty.threshold)
+    return np.concatenate(far) if far else np.zeros(0, bool)
+
+
+def _in_parts(arrays: Mapping[str, Any]) -> Iterator[dict[str, np.ndarray]]:
+    """The arrays in parts of few rows: they may be larger than memory."""
+    samples = max((len(array) for array in arrays.values()), default=0)
+    numbers = sum(math.prod(array.shape[1:]) for array in arrays.values())
+    rows = max(1, _NUMBERS // max(1, numbers))
+    for first in range(0, samples, rows):
+        yield {name: np.asarray(array[first : first + rows]) for name, array in arrays.items()}
 
 
 def _with_threshold(novelty: Novelty, threshold: float) -> Novelty:
