@@ -33,7 +33,7 @@ from lamina.core.types import (
 from lamina.core.unavailable import unavailable_function
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import snapshot
-from lamina.core.variable.threads import trained_by_another
+from lamina.core.variable.threads import trained_by_another, value_lock
 from lamina.core.variable.variable import Variable, name_scope, resolve_shape
 
 if TYPE_CHECKING:
@@ -227,7 +227,8 @@ class LayerState(Operation):
             [(3, 2), (2,)]
         """
         weights = self.weights
-        with snapshot(weights) if trained_by_another() else contextlib.nullcontext():
+        # With the lock a training that begins meanwhile waits.
+        with snapshot(weights) if trained_by_another() else value_lock:
             return [v.numpy() for v in weights]
 
     @filter_traceback
