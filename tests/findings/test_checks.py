@@ -39,6 +39,7 @@ HEALTHY = Record(
     outputs=(OUTPUT,),
     optimizer="Adam",
     learning_rate=0.001,
+    usual_rate=0.001,
     samples=1000,
     batch_size=32,
     planned_epochs=3,
@@ -165,8 +166,10 @@ WRONG = {
         "learning-rate-too-high",
     ),
     "an end too early": (replace(HEALTHY, epochs=FALLING), "too-few-epochs"),
-    "plain SGD": (replace(HEALTHY, optimizer="SGD", learning_rate=0.01, epochs=FALLING),
-                  "optimizer-choice"),
+    "plain SGD": (
+        replace(HEALTHY, optimizer="SGD", learning_rate=0.01, usual_rate=0.01, epochs=FALLING),
+        "optimizer-choice",
+    ),
     "all samples in a batch": (
         replace(HEALTHY, batch_size=1000, epochs=STUCK, steps=3),
         "batch-size-too-large",

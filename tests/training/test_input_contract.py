@@ -174,3 +174,16 @@ def test_numbers_have_no_novelty():
     x = np.random.default_rng(0).normal(size=(400, 3))
     model.fit(x, x[:, 0], epochs=1, verbose=0)
     assert model.input_contract.novelty is None
+
+
+def test_the_same_data_are_examined_for_novelty_once():
+    x = np.random.default_rng(0).normal(size=(300, 3)).astype("float32")
+    y = (x[:, 0] > 0).astype(int)
+    model = lamina.Sequential([lamina.layers.Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, y, verbose=0)
+    learned = model.input_contract.novelty
+    model.fit(x, y, verbose=0)
+    assert model.input_contract.novelty is learned
+    model.fit(x + 1, y, verbose=0)
+    assert model.input_contract.novelty != learned

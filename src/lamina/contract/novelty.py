@@ -9,6 +9,7 @@ give the threshold.
 """
 
 import base64
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -98,7 +99,7 @@ def learned(arrays: Mapping[str, Any]) -> Novelty | None:
         expected=_EXPECTED,
     )
     distances = _distances(found, values[held_out])
-    return _with_threshold(found, float(np.quantile(distances, 1 - _EXPECTED)))
+    return dataclasses.replace(found, threshold=float(np.quantile(distances, 1 - _EXPECTED)))
 
 
 def is_far(novelty: Novelty, arrays: Mapping[str, Any]) -> np.ndarray | None:
@@ -130,11 +131,6 @@ def _in_parts(arrays: Mapping[str, Any]) -> Iterator[dict[str, np.ndarray]]:
     rows = max(1, _NUMBERS // max(1, numbers))
     for first in range(0, samples, rows):
         yield {name: np.asarray(array[first : first + rows]) for name, array in arrays.items()}
-
-
-def _with_threshold(novelty: Novelty, threshold: float) -> Novelty:
-    fields = vars(novelty) | {"threshold": threshold}
-    return Novelty(**fields)
 
 
 def _distances(novelty: Novelty, values: np.ndarray) -> np.ndarray:

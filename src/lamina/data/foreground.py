@@ -1,6 +1,7 @@
 """Separates the foreground of a picture, such as strokes, from its background."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -161,3 +162,10 @@ def _dilate(mask: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     return ndimage.binary_dilation(mask, iterations=max(2, max(mask.shape) // 20))
+
+
+def centre_of_mass(image: np.ndarray) -> np.ndarray:
+    """Centre of mass in pixels from the upper left corner: row, column."""
+    total: Any = image.sum()
+    rows, columns = (np.arange(n) + 0.5 for n in image.shape)
+    return np.array([image.sum(axis=1) @ rows, image.sum(axis=0) @ columns]) / total

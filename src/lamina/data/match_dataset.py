@@ -4,12 +4,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.data.foreground import Ink, find_ink, find_shades, take_dark_or_light
+from lamina.data.foreground import (
+    Ink,
+    centre_of_mass,
+    find_ink,
+    find_shades,
+    take_dark_or_light,
+)
 from lamina.data.picture_files import Picture, edge_of, read_picture
 from lamina.datasets.image_form import ImageForm
 from lamina.datasets.named import NAMES
@@ -120,7 +125,7 @@ def has_form(picture: Picture, form: ImageForm) -> bool:
         return bool(np.median(edge_of(image)) < 0.25)
     ink_positions = np.argwhere(image > 0.1)
     sides = ink_positions.max(axis=0) - ink_positions.min(axis=0) + 1
-    offset = np.abs(_centre(image) - np.array(image.shape) / 2 - 0.5).max()
+    offset = np.abs(centre_of_mass(image) - np.array(image.shape) / 2 - 0.5).max()
     return bool(edge_of(image).max() < 0.1 and sides.max() <= form.longest + 1 and offset < 1.5)
 
 
@@ -132,7 +137,7 @@ def _scale_and_centre(ink: Ink, form: ImageForm) -> np.ndarray:
     foreground = ink.strength[rows, columns]
     sides = np.array(foreground.shape)
     scale = max(sides) / form.longest  # pixels of the picture per pixel of the image
-    centre = _centre(foreground) if form.centred_by == "mass" else sides / 2
+    centre = centre_of_mass(foreground) if form.centred_by == "mass" else sides / 2
     # MNIST has the centre of mass in the middle of pixel 14 of 28.
     target_centre = np.array([form.height, form.width]) / 2 + (
         0.5 if form.centred_by == "mass" else 0
@@ -158,10 +163,3 @@ def _scale_and_centre(ink: Ink, form: ImageForm) -> np.ndarray:
         # Averaging makes thin strokes faint; those of the set are white in their middle.
         image = image / max(float(np.percentile(image[image > 0.05], 85)), 0.05)
     return np.clip(image, 0, 1)
-
-
-def _centre(image: np.ndarray) -> np.ndarray:
-    """Centre of mass in pixels from the upper left corner: row, column."""
-    total: Any = image.sum()
-    rows, columns = (np.arange(n) + 0.5 for n in image.shape)
-    return np.array([image.sum(axis=1) @ rows, image.sum(axis=0) @ columns]) / total

@@ -5,13 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lamina.findings.properties import PROBABILITY_LOSSES
 from lamina.findings.record import OutputFacts, Record
 
-_PROBABILITY_LOSSES = {
-    "sparse_categorical_crossentropy",
-    "categorical_crossentropy",
-    "binary_crossentropy",
-}
 _SQUARED = {"mean_squared_error"}
 _ABSOLUTE = {"mean_absolute_error"}
 
@@ -73,7 +69,7 @@ def guessing_loss(output: OutputFacts) -> float | None:
     targets = output.targets
     if targets is None:
         return None
-    if output.loss in _PROBABILITY_LOSSES:
+    if output.loss in PROBABILITY_LOSSES:
         counts = np.array(targets.counts, dtype=float)
         if not counts.size or targets.form == "numbers":
             return None

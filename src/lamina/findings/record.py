@@ -146,6 +146,7 @@ class Record:
         outputs: The outputs.
         optimizer: Name of the optimizer.
         learning_rate: Its learning rate at the beginning; None for a schedule.
+        usual_rate: The default learning rate of that optimizer, if it is one of Lamina's.
         momentum: Its momentum, if it has one.
         samples: Number of training samples, if it is known.
         batch_size: Samples in a step.
@@ -167,6 +168,7 @@ class Record:
     outputs: tuple[OutputFacts, ...] = ()
     optimizer: str | None = None
     learning_rate: float | None = None
+    usual_rate: float | None = None
     momentum: float | None = None
     samples: int | None = None
     batch_size: int | None = None

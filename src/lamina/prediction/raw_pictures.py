@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Contract, ImageInput
+from lamina.core.user_data.columnar import as_array
 from lamina.data.image_dataset import brought_to_size
 from lamina.data.loading.files import PICTURES
 from lamina.data.loading.image_files import READ_AT_MOST
@@ -47,8 +48,7 @@ def pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     placed: list[str] = []
     for number, source in enumerate(listed):
         name = name_of(source, f"picture {number + 1}")
-        if hasattr(source, "read") and not isinstance(source, (str, os.PathLike)):
-            source = source.read()  # an open file
+        source = _content_of(source)
         try:
             picture = _picture(contract, source, READ_AT_MOST * max(form.height, form.width))
         except (ValueError, OSError) as error:
@@ -97,8 +97,7 @@ def _as_in_a_folder(
 
 def _pixels(contract: Contract, source: Any, form: ImageInput) -> np.ndarray:
     """The pixels of a picture in its own size."""
-    if hasattr(source, "read") and not isinstance(source, (str, os.PathLike)):
-        source = source.read()  # an open file
+    source = _content_of(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = io.BytesIO(bytes(source))
     if isinstance(source, (str, os.PathLike, io.BytesIO)):
@@ -107,6 +106,12 @@ def _pixels(contract: Contract, source: Any, form: ImageInput) -> np.ndarray:
         return np.asarray(source.convert("L" if form.channels == 1 else "RGB"))
     picture = _picture(contract, source, 0)
     return 255 * (picture.grey if form.channels == 1 else picture.pixels)
+
+
+def _content_of(source: Any) -> Any:
+    """The bytes of an open file; anything else unchanged."""
+    is_open_file = hasattr(source, "read") and not isinstance(source, (str, os.PathLike))
+    return source.read() if is_open_file else source
 
 
 def _picture(contract: Contract, source: Any, largest: int) -> Picture:
@@ -141,9 +146,7 @@ def _array_of(source: Any) -> np.ndarray | None:
     """The numbers of an array of NumPy, JAX or PyTorch; None if it is none."""
     if hasattr(source, "columns") or not hasattr(source, "shape"):
         return None
-    if hasattr(source, "detach") and hasattr(source, "cpu"):
-        source = source.detach().cpu().numpy()
-    array = np.asarray(source)
+    array = as_array(source)
     return array if array.dtype.kind in "biuf" and array.ndim > 0 else None
 
 

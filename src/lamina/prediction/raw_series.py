@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.contract import Contract
 from lamina.core.messages.errors import did_you_mean
+from lamina.core.user_data.columnar import as_array
 from lamina.data.loading.columns import holds_several, odd_value, values_of
 from lamina.data.loading.series import without_gaps
 from lamina.data.loading.series_source import sorted_by
@@ -125,10 +126,8 @@ def _numbers(source: Any) -> np.ndarray | None:
         hasattr(source, "shape") or isinstance(source, (list, tuple))
     ):
         return None
-    if hasattr(source, "detach") and hasattr(source, "cpu"):
-        source = source.detach().cpu().numpy()
     try:
-        array = np.asarray(source)
+        array = as_array(source)
         array = array.astype(float) if array.dtype.kind in "biufO" else array
     except (TypeError, ValueError, OverflowError):  # lists of several lengths, objects
         return None

@@ -538,16 +538,23 @@ def why_not_finite(learner: Trainable) -> str:
         rate_text = f"The learning rate is {rate:g}. "
     except (AttributeError, TypeError):
         rate, rate_text = None, ""
-    parameter = inspect.signature(type(optimizer).__init__).parameters.get("learning_rate")
+    usual = default_learning_rate(optimizer)
     fix = "a tenth of the learning rate, clipnorm=1.0 in the optimizer"
-    if rate is not None and parameter is not None and isinstance(parameter.default, float):
+    if rate is not None and usual is not None:
         module = f"{type(optimizer).__module__.partition('.')[0]}.optimizers"
-        arguments = f"{min(rate / 10, parameter.default):g}, clipnorm=1.0"
+        arguments = f"{min(rate / 10, usual):g}, clipnorm=1.0"
         fix = f"optimizer={module}.{type(optimizer).__name__}({arguments})"
     return (
         f"  {rate_text}Likely cause: it is too high, or the inputs are not scaled, so that the "
         f"weights ran away.\n  Fix: {fix}, or inputs between 0 and 1."
     )
+
+
+def default_learning_rate(optimizer: Any) -> float | None:
+    """The learning rate that an optimizer has if none is given; None if it has no default."""
+    parameter = inspect.signature(type(optimizer).__init__).parameters.get("learning_rate")
+    default = None if parameter is None else parameter.default
+    return default if isinstance(default, float) else None
 
 
 def final_activations(learner: Trainable) -> list[str | None]:

@@ -69,8 +69,8 @@ class Engine:
         self._check(feed, training=True, class_weight=request.class_weight)
         self.learner.columns.update(request.columns)
         if request.contract is not None:
-            contract = with_pictures(request.contract, feed.example()[0])
-            self.learner.contract, self.learner.calls_checked = contract, 0
+            self.learner.contract = with_pictures(request.contract, feed)
+            self.learner.calls_checked = 0
         if validation is not None:
             restore_sources(stored, validation, validation=True)
             with about("validation_data: "):

@@ -16,6 +16,7 @@ from lamina.contract.measure import measured, measured_target
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import Preprocessed
 from lamina.training import checks
+from lamina.training.feeds.feed import Feed
 from lamina.training.trainable import Trainable
 
 # Number of calls of `predict` that are checked after training or loading. Later calls cost nothing.
@@ -50,7 +51,10 @@ def recorded(learner: Trainable, user_x: Any, x: Any, y: Any, user_y: Any = None
         contract = dataclasses.replace(contract, target_range=measured_target(y))
     learned_novelty = None
     if contract.class_names is not None or _is_class(y):
-        learned_novelty = novelty.learned(dict(_named_arrays(x)))
+        if previous is not None and previous.inputs == ranges:
+            learned_novelty = previous.novelty  # the same data, as where fit is called in a loop
+        if learned_novelty is None:
+            learned_novelty = novelty.learned(dict(_named_arrays(x)))
     return dataclasses.replace(contract, inputs=ranges, novelty=learned_novelty)
 
 
@@ -67,14 +71,14 @@ def recorded_of_stream(source: Any) -> Contract | None:
     return None if contract == Contract() else contract
 
 
-def with_pictures(contract: Contract, x: Any) -> Contract:
+def with_pictures(contract: Contract, feed: Feed) -> Contract:
     """A contract with the range of pictures that come in batches, by the first batch of them.
 
     One batch tells the scale of the pixels; how light pictures are on the whole it does not.
     """
     if contract.kind != "images" or contract.inputs:
         return contract
-    ranges = [measured(name, array) for name, array in _named_arrays(x)]
+    ranges = [measured(name, array) for name, array in _named_arrays(feed.example()[0])]
     inputs = [dataclasses.replace(r, sample_spread=0.0) for r in ranges if r is not None]
     return dataclasses.replace(contract, inputs=tuple(inputs))
 

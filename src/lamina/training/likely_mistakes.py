@@ -10,47 +10,26 @@ import jax
 import numpy as np
 
 from lamina.core.types import Data, Outputs, Targets
+from lamina.findings.properties import (
+    LARGE_INPUT,
+    LARGE_INPUT_SHARE,
+    MULTIPLYING_LAYERS,
+    PROBABILITY_LOSSES,
+    RANGES_OF_ACTIVATIONS,
+    REGRESSION_LOSSES,
+)
 from lamina.training import checks
 from lamina.training.events import Listener
 from lamina.training.feeds.feed import Feed
 from lamina.training.requests import FitRequest
 from lamina.training.trainable import Trainable
 
-# Networks learn poorly from inputs far beyond ±20. Hours of the day (0 to 24) are fine.
-_LARGE_INPUT = 25
 _MAX_ROWS_CHECKED = 1000
 
-_PROBABILITY_LOSSES = (
-    "sparse_categorical_crossentropy",
-    "categorical_crossentropy",
-    "binary_crossentropy",
-)
-_REGRESSION_LOSSES = (
-    "mean_squared_error",
-    "mean_absolute_error",
-    "huber",
-    "log_cosh",
-    "mean_absolute_percentage_error",
-    "mean_squared_logarithmic_error",
-)
-_RANGES_OF_ACTIVATIONS = {
-    "sigmoid": (0, 1),
-    "hard_sigmoid": (0, 1),
-    "softmax": (0, 1),
-    "tanh": (-1, 1),
-    "softsign": (-1, 1),
-    "relu": (0, np.inf),
-    "relu6": (0, 6),
-    "softplus": (0, np.inf),
-}
-# Layers that do not change the size of numbers, and layers that multiply their inputs by weights.
+# Layers that do not change the size of numbers.
 _NEUTRAL_LAYERS = (
     "Flatten Reshape Permute Dropout GaussianNoise Masking ZeroPadding1D ZeroPadding2D".split()
 )
-_MULTIPLYING_LAYERS = (
-    "Dense EinsumDense Conv1D Conv2D Conv3D DepthwiseConv2D SeparableConv1D SeparableConv2D "
-    "LSTM GRU SimpleRNN ConvLSTM2D"
-).split()
 
 
 class LikelyMistakes(Listener):
@@ -89,11 +68,11 @@ def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | N
         name, target = checks.loss_name(loss), targets[index]
         if target is None:
             continue
-        if name in _REGRESSION_LOSSES and target.size and target.dtype.kind in "fiub":
+        if name in REGRESSION_LOSSES and target.size and target.dtype.kind in "fiub":
             _out_of_range(learner, np.asarray(target), activations[index])
             _accuracy_of_regression(learner, index, np.asarray(target), objectives.outputs[index])
         has_all_samples = len(target) == feed.samples
-        if name in _PROBABILITY_LOSSES and has_all_samples and not _is_dummy(x):
+        if name in PROBABILITY_LOSSES and has_all_samples and not _is_dummy(x):
             _missing_classes(
                 learner, loss, str(name), target, _targets_of(learner, validation, index)
             )
@@ -132,7 +111,7 @@ def _large_inputs(learner: Trainable, x: Data) -> None:
     values = np.asarray(values)
     values = values[:: -(-len(values) // _MAX_ROWS_CHECKED)]
     high = float(np.max(values))
-    if np.mean(np.abs(values.astype("float32")) > _LARGE_INPUT) < 0.02:
+    if np.mean(np.abs(values.astype("float32")) > LARGE_INPUT) < LARGE_INPUT_SHARE:
         return
     pixels = high <= 255 and float(np.min(values)) >= 0 and values.ndim > 2
     fix = "x = x / 255, or lamina.layers.Rescaling(1 / 255) as the first layer"
@@ -177,7 +156,7 @@ def _multiplies_inputs(learner: Trainable) -> bool:
             name, module = type(node.operation).__name__, type(node.operation).__module__
             if module.startswith("lamina.") and name in _NEUTRAL_LAYERS:
                 waiting += node.output_tensors
-            elif module.startswith("lamina.") and name in _MULTIPLYING_LAYERS:
+            elif module.startswith("lamina.") and name in MULTIPLYING_LAYERS:
                 reaches_weights = True
             else:
                 return False
@@ -185,7 +164,7 @@ def _multiplies_inputs(learner: Trainable) -> bool:
 
 
 def _out_of_range(learner: Trainable, y: np.ndarray, activation: str | None) -> None:
-    low, high = _RANGES_OF_ACTIVATIONS.get(str(activation), (-np.inf, np.inf))
+    low, high = RANGES_OF_ACTIVATIONS.get(str(activation), (-np.inf, np.inf))
     if low == -np.inf:
         return
     smallest, largest = float(y.min()), float(y.max())

@@ -9,13 +9,12 @@ import numpy as np
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import Preprocessed
 from lamina.findings import LayerFacts, OutputFacts, Targets, Values
+from lamina.findings.properties import LARGE_INPUT
 from lamina.training import checks
 from lamina.training.trainable import Trainable
 
 # Rows of an array that are examined, spread evenly over it.
 _ROWS = 2000
-# Numbers beyond this are large for the inputs of a network.
-_LARGE = 25
 # More classes than this are not counted.
 _MOST_CLASSES = 10_000
 _SETTINGS = ("rate", "dropout", "recurrent_dropout", "axis", "momentum", "stateful")
@@ -104,7 +103,7 @@ def values_of(name: str, array: Any) -> Values | None:
         high=float(finite.max()),
         mean=float(finite.mean()),
         spread=float(finite.std()),
-        large=float(np.mean(np.abs(finite) > _LARGE)),
+        large=float(np.mean(np.abs(finite) > LARGE_INPUT)),
         constant=constant,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.findings import Findings, Record, findings_of
+from lamina.training import checks
 from lamina.training.events import ChunkDone, Listener
 from lamina.training.recorded_facts import input_values, is_chain, layer_facts, output_facts
 from lamina.training.requests import FitRequest
@@ -79,6 +80,7 @@ def record_of(request: FitRequest, learner: Trainable) -> Record:
     if validation is not None and validation.samples is not None:
         seen = validation.example()[1]
     optimizer = learner.model.optimizer
+    own_optimizer = type(optimizer).__module__.startswith("lamina.")
     unchecked = []
     if not whole:
         unchecked.append("classes and order of the targets: the data come in batches")
@@ -96,13 +98,14 @@ def record_of(request: FitRequest, learner: Trainable) -> Record:
         outputs=output_facts(learner, y if whole else None, seen),
         optimizer=type(optimizer).__name__,
         learning_rate=_rate(optimizer),
+        usual_rate=checks.default_learning_rate(optimizer) if own_optimizer else None,
         momentum=_number(getattr(optimizer, "momentum", None)),
         samples=request.feed.samples,
         batch_size=request.batch_size,
         planned_epochs=request.epochs - request.initial_epoch,
         shuffle=bool(request.shuffle),
         class_weight=request.is_weighted,
-        validation_split=request.validation_split or None,
+        validation_split=None if request.split is None else request.split.fraction,
         unchecked=tuple(unchecked),
     )
 

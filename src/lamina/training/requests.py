@@ -90,7 +90,6 @@ class FitRequest:
         split_doubt: A warning about them, or None.
         batch_size: Samples in a step, for data that are not yet in batches.
         shuffle: Whether samples are shuffled.
-        validation_split: Fraction of the training data that validation uses; 0 for none.
         is_weighted: Whether classes or samples have weights.
     """
 
@@ -110,7 +109,6 @@ class FitRequest:
     split_doubt: str | None = None
     batch_size: int | None = None
     shuffle: bool | str = True
-    validation_split: float = 0.0
     is_weighted: bool = False
 
     def validates(self, epoch: int) -> bool:
@@ -234,7 +232,6 @@ def fit_request(
         split_doubt=split_doubt,
         batch_size=batch_size,
         shuffle=shuffle,
-        validation_split=0.0 if rows is None else validation_split,
         is_weighted=is_weighted,
     )
 

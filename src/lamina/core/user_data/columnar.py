@@ -182,7 +182,7 @@ def _column_of_hugging_face(column: Any) -> TableColumn:
 def _together(values: Any) -> np.ndarray:
     """Values as one array; of objects, if they differ in shape or are texts."""
     if hasattr(values, "detach") and hasattr(values, "cpu"):
-        values = values.detach().cpu().numpy()
+        values = as_array(values)
     if isinstance(values, np.ndarray) and values.dtype.kind == "O" and values.ndim == 1:
         # Truth values with gaps come as arrays of one value.
         single = [v.item() if getattr(v, "shape", None) == () else v for v in values]

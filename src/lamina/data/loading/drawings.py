@@ -7,6 +7,7 @@ else's drawing of a digit is recognised better when it is cropped, scaled and ce
 import numpy as np
 
 from lamina.contract import Drawing
+from lamina.data.foreground import centre_of_mass
 from lamina.data.picture_files import edge_of
 
 # Images that are looked at.
@@ -51,7 +52,10 @@ def drawing_of(images: np.ndarray) -> Drawing | None:
     longest = sides.max(axis=1)
     if np.percentile(longest, 90) - np.percentile(longest, 10) > 2 * _SAME_SIZE * size.max():
         return None
-    middles = {"mass": np.array([_centre(image) for image in ink]), "box": boxes.mean(axis=1)}
+    middles = {
+        "mass": np.array([centre_of_mass(image) for image in ink]),
+        "box": boxes.mean(axis=1),
+    }
     spreads = {name: float(points.std(axis=0).max()) for name, points in middles.items()}
     centred_by = min(spreads, key=lambda name: spreads[name])
     if spreads[centred_by] > _SAME_PLACE * size.max():
@@ -90,8 +94,3 @@ def _box(image: np.ndarray) -> np.ndarray:
     there = np.argwhere(image > _FAINTEST)
     box: np.ndarray = np.stack([there.min(axis=0), there.max(axis=0) + 1])
     return box
-
-
-def _centre(image: np.ndarray) -> np.ndarray:
-    rows, columns = (np.arange(n) + 0.5 for n in image.shape)
-    return np.array([image.sum(axis=1) @ rows, image.sum(axis=0) @ columns]) / image.sum()

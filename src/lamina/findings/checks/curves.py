@@ -7,11 +7,6 @@ from lamina.findings.finding import Change, Finding
 from lamina.findings.performance import Performance, answers_well, performance
 from lamina.findings.record import Record
 
-# Learning rates that usually work: Keras's defaults.
-_USUAL_RATES = {
-    "SGD": 0.01, "Adam": 0.001, "AdamW": 0.001, "Adamax": 0.001, "Nadam": 0.001, "RMSprop": 0.001,
-    "Adagrad": 0.001, "Adadelta": 0.001, "Ftrl": 0.001, "Lion": 0.001,
-}  # fmt: skip
 # Rates so many times the usual one are suspect.
 _HIGH, _LOW = 20.0, 1 / 20
 # From guessing (0) to a loss of 0 (1).
@@ -41,24 +36,17 @@ def _losses(record: Record, name: str = "loss") -> list[float]:
     return [float(epoch[name]) for epoch in record.epochs if name in epoch]
 
 
-def usual_rate(optimizer: str) -> float | None:
-    """The learning rate that an optimizer usually works with."""
-    return _USUAL_RATES.get(optimizer)
-
-
 def rate_ratio(record: Record) -> float | None:
     """The learning rate relative to the usual one; None if either is not known."""
-    usual = usual_rate(record.optimizer or "")
-    if usual is None or not record.learning_rate:
+    if not record.usual_rate or not record.learning_rate:
         return None
-    return record.learning_rate / usual
+    return record.learning_rate / record.usual_rate
 
 
 def _rate(record: Record, done: Performance) -> Iterator[Finding]:
-    ratio, losses = rate_ratio(record), _losses(record)
-    if ratio is None or record.optimizer is None:
+    ratio, usual, losses = rate_ratio(record), record.usual_rate, _losses(record)
+    if ratio is None or usual is None:
         return
-    usual = _USUAL_RATES[record.optimizer]
     evidence = {"learning rate": record.learning_rate or 0.0, "usual": usual, "loss": done.last}
     fix = f"optimizer=lamina.optimizers.{record.optimizer}({usual:g})."
     change = Change("compile", "learning_rate", usual)

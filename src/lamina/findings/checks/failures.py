@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lamina.findings.checks.curves import rate_ratio, usual_rate
+from lamina.findings.checks.curves import rate_ratio
 from lamina.findings.finding import Change, Finding
 from lamina.findings.record import Record
 
@@ -14,16 +14,15 @@ def check(record: Record) -> Iterator[Finding]:
     """Findings about a training that diverged."""
     if record.ended != "not finite":
         return
-    ratio, rate = rate_ratio(record), record.learning_rate
+    ratio, rate, usual = rate_ratio(record), record.learning_rate, record.usual_rate
     place = f"in epoch {len(record.epochs) + 1}"
-    if ratio is not None and ratio >= _HIGH and record.optimizer is not None:
-        usual = usual_rate(record.optimizer)
+    if ratio is not None and ratio >= _HIGH and usual is not None:
         yield Finding(
             "learning-rate-too-high",
             "problem",
             f"The loss stopped being a finite number {place}, with a learning rate of {rate:g}.",
             f"optimizer=lamina.optimizers.{record.optimizer}({usual:g}).",
-            {"learning rate": rate or 0.0, "usual": usual or 0.0},
+            {"learning rate": rate or 0.0, "usual": usual},
             where="learning_rate",
             change=Change("compile", "learning_rate", usual),
             confidence=0.8,

@@ -4,18 +4,12 @@ from collections.abc import Iterator
 
 from lamina.findings.finding import Change, Finding
 from lamina.findings.performance import performance
+from lamina.findings.properties import LARGE_INPUT_SHARE, MULTIPLYING_LAYERS
 from lamina.findings.record import Record, Values
 
-# Networks learn poorly from inputs far beyond ±20; hours of the day, from 0 to 24, are fine.
-_LARGE = 25
-_LARGE_SHARE = 0.02
 # Standard deviations below this are as bad as large ones.
 _SMALL = 0.01
 _SCALING = ("Rescaling", "Normalization", "BatchNormalization", "LayerNormalization")
-_MULTIPLYING = (
-    "Dense EinsumDense Conv1D Conv2D Conv3D DepthwiseConv2D SeparableConv1D SeparableConv2D LSTM "
-    "GRU SimpleRNN ConvLSTM2D"
-).split()
 # A first loss so many times that of guessing comes from outputs on a wrong scale.
 _FIRST_LOSS = 3.0
 
@@ -44,13 +38,13 @@ def _is_scaled(record: Record) -> bool:
     for layer in record.layers:
         if not layer.own or layer.kind in _SCALING or layer.kind == "Embedding":
             return True
-        if layer.kind in _MULTIPLYING:
+        if layer.kind in MULTIPLYING_LAYERS:
             return False
     return True
 
 
 def _scale(record: Record, name: str, values: Values) -> Iterator[Finding]:
-    large = values.large > _LARGE_SHARE
+    large = values.large > LARGE_INPUT_SHARE
     small = 0 < values.spread < _SMALL and max(abs(values.low), abs(values.high)) < 10 * _SMALL
     if not large and not small:
         return

@@ -3,31 +3,13 @@
 from collections.abc import Iterator
 
 from lamina.findings.finding import Change, Finding
+from lamina.findings.properties import (
+    PROBABILITY_LOSSES,
+    RANGES_OF_ACTIVATIONS,
+    REGRESSION_LOSSES,
+)
 from lamina.findings.record import LayerFacts, OutputFacts, Record, Targets
 
-_PROBABILITY_LOSSES = {
-    "sparse_categorical_crossentropy": "softmax",
-    "categorical_crossentropy": "softmax",
-    "binary_crossentropy": "sigmoid",
-}
-_REGRESSION_LOSSES = {
-    "mean_squared_error",
-    "mean_absolute_error",
-    "huber",
-    "log_cosh",
-    "mean_absolute_percentage_error",
-    "mean_squared_logarithmic_error",
-}
-_RANGES = {
-    "sigmoid": (0.0, 1.0),
-    "hard_sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "softsign": (-1.0, 1.0),
-    "relu": (0.0, float("inf")),
-    "relu6": (0.0, 6.0),
-    "softplus": (0.0, float("inf")),
-}
 # Whole numbers with more different values than this are amounts, not classes.
 _MOST_CLASSES = 100
 
@@ -57,7 +39,7 @@ def _activation(layer: str | None, value: str | None) -> Change | None:
 
 def _probabilities(output: OutputFacts, last: str | None) -> Iterator[Finding]:
     """Crossentropy needs probabilities, made by the activation that fits the targets."""
-    wanted = _PROBABILITY_LOSSES.get(output.loss or "")
+    wanted = PROBABILITY_LOSSES.get(output.loss or "")
     activation = output.activation
     if wanted is None or activation is None:
         return
@@ -141,7 +123,7 @@ def _looks_like_classes(targets: Targets) -> bool:
 def _classes_as_numbers(output: OutputFacts, last: str | None) -> Iterator[Finding]:
     """A loss for numbers, and targets that are classes."""
     targets = output.targets
-    if targets is None or output.loss not in _REGRESSION_LOSSES:
+    if targets is None or output.loss not in REGRESSION_LOSSES:
         return
     if not _looks_like_classes(targets):
         return
@@ -182,9 +164,9 @@ def _classes_as_numbers(output: OutputFacts, last: str | None) -> Iterator[Findi
 def _range(output: OutputFacts, last: str | None) -> Iterator[Finding]:
     """Targets outside of what the last activation can give."""
     targets = output.targets
-    if targets is None or output.loss not in _REGRESSION_LOSSES:
+    if targets is None or output.loss not in REGRESSION_LOSSES:
         return
-    low, high = _RANGES.get(output.activation or "", (-float("inf"), float("inf")))
+    low, high = RANGES_OF_ACTIVATIONS.get(output.activation or "", (-float("inf"), float("inf")))
     values = targets.values
     margin = 0.01 * max(values.high - values.low, 1e-6)
     if values.low < low - margin or values.high > high + margin:
@@ -224,7 +206,7 @@ def _units(output: OutputFacts, last: str | None) -> Iterator[Finding]:
 def _metrics(output: OutputFacts) -> Iterator[Finding]:
     """Accuracy of numbers."""
     targets = output.targets
-    if targets is None or targets.form != "numbers" or output.loss not in _REGRESSION_LOSSES:
+    if targets is None or targets.form != "numbers" or output.loss not in REGRESSION_LOSSES:
         return
     wrong = [name for name in output.metrics if name.endswith("accuracy") or name in ("acc", "auc")]
     if wrong and output.units == 1:

@@ -37,6 +37,11 @@ class RowSplit:
     train: Rows
     validation: Rows
 
+    @property
+    def fraction(self) -> float:
+        """The share of the samples to validate on."""
+        return len(self.validation) / (len(self.validation) + len(self.train))
+
     def __str__(self) -> str:
         count = len(self.validation)
         ways = {
