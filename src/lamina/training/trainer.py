@@ -684,8 +684,8 @@ class Trainer(Layer):
 
         The names are those of the data that the model was trained on, which its file keeps. Samples
         that are far from all that the model was trained on get the name `unknown`: whatever class a
-        model computes for them means little. About 1 % of samples like those of training get it,
-        too. Texts and streams are not examined.
+        model computes for them means little. One or two in a hundred samples like those of training
+        get it, too. Texts and streams are not examined.
 
         Args:
             x: Inputs, as for `predict`.
