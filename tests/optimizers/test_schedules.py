@@ -5,6 +5,7 @@ import json
 import jax
 import keras
 import numpy as np
+import optax
 import pytest
 
 from lamina.optimizers import schedules
@@ -118,3 +119,26 @@ def test_a_schedule_without_a_rule_or_a_config_says_what_to_write():
         Empty()(0)
     with pytest.raises(NotImplementedError, match="Empty cannot be saved"):
         schedules.serialize(Empty())
+
+
+def test_one_cycle_has_the_rates_of_optax():
+    mine = schedules.OneCycle(0.5, total_steps=200, warmup_fraction=0.3)
+    theirs = optax.cosine_onecycle_schedule(200, 0.5, 0.3)
+    steps = np.arange(0, 230, 7)
+    expected = [theirs(step) for step in steps]
+    np.testing.assert_allclose([mine(step) for step in steps], expected, rtol=1e-5, atol=1e-9)
+
+
+def test_one_cycle_is_written_and_read():
+    mine = schedules.OneCycle(0.5, 200, div_factor=10)
+    again = schedules.deserialize(json.loads(json.dumps(schedules.serialize(mine))))
+    assert again.get_config() == mine.get_config()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"warmup_fraction": 1.0}, "above 0 and below 1"), ({"div_factor": 0}, "div_factor above 0")],
+)
+def test_one_cycle_refuses_what_has_no_shape(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        schedules.OneCycle(0.1, 100, **arguments)

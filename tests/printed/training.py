@@ -33,6 +33,31 @@ _TWO = (
 _CALLBACKS = "from lamina.callbacks import *\n" + _FIT
 
 CASES = {
+    ("training/sanity_checks/batches.py", "run_eagerly=True.\n  Fix:"): (
+        "model.find_learning_rate(x, y, steps=10)",
+        "model.compile('sgd', 'mse', «run_eagerly=False»); "
+        "model.find_learning_rate(x, y, steps=10)",
+        _FIT + "model.compile('sgd', 'mse', run_eagerly=True)",
+    ),
+    ("training/sanity_checks/learning_rate_range.py", "to set: …"): (
+        "model.find_learning_rate(x, y, steps=10)",
+        "«model.compile('adam', »'mse'); model.find_learning_rate(x, y, steps=10)",
+        _FIT + "import optax; model.compile(optax.sgd(0.1), 'mse')",
+    ),
+    ("training/sanity_checks/measured_steps.py", "returns no 'loss'"): (
+        "model = Own(); model.compile('sgd'); model.overfit_one_batch(x, y, steps=2)",
+        "class Told(Own):\n"
+        "  def train_step(self, data):\n"
+        "    super().train_step(data); loss = self.loss_now; «return {'loss': loss}»\n"
+        "model = Told(); model.compile('sgd'); model.overfit_one_batch(x, y, steps=2)",
+        "y = y[:, None].astype('float32')\n"
+        "class Own(lamina.Model):\n"
+        "  def __init__(self):\n"
+        "    super().__init__(); self.dense = layers.Dense(1)\n"
+        "  def call(self, x): return self.dense(x)\n"
+        "  def train_step(self, data):\n"
+        "    self.loss_now = ((self(data[0]) - data[1]) ** 2).mean(); return {}",
+    ),
     ("training/feeds/conversion.py", "holds dates or times ("): (
         "model.fit(x, y, verbose=0)",
         "«x = x.astype('datetime64[D]').astype('float32')»; x /= 1e5; model.fit(x, y, verbose=0)",

@@ -431,6 +431,91 @@ class CosineDecayRestarts(LearningRateSchedule):
         }
 
 
+@filter_methods
+class OneCycle(LearningRateSchedule):
+    """Raises the learning rate to a maximum and lowers it to almost 0, once in a training.
+
+    The rate follows half a cosine from `max_learning_rate / div_factor` up to `max_learning_rate`
+    during the first `warmup_fraction` of the steps, and half a cosine down to
+    `max_learning_rate / div_factor / final_div_factor` during the rest. After `total_steps` it
+    stays there. `model.find_learning_rate` helps to find the maximum. Keras has no such schedule.
+
+    Args:
+        max_learning_rate: The highest rate.
+        total_steps: Steps (not epochs) of the whole training: epochs times batches in an epoch.
+        warmup_fraction: Fraction of the steps until the maximum, above 0 and below 1.
+        div_factor: The maximum divided by the rate at step 0.
+        final_div_factor: The rate at step 0 divided by the last one.
+        name: A label for the config.
+
+    Source: Smith and Topin, 2018, "Super-Convergence: Very Fast Training of Neural Networks Using
+    Large Learning Rates", arXiv:1708.07120.
+
+    Example:
+        >>> schedule = OneCycle(1.0, total_steps=100, warmup_fraction=0.2)
+        >>> [round(float(schedule(step)), 3) for step in (0, 10, 20, 60, 100)]
+        [0.04, 0.52, 1.0, 0.5, 0.0]
+    """
+
+    def __init__(
+        self,
+        max_learning_rate: float,
+        total_steps: int,
+        warmup_fraction: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        name: str = "OneCycle",
+    ):
+        self.max_learning_rate = _number(max_learning_rate, "max_learning_rate", self)
+        self.total_steps = _positive(total_steps, "total_steps", self)
+        if not 0 < _number(warmup_fraction, "warmup_fraction", self) < 1:
+            raise ValueError(
+                "OneCycle needs warmup_fraction above 0 and below 1, a fraction of total_steps; "
+                f"received {warmup_fraction!r}."
+            )
+        self.warmup_fraction = warmup_fraction
+        for argument, value in (
+            ("div_factor", div_factor),
+            ("final_div_factor", final_div_factor),
+        ):
+            if not _number(value, argument, self) > 0:
+                raise ValueError(f"OneCycle needs {argument} above 0; received {value!r}.")
+        self.div_factor = div_factor
+        self.final_div_factor = final_div_factor
+        self.name = name
+
+    def __call__(self, step: ArrayLike) -> Array:
+        step = jnp.minimum(_as_float(step), self.total_steps)
+        first = self.max_learning_rate / self.div_factor
+        last = first / self.final_div_factor
+        peak = self.warmup_fraction * self.total_steps
+        risen = _half_cosine(first, self.max_learning_rate, step / peak)
+        fallen = _half_cosine(
+            self.max_learning_rate, last, (step - peak) / (self.total_steps - peak)
+        )
+        return jnp.where(step < peak, risen, fallen)
+
+    def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
+        return {
+            "max_learning_rate": self.max_learning_rate,
+            "total_steps": self.total_steps,
+            "warmup_fraction": self.warmup_fraction,
+            "div_factor": self.div_factor,
+            "final_div_factor": self.final_div_factor,
+            "name": self.name,
+        }
+
+
+def _half_cosine(first: float, last: float, fraction: Array) -> Array:
+    """From `first` at fraction 0 to `last` at fraction 1, level at both ends."""
+    return last + (first - last) * 0.5 * (1 + jnp.cos(math.pi * fraction))
+
+
 @filter_traceback
 def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
     """Serialize a schedule.
@@ -490,6 +575,7 @@ registry.register_namespace(
         "ExponentialDecay": ExponentialDecay,
         "InverseTimeDecay": InverseTimeDecay,
         "LearningRateSchedule": LearningRateSchedule,
+        "OneCycle": OneCycle,
         "PiecewiseConstantDecay": PiecewiseConstantDecay,
         "PolynomialDecay": PolynomialDecay,
     },

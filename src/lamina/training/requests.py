@@ -336,6 +336,26 @@ def batch_feed(
     return UserData.of_arguments(learner, x, y, sample_weight).feed(options)
 
 
+def trial_feed(
+    learner: Trainable,
+    x: Data,
+    y: Targets,
+    sample_weight: Targets,
+    batch_size: int | None,
+    steps: int,
+    seed: int,
+) -> Feed:
+    """The feed of a trial of some steps; of a source no more batches are taken than these.
+
+    Samples of arrays are shuffled by the seed, so that no seed of the process is used up.
+    """
+    x, y = as_tables(x, "x"), as_tables(y, "y")
+    data = UserData.of_arguments(learner, x, y, sample_weight)
+    batch_size = data.batch_size if batch_size is None else batch_size
+    limit = steps if data.samples is None else None
+    return data.feed(_options(learner, batch_size, True, limit, None, sample_weight, seed=seed))
+
+
 def validation_data_of(
     learner: Trainable, data: PyTree, steps: int | None, call_warnings: CallWarnings
 ) -> UserData:

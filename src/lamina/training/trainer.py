@@ -55,6 +55,9 @@ from lamina.training.requests import (
     fit_request,
     predict_request,
 )
+from lamina.training.sanity_checks import learning_rate_range, one_batch
+from lamina.training.sanity_checks.learning_rate_range import LearningRateRange
+from lamina.training.sanity_checks.one_batch import OneBatchTrial
 from lamina.training.state_tree import assign_state_tree, state_tree
 from lamina.training.trainable import Signature
 
@@ -816,6 +819,109 @@ class Trainer(Layer):
         """
         refuse_after_fork("predict_on_batch")
         return Engine(self._learner).predict(predict_request(self._learner, x, WHOLE))
+
+    # -- trials that leave the model as it is ------------------------------------------------------
+
+    @filter_traceback
+    @explain_arguments
+    def find_learning_rate(
+        self,
+        x: Data = None,
+        y: Targets = None,
+        batch_size: int | None = None,
+        steps: int = 100,
+        min_rate: float = 1e-6,
+        max_rate: float = 10.0,
+        sample_weight: Targets = None,
+    ) -> LearningRateRange:
+        """Try growing learning rates and suggest one: the learning rate range test.
+
+        The model is trained for some steps, and the rate grows by the same factor from one step to
+        the next. The suggestion is a tenth of the rate at which the smoothed loss is lowest. The
+        test ends where the loss grows without bound. All steps are one compiled program, which
+        works on copies: weights, optimizer, metrics and seeds stay as they are. Not in Keras.
+
+        Args:
+            x: Inputs, as for `fit`. Arrays are shuffled. A generator loses the batches that are
+                taken from it, `steps` at most; from data with fewer batches they are used again.
+            y: Targets, as for `fit`.
+            batch_size: Samples per step; 32 if None. Use that of the training to come, because the
+                best rate depends on it.
+            steps: Number of steps, 10 or more.
+            min_rate: The first rate.
+            max_rate: The last rate.
+            sample_weight: Weight of each sample in the loss, `(samples,)`.
+
+        Returns:
+            A `LearningRateRange`: `suggestion` is the rate, `plot()` draws the losses.
+
+        Raises:
+            RuntimeError: If the model is not compiled.
+            ValueError, TypeError: As `fit`; or if the optimizer has no learning rate to set, or
+                the model was compiled with `run_eagerly=True`.
+
+        Source: Smith, 2017, "Cyclical Learning Rates for Training Neural Networks",
+        arXiv:1506.01186.
+
+        Example:
+            >>> import numpy as np
+            >>> from lamina import Sequential
+            >>> from lamina.layers import Dense
+            >>> x = np.linspace(-1, 1, 64)[:, None]
+            >>> model = Sequential([Dense(1, kernel_initializer="zeros")])
+            >>> model.compile("sgd", "mse")
+            >>> found = model.find_learning_rate(x, 3 * x, steps=50, min_rate=1e-4)
+            >>> 0.001 < found.suggestion < 1
+            True
+        """
+        refuse_after_fork("find_learning_rate")
+        return learning_rate_range.find_learning_rate(
+            self._learner, x, y, sample_weight, batch_size, steps, min_rate, max_rate
+        )
+
+    @filter_traceback
+    @explain_arguments
+    def overfit_one_batch(
+        self,
+        x: Data = None,
+        y: Targets = None,
+        batch_size: int | None = None,
+        steps: int = 200,
+        sample_weight: Targets = None,
+    ) -> OneBatchTrial:
+        """Whether the model can learn one batch by heart: the first test of a new model.
+
+        A model that cannot do that has a mistake in the data, the loss or the network, and more
+        data will not help. The steps are one compiled program, which works on copies: weights,
+        optimizer, metrics and seeds stay as they are. Not in Keras.
+
+        Args:
+            x: Inputs, as for `fit`. The batch is drawn from all samples of arrays; of an iterable
+                it is the first.
+            y: Targets, as for `fit`.
+            batch_size: Samples in the batch; 32 if None.
+            steps: Number of steps.
+            sample_weight: Weight of each sample in the loss, `(samples,)`.
+
+        Returns:
+            A `OneBatchTrial`: `learned`, the `first` and the `last` loss, a `verdict` in words.
+
+        Raises:
+            RuntimeError: If the model is not compiled.
+            ValueError, TypeError: As `fit`; or if the model was compiled with `run_eagerly=True`.
+
+        Example:
+            >>> import numpy as np
+            >>> from lamina import Sequential
+            >>> from lamina.layers import Dense
+            >>> x = np.linspace(-1, 1, 64)[:, None]
+            >>> model = Sequential([Dense(1, kernel_initializer="zeros")])
+            >>> model.compile("sgd", "mse")
+            >>> model.overfit_one_batch(x, 3 * x).learned
+            True
+        """
+        refuse_after_fork("overfit_one_batch")
+        return one_batch.overfit_one_batch(self._learner, x, y, sample_weight, batch_size, steps)
 
     def _consistent_weights(self) -> contextlib.AbstractContextManager[Any]:
         """A snapshot of weights and metrics, if another thread is training the model."""

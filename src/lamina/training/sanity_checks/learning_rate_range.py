@@ -1,0 +1,252 @@
+"""The learning rate range test: steps at growing rates, and what their losses say."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.types import Data, PyTree, Targets
+from lamina.core.user_data.arguments import is_number, whole_number
+from lamina.core.variable.variable import Variable
+from lamina.optimizers import LossScaleOptimizer, MultiOptimizer, Optimizer
+from lamina.training.compiled_function import CompiledFunction, run_program
+from lamina.training.learner import Learner
+from lamina.training.sanity_checks.batches import first_batches
+from lamina.training.sanity_checks.measured_steps import step_with_loss
+from lamina.training.train_state import TrainState
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LEAST_STEPS = 10
+# The curve is smoothed over this many steps, of which there are 14 in a decade of rates by default.
+_WINDOW = 9
+# Share of the moving average that a new loss replaces, to see where the loss diverges.
+_NEW_SHARE = 0.1
+# The test ends when the smoothed loss is this many times as far above its minimum as the minimum is
+# above 0, or as the first loss was above the minimum. Of a loss above 0 that did not fall before,
+# it is then four times the minimum.
+_DIVERGED = 3.0
+# A fall by less than this fraction of the first loss is no fall.
+_LEAST_FALL = 0.02
+
+
+@filter_methods
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class LearningRateRange:
+    """Losses at growing learning rates, and the rate that they suggest.
+
+    Made by `model.find_learning_rate`.
+
+    Args:
+        rates: The rate of each step that was made, growing, `(steps,)`.
+        losses: The loss of each step's batch before the step, `(steps,)`.
+        smoothed: The mean of each loss and its neighbours, `(steps,)`.
+        suggestion: The rate to begin with; None if no rate made the loss fall.
+        steepest: The rate at which the smoothed loss fell fastest, or None.
+        lowest: The rate at which it was lowest.
+        diverged: Whether the test ended because the loss grew without bound.
+        how: How the suggestion was found, in words.
+
+    Example:
+        >>> rates = np.geomspace(1e-5, 1.0, 50)
+        >>> found = suggested(rates, 1 / (1 + (30 * rates) ** 2) + (2 * rates) ** 3)
+        >>> 0.001 < found.suggestion < found.steepest < found.lowest
+        True
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+    suggestion: float | None
+    steepest: float | None
+    lowest: float
+    diverged: bool
+    how: str
+
+    def __repr__(self) -> str:
+        found = "none" if self.suggestion is None else f"{self.suggestion:.2g}"
+        ended = (
+            f"the loss diverged at {self.rates[-1]:.2g}"
+            if self.diverged
+            else f"no rate up to {self.rates[-1]:.2g} made the loss diverge"
+        )
+        tried = f"{len(self.rates)} steps at rates from {self.rates[0]:.2g}; {ended}"
+        return f"Suggested learning rate: {found}\n  {self.how}\n  Tried: {tried}."
+
+    def plot(self) -> "Figure":
+        """The losses over the rates, with the suggestion marked.
+
+        Returns:
+            A matplotlib figure.
+        """
+        from lamina.training.sanity_checks.plots import plot_rates  # matplotlib, where it is wanted
+
+        return plot_rates(self)
+
+
+def find_learning_rate(
+    learner: Learner,
+    x: Data,
+    y: Targets,
+    sample_weight: Targets,
+    batch_size: int | None,
+    steps: int,
+    min_rate: float,
+    max_rate: float,
+) -> LearningRateRange:
+    """Run the test; see `Trainer.find_learning_rate`."""
+    whole_number("steps", steps, _LEAST_STEPS, owner="find_learning_rate")
+    in_order = is_number(min_rate) and is_number(max_rate) and 0 < min_rate < max_rate < np.inf
+    if not in_order:
+        raise ValueError(
+            "find_learning_rate needs 0 < min_rate < max_rate; received "
+            f"min_rate={min_rate!r}, max_rate={max_rate!r}."
+        )
+    if learner.compiled:
+        _refuse_fixed_rates(learner.model.optimizer)
+    batches = first_batches(learner, x, y, sample_weight, batch_size, steps, "find_learning_rate")
+    variables = learner.variables()
+    rates = np.geomspace(min_rate, max_rate, steps).astype("float32")
+    losses, done = run_program(
+        _program(learner, variables),
+        variables,
+        batches.data,
+        np.int32(batches.number),
+        rates,
+        batch_size=batches.batch_size,
+        assign=lambda result: None,
+    )
+    made = int(done)
+    return suggested(
+        rates[:made].astype(float), np.asarray(losses)[:made].astype(float), made < steps
+    )
+
+
+def suggested(rates: np.ndarray, losses: np.ndarray, diverged: bool = False) -> LearningRateRange:
+    """The rate that losses at growing rates suggest.
+
+    It is a tenth of the rate at which the smoothed loss is lowest: there the loss is about to rise,
+    and in a long training it would.
+
+    Args:
+        rates: Growing rates, `(steps,)`.
+        losses: The loss at each, `(steps,)`.
+        diverged: Whether the test ended before the last rate.
+    """
+    smoothed = _smoothed(losses)
+    finite = np.where(np.isfinite(smoothed), smoothed, np.inf)
+    best = int(np.argmin(finite))
+    fall = float(finite[0] - finite[best])
+    result = LearningRateRange(
+        rates, losses, smoothed, None, None, float(rates[best]), diverged, ""
+    )
+    if not fall > _LEAST_FALL * abs(finite[0]):
+        how = "The loss fell at no rate, so none can be suggested."
+        return dataclasses.replace(result, how=how)
+    slopes = np.gradient(finite[: best + 1], np.log(rates[: best + 1]))
+    steepest = float(rates[int(np.argmin(slopes))])
+    how = f"It is a tenth of {result.lowest:.2g}, where the loss was lowest; it fell fastest at "
+    how += f"{steepest:.2g}."
+    if best == len(rates) - 1 and not diverged:
+        how += " It still fell at the last rate: a larger max_rate may find more."
+    return dataclasses.replace(result, suggestion=result.lowest / 10, steepest=steepest, how=how)
+
+
+def _smoothed(losses: np.ndarray) -> np.ndarray:
+    """The mean of each loss and the same number of losses before and after it."""
+    count = len(losses)
+    reach = [min(_WINDOW // 2, i, count - 1 - i) for i in range(count)]
+    return np.array([losses[i - r : i + r + 1].mean() for i, r in enumerate(reach)])
+
+
+def _program(learner: Learner, variables: TrainState[Variable]) -> CompiledFunction:
+    """`(state, data, count, rates, batch_size=…) → (losses, steps done)`."""
+    step = step_with_loss(learner, variables)
+    optimizer = _changing_weights(learner.model.optimizer)
+    rate_variable = optimizer._learning_rate
+    place = next((i for i, v in enumerate(variables.optimizer) if v is rate_variable), None)
+
+    def range_test(
+        state: Any, data: PyTree, count: Any, rates: Any, *, batch_size: int
+    ) -> tuple[Any, Any]:
+        losses = jnp.full(rates.shape, jnp.nan, "float32")
+        infinite = jnp.float32(jnp.inf)
+
+        def goes_on(carry: tuple[Any, ...]) -> Any:
+            number, *_, diverged = carry
+            return (number < rates.shape[0]) & ~diverged
+
+        def body(carry: tuple[Any, ...]) -> tuple[Any, ...]:
+            number, state, losses, average, first, least, _ = carry
+            start = number % count * batch_size
+            batch = jax.tree.map(lambda a: lax.dynamic_slice_in_dim(a, start, batch_size), data)
+            last_loss = jnp.where(number > 0, losses[number - 1], 0)
+            with _at_rate(optimizer, rates[number]):
+                state, loss = step(_with_rate(state, place, rates[number]), batch, last_loss)
+            average = average + _NEW_SHARE * (loss - average)
+            smoothed = average / (1 - (1 - _NEW_SHARE) ** (number + 1.0))
+            first = jnp.where(number == 0, smoothed, first)
+            least = jnp.minimum(least, smoothed)
+            bound = least + _DIVERGED * jnp.maximum(jnp.abs(least), first - least)
+            diverged = ~jnp.isfinite(loss) | (smoothed > bound)
+            return number + 1, state, losses.at[number].set(loss), average, first, least, diverged
+
+        start = (jnp.int32(0), state, losses, jnp.float32(0), infinite, infinite, jnp.bool_(False))
+        number, _, losses, *_ = lax.while_loop(goes_on, body, start)
+        return losses, number
+
+    return CompiledFunction(range_test, variables.placement.platform)
+
+
+def _with_rate(state: Any, place: int | None, rate: Any) -> Any:
+    """The state with another learning rate, if the rate is a part of it."""
+    if place is None:
+        return state
+    optimizer = list(state.optimizer)
+    optimizer[place] = rate.astype(optimizer[place].dtype)
+    return dataclasses.replace(state, optimizer=optimizer)
+
+
+@contextmanager
+def _at_rate(optimizer: Any, rate: Any) -> Iterator[None]:
+    """While a step is traced: this rate in place of a schedule."""
+    schedule = optimizer._learning_rate
+    if isinstance(schedule, Variable):
+        yield
+        return
+    optimizer._learning_rate = lambda: rate
+    try:
+        yield
+    finally:
+        optimizer._learning_rate = schedule
+
+
+def _changing_weights(optimizer: Any) -> Any:
+    """The optimizer that changes the weights: the one inside a `LossScaleOptimizer`."""
+    while isinstance(optimizer, LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
+
+
+def _refuse_fixed_rates(optimizer: Any) -> None:
+    """Refuse optimizers without one learning rate that can be set."""
+    inner = _changing_weights(optimizer)
+    if isinstance(inner, MultiOptimizer):
+        why = "it has several optimizers, each with a rate of its own"
+    elif isinstance(inner, Optimizer) and inner._learning_rate is not None:
+        return
+    else:
+        why = "its rate is inside an optax transformation"
+    raise ValueError(
+        f"find_learning_rate sets the rate of the optimizer, and {type(inner).__name__} has none "
+        f"to set: {why}.\n"
+        "  Fix: compile with one of Lamina's optimizers for the test, such as "
+        "model.compile('adam', …)."
+    )

@@ -1,0 +1,60 @@
+"""Training steps that tell the loss of each step alone, for programs that change no Variable."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core.types import PyTree
+from lamina.core.variable.stateless import stateless
+from lamina.core.variable.variable import Variable
+from lamina.training import steps
+from lamina.training.learner import Learner
+from lamina.training.train_state import TrainState
+
+State = Any
+
+
+def step_with_loss(
+    learner: Learner, variables: TrainState[Variable]
+) -> Callable[[State, PyTree, Any], tuple[State, Any]]:
+    """`(state, batch, last_loss) → (state, loss)`: one training step, and its own loss.
+
+    `fit` logs the mean of the losses so far, so the metrics are reset before each step. A step that
+    was left out, because a gradient in float16 was not finite, has the loss of the one before.
+
+    Args:
+        learner: A model prepared for its first step.
+        variables: Its training state.
+
+    Raises:
+        ValueError: When the step is traced, if the user's own `train_step` returns no loss.
+    """
+    step = steps.training_step(learner, variables).step
+    reset = stateless(learner.model.reset_metrics, variables)
+    tracked = [id(variable) for variable in learner.objectives.loss_tracker.variables]
+    places = [i for i, variable in enumerate(variables.metrics) if id(variable) in tracked]
+    own_step = learner.overrides.train_step or learner.overrides.compute_metrics
+
+    def measured(state: State, batch: PyTree, last_loss: Any) -> tuple[State, Any]:
+        _, fresh = reset(state)
+        state, logs = step(replace(state, metrics=fresh.metrics), batch)
+        if own_step:
+            return state, _loss_in(logs, learner)
+        total, count = (state.metrics[i] for i in places)
+        loss = total / jnp.where(count > 0, count, 1)
+        return state, jnp.where(count > 0, loss, last_loss).astype("float32")
+
+    return measured
+
+
+def _loss_in(logs: Any, learner: Learner) -> Any:
+    """The loss among the logs of the user's own step."""
+    if not isinstance(logs, dict) or "loss" not in logs:
+        name = type(learner.model).__name__
+        raise ValueError(
+            f"{name}.train_step returns no 'loss', and the loss of every step is needed here.\n"
+            "  Fix: return {'loss': loss} with the others."
+        )
+    return jnp.asarray(logs["loss"], "float32")

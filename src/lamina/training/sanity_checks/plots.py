@@ -1,0 +1,64 @@
+"""Pictures of the trials."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lamina.training.sanity_checks.learning_rate_range import LearningRateRange
+    from lamina.training.sanity_checks.one_batch import OneBatchTrial
+
+_CURVE, _FAINT, _MARK = "#2563c9", "#b6c8ea", "#c94f0a"
+
+
+def plot_rates(result: "LearningRateRange") -> "Figure":
+    """The losses over the rates, on a logarithmic axis. No window is opened."""
+    figure, axes = _figure()
+    axes.plot(result.rates, result.losses, color=_FAINT, linewidth=1, label="loss")
+    axes.plot(result.rates, result.smoothed, color=_CURVE, linewidth=2, label="smoothed")
+    axes.set_xscale("log")
+    shown = result.smoothed[np.isfinite(result.smoothed)]
+    if len(shown):
+        low, high = float(shown.min()), float(shown[: max(1, len(shown) // 2)].max())
+        margin = 0.15 * max(high - low, 1e-3 * abs(high) or 1.0)
+        axes.set_ylim(low - margin, high + 3 * margin)  # not the loss after it diverged
+    if result.suggestion is not None:
+        axes.axvline(result.suggestion, color=_MARK, linewidth=1.5)
+        axes.annotate(
+            f"{result.suggestion:.2g}", (result.suggestion, 0.96), (5, 0), ha="left", va="top",
+            xycoords=axes.get_xaxis_transform(), textcoords="offset points", color=_MARK,
+        )  # fmt: skip
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss")
+    axes.legend(frameon=False, loc="lower left")
+    return figure
+
+
+def plot_one_batch(result: "OneBatchTrial") -> "Figure":
+    """The loss over the steps. No window is opened."""
+    figure, axes = _figure()
+    steps = np.arange(1, len(result.losses) + 1)
+    axes.plot(steps, result.losses, color=_CURVE, linewidth=2)
+    if result.guess is not None:
+        axes.axhline(result.guess, color=_MARK, linewidth=1, linestyle="--")
+        axes.annotate(
+            "the best constant answer", (1, result.guess), (0, -4), va="top",
+            ha="right", xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+            color=_MARK, fontsize=9,
+        )  # fmt: skip
+    if np.isfinite(result.losses).all() and result.last >= 0:
+        axes.set_ylim(bottom=0)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss on the batch")
+    return figure
+
+
+def _figure() -> tuple["Figure", Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
