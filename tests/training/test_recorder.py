@@ -91,7 +91,7 @@ def test_streams_say_what_was_not_checked():
 
 
 def test_an_unknown_level_is_refused():
-    with pytest.raises(ValueError, match="'off' or 'notes'"):
+    with pytest.raises(ValueError, match="'off', 'notes' or 'full'"):
         lamina.config.set_diagnosis("loud")
 
 

@@ -15,7 +15,7 @@ from lamina.cli.doctor import doctor
 from lamina.cli.evaluate import evaluate
 from lamina.cli.predict import predict
 from lamina.cli.quickstart import quickstart
-from lamina.cli.run import run
+from lamina.cli.run import own_and_script_arguments, run
 from lamina.cli.summary import summary
 from lamina.cli.train import train
 from lamina.version import __version__
@@ -127,24 +127,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _take_debug(arguments: Sequence[str]) -> tuple[bool, list[str]]:
     """Whether --debug was given, and the arguments without it; a script's arguments are kept."""
-    own_arguments = list(arguments)
-    script_arguments: list[str] = []
-    if "run" in own_arguments[:2]:
-        script_start = own_arguments.index("run") + 1
-        script = next(
-            (
-                i
-                for i in range(script_start, len(own_arguments))
-                if not own_arguments[i].startswith("-")
-            ),
-            None,
-        )
-        if script is not None:
-            own_arguments, script_arguments = (
-                own_arguments[: script + 1],
-                own_arguments[script + 1 :],
-            )
-    return "--debug" in own_arguments, [
-        *(a for a in own_arguments if a != "--debug"),
-        *script_arguments,
-    ]
+    own_arguments, script_arguments = own_and_script_arguments(arguments)
+    debug = "--debug" in own_arguments
+    return debug, [*(a for a in own_arguments if a != "--debug"), *script_arguments]

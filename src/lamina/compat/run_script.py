@@ -1,18 +1,24 @@
 """Runs a script as `python script.py` does, with Lamina instead of TensorFlow."""
 
+import contextlib
 import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lamina.compat import figures, imports
 
 _HERE = str(Path(__file__).parent)
 
 
-def run_script(script: Path, arguments: Sequence[str] = ()) -> NoReturn:
+def run_script(
+    script: Path,
+    arguments: Sequence[str] = (),
+    diagnose: bool = False,
+    json_file: Path | None = None,
+) -> NoReturn:
     """Runs a script and leaves with its exit code.
 
     `__name__`, `sys.argv` and `sys.path[0]` are what they would be without Lamina. An exception
@@ -21,6 +27,8 @@ def run_script(script: Path, arguments: Sequence[str] = ()) -> NoReturn:
     Args:
         script: A Python file written for TensorFlow, Keras or Lamina.
         arguments: The script's `sys.argv[1:]`.
+        diagnose: Look for what is wrong with every `fit`, and explain an error.
+        json_file: Where to write what is found, whatever the exit code is.
 
     Raises:
         SystemExit: Always, with the script's exit code; 1 after an exception.
@@ -37,14 +45,28 @@ def run_script(script: Path, arguments: Sequence[str] = ()) -> NoReturn:
     figures.prepare(script.stem)
     sys.argv = [str(script), *arguments]
     sys.path[0] = str(script.resolve().parent)
+    run: Any = None
+    listening: Any = contextlib.nullcontext()
+    if diagnose:
+        from lamina.compat import diagnosed_run  # imports JAX
+        from lamina.training import events
+
+        run = diagnosed_run.begin(script, json_file)
+        listening = events.listening(run)
     try:
-        runpy.run_path(str(script), run_name="__main__")
+        with listening:
+            runpy.run_path(str(script), run_name="__main__")
     except SystemExit:
         raise
     except BaseException as error:
+        if run is not None:
+            run.on_error(error)
         frames = _frames_of(error.__traceback__, str(script))
         sys.excepthook(type(error), error.with_traceback(frames), frames)
         raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from None
+    finally:
+        if run is not None:
+            run.finish()
     raise SystemExit(0)
 
 

@@ -14,6 +14,7 @@ from lamina.findings.record import (
     Targets,
     Values,
 )
+from lamina.findings.refusals import finding_of_error
 
 __all__ = [
     "CHECKS",
@@ -26,5 +27,6 @@ __all__ = [
     "Record",
     "Targets",
     "Values",
+    "finding_of_error",
     "findings_of",
 ]

@@ -3,7 +3,7 @@
 import html
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from lamina.core.messages.tracebacks import filter_methods
@@ -21,7 +21,8 @@ class Change:
             for an operation on inputs or targets.
         name: The argument, the setting, or the operation.
         value: The new value, as plain data.
-        layer: Name of the layer, for `"layer"`.
+        layer: Name of the layer, for `"layer"`; None for all layers.
+        also: Changes that belong to this one.
 
     Example:
         >>> Change("compile", "learning_rate", 0.001).describe()
@@ -32,6 +33,12 @@ class Change:
     name: str
     value: Any = None
     layer: str | None = None
+    also: tuple["Change", ...] = ()
+
+    @property
+    def parts(self) -> "tuple[Change, ...]":
+        """This change and those that belong to it, each by itself."""
+        return (replace(self, also=()), *(part for change in self.also for part in change.parts))
 
     def describe(self) -> str:
         """The change in words.
@@ -39,10 +46,39 @@ class Change:
         Returns:
             One line of text.
         """
-        if self.where == "data":
-            return self.name.replace("-", " ")
-        place = f"layer {self.layer!r}" if self.where == "layer" else self.where
-        return f"{self.name} = {self.value!r} in {place}"
+        layers: dict[tuple[str, str, str], list[str | None]] = {}
+        values: dict[tuple[str, str, str], Any] = {}
+        for part in self.parts:
+            key = (part.where, part.name, repr(part.value))
+            layers.setdefault(key, []).append(part.layer)
+            values[key] = part.value
+        return ", and ".join(
+            _in_words(name, values[where, name, value], where, layers[where, name, value])
+            for where, name, value in layers
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The change as plain data.
+
+        Returns:
+            A dict of its fields.
+        """
+        return {**vars(self), "also": [part.to_json() for part in self.also]}
+
+
+_NAMED = 3
+
+
+def _in_words(name: str, value: Any, where: str, layers: Sequence[str | None]) -> str:
+    if where == "data":
+        return name.replace("-", " ") + ("" if value is None else f" {value:g}")
+    if where == "layer":
+        where = "all layers"
+        if None not in layers:
+            where = "layer " if len(layers) == 1 else "layers "
+            where += ", ".join(map(repr, layers[:_NAMED]))
+            where += f" and {len(layers) - _NAMED} more" if len(layers) > _NAMED else ""
+    return f"{name} = {value!r} in {where}"
 
 
 @filter_methods
@@ -87,11 +123,10 @@ class Finding:
         Returns:
             A dict of its fields.
         """
-        change = None if self.change is None else vars(self.change)
         return {
             **vars(self),
             "evidence": dict(self.evidence),
-            "change": None if change is None else dict(change),
+            "change": None if self.change is None else self.change.to_json(),
             "others": list(self.others),
         }
 

@@ -158,6 +158,7 @@ class Record:
         steps: Number of steps that were made.
         ended: `"finished"`, `"stopped"`, `"early"`, `"not finite"` or `"refused"`.
         statistics: What layers did, if it was recorded.
+        called_from: File and line of the user's call of `fit`, as `"file.py:12"`.
         unchecked: What is not known, and why.
     """
 
@@ -180,4 +181,5 @@ class Record:
     steps: int | None = None
     ended: str = "finished"
     statistics: tuple[LayerStatistics, ...] = ()
+    called_from: str | None = None
     unchecked: tuple[str, ...] = ()

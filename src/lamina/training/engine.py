@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from lamina.core.configuration import config
+from lamina.core.configuration.context import context
 from lamina.core.messages.errors import about
 from lamina.core.types import Data, Outputs, Targets
 from lamina.core.variable.stateless import assign_all
@@ -90,8 +91,9 @@ class Engine:
         has_progress_bar = any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks)
         progress = choose_progress(0 if has_progress_bar else request.verbose, model)
         listeners = [likely_mistakes.LikelyMistakes(), progress, CallbackEvents(hooks)]
-        if config.diagnosis() != "off":
-            listeners.append(Recorder(history, progress.on_message))
+        recorder = self._recorder(history, progress.on_message)
+        if recorder is not None:
+            listeners.append(recorder)
         events = Events(listeners)
         events.on_run_begin(request, self.learner)
         model.stop_training = False
@@ -123,9 +125,24 @@ class Engine:
                     )
         except Exception as error:
             events.on_run_failed(error)
+            if recorder is not None:
+                recorder.conclude(events, error)
             raise
+        if recorder is not None:
+            recorder.conclude(events)
         interrupt.end_process()
         return history
+
+    def _recorder(self, history: History, say: Callable[[str], None]) -> Recorder | None:
+        """What records the run, if `config.set_diagnosis` asks for it."""
+        if config.diagnosis() == "off" or context.examining:
+            return None
+        if config.diagnosis() == "notes":
+            return Recorder(history, say)
+        # It trains copies of models, so it is above this package.
+        from lamina.diagnosis.examiner import Examiner
+
+        return Examiner(history, say)
 
     def _epoch(
         self,

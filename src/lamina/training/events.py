@@ -72,6 +72,14 @@ class Listener:
     def on_run_end(self, logs: Mapping[str, Any]) -> None:
         """The run has ended; not called if it fails."""
 
+    def on_findings(self, record: Any, findings: Any) -> None:
+        """Diagnosis has ended; called only if `config.set_diagnosis` asks for it.
+
+        Args:
+            record: What is known of the run, a `lamina.findings.Record`.
+            findings: What is wrong with it, `lamina.findings.Findings`.
+        """
+
     def on_run_failed(self, error: BaseException) -> None:
         """The run has ended with an error, which is raised afterwards."""
 

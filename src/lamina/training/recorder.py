@@ -1,11 +1,11 @@
 """Recorder: notes what `fit` learns of a training, and says at the end what is wrong with it."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from lamina.core.messages.errors import line_of_user
 from lamina.findings import Findings, Record, findings_of
 from lamina.training import checks
 from lamina.training.events import ChunkDone, Listener
@@ -45,21 +45,33 @@ class Recorder(Listener):
         plain = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
         self._record = replace(self._record, epochs=(*self._record.epochs, plain))
 
-    def on_run_end(self, logs: Mapping[str, Any]) -> None:
-        self._conclude("finished")
+    def complete(self, record: Record) -> Record:
+        """The record with what is measured when the run has ended."""
+        return record
 
-    def on_run_failed(self, error: BaseException) -> None:
-        self._conclude("not finite" if isinstance(error, FloatingPointError) else "refused")
+    def findings_of(self, record: Record) -> Findings:
+        """What is wrong with the training."""
+        return findings_of(record)
 
-    def _conclude(self, ended: str) -> None:
+    def conclude(self, events: Listener, error: BaseException | None = None) -> None:
+        """Store the findings in the history, and show the most important ones.
+
+        Args:
+            events: Is notified of the findings.
+            error: What ended the run, if it failed.
+        """
         if self._record is None:
             return
+        ended = "finished"
+        if error is not None:
+            ended = "not finite" if isinstance(error, FloatingPointError) else "refused"
         planned, done = self._record.planned_epochs, len(self._record.epochs)
         if ended == "finished" and planned is not None and done < planned:
             ended = "stopped"
-        record = replace(self._record, steps=self._steps, ended=ended)
-        findings = findings_of(record)
+        record = self.complete(replace(self._record, steps=self._steps, ended=ended))
+        findings = self.findings_of(record)
         self._history.record, self._history.findings = record, findings
+        events.on_findings(record, findings)
         text = shown(findings)
         if text:
             self._say(text)
@@ -106,6 +118,7 @@ def record_of(request: FitRequest, learner: Trainable) -> Record:
         shuffle=bool(request.shuffle),
         class_weight=request.is_weighted,
         validation_split=None if request.split is None else request.split.fraction,
+        called_from=line_of_user(),
         unchecked=tuple(unchecked),
     )
 

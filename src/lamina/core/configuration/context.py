@@ -66,6 +66,9 @@ class Context(threading.local):
         self.placement: Any = None
         # Listeners to the events of a run; set by `listening`.
         self.listeners: tuple[Any, ...] = ()
+        # Whether copies of a model are trained to examine it, which nothing records; set by
+        # `undisturbed`.
+        self.examining = False
 
         # -- reading and writing files ----------------------------------------------------------
         # Classes and functions that configs may name besides the registered ones; set by

@@ -32,6 +32,14 @@ def frames_to_user() -> int:
     return level
 
 
+def line_of_user() -> str | None:
+    """File and line of the user's call of Lamina, as `"file.py:12"`; None if there is none."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and _is_internal(frame):
+        frame = frame.f_back
+    return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
 def warn_at_user(message: str) -> None:
     """Warn at the user's line that called Lamina, also from one of Lamina's threads."""
     frame: Any = sys._getframe(1)

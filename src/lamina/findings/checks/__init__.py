@@ -6,7 +6,7 @@ added with `CHECKS.append(check)`.
 
 from collections.abc import Callable, Iterable
 
-from lamina.findings.checks import architecture, curves, failures, inputs, outputs, targets
+from lamina.findings.checks import architecture, curves, failures, inputs, layers, outputs, targets
 from lamina.findings.finding import Finding, Findings
 from lamina.findings.record import Record
 
@@ -17,6 +17,7 @@ CHECKS: list[Check] = [
     inputs.check,
     targets.check,
     architecture.check,
+    layers.check,
     curves.check,
     failures.check,
 ]

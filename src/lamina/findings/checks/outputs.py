@@ -156,6 +156,17 @@ def _classes_as_numbers(output: OutputFacts, last: str | None) -> Iterator[Findi
             "loss='sparse_categorical_crossentropy', if they are classes.",
             evidence,
             where="loss",
+            change=None
+            if last is None
+            else Change(
+                "compile",
+                "loss",
+                "sparse_categorical_crossentropy",
+                also=(
+                    Change("layer", "units", targets.distinct, last),
+                    Change("layer", "activation", "softmax", last),
+                ),
+            ),
             confidence=0.5,
             others=("output-activation", "output-units"),
         )

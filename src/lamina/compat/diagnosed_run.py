@@ -1,0 +1,98 @@
+"""DiagnosedRun: collects what diagnosis finds in every `fit` of a script, and in its error."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lamina import config
+from lamina.findings import Finding, Findings, Record, finding_of_error
+from lamina.training.events import Listener
+
+
+@dataclass
+class DiagnosedRun(Listener):
+    """A listener that is active while a script runs.
+
+    Args:
+        script: The script.
+        json_file: Where to write the findings, if anywhere.
+    """
+
+    script: Path
+    json_file: Path | None = None
+    fits: list[tuple[Record, Findings]] = field(default_factory=list)
+    error: Finding | None = None
+
+    def on_findings(self, record: Any, findings: Any) -> None:
+        self.fits.append((record, findings))
+
+    def on_error(self, error: BaseException) -> None:
+        """The script ended with an error."""
+        if isinstance(error, KeyboardInterrupt):
+            return
+        explained = self.fits and self.fits[-1][0].ended in ("refused", "not finite")
+        found = finding_of_error(error)
+        if not explained or found.code not in ("non-finite", "refused"):
+            self.error = found
+
+    @property
+    def findings(self) -> Findings:
+        """All findings, the most severe first, each once."""
+        found = [] if self.error is None else [self.error]
+        for _, findings in self.fits:
+            found += [finding for finding in findings if finding not in found]
+        unchecked = [note for _, findings in self.fits for note in findings.unchecked]
+        return Findings(found, list(dict.fromkeys(unchecked)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain data: `findings` of the script, and `fits` one by one."""
+        whole = json.loads(self.findings.to_json())
+        fits = [
+            {
+                "called_from": record.called_from,
+                "model": record.model,
+                "ended": record.ended,
+                "epochs": [dict(epoch) for epoch in record.epochs],
+                **json.loads(findings.to_json()),
+            }
+            for record, findings in self.fits
+        ]
+        return {"script": str(self.script), **whole, "fits": fits}
+
+    def report(self) -> str:
+        """The findings as text for the terminal."""
+        lines = []
+        for record, findings in self.fits:
+            place = record.called_from or record.model
+            text = str(findings[:3]) if len(findings) else "Nothing was found."
+            lines.append(f"fit at {place}:\n{text}")
+        if self.error is not None:
+            lines.append(f"The script ended with an error:\n{self.error}")
+        return "\n\n".join(lines) or "The script called fit nowhere, so there is nothing to find."
+
+    def finish(self) -> None:
+        """Write the file and print the findings."""
+        if self.json_file is not None:
+            text = json.dumps(self.to_json(), indent=2, default=str)
+            self.json_file.write_text(text, encoding="utf-8")
+        print(self.report())
+
+
+def begin(script: Path, json_file: Path | None) -> DiagnosedRun:
+    """Turn diagnosis on for a script.
+
+    Args:
+        script: The script.
+        json_file: Where to write the findings, if anywhere.
+
+    Raises:
+        ValueError: If the file cannot be written.
+    """
+    if json_file is not None and not json_file.resolve().parent.is_dir():
+        raise ValueError(
+            f"{json_file} cannot be written: there is no folder {str(json_file.parent)!r}.\n"
+            f"  Fix: mkdir -p {json_file.parent}"
+        )
+    config.set_diagnosis("full")
+    return DiagnosedRun(script, json_file)

@@ -1,0 +1,150 @@
+"""Examination: what is wrong with a training, with changes that were tried on copies."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core.user_data.text import Preprocessed
+from lamina.diagnosis.experiments.baselines import best_baseline
+from lamina.diagnosis.experiments.candidates import candidates
+from lamina.diagnosis.experiments.conclusions import conclude
+from lamina.diagnosis.experiments.copies import CannotCopyError
+from lamina.diagnosis.experiments.scores import Task, task_of
+from lamina.diagnosis.experiments.search import Search
+from lamina.diagnosis.experiments.setup import Samples, TrainingSetup, held_out
+from lamina.diagnosis.experiments.trials import Trial, Trials
+from lamina.findings import Findings, Record, findings_of
+
+# Trials take at most this share of the time that training took, or these seconds if that is more.
+_SHARE_OF_TRAINING = 0.15
+_SECONDS = 20.0
+# A trial should take at most this part of the budget.
+_PART = 6
+_FEWEST_SAMPLES = 1000
+# Below this prior a change is tried only if the training went badly.
+_SUSPECT = 0.5
+_GOOD = 0.9
+# A repetition that differs by this much from the training shows that chance decides.
+_UNSTABLE = 0.15
+# Shorter trainings gain from them, and repetitions of an unstable one do by chance.
+_MORE_STEPS = {"too-few-epochs", "learning-rate-too-low", "batch-size-too-large"}
+
+
+def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: float) -> Findings:
+    """Find out what is wrong with a training.
+
+    Args:
+        record: What is known of it.
+        setup: What it began with; None if it cannot be repeated.
+        seconds_of_training: How long it took.
+
+    Returns:
+        Findings. `unchecked` says what could not be tried.
+    """
+    static = findings_of(record)
+    if setup is None:
+        return static
+    budget = max(_SHARE_OF_TRAINING * seconds_of_training, _SECONDS)
+    tasks = _tasks(record, setup)
+    if not tasks:
+        return Findings(static, [*static.unchecked, "changes: there are no targets to compare"])
+    short = _shortened(setup, seconds_of_training, budget / _PART)
+    trials = Trials(short, tasks, budget)
+    try:
+        baseline = trials.run()
+    except CannotCopyError as error:
+        note = f"changes, because no copy of the model can be made: {error}"
+        return Findings(static, [*static.unchecked, note])
+    reached = baseline if record.ended == "refused" else _reached(trials, setup, baseline, record)
+    is_shorter, setup = short is not setup, short
+    unstable = not is_shorter and abs(reached.score - baseline.score) > _UNSTABLE
+    if not is_shorter:
+        baseline = min(reached, baseline, key=lambda trial: trial.score)
+    simple = best_baseline(tasks, setup.train, setup.validation, _are_indices(record))
+    good = reached.score > _GOOD or (
+        simple is not None and reached.score > max(simple.score + 0.02, 0.5)
+    )
+    search = Search(trials, baseline, unstable)
+    likely = [
+        candidate
+        for candidate in candidates(record, static)
+        if candidate.prior >= _SUSPECT
+        or not (good or (candidate.code in _MORE_STEPS and (unstable or is_shorter)))
+    ]
+    search.singly(likely)
+    search.together(likely)
+    found = conclude(static, search, simple, tasks[0])
+    unchecked = [*static.unchecked]
+    if search.untried:
+        unchecked.append("whether these would help: " + "; ".join(search.untried))
+    return Findings(found, unchecked)
+
+
+def _reached(trials: Trials, setup: TrainingSetup, baseline: Trial, record: Record) -> Trial:
+    """What the user's training reached."""
+    if record.ended == "not finite":
+        return replace(baseline, validation=np.full_like(baseline.validation, -1.0))
+    return trials.trained(setup.model)
+
+
+def _tasks(record: Record, setup: TrainingSetup) -> list[Task]:
+    targets = jax.tree.leaves(setup.train.y)
+    if not targets or len(targets) != len(record.outputs):
+        return []
+    return [
+        task_of(y, output.loss, output.activation)
+        for y, output in zip(targets, record.outputs, strict=True)
+    ]
+
+
+def _are_indices(record: Record) -> bool:
+    """Whether inputs are indices of words."""
+    return any(layer.kind == "Embedding" for layer in record.layers)
+
+
+def _shortened(setup: TrainingSetup, seconds: float, most: float) -> TrainingSetup:
+    """A setup with fewer samples, if training took longer than a trial may take."""
+    if seconds <= most:
+        return setup
+    samples = max(int(setup.train.size * most / seconds), _FEWEST_SAMPLES)
+    return setup.limited(samples)
+
+
+def setup_of(
+    model: Any,
+    arguments: Mapping[str, Any],
+    data: tuple[Any, Any, Any],
+    validation: tuple[Any, Any, Any] | None,
+    **settings: Any,
+) -> TrainingSetup | None:
+    """A setup from arrays; None for inputs that were text, of which only numbers are left.
+
+    Args:
+        model: The model.
+        arguments: The arguments of `compile`.
+        data: x, y and sample_weight of training.
+        validation: The same of validation; a part of the training data is held out if None.
+        **settings: Other fields of `TrainingSetup`.
+    """
+    if data[1] is None or any(
+        isinstance(part[0], Preprocessed) for part in (data, validation or data)
+    ):
+        return None
+    train = Samples(*jax.tree.map(np.asarray, data))
+    if train.size < 5:
+        return None
+    if validation is None:
+        train, held = held_out(train)
+    else:
+        held = Samples(*jax.tree.map(np.asarray, validation))
+    return TrainingSetup(
+        model=model,
+        compile_arguments=arguments,
+        train=train,
+        validation=held,
+        has_validation=validation is not None,
+        **settings,
+    )

@@ -1,0 +1,83 @@
+"""Examiner: the recorder of `set_diagnosis("full")`, which tries changes when a training ends."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from lamina.diagnosis.examination import examine, setup_of
+from lamina.diagnosis.layer_statistics import LayerProbe
+from lamina.findings import Findings, LayerStatistics, Record, findings_of
+from lamina.training.learner import Learner
+from lamina.training.recorder import Recorder
+from lamina.training.requests import FitRequest
+from lamina.training.trainable import Trainable
+
+
+class Examiner(Recorder):
+    """Records a training like `Recorder`, and examines it with copies of the model."""
+
+    def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
+        super().on_run_begin(request, learner)
+        self._began = time.perf_counter()
+        self._request, self._learner = request, learner
+        self._start = [np.array(weight) for weight in learner.model.weights]
+        self._statistics: list[LayerStatistics] = []
+        self._measured_at = 0
+        try:
+            x, y, _ = request.feed.example()
+            self._probe: LayerProbe | None = LayerProbe(learner.model, x, y)
+            self._statistics += self._probe.measure(0)
+        except Exception:  # the user's layers and losses may raise anything
+            self._probe = None
+
+    def on_epoch_end(self, epoch: int | None, logs: dict[str, Any]) -> None:
+        super().on_epoch_end(epoch, logs)
+        count = 0 if epoch is None else epoch + 1
+        if self._probe is not None and count & (count - 1) == 0:  # after 1, 2, 4, 8 … epochs
+            self._measure(self._probe)
+
+    def _measure(self, probe: LayerProbe) -> None:
+        if self._steps > self._measured_at:
+            self._statistics += probe.measure(self._steps, self._steps - self._measured_at)
+            self._measured_at = self._steps
+
+    def complete(self, record: Record) -> Record:
+        """The record with the statistics of layers."""
+        if self._probe is None:
+            note = (
+                "what layers compute: the model is not a graph of layers, or has steps of its own"
+            )
+            return replace(record, unchecked=(*record.unchecked, note))
+        if record.ended != "not finite":
+            self._measure(self._probe)
+        return replace(record, statistics=tuple(self._statistics))
+
+    def findings_of(self, record: Record) -> Findings:
+        """What is wrong, with changes that were tried."""
+        seconds = time.perf_counter() - self._began
+        try:
+            return examine(record, self._setup(record), seconds)
+        except Exception as error:  # the training must not be lost for what is said about it
+            found = findings_of(record)
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            return Findings(found, [*found.unchecked, f"changes, because of an error ({reason})"])
+
+    def _setup(self, record: Record) -> Any:
+        request, learner = self._request, self._learner
+        if not learner.compares_targets(True) or not isinstance(learner, Learner):
+            return None
+        validation = None if request.validation is None else request.validation.example()
+        return setup_of(
+            learner.model,
+            learner.compile_config or {},
+            request.feed.example(),
+            validation,
+            learning_rate=record.learning_rate,
+            start=self._start,
+            epochs=max(len(record.epochs), record.planned_epochs or 1),
+            batch_size=record.batch_size or 32,
+            shuffle=request.shuffle,
+            class_weight=request.class_weight,
+        )

@@ -1,0 +1,382 @@
+"""Candidates: the changes that are worth trying, the likeliest causes first."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lamina.findings import Change, Finding, LayerFacts, Record, Values
+from lamina.findings.checks.curves import rate_ratio
+from lamina.findings.properties import MULTIPLYING_LAYERS
+
+_ADAPTIVE = {"Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Lion", "Adadelta", "Adagrad", "Ftrl"}
+_DEFAULT_INITIALIZERS = {
+    "GlorotUniform", "GlorotNormal", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform",
+    "VarianceScaling", "Orthogonal", "OrthogonalInitializer",
+}  # fmt: skip
+_SATURATING = {"sigmoid", "tanh", "softmax", "hard_sigmoid", "softsign"}
+_SCALING = {"Rescaling", "Normalization", "BatchNormalization", "LayerNormalization", "Embedding"}
+_RECURRENT = {"LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM2D"}
+_FEW_UNITS = 16
+_FEW_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A change that may help.
+
+    Args:
+        code: The cause, if it helps.
+        change: The change.
+        title: What is unusual, in a clause.
+        fix: What to type.
+        prior: From 0 to 1: how likely the cause is before any trial.
+        finding: The finding of a check that proposes the change.
+    """
+
+    code: str
+    change: Change
+    title: str
+    fix: str
+    prior: float
+    finding: Finding | None = None
+
+
+def candidates(record: Record, findings: Iterable[Finding]) -> list[Candidate]:
+    """Changes to try, in this order.
+
+    Args:
+        record: What is known of the training.
+        findings: What checks found in it.
+
+    Returns:
+        Those that the checks propose and those that settings far from the usual ones suggest; each
+        change once.
+    """
+    proposed = [
+        Candidate(found.code, found.change, "", found.fix, 0.5 + found.confidence / 2, found)
+        for found in findings
+        if found.change is not None and found.severity != "hint"
+    ]
+    others = [*_of_inputs(record), *_of_layers(record), *_of_compile(record), *_of_fit(record)]
+    chosen: dict[str, Candidate] = {}
+    for candidate in [*proposed, *others]:
+        key = candidate.change.describe()
+        if key not in chosen or candidate.prior > chosen[key].prior:
+            chosen[key] = candidate
+    return sorted(chosen.values(), key=lambda candidate: -candidate.prior)
+
+
+def is_scaled_inside(record: Record) -> bool:
+    """Whether the model scales its inputs itself, or that is not known."""
+    for layer in record.layers:
+        if not layer.own or layer.kind in _SCALING:
+            return True
+        if layer.kind in MULTIPLYING_LAYERS:
+            return False
+    return True
+
+
+def _of_inputs(record: Record) -> Iterator[Candidate]:
+    if is_scaled_inside(record) or not record.inputs:
+        return
+    widest = max(record.inputs, key=_oddity)
+    oddity = _oddity(widest)
+    if oddity < 1.0:
+        return
+    yield Candidate(
+        "inputs-not-scaled",
+        Change("data", "standardize-inputs"),
+        f"{widest.name} runs from {widest.low:.4g} to {widest.high:.4g}, with a standard deviation "
+        f"of {widest.spread:.3g}",
+        "normalization = lamina.layers.Normalization(); normalization.adapt(x), and "
+        "normalization as the first layer.",
+        min(0.9, 0.2 + 0.2 * oddity),
+    )
+
+
+def _oddity(values: Values) -> float:
+    """How many powers of ten inputs are away from a mean of 0 and a deviation of 1."""
+    largest = max(abs(values.mean), values.spread, 1e-12)
+    return max(math.log10(largest / 2), math.log10(0.2 / max(values.spread, 1e-12)), 0.0)
+
+
+def _of_layers(record: Record) -> Iterator[Candidate]:
+    products = [layer for layer in record.layers if layer.own and layer.kind in MULTIPLYING_LAYERS]
+    hidden = [layer for layer in products[:-1] if layer.kind not in _RECURRENT]
+    yield from _activations(record, hidden)
+    odd = [
+        layer
+        for layer in products
+        if layer.initializer and layer.initializer[0] not in _DEFAULT_INITIALIZERS
+    ]
+    if odd:
+        yield Candidate(
+            "bad-initialization",
+            _each(odd, "kernel_initializer", "glorot_uniform"),
+            f"the kernel of {odd[0].name!r} begins as {_in_words(odd[0])}",
+            f"kernel_initializer='glorot_uniform' in {_names(odd)}.",
+            0.6,
+        )
+    dropping = [
+        layer
+        for layer in record.layers
+        if layer.own and "Dropout" in layer.kind and (layer.settings.get("rate") or 0) >= 0.3
+    ]
+    if dropping:
+        rate = max(float(layer.settings["rate"]) for layer in dropping)
+        yield Candidate(
+            "dropout-too-high",
+            _each(dropping, "rate", 0.1),
+            f"{_names(dropping)} drops {rate:.0%} of its inputs in every step",
+            f"A rate of 0.1 in {_names(dropping)}.",
+            0.2 + 0.7 * max(0.0, rate - 0.3),
+        )
+    penalised = [layer for layer in record.layers if layer.own and layer.regularizer > 0]
+    if penalised:
+        factor = max(layer.regularizer for layer in penalised)
+        yield Candidate(
+            "regularization-too-strong",
+            _each(penalised, "kernel_regularizer", None),
+            f"{_names(penalised)} is regularised with a factor of {factor:g}",
+            f"A smaller factor in {_names(penalised)}, or no regularizer.",
+            0.7 if factor > 0.005 else 0.3,
+        )
+    frozen = [layer for layer in record.layers if not layer.trainable and layer.parameters]
+    if frozen:
+        share = sum(layer.parameters for layer in frozen) / max(
+            sum(layer.parameters for layer in record.layers), 1
+        )
+        yield Candidate(
+            "frozen-weights",
+            Change("layer", "trainable", True),
+            f"{share:.0%} of the weights are frozen",
+            "model.trainable = True, before compile.",
+            0.6,
+        )
+    for layer in record.layers:
+        axis = layer.settings.get("axis")
+        if layer.own and isinstance(axis, int) and axis not in (-1, 3) and layer.kind in (
+            "BatchNormalization", "Softmax", "LayerNormalization",
+        ):  # fmt: skip
+            yield Candidate(
+                "wrong-axis",
+                Change("layer", "axis", -1, layer.name),
+                f"{layer.name!r} works along axis {axis}",
+                f"axis=-1 in {layer.name!r}.",
+                0.6,
+            )
+        momentum = layer.settings.get("momentum")
+        if layer.kind == "BatchNormalization" and isinstance(momentum, float) and (
+            record.steps is not None and record.steps < 5 / max(1 - momentum, 1e-6)
+        ):  # fmt: skip
+            yield Candidate(
+                "batch-norm-unsettled",
+                _each([part for part in record.layers if part.kind == layer.kind], "momentum", 0.8),
+                f"{layer.name!r} averages over about {1 / max(1 - momentum, 1e-6):.0f} steps, and "
+                f"there were {record.steps}",
+                f"momentum=0.8 in {layer.name!r}, or more epochs.",
+                0.45,
+            )
+            break
+    narrow = [layer for layer in hidden if layer.units is not None and layer.units < _FEW_UNITS]
+    if narrow and not _repeats_inputs(record):
+        parts = [Change("layer", _size_name(layer), 64, layer.name) for layer in narrow]
+        smallest = min(narrow, key=lambda layer: layer.units or 0)
+        yield Candidate(
+            "network-too-small",
+            _joined(parts),
+            f"{smallest.name!r} has {smallest.units} units",
+            f"{_size_name(smallest)}=64 in {_names(narrow)}.",
+            0.6 if (smallest.units or 0) <= 4 else 0.35,
+        )
+
+
+def _activations(record: Record, hidden: list[LayerFacts]) -> Iterator[Candidate]:
+    if _repeats_inputs(record):
+        return
+    followed = _followed_by_activation(record)
+    linear = [
+        layer for layer in hidden if layer.activation == "linear" and layer.name not in followed
+    ]
+    if linear:
+        yield Candidate(
+            "hidden-activation-missing",
+            _each(linear, "activation", "relu"),
+            f"no activation follows {_names(linear)}",
+            f"activation='relu' in {_names(linear)}.",
+            0.6,
+        )
+    odd = [layer for layer in hidden if layer.activation in _SATURATING]
+    if odd:
+        yield Candidate(
+            "vanishing-gradients" if len(odd) >= 3 else "saturated-activations",
+            _each(odd, "activation", "relu"),
+            f"{_names(odd)} applies {odd[0].activation}",
+            f"activation='relu' in {_names(odd)}.",
+            0.6 if odd[0].activation == "softmax" else 0.3 + 0.08 * min(len(odd), 4),
+        )
+    clipped = [layer for layer in hidden if layer.activation in ("relu", "relu6")]
+    dead = {found.layer: found.dead for found in record.statistics if (found.dead or 0.0) > 0.5}
+    if clipped and dead:
+        worst = max(dead, key=lambda name: dead[name] or 0.0)
+        yield Candidate(
+            "dead-relu",
+            _each(clipped, "activation", "leaky_relu"),
+            f"{dead[worst]:.0%} of the units of {worst!r} give 0 for every sample",
+            f"activation='leaky_relu' in {_names(clipped)}, or a smaller learning rate.",
+            0.5,
+        )
+
+
+def _followed_by_activation(record: Record) -> set[str]:
+    """Layers whose outputs go into an activation layer, directly or after a normalization."""
+    passing = {"BatchNormalization", "LayerNormalization", "Dropout", "Rescaling"}
+    found: set[str] = set()
+    waiting: str | None = None
+    for layer in record.layers:
+        if layer.kind in MULTIPLYING_LAYERS:
+            waiting = layer.name
+        elif waiting is not None and (
+            layer.kind in ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax")
+            or "ctivation" in layer.kind
+            or not layer.own
+        ):
+            found.add(waiting)
+            waiting = None
+        elif layer.kind not in passing:
+            waiting = None
+    return found
+
+
+def _of_compile(record: Record) -> Iterator[Candidate]:
+    ratio, usual = rate_ratio(record), record.usual_rate
+    shown = f"optimizer=lamina.optimizers.{record.optimizer}"
+    if ratio is not None and usual is not None and record.learning_rate is not None:
+        rate = record.learning_rate
+        high = min(0.9, 0.3 + 0.3 * max(math.log10(max(ratio, 1e-9)), 0.0))
+        low = min(0.9, 0.3 + 0.3 * max(-math.log10(max(ratio, 1e-9)), 0.0))
+        if ratio > 2:
+            yield _rate("learning-rate-too-high", rate, usual, shown, high)
+        if ratio < 0.5:
+            yield _rate("learning-rate-too-low", rate, usual, shown, low)
+        yield _rate("learning-rate-too-high", rate, rate / 10, shown, high if ratio > 2 else 0.25)
+        yield _rate("learning-rate-too-low", rate, rate * 10, shown, low if ratio < 0.5 else 0.25)
+    if record.optimizer is not None and record.optimizer not in _ADAPTIVE:
+        yield Candidate(
+            "optimizer-choice",
+            Change("compile", "optimizer", "adam"),
+            f"the optimizer is {record.optimizer}",
+            "optimizer='adam'.",
+            0.35 if not record.momentum else 0.2,
+        )
+    elif record.optimizer in ("Adadelta", "Adagrad", "Ftrl"):
+        yield Candidate(
+            "optimizer-choice",
+            Change("compile", "optimizer", "adam"),
+            f"the optimizer is {record.optimizer}, whose steps are short",
+            "optimizer='adam'.",
+            0.5,
+        )
+    if any(layer.kind in _RECURRENT for layer in record.layers) or record.ended == "not finite":
+        yield Candidate(
+            "exploding-gradients",
+            Change("compile", "clipnorm", 1.0),
+            "gradients are not limited",
+            f"{shown}({record.learning_rate or usual or 0.001:g}, clipnorm=1.0).",
+            0.4 if record.ended == "not finite" else 0.15,
+        )
+
+
+def _rate(code: str, rate: float, value: float, shown: str, prior: float) -> Candidate:
+    value = float(f"{value:.3g}")
+    return Candidate(
+        code,
+        Change("compile", "learning_rate", value),
+        f"the learning rate is {rate:g}",
+        f"{shown}({value:g}).",
+        prior,
+    )
+
+
+def _of_fit(record: Record) -> Iterator[Candidate]:
+    size, samples, epochs = record.batch_size, record.samples, record.planned_epochs
+    if size is not None and samples is not None:
+        if size > 64 and samples / size < 60:
+            yield Candidate(
+                "batch-size-too-large",
+                Change("fit", "batch_size", 32),
+                f"a batch has {size:,} of the {samples:,} samples",
+                "fit(…, batch_size=32).",
+                0.6 if size >= samples / 4 else 0.3,
+            )
+        if size <= 4 and samples > 100:
+            yield Candidate(
+                "batch-size-too-small",
+                Change("fit", "batch_size", 32),
+                f"a batch has {size} samples",
+                "fit(…, batch_size=32).",
+                0.4,
+            )
+    if epochs and record.ended == "finished":
+        more = max(4 * epochs, 10)
+        few = (record.steps or 0) < _FEW_STEPS or epochs <= 5
+        yield Candidate(
+            "too-few-epochs",
+            Change("fit", "epochs", more),
+            f"there were {epochs} epochs",
+            f"fit(…, epochs={more}).",
+            0.45 if few else 0.25,
+        )
+    if not record.shuffle:
+        yield Candidate(
+            "data-not-shuffled",
+            Change("fit", "shuffle", True),
+            "samples are not shuffled",
+            "fit(…, shuffle=True), which is the default.",
+            0.5,
+        )
+    for output in record.outputs:
+        counts = [] if output.targets is None else [c for c in output.targets.counts if c]
+        one_of_many = output.targets is not None and output.targets.form != "several classes"
+        if len(counts) > 1 and one_of_many and max(counts) > 4 * min(counts):
+            if not record.class_weight and len(record.outputs) == 1:
+                yield Candidate(
+                    "class-imbalance",
+                    Change("fit", "class_weight", "balanced"),
+                    f"the largest class has {max(counts) / min(counts):.0f} times as many samples "
+                    "as the smallest",
+                    "fit(…, class_weight='balanced').",
+                    0.5,
+                )
+
+
+def _repeats_inputs(record: Record) -> bool:
+    """Whether the targets have the shape of the inputs, as in an autoencoder."""
+    if len(record.inputs) != 1 or len(record.outputs) != 1 or record.outputs[0].targets is None:
+        return False
+    return record.inputs[0].shape == record.outputs[0].targets.values.shape
+
+
+def _size_name(layer: LayerFacts) -> str:
+    return "filters" if "Conv" in layer.kind else "units"
+
+
+def _each(layers: list[LayerFacts], name: str, value: object) -> Change:
+    return _joined([Change("layer", name, value, layer.name) for layer in layers])
+
+
+def _joined(parts: list[Change]) -> Change:
+    first, *rest = parts
+    return Change(first.where, first.name, first.value, first.layer, tuple(rest))
+
+
+def _names(layers: list[LayerFacts]) -> str:
+    names = ", ".join(repr(layer.name) for layer in layers[:3])
+    return names + (f" and {len(layers) - 3} more" if len(layers) > 3 else "")
+
+
+def _in_words(layer: LayerFacts) -> str:
+    assert layer.initializer is not None
+    kind, settings = layer.initializer
+    numbers = ", ".join(f"{k}={v:g}" for k, v in settings.items() if isinstance(v, (int, float)))
+    return f"{kind}({numbers})"

@@ -1,0 +1,196 @@
+"""Conclusions: from trials and findings of checks to findings whose changes were tried."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lamina.diagnosis.experiments.baselines import Baseline
+from lamina.diagnosis.experiments.candidates import Candidate
+from lamina.diagnosis.experiments.scores import Task
+from lamina.diagnosis.experiments.search import GAIN, Search, Tried
+from lamina.diagnosis.experiments.trials import Trial
+from lamina.findings import Finding
+
+# A gain that makes it a problem: absolute, and as a share of what is missing.
+_LARGE_GAIN, _LARGE_SHARE = 0.08, 0.25
+# Changes that gain this share of the best gain may be the cause.
+_AS_GOOD = 0.6
+# Two causes are reported; others are named.
+_REPORTED = 2
+# Findings that only describe losses; a cause that was found explains them.
+_SYMPTOMS = {"labels-unrelated", "too-few-epochs", "class-imbalance", "overfitting"}
+_POOR = 0.4
+_SIGNAL = 3.0
+_CERTAIN = 0.9
+
+
+def conclude(
+    static: Sequence[Finding], search: Search, simple: Baseline | None, task: Task
+) -> list[Finding]:
+    """Findings of checks, confirmed or weakened by trials, and those that only trials show.
+
+    Args:
+        static: What checks found.
+        search: The changes that were tried.
+        simple: The best simple model, if there is one.
+        task: What the first output predicts.
+    """
+    baseline = search.baseline
+    causes = _causes(search.helping)
+    reported = [*causes[:1], *search.further, *causes[1:]][:_REPORTED]
+    findings = [_found(result, task, search) for result in reported]
+    findings += [_found_jointly(candidate, task, search) for candidate in search.jointly]
+    codes = {finding.code for finding in findings}
+    singly = {
+        result.candidate.finding.code: result
+        for result in search.results
+        if result.candidate.finding is not None
+    }
+    for finding in static:
+        if finding.code not in codes and not (causes and finding.code in _SYMPTOMS):
+            result = singly.get(finding.code)
+            kept = _weighed(finding, result, baseline, simple, bool(causes))
+            if kept is not None:
+                findings.append(kept)
+    if not codes:
+        findings = _unexplained(findings, baseline, simple, task)
+    return findings
+
+
+def _causes(helping: Sequence[Tried]) -> list[Tried]:
+    """The likeliest causes first: what gains most, and was likeliest before."""
+    if not helping:
+        return []
+    best = helping[0].gain
+    chosen: dict[str, Tried] = {}
+    for result in helping:
+        if result.gain >= _AS_GOOD * best:
+            chosen.setdefault(result.candidate.code, result)
+    return sorted(
+        chosen.values(),
+        key=lambda result: -(result.gain / best + 1.5 * result.candidate.prior),
+    )
+
+
+def _found(result: Tried, task: Task, search: Search) -> Finding:
+    candidate, known = result.candidate, result.candidate.finding
+    before = result.reference
+    others = [
+        other.candidate.code
+        for other in search.helping
+        if other.candidate.code != candidate.code and result not in search.further
+    ]
+    title = known.title if known else candidate.title[:1].upper() + candidate.title[1:] + "."
+    missing = max(1 - before.score, 1e-6)
+    large = result.gain > _LARGE_GAIN and result.gain / missing > _LARGE_SHARE
+    evidence = {
+        "score": round(before.score, 4),
+        "score with the change": round(result.trial.score, 4),
+    }
+    besides = " besides" if result in search.further else ""
+    return Finding(
+        candidate.code,
+        "problem" if large else "warning",
+        f"{title} With {candidate.change.describe()}{besides}, a copy reached a {task.measure} of "
+        f"{_shown(result.trial.score, task)} instead of {_shown(before.score, task)}.",
+        candidate.fix,
+        {**(known.evidence if known else {}), **evidence},
+        known.where if known else candidate.change.layer or candidate.change.name,
+        candidate.change,
+        confidence=0.9 if len(others) < 2 else 0.75,
+        others=tuple(dict.fromkeys(others))[:4],
+    )
+
+
+def _found_jointly(candidate: Candidate, task: Task, search: Search) -> Finding:
+    """The finding of a change that helped together with others."""
+    assert search.joint is not None
+    known, others = candidate.finding, len(search.jointly) - 1
+    title = known.title if known else candidate.title[:1].upper() + candidate.title[1:] + "."
+    together = f" and {others} other change{'s' if others > 1 else ''}" if others else ""
+    return Finding(
+        candidate.code,
+        "problem",
+        f"{title} With {candidate.change.describe()}{together}, a copy reached a {task.measure} "
+        f"of {_shown(search.joint.score, task)} instead of {_shown(search.baseline.score, task)}.",
+        candidate.fix,
+        {
+            **(known.evidence if known else {}),
+            "score": round(search.baseline.score, 4),
+            "score with all changes": round(search.joint.score, 4),
+        },
+        known.where if known else candidate.change.layer or candidate.change.name,
+        candidate.change,
+        confidence=0.8,
+    )
+
+
+def _shown(score: float, task: Task) -> str:
+    if task.kind == "numbers":
+        return f"{score:.2f}"
+    classes = 2 if task.kind == "several classes" else max(task.classes, 2)
+    return f"{score * (1 - 1 / classes) + 1 / classes:.1%}"
+
+
+def _weighed(
+    finding: Finding,
+    result: Tried | None,
+    baseline: Trial,
+    simple: Baseline | None,
+    has_cause: bool,
+) -> Finding | None:
+    """A finding of a check, in the light of the trials; None to leave it out."""
+    if finding.code == "labels-unrelated":
+        return None  # `_unexplained` decides
+    if result is not None and result.trial.failed is None and not result.helps:
+        if finding.confidence > _CERTAIN and baseline.score < _POOR:
+            return finding
+        if result.gain < -GAIN or finding.code in _SYMPTOMS:
+            return None
+        return replace(finding, severity="hint", confidence=finding.confidence / 3)
+    if has_cause and finding.severity == "problem":
+        return replace(finding, severity="warning", confidence=finding.confidence / 2)
+    good = baseline.score > 0.9 or (simple is not None and baseline.score > simple.score > _POOR)
+    if good and finding.severity == "problem" and result is None and finding.change is not None:
+        return replace(finding, severity="warning", confidence=finding.confidence / 2)
+    return finding
+
+
+def _unexplained(
+    findings: list[Finding], baseline: Trial, simple: Baseline | None, task: Task
+) -> list[Finding]:
+    """Findings where no change helped: nothing to learn, or too little of it."""
+    if simple is None or any(found.severity == "problem" for found in findings):
+        return findings
+    if baseline.score < 0.15 and simple.score < max(_SIGNAL * simple.error, 0.05):
+        return [
+            *findings,
+            Finding(
+                "labels-unrelated",
+                "problem",
+                f"Nothing was learned that holds for other samples, and {simple.name} finds "
+                f"nothing either: a {task.measure} of {_shown(baseline.score, task)} and "
+                f"{_shown(simple.score, task)}.",
+                "Check that each row of y belongs to the row of x with the same index.",
+                {"score": baseline.score, f"score of {simple.name}": simple.score},
+                where="y",
+                confidence=0.8,
+                others=("too-few-samples",),
+            ),
+        ]
+    gap = baseline.train_score - baseline.score
+    if gap > 0.25 and not any(found.code == "overfitting" for found in findings):
+        return [
+            *findings,
+            Finding(
+                "overfitting",
+                "warning",
+                f"On training samples the {task.measure} is {_shown(baseline.train_score, task)}, "
+                f"on others {_shown(baseline.score, task)}.",
+                "More samples, a smaller network, or dropout.",
+                {"score in training": baseline.train_score, "score": baseline.score},
+                where="x",
+                confidence=0.6,
+                others=("too-few-samples", "label-noise", "validation-unlike-training"),
+            ),
+        ]
+    return findings

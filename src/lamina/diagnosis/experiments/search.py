@@ -1,0 +1,164 @@
+"""Search: tries changes one by one, then on top of the best one, then together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lamina.diagnosis.experiments.candidates import Candidate
+from lamina.diagnosis.experiments.copies import CannotCopyError
+from lamina.diagnosis.experiments.trials import Trial, Trials, gain
+from lamina.findings import Change
+
+# A change helps if it gains this much, so many standard errors, and this share of what is missing.
+GAIN, _ERRORS, _SHARE = 0.03, 2.5, 0.15
+# Below this score a training may have several faults.
+_GOOD = 0.85
+# Changes that are tried together are at least so likely.
+_LIKELY = 0.35
+_MOST_TOGETHER = 5
+_MOST_FURTHER = 6
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A candidate and what it gained.
+
+    Args:
+        candidate: The change that was tried.
+        trial: What the copy reached.
+        reference: What it is compared with.
+    """
+
+    candidate: Candidate
+    trial: Trial
+    reference: Trial
+
+    @property
+    def gain(self) -> float:
+        """How much the score rose."""
+        return gain(self.trial, self.reference)[0]
+
+    @property
+    def helps(self) -> bool:
+        """Whether the gain is more than chance, and enough to matter."""
+        risen, error = gain(self.trial, self.reference)
+        missing = max(1 - self.reference.score, 1e-6)
+        enough = risen > max(GAIN, _ERRORS * error) and risen / missing > _SHARE
+        return self.trial.failed is None and enough
+
+
+class Search:
+    """Tries changes within the budget of its trials.
+
+    Args:
+        trials: Trains the copies.
+        baseline: The training as it was.
+        unstable: Whether a repetition reached something else, so that one trial proves little.
+
+    Attributes:
+        results: The changes that were tried one by one.
+        further: Those that help on top of the best one.
+        jointly: Changes that help together, and not one by one.
+        joint: The trial of these.
+        untried: What could not be tried, in words.
+    """
+
+    def __init__(self, trials: Trials, baseline: Trial, unstable: bool):
+        self._trials = trials
+        self.baseline = baseline
+        self._unstable = unstable
+        self.results: list[Tried] = []
+        self.further: list[Tried] = []
+        self.jointly: list[Candidate] = []
+        self.joint: Trial | None = None
+        self.untried: list[str] = []
+
+    @property
+    def helping(self) -> list[Tried]:
+        """The changes that help by themselves, the best first."""
+        helping = [result for result in self.results if result.helps]
+        return sorted(helping, key=lambda result: -result.gain)
+
+    def singly(self, candidates: Sequence[Candidate]) -> None:
+        """Try each change by itself."""
+        for candidate in candidates:
+            trial = self._run(candidate.change, candidate.change.describe())
+            if trial is not None:
+                self.results.append(Tried(candidate, trial, self.baseline))
+
+    def together(self, candidates: Sequence[Candidate]) -> None:
+        """Try changes on top of the best one, or the likeliest ones at once, if all is not well."""
+        helping = self.helping
+        if helping and helping[0].trial.score < _GOOD:
+            self._on_top_of(helping[0], candidates)
+        elif not helping and self.baseline.score < _GOOD:
+            self._at_once(candidates)
+
+    def _on_top_of(self, best: Tried, candidates: Sequence[Candidate]) -> None:
+        # Other values of the same setting are no further changes.
+        names = {part.name for part in best.candidate.change.parts}
+        rest = [
+            candidate
+            for candidate in candidates
+            if candidate.code != best.candidate.code
+            and not names & {part.name for part in candidate.change.parts}
+        ]
+        for candidate in rest[:_MOST_FURTHER]:
+            change = _joined([best.candidate.change, candidate.change])
+            trial = self._run(change)
+            if trial is None:
+                continue
+            result = Tried(candidate, trial, best.trial)
+            if result.helps:
+                self.further.append(result)
+        self.further.sort(key=lambda result: -result.gain)
+
+    def _at_once(self, candidates: Sequence[Candidate]) -> None:
+        """Try the likeliest changes at once; those without which less is gained are needed."""
+        chosen: list[Candidate] = []
+        for candidate in candidates:
+            names = {(part.where, part.name) for known in chosen for part in known.change.parts}
+            if candidate.prior >= _LIKELY and not names & {
+                (part.where, part.name) for part in candidate.change.parts
+            }:
+                chosen.append(candidate)
+        chosen = chosen[:_MOST_TOGETHER]
+        if len(chosen) < 2:
+            return
+        trial = self._run(_joined([candidate.change for candidate in chosen]))
+        if trial is None or not Tried(chosen[0], trial, self.baseline).helps:
+            return
+        needed = set()
+        for candidate in chosen:
+            rest = [other.change for other in chosen if other is not candidate]
+            without = self._run(_joined(rest))
+            if without is None or Tried(candidate, trial, without).helps:
+                needed.add(candidate.code)
+        self.joint, self.jointly = trial, [c for c in chosen if c.code in needed]
+
+    def _run(self, change: Change, name: str | None = None) -> Trial | None:
+        """Train a copy, if there is time and it can be made."""
+        needed = self.baseline.seconds * self._epochs_ratio(change)
+        if self._trials.seconds_left < needed:
+            if name is not None:
+                self.untried.append(name)
+            return None
+        try:
+            trial = self._trials.run(change)
+            if self._unstable and trial.score > self.baseline.score + GAIN:
+                again = self._trials.run(change, seed=self._trials.setup.seed + 1)
+                trial = min(trial, again, key=lambda one: one.score)
+        except CannotCopyError as error:
+            if name is not None:
+                self.untried.append(f"{name} ({error})")
+            return None
+        return trial
+
+    def _epochs_ratio(self, change: Change) -> float:
+        epochs = [part.value for part in change.parts if part.name == "epochs"]
+        return float(epochs[0]) / self._trials.setup.epochs if epochs else 1.0
+
+
+def _joined(changes: Sequence[Change]) -> Change:
+    """Several changes as one."""
+    first, *rest = (part for change in changes for part in change.parts)
+    return Change(first.where, first.name, first.value, first.layer, tuple(rest))

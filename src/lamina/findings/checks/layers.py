@@ -1,0 +1,114 @@
+"""What layers did: dead and saturated units, gradients that vanish or explode."""
+
+from collections.abc import Iterator
+
+from lamina.findings.finding import Change, Finding
+from lamina.findings.performance import performance
+from lamina.findings.record import LayerStatistics, Record
+
+_DEAD, _MOST_DEAD = 0.5, 0.9
+_SATURATED = 0.7
+# The gradient of the first layer relative to that of the last one.
+_VANISHING = 1e-3
+_EXPLODING = 100.0
+# A training that came so far is not hindered.
+_WELL = 0.8
+
+
+def check(record: Record) -> Iterator[Finding]:
+    """Findings about what layers did at the end of a training."""
+    if not record.statistics:
+        return
+    done = performance(record)
+    if done is not None and done.learned > _WELL:
+        return
+    last_step = max(found.step for found in record.statistics)
+    last = [found for found in record.statistics if found.step == last_step]
+    # The last layer may be as certain as it likes.
+    yield from _dead(last)
+    yield from _saturated(last[:-1])
+    yield from _gradients(last)
+
+
+def _dead(last: list[LayerStatistics]) -> Iterator[Finding]:
+    dead = [found for found in last if (found.dead or 0.0) > _DEAD]
+    if not dead:
+        return
+    worst = max(dead, key=lambda found: found.dead or 0.0)
+    share = worst.dead or 0.0
+    yield Finding(
+        "dead-relu",
+        "problem" if share > _MOST_DEAD else "warning",
+        f"{share:.0%} of the units of {worst.layer!r} give 0 for every sample, so their weights "
+        "do not change any more.",
+        f"activation='leaky_relu' in {worst.layer!r}, or a smaller learning rate.",
+        {"share of dead units": share},
+        where=worst.layer,
+        change=Change(
+            "layer",
+            "activation",
+            "leaky_relu",
+            dead[0].layer,
+            tuple(Change("layer", "activation", "leaky_relu", found.layer) for found in dead[1:]),
+        ),
+        confidence=0.6,
+        others=("learning-rate-too-high", "bad-initialization", "inputs-not-scaled"),
+    )
+
+
+def _saturated(last: list[LayerStatistics]) -> Iterator[Finding]:
+    ends = [found for found in last if (found.saturated or 0.0) > _SATURATED]
+    if not ends:
+        return
+    worst = max(ends, key=lambda found: found.saturated or 0.0)
+    share = worst.saturated or 0.0
+    yield Finding(
+        "saturated-activations",
+        "warning",
+        f"{share:.0%} of the outputs of {worst.layer!r} are at an end of its activation, where "
+        "gradients are close to 0.",
+        f"activation='relu' in {worst.layer!r}, or smaller inputs.",
+        {"share of saturated outputs": share},
+        where=worst.layer,
+        change=Change(
+            "layer",
+            "activation",
+            "relu",
+            ends[0].layer,
+            tuple(Change("layer", "activation", "relu", found.layer) for found in ends[1:]),
+        ),
+        confidence=0.6,
+        others=("inputs-not-scaled", "bad-initialization", "learning-rate-too-high"),
+    )
+
+
+def _gradients(last: list[LayerStatistics]) -> Iterator[Finding]:
+    known = [found for found in last if found.gradient is not None]
+    if len(known) < 3:
+        return
+    first, final = known[0].gradient or 0.0, known[-1].gradient or 0.0
+    if final > 0 and first < _VANISHING * final:
+        yield Finding(
+            "vanishing-gradients",
+            "warning",
+            f"The gradient of {known[0].layer!r} is {first / final:.1g} times that of "
+            f"{known[-1].layer!r}: the first layers hardly learn.",
+            "activation='relu' in hidden layers, BatchNormalization between them, or fewer layers.",
+            {"gradient of the first layer": first, "gradient of the last layer": final},
+            where=known[0].layer,
+            confidence=0.6,
+            others=("dead-relu", "saturated-activations", "bad-initialization"),
+        )
+    elif final > 0 and first > _EXPLODING * max(final, 1e-6) and first > 1.0:
+        yield Finding(
+            "exploding-gradients",
+            "warning",
+            f"The gradient of {known[0].layer!r} is {first / final:.3g} times that of "
+            f"{known[-1].layer!r}.",
+            "clipnorm=1.0 in the optimizer.",
+            {"gradient of the first layer": first, "gradient of the last layer": final},
+            where=known[0].layer,
+            change=Change("compile", "clipnorm", 1.0),
+            confidence=0.5,
+            others=("bad-initialization", "inputs-not-scaled"),
+        )
