@@ -7,7 +7,8 @@ import numpy as np
 
 from lamina.contract import Contract
 from lamina.core.messages.errors import did_you_mean
-from lamina.data.loading.columns import as_texts, has_decimal_comma, numbers_of
+from lamina.data.loading.cells import as_texts, numbers_of
+from lamina.data.loading.decimal_marks import has_decimal_comma
 from lamina.data.loading.files import PICTURES, TEXTS, find_files
 from lamina.data.loading.series import windows_of
 from lamina.data.loading.table_files import read_table

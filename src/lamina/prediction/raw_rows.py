@@ -9,7 +9,8 @@ import numpy as np
 
 from lamina.contract import Column, Contract
 from lamina.core.user_data.data_kinds import is_column
-from lamina.data.loading.columns import as_texts, holds_several, inputs_of, odd_value
+from lamina.data.loading.cells import as_texts, holds_several, odd_value
+from lamina.data.loading.columns import inputs_of
 from lamina.data.loading.files import TABLES
 from lamina.data.loading.table_files import as_frame, is_frame, read_table
 from lamina.prediction.raw_sources import (

@@ -10,7 +10,8 @@ import numpy as np
 from lamina.contract import Contract
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.user_data.columnar import as_array
-from lamina.data.loading.columns import holds_several, odd_value, values_of
+from lamina.data.loading.cells import holds_several, odd_value
+from lamina.data.loading.columns import values_of
 from lamina.data.loading.series import without_gaps
 from lamina.data.loading.series_source import sorted_by
 from lamina.data.loading.table_files import as_frame, is_frame, read_table

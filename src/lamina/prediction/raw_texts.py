@@ -1,6 +1,7 @@
 """Texts that people have, as inputs of a model: strings, files, columns of tables."""
 
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Contract
-from lamina.data.loading.columns import as_texts, holds_several, odd_value
+from lamina.data.loading.cells import as_texts, holds_several, odd_value
 from lamina.data.loading.files import TABLES, TEXTS
 from lamina.data.loading.table_files import as_frame, decoded, is_frame, read_table
 from lamina.data.loading.text_source import LONGEST
@@ -34,7 +35,7 @@ def texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     column = contract.columns[0].name if contract.columns else "text"
 
     def take(text: str, name: str) -> None:
-        read.append(text[:LONGEST])
+        read.append(unicodedata.normalize("NFC", text[:LONGEST]))
         found.names.append(name)
 
     def take_file(path: Path) -> None:

@@ -5,15 +5,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from lamina.data.loading.columns import (
-    Column,
-    Unusable,
-    as_texts,
-    guess_column,
-    inputs_of,
-    number_of,
-    values_of,
-)
+from lamina.data.loading.cells import as_texts
+from lamina.data.loading.columns import Column, Unusable, guess_column, inputs_of, values_of
 
 PLACES = ["Oslo", "Rome", "Lima", "Oslo", "Rome", "Rome"] * 10
 GUESSES = [
@@ -70,6 +63,9 @@ USELESS = [
     ("constant", ["a", "a", "a"], "one value alone"),
     ("row", list(range(50)), "numbers the rows"),
     ("patient_id", [5, 9, 3, 77], "numbers the rows"),
+    ("CustomerID", [5, 9, 3, 77], "numbers the rows"),
+    ("shuffled", [*range(31, 60), 30], "numbers the rows"),
+    ("postcode", [f"0{i}" for i in range(30, 60)], "another value in nearly every row"),
     ("code", [f"X{i}Z" for i in range(50)], "another value in nearly every row"),
     ("tags", [["a"], ["b", "c"]], "has a list in it"),
     ("object", [object(), object()], "has an object in it"),
@@ -89,16 +85,6 @@ def test_a_number_that_cannot_be_read_counts_as_missing_and_is_announced():
     assert found.kind == "number"
     assert found.missing == 1
     assert "1 that cannot be read" in found.why
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False, width=32))
-def test_a_number_is_read_as_python_reads_it(number):
-    assert number_of(repr(number)) == number
-
-
-@given(st.text())
-def test_any_text_is_a_number_or_none(text):
-    assert number_of(text) is None or isinstance(number_of(text), float)
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(), st.floats(), st.text(), st.booleans())))
@@ -146,6 +132,30 @@ def test_one_row_may_be_a_dict():
 def test_a_missing_column_is_named_with_the_nearest():
     with pytest.raises(ValueError, match="no column 'colour'.*Did you mean 'color'"):
         inputs_of(COLUMNS, {"size": 2, "color": "green"})
+
+
+def test_codes_that_begin_with_0_are_no_amounts():
+    codes = guess_column("postcode", pd.Series([f"0{i % 10}200" for i in range(60)]))
+    assert codes.kind == "category"
+    assert "codes that begin with 0" in codes.why
+    assert guess_column("n", pd.Series(["07", *map(str, range(60, 160))])).kind == "number"
+
+
+def test_whole_numbers_and_letters_with_accents_have_one_spelling():
+    assert as_texts(["1.0", 1.0, 1, "-3.0", "1.000", "1.5"]) == [
+        "1",
+        "1",
+        "1",
+        "-3",
+        "1.000",
+        "1.5",
+    ]
+    assert len(set(as_texts(["caf\u00e9", "cafe\u0301"]))) == 1
+
+
+def test_so_many_categories_that_no_file_can_list_them_are_not_listed():
+    values = pd.Series([f"word{i}" for i in range(50_001)] * 2)
+    assert guess_column("w", values, "category").categories == ()
 
 
 def test_true_and_false_have_one_spelling():

@@ -1,7 +1,9 @@
 """`lamina.data.load`: whatever a person has becomes three parts, and what was left out is named."""
 
 import os
+import re
 import sys
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,10 @@ def folder_of_pictures(root, rng, classes, number=10, mode="RGB"):
 
 def quiet(*args, **kwargs):
     return load(*args, verbose=False, **kwargs)
+
+
+def composed(name):
+    return unicodedata.normalize("NFC", name)
 
 
 def left_out(data):
@@ -60,7 +66,7 @@ def test_a_folder_for_every_class(tmp_path, rng):
         st.lists(st.text(st.characters(categories=["L", "Zs"]), min_size=1, max_size=6)),
         min_size=2,
         max_size=4,
-    ).filter(lambda tree: len({name.lower() for name in tree}) == len(tree))
+    ).filter(lambda tree: len({composed(name).lower() for name in tree}) == len(tree))
 )
 def test_any_tree_of_pictures_is_used_to_the_last_or_refused(tmp_path_factory, tree):
     root = tmp_path_factory.mktemp("tree")
@@ -72,7 +78,7 @@ def test_any_tree_of_pictures_is_used_to_the_last_or_refused(tmp_path_factory, t
             path = root / folder / f"{name}{number}.png"
             picture(rng, (6, 6)).save(path)
             written.add(path.relative_to(root).as_posix())
-    classes = {name.split("/")[0] for name in written}
+    classes = {composed(name.split("/")[0]) for name in written}
     if len(classes) < 2:
         with pytest.raises(ValueError):
             quiet(root)
@@ -304,7 +310,7 @@ def test_any_tree_of_texts_is_used_to_the_last_or_refused(tmp_path_factory, tree
             name = path.relative_to(root).as_posix()
             kept = path.read_bytes().decode(encoding).strip()
             if kept and "\0" not in kept:
-                wanted[name] = kept
+                wanted[name] = composed(kept)
             else:
                 unused.add(name)
     if len({name.split("/")[0] for name in wanted}) < 2:
@@ -395,6 +401,24 @@ def test_codes_that_look_like_numbers_may_be_declared(table):
         quiet(table, target="kind", kinds={"postcod": "category"})
 
 
+def test_what_is_only_known_afterwards_may_be_dropped(table):
+    data = quiet(table, target="kind", drop=["price"])
+    assert sorted(data.train.x) == ["place", "size"]
+    assert "column price was to be dropped" in left_out(data)
+
+
+def test_rows_that_are_in_train_and_test_are_counted(table):
+    data = quiet(pd.concat([table, table]), target="kind")
+    assert any("100 rows repeat another row; " in remark for remark in data.describe().remarks)
+
+
+def test_classes_that_differ_in_capitals_alone_are_announced(table):
+    table.loc[::7, "kind"] = "A "
+    data = quiet(table, target="kind")
+    assert data.class_names == ["A", "a", "b", "c"]
+    assert any("'A', 'a' differ in capitals" in remark for remark in data.describe().remarks)
+
+
 def test_rows_without_a_target_are_left_out(table):
     table.loc[:9, "kind"] = None
     data = quiet(table, target="kind")
@@ -477,6 +501,39 @@ def test_a_few_numbers_can_be_sorted_by():
     frame = pd.DataFrame({"year": [2003, 2001, 2002, 2005, 2004], "v": [3.5, 1.5, 2.5, 5.5, 4.5]})
     data = quiet(frame, target="v", time="year", forecast=1, window=1)
     assert data.train.x[0, 0, 0] == 1.5
+
+
+def test_several_series_in_one_table_are_refused_with_the_line_that_takes_one():
+    days = pd.date_range("2024-01-01", periods=30)
+    frame = pd.DataFrame({"day": [*days, *days], "shop": ["a", "b"] * 30, "sold": range(60)})
+    frame["shop"] = ["a"] * 30 + ["b"] * 30
+    with pytest.raises(ValueError, match=r"(?s)several series.*frame\[frame\['shop'\] == 'a'\]"):
+        quiet(frame, target="sold", time="day", forecast=2)
+    assert quiet(frame[frame["shop"] == "a"], target="sold", time="day", forecast=2).train.size
+    twice = pd.concat([frame[:30], frame[:2]])
+    remarks = quiet(twice, target="sold", time="day", forecast=2).describe().remarks
+    assert any("2 values of 'day' occur more than once" in remark for remark in remarks)
+
+
+@pytest.mark.parametrize(
+    ("steps", "arguments", "fix"),
+    [
+        (40, {"forecast": 1, "window": 38}, {"window": 27}),
+        (12, {"forecast": 6}, {"forecast": 3, "window": 1}),
+        (20, {"forecast": 1, "validation": 0.5, "test": 0.45}, {"validation": 0.15, "test": 0.15}),
+        (3, {"forecast": 1}, {"validation": 0, "test": 0}),
+    ],
+)
+def test_what_is_proposed_for_a_short_series_works(steps, arguments, fix):
+    frame = pd.DataFrame({"v": np.arange(steps) * 1.5})
+    with pytest.raises(ValueError) as error:
+        quiet(frame, target="v", **arguments)
+    line = str(error.value).split("Fix: ")[1]
+    for name, value in fix.items():
+        assert f"{name}={value}" in line
+    settings = dict(re.findall(r"(\w+)=([\d.]+\d|\d)", line))
+    fixed = {name: float(v) if "." in v else int(v) for name, v in settings.items()}
+    assert quiet(frame, target="v", **{**arguments, **fixed}).train.size
 
 
 # An amount for every step; the third digit tells them apart where they are equal.
@@ -571,6 +628,9 @@ def messages(tmp_path):
     (tmp_path / "twins.csv").write_text("size,kind,size\n1,a,1\n2,b,2\n")
     (tmp_path / "gaps.csv").write_text("v,w\n1,x\n2,x\n,x\n,x\n,x\n,x\n,x\n,x\n")
     (tmp_path / "short.csv").write_text("v\n1\n2\n3\n4\n")
+    (tmp_path / "spaces.csv").write_text("size kind\n1 a\n2 b\n3 a\n")
+    names = "".join(f"{i % 7},name {i}\n" for i in range(30))
+    (tmp_path / "names.csv").write_text(f"size,kind\n{names}")
 
 
 BAD = [
@@ -610,6 +670,24 @@ BAD = [
     ("table.csv", {"target": "kind", "time": "kind"}, ValueError, "target and time are both"),
     ("table.csv", {"target": "kind", "day_first": "yes"}, ValueError, "day_first must be True"),
     ("table.csv", {"target": ["kind"]}, TypeError, "target is the name of a column"),
+    ("table.csv", {"target": "kind", "decimal_comma": 1.5}, ValueError, "decimal_comma must be"),
+    ("table.csv", {"target": "kind", "drop": "size"}, ValueError, "Fix: drop=..size.."),
+    ("table.csv", {"target": "kind", "drop": ["kind"]}, ValueError, "which is the target"),
+    ("table.csv", {"target": "kind", "drop": ["sise"]}, ValueError, "Did you mean 'size'"),
+    ("table.csv", {"target": "kind", "window": 3}, ValueError, "window=3 is for a series"),
+    ("table.csv", {"target": "kind", "image_size": (8, 8)}, ValueError, "is for pictures"),
+    (
+        "table.csv",
+        {"target": "kind", "text": "size", "columns": ["size"]},
+        ValueError,
+        "no effect on texts of a table",
+    ),
+    ("short.csv", {"target": "v", "forecast": 1, "split": "random"}, ValueError, "follow each"),
+    ("loose", {"forecast": 2}, ValueError, "has no effect on pictures"),
+    ("loose", {"task": "number"}, ValueError, "only classes can be learnt"),
+    ("one", {"target": "age"}, ValueError, "no table beside the pictures"),
+    ("spaces.csv", {"target": "kind"}, ValueError, "spaces separate its values"),
+    ("names.csv", {"target": "kind"}, ValueError, "another value in nearly every row"),
     ("constant.csv", {"target": "kind"}, ValueError, "one value alone, 'a'"),
     ("missing.csv", {"target": "kind"}, ValueError, "has no values"),
     ("alone.csv", {"target": "kind"}, ValueError, "No column is left"),

@@ -54,3 +54,10 @@ def test_another_seed_is_another_split():
     assert split_rows(50, "random", 0.2, 0.2, 1).test.tolist() != (
         split_rows(50, "random", 0.2, 0.2, 2).test.tolist()
     )
+
+
+def test_classes_of_a_few_rows_are_held_out_in_turn_rather_than_not_at_all():
+    labels = np.arange(60) % 20
+    split = split_rows(60, "stratified", 0.15, 0.15, labels=labels)
+    assert split.sizes() == {"train": 42, "val": 9, "test": 9}
+    assert set(labels[split.train].tolist()) == set(range(20))

@@ -137,3 +137,55 @@ def test_a_line_by_which_excel_names_the_separator_is_used(tmp_path):
 def test_a_very_long_value_is_read(tmp_path):
     table = read_table(written(tmp_path, f"text,label\n{'a' * 200_000},x\nb,y\n"))
     assert table.frame["text"].str.len().tolist() == [200_000, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("Sales of 2024\n\na,b\n1,x\n2,y\n", ["a", "b"]),
+        ("# by a program\n# of 2024\na;b;c\n1;2;x\n2;3;y\n", ["a", "b", "c"]),
+    ],
+)
+def test_a_title_above_the_table_is_passed_over_and_said(tmp_path, content, columns):
+    table = read_table(written(tmp_path, content))
+    assert list(table.frame.columns) == columns
+    assert len(table.frame) == 2
+    assert "not of the table" in table.remarks[0]
+
+
+@pytest.mark.parametrize("names", ['"a","b"', '"a"'])
+def test_names_of_rows_as_r_writes_them_do_not_shift_the_columns(tmp_path, names):
+    width = names.count(",") + 1
+    lines = [",".join([f'"row {i}"', *[str(i + j) for j in range(width)]]) for i in range(9)]
+    table = read_table(written(tmp_path, "\n".join([names, *lines])))
+    assert table.frame["a"].tolist() == [str(i) for i in range(9)]
+    assert any("name of the row" in remark for remark in table.remarks)
+
+
+def test_a_separator_at_the_end_of_every_line_makes_no_column(tmp_path):
+    table = read_table(written(tmp_path, "a,b\n1,x,\n2,y,\n"))
+    assert table.frame.to_numpy().tolist() == [["1", "x"], ["2", "y"]]
+    assert not table.remarks
+
+
+def test_lines_that_are_all_longer_than_the_names_are_refused_if_nothing_tells_why(tmp_path):
+    with pytest.raises(ValueError, match="names 2 columns, and its lines have 3 values"):
+        read_table(written(tmp_path, "a,b\n1,x,2\n1,y,3\n1,y,4\n"))
+
+
+def test_a_first_line_with_too_many_values_does_not_shift_the_others(tmp_path):
+    table = read_table(written(tmp_path, "a,b\n1,x,9\n2,y\n3,z\n"))
+    assert table.frame.to_numpy().tolist() == [["2", "y"], ["3", "z"]]
+    assert [str(out) for out in table.left_out] == ["the line '1,x,9' has too many values"]
+
+
+def test_lines_with_too_few_values_are_counted(tmp_path):
+    table = read_table(written(tmp_path, "a,b,c\n1,x,2\n2,y\n3,z,4\n"))
+    assert "1 of the first 4 lines" in table.remarks[0]
+
+
+def test_of_two_encodings_that_fit_equally_the_usual_one_is_taken(tmp_path):
+    lines = "\n".join(f"{i * 1.5},{('Zürich', 'Genève')[i % 2]}" for i in range(60))
+    table = read_table(written(tmp_path, f"größe,y\n{lines}".encode("latin-1")))
+    assert set(table.frame["y"]) == {"Zürich", "Genève"}
+    assert "save it as UTF-8" in table.remarks[0]

@@ -28,6 +28,8 @@ class Samples:
         values: For a number, the target of every sample, float32.
         names: What each sample is called.
         copies: Which samples are copies of each other, if that was looked for.
+        same_rows: Of a table, a number for every row, equal for rows with the same values, which
+            may be by chance.
         parts: `"train"`, `"val"` or `"test"` for every sample, where the user's folders say it.
         groups: A number for every sample, of those that must stay together.
         columns: Input columns of a table.
@@ -46,6 +48,7 @@ class Samples:
     left_out: list[LeftOut]
     remarks: list[str]
     copies: Copies | None = None
+    same_rows: np.ndarray | None = None
     parts: list[str] | None = None
     groups: np.ndarray | None = None
     columns: tuple[Any, ...] = ()
@@ -92,6 +95,10 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
             remarks.append(
                 f"{len(torn):,} copies are of another class than the original, e.g. {a} and {b}."
             )
+    if samples.same_rows is not None:
+        remarks += _repeated(samples.same_rows, split)
+    if class_names:
+        remarks += _alike(class_names)
     description = Description(
         title=samples.title,
         parts=split.sizes(),
@@ -107,6 +114,37 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
     )
     contract = _contract(samples, class_names, split)
     return parted(samples.x, y, samples.names, split, options, contract, description)
+
+
+def _repeated(same_rows: np.ndarray, split: Split) -> list[str]:
+    """What to say of rows that occur more than once, above all in different parts."""
+    repeated = len(same_rows) - len(np.unique(same_rows))
+    if not repeated:
+        return []
+    held_out = np.concatenate([split.val, split.test])
+    torn = int(np.isin(same_rows[held_out], same_rows[split.train]).sum())
+    line = f"{repeated:,} rows repeat another row"
+    if not torn:
+        return [f"{line}."]
+    return [
+        f"{line}; {torn:,} of the {len(held_out):,} of val and test are in train as well. If they "
+        "are one thing recorded twice, results are too good: frame.drop_duplicates() before load."
+    ]
+
+
+def _alike(class_names: list[str]) -> list[str]:
+    """What to say of names of classes that differ in capitals or spaces alone."""
+    by_form: dict[str, list[str]] = {}
+    for name in class_names:
+        by_form.setdefault("".join(name.casefold().split()), []).append(name)
+    alike = [names for names in by_form.values() if len(names) > 1]
+    if not alike:
+        return []
+    shown = ", ".join(map(repr, alike[0][:4]))
+    return [
+        f"Classes {shown} differ in capitals or spaces alone, and count as different ones. If they "
+        "are one class, give it one name."
+    ]
 
 
 def parted(

@@ -1,6 +1,7 @@
 """Which files a folder has, and what its subfolders mean: classes, or parts of the data."""
 
 import os
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +108,7 @@ def _by_class(folder: Path, root: Path, endings: Collection[str]) -> FoundFiles:
     for name in _subfolders(folder):
         for path in _walk(folder / name, root, endings, found.left_out):
             found.paths.append(path)
-            classes.append(name)
+            classes.append(unicodedata.normalize("NFC", name))  # as in any other file system
     if found.paths:
         found.classes = classes
         loose = [p for p in _files(folder) if p.suffix.lower() in endings]

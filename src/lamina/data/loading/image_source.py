@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.data.loading.assembly import Samples
-from lamina.data.loading.columns import as_texts
+from lamina.data.loading.cells import as_texts
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.duplicates import copies_of_pictures
 from lamina.data.loading.files import PICTURES, FoundFiles, find_files, tables_in
@@ -29,6 +29,11 @@ def read_images(folder: Path, options: Options) -> Samples:
             target = options.target or ""
             found, target = _labelled_by(table, found, folder, options.target)
             remarks.append(f"Classes are those of column {target!r} of {table.name}.")
+        elif options.target is not None:
+            raise ValueError(
+                f"target={options.target!r} is a column, and there is no table beside the pictures "
+                f"in {folder}.\n  Fix: leave target out, and the subfolders are the classes."
+            )
     if found.classes is None:
         raise ValueError(
             f"Nothing says what the {len(found.paths):,} pictures in {folder} show.\n"

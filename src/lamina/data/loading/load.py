@@ -30,8 +30,10 @@ def load(
     forecast: int | None = None,
     window: int | None = None,
     columns: Sequence[str] | None = None,
+    drop: Sequence[str] | None = None,
     kinds: Mapping[str, str] | None = None,
     day_first: bool | None = None,
+    decimal_comma: bool | None = None,
     task: str | None = None,
     split: str | None = None,
     group: str | None = None,
@@ -61,11 +63,15 @@ def load(
         forecast: Makes the table a series, of which so many steps are predicted.
         window: How many steps of a series to predict from; twice `forecast` if None.
         columns: For tables, the columns to predict from; all that are of use if None.
+        drop: For tables, columns not to predict from, such as what is known only afterwards.
         kinds: What columns hold, e.g. `{"postcode": "category"}`, where numbers are codes:
             `"number"`, `"category"`, `"date"` or `"text"`; guessed for the others.
         day_first: Whether dates such as 02/03/2024 begin with the day. It decides where no date of
             a column does, as 31/01/2024 would. If None, the month is taken to come first there,
             except for dates with points, and `describe()` says so.
+        decimal_comma: Whether 1,234 in a text is little more than 1. It decides where neither the
+            numbers of the column tell, as 1,5 would, nor those of other columns. If None, commas
+            separate thousands there, except in a file with semicolons, and `describe()` says so.
         task: `"classes"` or `"number"`, what the target is; guessed if None.
         split: `"stratified"` (the mix of classes is the same in all parts; the default for
             classes), `"random"` (the default for numbers), `"tail"` (the last rows are the test
@@ -113,8 +119,10 @@ def load(
         forecast=forecast,
         window=window,
         columns=_names(columns),
+        drop=_names(drop),
         kinds=kinds,
         day_first=day_first,
+        decimal_comma=decimal_comma,
         task=task,
         split=split,
         group=_name("group", group),
@@ -171,8 +179,10 @@ def _loaded(source: Any, options: Options) -> LoadedData:
         return _from_table(read_table(path, options.named_columns()), path.name, options)
     kind = _kind_of_folder(path)
     if kind == "images":
+        options.refuse_unused("pictures")
         return assemble(read_images(path, options), options)
     if kind == "texts":
+        options.refuse_unused("texts")
         return assemble(read_texts(path, options), options)
     table = tables_in(path)
     if len(table) == 1:
@@ -184,7 +194,9 @@ def _from_table(table: Table, name: str, options: Options) -> LoadedData:
     if table.frame.empty:
         raise ValueError(f"{name} has no rows.")
     if options.forecast is not None:
+        options.refuse_unused("a series")
         return read_series(table, name, options)
+    options.refuse_unused("a table" if options.text is None else "texts of a table")
     return assemble(read_samples(table, name, options), options)
 
 

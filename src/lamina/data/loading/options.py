@@ -8,6 +8,24 @@ from lamina.core.user_data.arguments import is_number, whole_number
 from lamina.data.loading.columns import KINDS
 from lamina.data.loading.splits import HOW
 
+# What arguments are for, in messages.
+_FOR = {
+    "text": "a table",
+    "time": "a table",
+    "group": "a table that is split by groups",
+    "columns": "a table of several columns",
+    "drop": "a table of several columns",
+    "kinds": "a table of several columns",
+    "target": "a table",
+    "task": "a table",
+    "split": "other data than a series, whose parts follow each other in time",
+    "forecast": "a series in a table",
+    "window": "a series, of which forecast=… steps are predicted",
+    "image_size": "pictures",
+}
+# What is true of every series anyway.
+_AS_FOR_SERIES = (("task", "number"), ("split", "tail"))
+
 
 @dataclass(frozen=True)
 class Options:
@@ -20,8 +38,10 @@ class Options:
         forecast: Steps of a series to predict.
         window: Steps of a series to predict from.
         columns: Columns to predict from; all that are of use if None.
+        drop: Columns not to predict from.
         kinds: What columns hold, by name, where that is not to be guessed.
         day_first: Whether dates begin with the day, where they do not tell.
+        decimal_comma: Whether numbers in texts have a decimal comma, where they do not tell.
         task: `"classes"` or `"number"`: what the target is; guessed if None.
         split: How to split the rows.
         group: Column whose equal values stay in one part, for `split="group"`.
@@ -39,8 +59,10 @@ class Options:
     forecast: int | None = None
     window: int | None = None
     columns: Sequence[str] | None = None
+    drop: Sequence[str] | None = None
     kinds: Mapping[str, str] | None = None
     day_first: bool | None = None
+    decimal_comma: bool | None = None
     task: str | None = None
     split: str | None = None
     group: str | None = None
@@ -55,7 +77,38 @@ class Options:
         """The columns that the user has named, whatever for."""
         single = (self.target, self.text, self.time, self.group)
         named = [name for name in single if name is not None]
-        return [*named, *(self.columns or ()), *(self.kinds or ())]
+        return [*named, *(self.columns or ()), *(self.drop or ()), *(self.kinds or ())]
+
+    def refuse_unused(self, kind: str) -> None:
+        """Refuse arguments that would have no effect.
+
+        Args:
+            kind: `"pictures"`, `"texts"`, `"a table"`, `"texts of a table"` or `"a series"`.
+
+        Raises:
+            ValueError: The message names the argument and what it is for.
+        """
+        of_tables = ("text", "time", "group", "columns", "drop", "kinds")
+        useless = {
+            "pictures": ("forecast", "window", *of_tables),
+            "texts": ("image_size", "forecast", "window", "target", *of_tables),
+            "a table": ("image_size", "window"),
+            "texts of a table": ("image_size", "window", "columns", "drop", "kinds"),
+            "a series": ("image_size", "text", "group", "task", "split"),
+        }[kind]
+        for name in useless:
+            value = getattr(self, name)
+            if value is None or (name, value) in _AS_FOR_SERIES:
+                continue
+            raise ValueError(
+                f"{name}={value!r} is for {_FOR[name]}, and has no effect on {kind}.\n"
+                f"  Fix: leave {name} out."
+            )
+        if self.task == "number" and kind in ("pictures", "texts"):
+            raise ValueError(
+                f"task='number' predicts a number, and of {kind} in a folder only classes can be "
+                "learnt.\n  Fix: leave task out."
+            )
 
     def __post_init__(self) -> None:
         if self.split is not None and self.split not in HOW:
@@ -67,8 +120,10 @@ class Options:
             )
         if self.task not in ("classes", "number", None):
             raise ValueError(f"task must be 'classes' or 'number'; received {self.task!r}.")
-        if self.day_first not in (True, False, None):
-            raise ValueError(f"day_first must be True, False or None; received {self.day_first!r}.")
+        for name in ("day_first", "decimal_comma"):
+            given = getattr(self, name)
+            if given not in (True, False, None):
+                raise ValueError(f"{name} must be True, False or None; received {given!r}.")
         self._check_columns()
         for name, fraction in (("validation", self.validation), ("test", self.test)):
             if not is_number(fraction) or not 0 <= fraction < 1:
@@ -96,11 +151,13 @@ class Options:
                 whole_number("image_size", side, owner="load")
 
     def _check_columns(self) -> None:
-        if isinstance(self.columns, str) or not isinstance(self.columns, (Sequence, type(None))):
-            raise ValueError(
-                f"columns is a list of names; received {self.columns!r}.\n"
-                f"  Fix: columns={[str(self.columns)]!r}."
-            )
+        for role in ("columns", "drop"):
+            names = getattr(self, role)
+            if isinstance(names, str) or not isinstance(names, (Sequence, type(None))):
+                raise ValueError(
+                    f"{role} is a list of names; received {names!r}.\n"
+                    f"  Fix: {role}={[str(names)]!r}."
+                )
         if self.columns is not None and not self.columns:
             raise ValueError(
                 "columns=[] leaves nothing to predict from.\n"
@@ -121,6 +178,17 @@ class Options:
             if kind not in KINDS:
                 raise ValueError(
                     f"kinds gives column {name!r} the kind {kind!r}; kinds are {', '.join(KINDS)}."
+                )
+        both = [name for name in self.drop or () if name in (self.columns or ())]
+        if both:
+            raise ValueError(
+                f"columns and drop both name {both[0]!r}.\n  Fix: leave it out of one of them."
+            )
+        for role in ("target", "text", "time", "group"):
+            if getattr(self, role) is not None and getattr(self, role) in (self.drop or ()):
+                raise ValueError(
+                    f"drop names {getattr(self, role)!r}, which is the {role}.\n"
+                    "  Fix: leave it out of drop; what is no input is not predicted from."
                 )
         if self.target is None:
             return

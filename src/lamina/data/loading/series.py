@@ -53,11 +53,7 @@ def windows_of(
     ends = _ends(steps, forecast, validation, test)
     first = ends[0]
     if first < window + forecast:
-        raise ValueError(
-            f"The series has {steps:,} steps, too few to learn {forecast} from {window} and "
-            "to keep some for testing.\n"
-            f"  Fix: forecast={max(1, steps // 12)} or fewer, or a shorter window=…."
-        )
+        raise ValueError(_too_short(steps, forecast, window, validation, test))
     starts = np.arange(window, steps - forecast + 1)
     before = starts[:, None] - window + np.arange(window)
     values = np.concatenate([target[:, None], others], axis=1)
@@ -69,6 +65,32 @@ def windows_of(
         for begin, end in zip(begins, ends, strict=True)
     ]
     return Windows(x, y, starts, Split("by time, the last for test", *parts))
+
+
+def _too_short(steps: int, forecast: int, window: int, validation: float, test: float) -> str:
+    """Why a series cannot be divided, and a forecast, window or parts with which it can be."""
+    held_out = steps - _ends(steps, forecast, validation, test)[0]
+    what = (
+        f"The series has {steps:,} steps, too few to learn {forecast} from {window}: that takes "
+        f"{window + forecast}, and {held_out:,} are kept for validation and test."
+    )
+
+    def is_enough(forecast: int, window: int, validation: float, test: float) -> bool:
+        return _ends(steps, forecast, validation, test)[0] >= window + forecast
+
+    shorter = next(
+        (w for w in range(window - 1, 0, -1) if is_enough(forecast, w, validation, test)), None
+    )
+    if shorter is not None:
+        return f"{what}\n  Fix: window={shorter} or less."
+    nearer = next((f for f in range(forecast - 1, 0, -1) if is_enough(f, 1, validation, test)), 0)
+    if nearer:
+        return f"{what}\n  Fix: forecast={nearer}, window=1."
+    if is_enough(forecast, 1, 0.15, 0.15):
+        return f"{what}\n  Fix: validation=0.15, test=0.15, window=1."
+    if is_enough(forecast, 1, 0, 0):
+        return f"{what}\n  Fix: validation=0, test=0, window=1, and more steps to measure on."
+    return f"{what}\n  Fix: a longer series; of {steps:,} steps nothing can be learnt."
 
 
 def _ends(steps: int, forecast: int, validation: float, test: float) -> tuple[int, int, int]:

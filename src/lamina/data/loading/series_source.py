@@ -7,16 +7,13 @@ import numpy as np
 from lamina.contract import Column, Contract, SeriesInput
 from lamina.contract.measure import measured_target
 from lamina.data.loading.assembly import parted
-from lamina.data.loading.columns import (
-    as_texts,
-    guess_column,
-    has_decimal_comma,
-    number_of,
-    values_of,
-)
+from lamina.data.loading.cells import as_texts
+from lamina.data.loading.columns import guess_column, values_of
 from lamina.data.loading.dates import order_of
+from lamina.data.loading.decimal_marks import decimal_marks, has_decimal_comma
 from lamina.data.loading.description import Description, LeftOut
 from lamina.data.loading.loaded import LoadedData
+from lamina.data.loading.numbers import number_of
 from lamina.data.loading.options import Options
 from lamina.data.loading.series import windows_of, without_gaps
 from lamina.data.loading.table_files import Table
@@ -42,7 +39,9 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
         frame = sorted_by(frame, options.time, day_first, remarks, left_out)
     else:
         remarks.append("Rows are taken in their order; time=… sorts them by a column.")
-    comma = has_decimal_comma(as_texts(frame[target]))
+    marks = decimal_marks(frame, options.decimal_comma, table.separator)
+    remarks += marks.remarks(target)
+    comma = has_decimal_comma(as_texts(frame[target]), marks.of(target))
     found = Column(target, "number", "the target", decimal_comma=comma)
     measured = values_of(found, frame[target])[target].astype(float)
     if np.isnan(measured).mean() > _MOST_GAPS:
@@ -58,11 +57,15 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     for other in options.columns or list(map(str, frame.columns)):
         if other in (target, options.time):
             continue
+        if other in (options.drop or ()):
+            left_out.append(LeftOut(f"column {other}", "was to be dropped"))
+            continue
         column = guess_column(
             other,
             frame[other],
             (options.kinds or {}).get(other),
             chosen=options.columns is not None,
+            decimal_comma=marks.of(other),
         )
         if not isinstance(column, Column) or column.kind != "number":
             why = column.why if not isinstance(column, Column) else f"is a {column.kind}"
@@ -76,6 +79,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
         filled, missing = without_gaps(there)
         if missing:
             remarks.append(f"{missing:,} missing values of {other!r} were interpolated.")
+        remarks += marks.remarks(other)
         columns.append(column)
         others.append(filled)
     stacked = np.stack(others, axis=1) if others else np.zeros((len(values), 0))
@@ -92,7 +96,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
         ),
         parts=split.sizes(),
         split=split.how,
-        columns=[f"{target}: the target", *map(str, columns)],
+        columns=list(map(str, columns)),
         left_out=left_out,
         remarks=remarks,
     )
@@ -146,9 +150,46 @@ def sorted_by(
     if not np.array_equal(order, np.arange(len(order))):
         remarks.append(f"Rows were sorted by {time!r}.")
     steps = np.diff(values[order])
+    _refuse_repeated(time, values[order], frame.iloc[order], remarks)
+    steps = steps[steps > 0]
     if len(steps) and steps.max() > 1.5 * max(float(np.median(steps)), 1e-9):
         remarks.append(f"Steps of {time!r} are not of one length; they are taken as if they were.")
     return frame.iloc[order]
+
+
+def _refuse_repeated(time: str, values: np.ndarray, frame: Any, remarks: list[str]) -> None:
+    """Refuse a table of several series, whose steps would be mixed; remark on a few repeated times.
+
+    Raises:
+        ValueError: If most times occur more than once; the message has a column that tells the
+            series apart, if there is one.
+    """
+    _, first, counts = np.unique(values, return_index=True, return_counts=True)
+    repeated = int((counts > 1).sum())
+    if not repeated:
+        return
+    if repeated <= len(counts) / 2:
+        example = as_texts(frame[time].iloc[[first[counts.argmax()]]])[0]
+        remarks.append(
+            f"{repeated:,} values of {time!r} occur more than once, e.g. {example}; each row is a "
+            "step nevertheless."
+        )
+        return
+    apart = [
+        (str(name), as_texts(frame[name]))
+        for name in frame.columns
+        if str(name) != time and frame[[time, name]].duplicated().sum() == 0
+    ]
+    few = [(name, sorted(set(filter(None, there)))) for name, there in apart]
+    few = [(name, there) for name, there in few if 1 < len(there) <= len(frame) / 4]
+    fix = "the rows of one of them; or time left out, if the rows are in order."
+    if few:
+        name, there = few[0]
+        fix = f"one of them: frame[frame[{name!r}] == {there[0]!r}]."
+    raise ValueError(
+        f"Column {time!r} has most of its values more than once, as in a table of several series, "
+        f"and a forecast is made from one.\n  Fix: {fix}"
+    )
 
 
 def _texts(values: Any) -> list[str]:

@@ -66,10 +66,12 @@ def split_rows(
     # Philox gives the same numbers on every platform.
     generator = np.random.Generator(np.random.Philox(seed))
     parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
-    for stratum in np.unique(strata):
-        inside = [unit for unit in units if strata[unit[0]] == stratum]
-        size = sum(map(len, inside))
-        room = {"test": round(test * size), "val": round(validation * size)}
+    by_stratum: dict[int, list[np.ndarray]] = {}
+    for unit in units:
+        by_stratum.setdefault(int(strata[unit[0]]), []).append(unit)
+    rooms = _rooms({s: by_stratum[s] for s in sorted(by_stratum)}, rows, validation, test)
+    for stratum, room in rooms.items():
+        inside = by_stratum[stratum]
         for number in generator.permutation(len(inside)):
             unit = inside[number]
             # Rows that stay together go where all of them fit.
@@ -81,6 +83,28 @@ def split_rows(
         np.sort(np.concatenate(found)) if found else np.arange(0) for found in parts.values()
     )
     return Split(how, train, val, test_rows)
+
+
+def _rooms(
+    by_stratum: dict[int, list[np.ndarray]], rows: int, validation: float, test: float
+) -> dict[int, dict[str, int]]:
+    """How many rows of each class go to the test and validation parts.
+
+    A few rows of each class would round to none, so what is missing of a part is taken from classes
+    that have no row in it, of the largest first, as long as one row is left to train on.
+    """
+    sizes = {s: sum(map(len, units)) for s, units in by_stratum.items()}
+    rooms = {
+        s: {"test": round(test * size), "val": round(validation * size)}
+        for s, size in sizes.items()
+    }
+    for part, fraction in (("test", test), ("val", validation)):
+        lacking = round(fraction * rows) - sum(room[part] for room in rooms.values())
+        without = [s for s, room in rooms.items() if not room[part] and fraction]
+        for stratum in sorted(without, key=lambda s: -sizes[s])[: max(0, lacking)]:
+            if sizes[stratum] - sum(rooms[stratum].values()) > 1:
+                rooms[stratum][part] = 1
+    return rooms
 
 
 def _units(together: np.ndarray) -> list[np.ndarray]:

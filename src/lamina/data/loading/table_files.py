@@ -1,9 +1,9 @@
-"""Tables from files: encoding, separator and header are found, broken lines are named."""
+"""Tables from files and data frames: the encoding is found, and broken lines are named."""
 
-import contextlib
 import csv
 import io
 import re
+import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -11,11 +11,17 @@ from typing import Any, NamedTuple
 
 from lamina.core.user_data.data_kinds import is_table
 from lamina.core.user_data.paths import refuse_endless
-from lamina.data.loading.columns import number_of
-from lamina.data.loading.dates import is_date
 from lamina.data.loading.description import LeftOut
+from lamina.data.loading.table_layout import (
+    NOTHING,
+    first_rows,
+    has_header,
+    lines_above,
+    names_of_longer_lines,
+    quoting_of,
+    separator_of,
+)
 
-_SEPARATORS = ",;\t|"
 # Enough of a file to tell its encoding, separator and header by.
 _SAMPLE = 2**18
 
@@ -28,12 +34,14 @@ class Table(NamedTuple):
         has_header: Whether its first line names the columns.
         left_out: Lines that could not be read.
         remarks: What was found out about the file, for the user.
+        separator: What separates the values in it; empty if it is none of texts.
     """
 
     frame: Any
     has_header: bool
     left_out: list[LeftOut]
     remarks: list[str]
+    separator: str = ""
 
 
 def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
@@ -66,20 +74,45 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
     text, remarks = decoded(content, path)
     given = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it
     text = text[given.end() :] if given else text
-    separator = given[1] if given else _separator(text[:_SAMPLE])
-    quoting = _quoting(text[:_SAMPLE], separator)
-    rows = _first_rows(text[:_SAMPLE], separator, quoting)
-    has_header = _has_header(rows) or bool({name.strip() for name in rows[0]} & set(expected))
-    if has_header:
+    separator = given[1] if given else separator_of(text[:_SAMPLE])
+    quoting = quoting_of(text[:_SAMPLE], separator)
+    rows, ends = first_rows(text[:_SAMPLE], separator, quoting)
+    skipped = lines_above(rows)
+    if skipped:
+        rows, first = rows[skipped:], ends[skipped - 1]
+        text = text.split("\n", first)[first]
+        above = "Line 1 is" if first == 1 else f"Lines 1 to {first} are"
+        remarks.append(f"{above} not of the table in {path.name}, and passed over.")
+    is_named = has_header(rows) or bool({name.strip() for name in rows[0]} & set(expected))
+    if is_named:
         refuse_twins(rows[0], str(path))
     else:
         remarks.append(f"{path.name} has no line with the names of its columns.")
-    names = None if has_header else [f"column_{i + 1}" for i in range(max(map(len, rows)))]
-    left_out: list[LeftOut] = []
+    names = names_of_longer_lines(rows, path, remarks) if is_named else None
+    if not is_named:
+        names = [f"column_{i + 1}" for i in range(max(map(len, rows)))]
+    frame, left_out = _parsed(text, separator, quoting, 0 if is_named else None, names, path)
+    frame.columns = [str(name).strip() for name in frame.columns]
+    frame = frame.drop(columns=[NOTHING], errors="ignore")
+    width = len(frame.columns)
+    short = sum(len(row) < width for row in rows[1:-1])  # the last one may be cut off
+    if short:
+        remarks.append(
+            f"{short:,} of the first {len(rows):,} lines of {path.name} have fewer values than "
+            "there are columns; what they lack counts as missing."
+        )
+    return Table(frame, is_named, left_out, remarks, separator)
+
+
+def _parsed(
+    text: str, separator: str, quoting: Any, header: int | None, names: Any, path: Path
+) -> tuple[Any, list[LeftOut]]:
+    """A table of strings, and the lines with too many values."""
+    pd = pandas()
     options: dict[str, Any] = {
         "sep": separator,
         "quoting": quoting,
-        "header": 0 if has_header else None,
+        "header": header,
         "names": names,
         "dtype": str,
         "keep_default_na": False,
@@ -87,18 +120,31 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
         "skip_blank_lines": True,
     }
     try:
-        frame = pd.read_csv(io.StringIO(text), **options)
-    except pd.errors.ParserError:
-        # The slower parser can say which lines have too many values.
-        def leave_out(values: list[str]) -> None:
-            left_out.append(
-                LeftOut(f"the line {separator.join(values)[:40]!r}", "has too many values")
-            )
-
-        reader = pd.read_csv(io.StringIO(text), engine="python", on_bad_lines=leave_out, **options)
-        frame = reader
-    frame.columns = [str(name).strip() for name in frame.columns]
-    return Table(frame, has_header, left_out, remarks)
+        with warnings.catch_warnings():
+            # It would lose the values that a first line has too many.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(io.StringIO(text), **options), []
+    except (pd.errors.ParserError, pd.errors.ParserWarning):
+        pass
+    # Line by line, so that those with too many values can be named.
+    left_out: list[LeftOut] = []
+    reader = csv.reader(io.StringIO(text), delimiter=separator, quoting=quoting)
+    kept: list[list[str | None]] = []
+    try:
+        for row in filter(None, reader):
+            if header is not None and names is None:
+                names = [name or f"Unnamed: {i}" for i, name in enumerate(row)]
+                header = None
+            elif header is not None:
+                header = None
+            elif len(row) > len(names):
+                shown = separator.join(row)[:40]
+                left_out.append(LeftOut(f"the line {shown!r}", "has too many values"))
+            else:
+                kept.append([*row, *[None] * (len(names) - len(row))])
+    except csv.Error as error:
+        raise ValueError(f"{path} cannot be read, in line {reader.line_num:,}: {error}.") from None
+    return pd.DataFrame(kept, columns=names, dtype=object), left_out
 
 
 def refuse_twins(names: Sequence[str], where: str) -> None:
@@ -179,79 +225,21 @@ def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
     except UnicodeDecodeError:
         from charset_normalizer import from_bytes  # seldom needed, and slow to import
 
-        best = from_bytes(content[:_SAMPLE]).best()
-        encoding = "cp1252" if best is None else best.encoding
+        found = list(from_bytes(content[:_SAMPLE]))
+        best = [
+            m for m in found if (m.chaos, -m.coherence) == (found[0].chaos, -found[0].coherence)
+        ]
+        encodings = [match.encoding for match in best]
+        # Of those that fit equally, the one that most such files have.
+        encoding = "cp1252" if "cp1252" in encodings or not encodings else encodings[0]
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             encoding, text = "latin-1", content.decode("latin-1")
-        remark = [f"{path.name} is not UTF-8; it was read as {encoding}."]
+        remark = [
+            f"{path.name} is not UTF-8; it was read as {encoding}. If letters are wrong, save it "
+            "as UTF-8."
+        ]
     if "\0" in text:
         raise ValueError(f"{path} is no text: it has bytes of value 0.")
     return text, remark
-
-
-def _separator(sample: str) -> str:
-    lines = [line for line in sample.splitlines()[:200] if line.strip()]
-    # A separator occurs in every line, and mostly equally often.
-    counts = {s: [line.count(s) for line in lines] for s in _SEPARATORS}
-    whole = {s: c for s, c in counts.items() if min(c, default=0) > 0}
-    if "\t" in whole:
-        return "\t"
-    if "," in whole and (others := [s for s in whole if s != "," and _encloses(s, lines)]):
-        return others[0]
-    if whole:
-        return max(whole, key=lambda s: (Counter(whole[s]).most_common(1)[0][1], whole[s][0]))
-    try:
-        return csv.Sniffer().sniff(sample, _SEPARATORS).delimiter
-    except csv.Error:
-        return ","
-
-
-def _encloses(separator: str, lines: list[str]) -> bool:
-    """Whether commas are within the values that a separator divides: `1,5;2,5`, `Oslo, Norway;3`.
-
-    Then they are decimal marks, or in texts and followed by a space.
-    """
-    if len({line.count(separator) for line in lines}) > 1:
-        return False
-    values = [value.strip() for line in lines for value in line.split(separator)]
-    return all(
-        number_of(value, decimal_comma=True) is not None or not re.search(r",(?! )", value)
-        for value in values
-        if "," in value
-    )
-
-
-def _quoting(sample: str, separator: str) -> int:
-    """Whether quotation marks enclose values, or are part of a text, as in many `.tsv` files."""
-    if separator != "\t":
-        return csv.QUOTE_MINIMAL
-    values = [value for line in sample.splitlines() for value in line.split(separator)]
-    begun = [value for value in values if value.startswith('"')]
-    enclosed = all(len(value) > 1 and value.endswith('"') for value in begun)
-    return csv.QUOTE_MINIMAL if enclosed else csv.QUOTE_NONE
-
-
-def _first_rows(sample: str, separator: str, quoting: Any) -> list[list[str]]:
-    reader = csv.reader(io.StringIO(sample), delimiter=separator, quoting=quoting)
-    rows: list[list[str]] = []
-    with contextlib.suppress(csv.Error):  # a value may be longer than this parser takes
-        rows += [row for row, _ in zip(reader, range(2000), strict=False) if row]
-    return rows or [sample.split("\n", 1)[0].split(separator)]
-
-
-def _has_header(rows: list[list[str]]) -> bool:
-    """Whether the first row has names, and not numbers and dates or values that occur below."""
-    first, others = rows[0], rows[1:]
-    if all(_is_number(value.strip()) or is_date(value) for value in first if value.strip()):
-        return False
-    for i, value in enumerate(first):
-        column = [row[i] for row in others if len(row) > i]
-        if value.strip() and not _is_number(value.strip()) and column.count(value) > 1:
-            return False
-    return True
-
-
-def _is_number(text: str) -> bool:
-    return number_of(text) is not None or number_of(text, decimal_comma=True) is not None

@@ -6,26 +6,22 @@ import numpy as np
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.data.loading.assembly import Samples
-from lamina.data.loading.columns import (
-    Column,
-    Unusable,
-    as_texts,
-    guess_column,
-    has_decimal_comma,
-    inputs_of,
-    number_of,
-    numbers_of,
-    odd_value,
-)
+from lamina.data.loading.cells import as_texts, numbers_of, odd_value
+from lamina.data.loading.columns import Column, Unusable, guess_column, inputs_of
 from lamina.data.loading.dates import order_of
+from lamina.data.loading.decimal_marks import DecimalMarks, decimal_marks, has_decimal_comma
 from lamina.data.loading.description import LeftOut
+from lamina.data.loading.doubts import repeats_target, several_units, stand_in, tells_target
 from lamina.data.loading.duplicates import copies_of_values
+from lamina.data.loading.numbers import mostly_numbers
 from lamina.data.loading.options import Options
 from lamina.data.loading.table_files import Table
 from lamina.data.loading.text_source import as_text_inputs
 
 # A target of so many different whole numbers, or fewer, is taken for classes.
 _MOST_CLASSES = 10
+# Texts as a target are no classes if more than this share of them are different.
+_MOST_DISTINCT, _FEWEST = 0.9, 20
 _SHOWN = 12
 
 
@@ -61,11 +57,19 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
             f"Column {target!r}, the target, has one value alone, {texts[0]!r}: there is nothing "
             "to learn."
         )
-    read = numbers_of(texts, has_decimal_comma(texts))
-    is_number, why = _is_number(read, distinct, options.task)
+    marks = decimal_marks(frame, options.decimal_comma, table.separator)
+    read = numbers_of(texts, has_decimal_comma(texts, marks.of(target)))
+    is_number, why = _is_number(texts, read, distinct, options.task)
     remarks.append(f"The target {target!r} is {'a number' if is_number else 'a class'}: {why}.")
+    remarks += marks.remarks(target) if is_number else []
     names = [f"row {line}" for line in lines]
     labels = None if is_number else texts
+    if labels and len(labels) > _FEWEST and len(distinct) > _MOST_DISTINCT * len(labels):
+        raise ValueError(
+            f"Column {target!r}, the target, has another value in nearly every row, e.g. "
+            f"{texts[0]!r} and {texts[1]!r}: there is no class to learn.\n"
+            "  Fix: another target."
+        )
     values = None
     if is_number:
         if not any(number is not None for number in read):
@@ -93,7 +97,7 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
     kind = "numbers" if is_number else f"{len(distinct):,} classes"
     if options.text is not None:
         return _texts(frame, options.text, target, kind, name, shared)
-    return _columns(frame, target, kind, options, shared)
+    return _columns(frame, target, kind, options, marks, shared)
 
 
 def find_target(frame: Any, options: Options, name: str) -> str:
@@ -111,9 +115,14 @@ def find_target(frame: Any, options: Options, name: str) -> str:
         )
     for wanted in options.named_columns():
         if wanted not in there:
+            spaces = (
+                "\n  Likely cause: spaces separate its values.\n"
+                f"  Fix: load(pandas.read_csv({name!r}, sep=r'\\s+'), …)."
+            )
             raise ValueError(
                 f"{name} has no column {wanted!r}.{did_you_mean(wanted, there)}\n"
                 f"  Its columns: {shown}."
+                f"{spaces if len(there) == 1 and wanted in there[0].split() else ''}"
             )
     return options.target
 
@@ -150,9 +159,17 @@ def _texts(
 
 
 def _columns(
-    frame: Any, target: str, kind: str, options: Options, shared: dict[str, Any]
+    frame: Any,
+    target: str,
+    kind: str,
+    options: Options,
+    marks: DecimalMarks,
+    shared: dict[str, Any],
 ) -> Samples:
+    dropped = set(options.drop or ())
     chosen = options.columns or [n for n in map(str, frame.columns) if n != target]
+    chosen = [name for name in chosen if name not in dropped]
+    shared["left_out"] += [LeftOut(f"column {n}", "was to be dropped") for n in options.drop or ()]
     columns: list[Column] = []
     lines = [f"{target}: the target, {kind}"]
     answers = as_texts(frame[target])
@@ -166,11 +183,12 @@ def _columns(
             kinds.get(name, "date" if name == options.time else None),
             chosen=options.columns is not None,
             day_first=options.day_first,
+            decimal_comma=marks.of(name),
         )
         if (
             isinstance(found, Column)
             and options.columns is None
-            and _repeats(as_texts(frame[name]), answers, number=shared["labels"] is None)
+            and repeats_target(as_texts(frame[name]), answers, number=shared["labels"] is None)
         ):
             found = Unusable(name, "says the target in other words, so a model would learn nothing")
         if isinstance(found, Unusable):
@@ -180,22 +198,40 @@ def _columns(
         lines.append(str(found))
         if found.kind == "date":
             shared["remarks"] += assumed_order(name, frame[name], options)
+        if found.kind == "number":
+            shared["remarks"] += marks.remarks(name)
     if not columns:
         why = "; ".join(str(out) for out in shared["left_out"])
         raise ValueError(f"No column is left to predict {target!r} from: {why}.")
     inputs, _ = inputs_of(columns, {str(n): frame[n] for n in frame.columns})
+    is_number = shared["labels"] is None
+    meant = shared["values"] if is_number else np.unique(shared["labels"], return_inverse=True)[1]
+    chosen_by_user = options.columns is not None or len(columns) == 1
+    for column in columns:
+        doubts = _doubts(column, frame[column.name], inputs)
+        if not chosen_by_user and column.name in inputs:
+            doubts += tells_target(inputs[column.name], meant, column.name, target, is_number)
+        shared["remarks"] += [f"Column {column.name!r}: {doubt}" for doubt in doubts]
     count = len(shared["names"])
-    repeated = int(frame[[target, *(column.name for column in columns)]].duplicated().sum())
-    if repeated:
-        shared["remarks"].append(f"{repeated:,} rows repeat another row.")
+    same = frame.groupby([target, *(column.name for column in columns)], sort=False, dropna=False)
     return Samples(
         kind="table",
         title=f"{count:,} rows of {len(columns)} columns, {target}: {kind}",
         x=inputs,
         columns=tuple(columns),
         column_lines=tuple(lines),
+        same_rows=same.ngroup().to_numpy(),
         **shared,
     )
+
+
+def _doubts(column: Column, values: Any, inputs: dict[str, np.ndarray]) -> list[str]:
+    """What to say of numbers that may not be what they seem."""
+    if column.kind != "number":
+        return []
+    texts = [text for text in values.tolist() if isinstance(text, str) and text.strip()]
+    found = (stand_in(inputs[column.name]), several_units(texts))
+    return [doubt for doubt in found if doubt is not None]
 
 
 def assumed_order(name: str, values: Any, options: Options) -> list[str]:
@@ -206,34 +242,18 @@ def assumed_order(name: str, values: Any, options: Options) -> list[str]:
 
 
 def _is_number(
-    numbers: list[float | None], distinct: set[str], task: str | None
+    texts: list[str], numbers: list[float | None], distinct: set[str], task: str | None
 ) -> tuple[bool, str]:
     """Whether a target is a number rather than a class, and why."""
     if task is not None:
         return task == "number", "as you said"
-    readable = sum(number is not None for number in numbers)
-    if readable < 0.95 * len(numbers) or distinct <= {"True", "False"}:
+    if not mostly_numbers(texts, numbers) or distinct <= {"True", "False"}:
         return False, f"{len(distinct):,} different values"
     if any(number is not None and number != int(number) for number in numbers):
         return True, "its values have fractions"
     if len(distinct) > _MOST_CLASSES:
         return True, f"{len(distinct):,} different whole numbers"
     return False, f"{len(distinct):,} different whole numbers; task='number' predicts an amount"
-
-
-def _repeats(values: list[str | None], answers: list[str | None], number: bool) -> bool:
-    """Whether each value stands for one answer and each answer for one value."""
-    pairs = {pair for pair in zip(values, answers, strict=True) if pair[0] is not None}
-    covered = sum(value is not None for value in values)
-    if covered < 0.95 * len(values):
-        return False
-    one_to_one = len({v for v, _ in pairs}) == len({a for _, a in pairs}) == len(pairs)
-    # Distinct values are one to one with distinct numbers by chance: they must be the same.
-    return one_to_one and (not number or all(_same_number(v, a) for v, a in pairs))
-
-
-def _same_number(first: str | None, second: str | None) -> bool:
-    return number_of(first or "") == number_of(second or "") is not None
 
 
 def _groups(frame: Any, options: Options) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """Folders of text files, one folder a class."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def read_texts(folder: Path, options: Options) -> Samples:
 def as_text_inputs(texts: list[str]) -> tuple[np.ndarray, list[str]]:
     """Texts as an array of strings, `(texts,)`, and a remark if some of them were cut."""
     x = np.empty(len(texts), dtype=object)
-    x[:] = [text[:LONGEST] for text in texts]
+    x[:] = [unicodedata.normalize("NFC", text[:LONGEST]) for text in texts]
     long = sum(len(text) > LONGEST for text in texts)
     remarks = [f"{long:,} texts are longer than {LONGEST:,} characters and were cut."]
     return x, remarks if long else []
