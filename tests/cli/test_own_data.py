@@ -116,6 +116,65 @@ def test_ctrl_c_saves_what_was_learnt_and_nothing_is_measured(run, table, monkey
     assert "stopped after 1 of 5 epochs" in Path("run/train.py").read_text()
 
 
+def test_the_options_are_the_arguments_of_load_and_are_in_the_script(run, table):
+    arguments = [
+        "train", table, "--target", "[/] price", "--columns", "size", "--columns", "town",
+        "--kinds", "size=number", "--task", "number", "--decimal-point", "--split", "tail",
+        "--validation", "0.2", "--test", "0.1", "--epochs", "1", "--out", "run",
+    ]  # fmt: skip
+    code, out, err = run(*arguments, "--json")
+    assert code == 0, err
+    assert json.loads(out)["samples"] == {"train": 42, "val": 12, "test": 6}
+    script = Path("run/train.py").read_text()
+    for argument in (
+        "columns=['size', 'town']", "kinds={'size': 'number'}", "task='number'",
+        "decimal_comma=False", "split='tail'", "validation=0.2", "test=0.1",
+    ):  # fmt: skip
+        assert argument in script
+    for words in ("--columns size --columns town", "--kinds size=number", "--decimal-point"):
+        assert words in script
+    code, _, err = run(*arguments[:4], "--kinds", "size")
+    assert (code, "--kinds postcode=category" in err) == (2, True)
+
+
+def test_pictures_take_their_own_options(run, photos):
+    code, out, err = run(
+        "train", photos, "--image-size", "6", "4", "--max-memory", "0", "--drop", "a",
+        "--out", "run",
+    )  # fmt: skip
+    assert (code, "drop=['a'] is for a table" in err) == (1, True)
+    code, out, err = run(
+        "train", photos, "--image-size", "6", "4", "--max-memory", "0", "--epochs", "1",
+        "--no-measure", "--out", "run",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "6×4 in colour" in out
+    assert "image_size=(6, 4)" in Path("run/train.py").read_text()
+
+
+def test_of_a_folder_with_parts_the_test_part_is_measured(run, photos, tmp_path):
+    run("train", photos, "--epochs", "1", "--no-measure", "--out", "run")
+    for part in ("train", "test"):
+        for name in ("day", "[red]night"):
+            place = tmp_path / "parts" / part / name
+            place.mkdir(parents=True)
+            for i in range(4 if part == "train" else 3):
+                (place / f"{i}.png").write_bytes((photos / name / f"{i}.png").read_bytes())
+    code, out, err = run("evaluate", "run", tmp_path / "parts", "--json")
+    assert code == 0, err
+    measured = json.loads(out)
+    assert measured["samples"] == 6
+    assert "test was measured on" in measured["remarks"][0]
+
+
+def test_each_input_has_an_answer_in_its_place(run, photos):
+    run("train", photos, "--epochs", "1", "--no-measure", "--out", "run")
+    good, bad = photos / "day" / "0.png", photos / "gone.png"
+    code, out, _ = run("predict", "run", bad, good, bad, good, "--json")
+    assert code == 1
+    assert ["error" in answer for answer in json.loads(out)] == [True, False, True, False]
+
+
 def test_which_number_of_a_date_is_the_day_may_be_said(run, tmp_path):
     path = tmp_path / "days.csv"
     days = [f"0{1 + i % 9}/0{1 + i % 7}/2024" for i in range(60)]
@@ -128,7 +187,7 @@ def test_which_number_of_a_date_is_the_day_may_be_said(run, tmp_path):
     assert "on the command line" not in out
     script = Path("run/train.py").read_text()
     assert "day_first=True" in script
-    assert "--target size --epochs 1 --day-first" in script
+    assert "--target size --day-first --epochs 1" in script
     columns = lamina.models.load_model("run/model.keras").input_contract.columns
     assert [column.day_first for column in columns] == [True]
 

@@ -79,8 +79,8 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(photos, tmp_path):
     root, _, model = photos
     (tmp_path / "broken.png").write_bytes(b"no picture")
     answers = Predictor(model).answer([tmp_path / "broken.png", root / "day" / "0.png"])
-    assert [answer.error is None for answer in answers] == [True, False]
-    assert "no image" in answers[1].error
+    assert [answer.error is None for answer in answers] == [False, True]
+    assert "no image" in answers[0].error
     assert "label" not in answers[1].to_json()
 
 
@@ -104,7 +104,10 @@ def test_values_that_are_missing_or_new_are_answered_and_a_missing_column_is_nam
         [{"size": None, "place": "nowhere", "colour": "red"}]
     )
     assert np.isfinite(answers[0].value)
-    assert remarks == ["Columns that were not used: colour."]
+    assert remarks == [
+        "Columns that were not used: colour.",
+        "place: 'nowhere' in row 1 was not in training and counts as missing.",
+    ]
     with pytest.raises(ValueError, match="no column 'place'.*Did you mean 'plaec'"):
         predictor.answer([{"size": 3, "plaec": "a"}])
 

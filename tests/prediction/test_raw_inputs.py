@@ -177,6 +177,80 @@ def test_a_text_may_have_many_forms(source):
     assert read("text", source).x.tolist() == ["a b"]
 
 
+@pytest.mark.parametrize(
+    ("table", "value", "remark"),
+    [
+        ({"size": ["1.234", "2.5"]}, 1.234, "1.234 is read as 1.234, with a decimal point"),
+        ({"size": ["1.234", "2,5"]}, 1234, None),
+        ({"size": "1.234"}, 1234, None),
+        ({"size": "2.50"}, 2.5, None),
+        ({"size": ["1.234"], "other": ["0.5"]}, 1.234, "1.234 is read as 1.234"),
+    ],
+)
+def test_numbers_are_read_as_the_table_tells_and_else_as_in_training(table, value, remark):
+    several = isinstance(table["size"], list)
+    rest = {name: ROW[name] for name in ("place", "day")}
+    rest = {n: [v] * len(table["size"]) for n, v in rest.items()} if several else rest
+    found = read("table", {**table, **rest})
+    assert found.x["size"][0] == np.float32(value)
+    said = [line for line in found.remarks if line.startswith("size: ")]
+    assert len(said) == (remark is not None)
+    assert all(remark in line for line in said)
+
+
+def test_dates_are_read_in_the_order_that_the_table_tells_and_that_is_said():
+    rows = [{**ROW, "day": "02/03/2024"}, {**ROW, "day": "01/31/2024"}]
+    found = read("table", pd.DataFrame(rows))
+    assert found.x["day_month"].tolist() == [2, 1]
+    assert found.remarks == [
+        "day: 02/03/2024 is read with the month first, as other dates of the column tell; in "
+        "training the day came first."
+    ]
+
+
+def test_a_value_that_is_new_in_a_category_is_named_with_what_may_be_meant():
+    found = read("table", [{**ROW, "place": "B"}, {**ROW, "place": "x"}, {**ROW, "place": None}])
+    assert found.remarks == [
+        "place: 'B' in row 1 was not in training, where it is 'b', and counts as missing, "
+        "and 1 more."
+    ]
+
+
+def test_an_infinite_number_counts_as_missing_and_is_named():
+    found = read("table", {**ROW, "size": float("inf")})
+    assert np.isnan(found.x["size"][0])
+    assert "size: 'inf' in row 1 is no number" in found.remarks[0]
+
+
+def test_what_could_not_be_read_keeps_its_place():
+    found = read("images", ["gone.png", np.zeros((4, 4)), "gone.png"])
+    assert [(failure.name, failure.before) for failure in found.failures] == [
+        ("gone.png", 0),
+        ("gone.png", 1),
+    ]
+
+
+def test_what_is_odd_in_the_time_of_a_series_is_said():
+    rows = {"when": ["01/01/2024", "03/01/2024", "02/01/2024", "09/01/2024"], "v": [1, 3, 2, 9]}
+    remarks = read("series", pd.DataFrame(rows)).remarks
+    assert "Rows were sorted by 'when'." in remarks
+    assert any("not of one length" in remark for remark in remarks)
+    (remark,) = read("series", pd.DataFrame({"v": [1, 2, 3]})).remarks
+    assert "no column 'when'" in remark
+    with pytest.raises(ValueError, match="several series"):
+        read("series", pd.concat([pd.DataFrame(rows)] * 2))
+
+
+def test_a_word_is_a_text_though_a_file_or_folder_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "README").write_text("win")
+    (tmp_path / "home" / "a.txt").write_text("from a file")
+    assert read("text", ["home", "README"]).x.tolist() == ["home", "README"]
+    assert read("text", ["home/", "home/a.txt"]).x.tolist() == ["from a file"] * 2
+    assert read("text", tmp_path / "home").x.tolist() == ["from a file"]
+
+
 @pytest.mark.parametrize("text", ["", ".", "a\0b", "x" * 5000])
 def test_a_text_that_could_be_a_path_and_is_none_is_a_text(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

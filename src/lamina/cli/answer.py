@@ -1,5 +1,6 @@
 """`lamina predict` for a model with a contract: an answer for every file, row or text."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -22,8 +23,9 @@ def answer(model: Any, inputs: list[str], top: int, show: bool, json: bool) -> N
     """
     from lamina import Predictor  # after the cheap errors
     from lamina.prediction.raw_inputs import read_inputs
+    from lamina.prediction.raw_sources import is_file
 
-    read = read_inputs(model.input_contract, inputs)
+    read = read_inputs(model.input_contract, [Path(i) if is_file(i) else i for i in inputs])
     answers = Predictor(model).answers_to(read)
     if json:
         console.print_json([answered.to_json() for answered in answers])

@@ -80,11 +80,14 @@ def _evaluate_own(network: Any, source: str, batch_size: int, json: bool) -> Non
                 "samples": measured.samples,
                 **measured.results,
                 "left_out": [f"{what} {why}" for what, why in measured.left_out.items()],
+                "remarks": measured.remarks,
             }
         )
         return
     for what, why in list(measured.left_out.items())[:10]:
         console.remark(readable(f"Left out: {what} {why}."))
+    for remark in measured.remarks:
+        console.remark(readable(remark))
     console.say_plain(f"On {measured.samples:,} samples of {source}:")
     for name, value in measured.results.items():
         if name.endswith("accuracy"):

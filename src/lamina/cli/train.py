@@ -8,7 +8,11 @@ import typer
 
 from lamina.cli import console
 from lamina.cli.options import AsJson
+from lamina.cli.own_options import pairs
 from lamina.cli.train_own import is_own, train_own
+
+# Headings of the options for own data in the help.
+OF_TABLES, OWN_DATA = "Tables", "Own data"
 
 
 class Architecture(StrEnum):
@@ -28,15 +32,64 @@ def train(
             "pictures or texts for every class, or a table (.csv, .tsv, .parquet).",
         ),
     ],
-    target: Annotated[str | None, typer.Option(help="Of a table, the column to predict.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The column to predict.", rich_help_panel=OF_TABLES)
+    ] = None,
     text: Annotated[
-        str | None, typer.Option(help="Of a table, the column with a text to predict from.")
+        str | None,
+        typer.Option(help="The one column with a text to predict from.", rich_help_panel=OF_TABLES),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A column to predict from; several times for several.",
+            show_default="all of use",
+            rich_help_panel=OF_TABLES,
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A column not to predict from; several times for several.",
+            rich_help_panel=OF_TABLES,
+        ),
+    ] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=KIND",
+            help="What a column holds: number, category, date or text.",
+            show_default="guessed",
+            rich_help_panel=OF_TABLES,
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="classes|number",
+            help="What the target is.",
+            show_default="guessed",
+            rich_help_panel=OF_TABLES,
+        ),
     ] = None,
     time: Annotated[
-        str | None, typer.Option(help="Of a table, the column of dates that it is sorted by.")
+        str | None,
+        typer.Option(
+            help="The column of dates that a series is sorted by.", rich_help_panel=OF_TABLES
+        ),
     ] = None,
     forecast: Annotated[
-        int | None, typer.Option(min=1, help="Predict so many steps of a series.")
+        int | None,
+        typer.Option(min=1, help="Predict so many steps of a series.", rich_help_panel=OF_TABLES),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps of a series to predict from.",
+            show_default="twice --forecast",
+            rich_help_panel=OF_TABLES,
+        ),
     ] = None,
     day_first: Annotated[
         bool | None,
@@ -45,6 +98,22 @@ def train(
             help="Whether dates such as 02/03/2024 begin with the day, where no date of a column "
             "tells.",
             show_default="by the dates",
+            rich_help_panel=OF_TABLES,
+        ),
+    ] = None,
+    decimal_comma: Annotated[
+        bool | None,
+        typer.Option(
+            "--decimal-comma/--decimal-point",
+            help="Whether 1,234 is little more than 1, where no number tells.",
+            show_default="by the numbers",
+            rich_help_panel=OF_TABLES,
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="With --split group: a column whose rows stay together.", rich_help_panel=OF_TABLES
         ),
     ] = None,
     split: Annotated[
@@ -52,10 +121,46 @@ def train(
         typer.Option(
             help="stratified, random, tail or group: how samples are kept for validation and test.",
             show_default="by the data",
+            rich_help_panel=OWN_DATA,
         ),
     ] = None,
-    group: Annotated[
-        str | None, typer.Option(help="With --split group: a column whose rows stay together.")
+    validation: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Fraction of the samples to validate on while training.",
+            show_default="0.15",
+            rich_help_panel=OWN_DATA,
+        ),
+    ] = None,
+    test: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Fraction of the samples to measure on at the end.",
+            show_default="0.15",
+            rich_help_panel=OWN_DATA,
+        ),
+    ] = None,
+    image_size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            metavar="HEIGHT WIDTH",
+            help="What pictures are brought to.",
+            show_default="by the pictures",
+            rich_help_panel=OWN_DATA,
+        ),
+    ] = None,
+    max_memory: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Bytes of pictures to keep in memory; more are kept in a file.",
+            show_default="a quarter of the machine's",
+            rich_help_panel=OWN_DATA,
+        ),
     ] = None,
     model: Annotated[
         Architecture,
@@ -108,8 +213,12 @@ def train(
             f"{dataset} is a network, and the data set comes first.\n"
             f"  Fix: lamina train mnist --model {dataset}"
         )
-    own_data_options = {"target": target, "text": text, "time": time, "forecast": forecast,
-           "day_first": day_first, "split": split, "group": group}  # fmt: skip
+    own_data_options = {
+        "target": target, "text": text, "columns": columns or None, "drop": drop or None,
+        "kinds": pairs(kinds), "task": task, "time": time, "forecast": forecast, "window": window,
+        "day_first": day_first, "decimal_comma": decimal_comma, "group": group, "split": split,
+        "validation": validation, "test": test, "image_size": image_size, "max_memory": max_memory,
+    }  # fmt: skip
     if is_own(dataset, own_data_options):
         train_own(
             dataset, own_data_options, str(model), epochs, batch_size, learning_rate, seed, out,

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from lamina.cli import console
+from lamina.cli.own_options import words_of
 from lamina.core.messages.messages import readable
 
 
@@ -53,16 +54,15 @@ def train_own(
     data = load(source, **{k: v for k, v in arguments.items() if v is not None}, verbose=False)
     code = own_network.network_code(data, learning_rate)
     epochs = epochs or own_network.default_epochs(data)
-    day_first = load_arguments["day_first"]
-    options = {
-        **{f"--{key}": value for key, value in load_arguments.items() if key != "day_first"},
-        "--epochs": epochs,
-        "--batch-size": arguments["batch_size"],
-        "--learning-rate": learning_rate,
-        "--seed": seed if seed != 1 else None,
-    }
-    words = [str(w) for pair in options.items() if pair[1] is not None for w in pair]
-    words += [] if day_first is None else ["--day-first" if day_first else "--month-first"]
+    words = words_of(load_arguments)
+    words += words_of(
+        {
+            "epochs": epochs,
+            "batch_size": arguments["batch_size"],
+            "learning_rate": learning_rate,
+            "seed": seed if seed != 1 else None,
+        }
+    )
     job = own_data_job.OwnDataJob(
         source, arguments, data, code, epochs, seed,
         command=readable(shlex.join(["lamina", "train", source, *words])),

@@ -8,8 +8,9 @@ import numpy as np
 from lamina.contract import Contract
 from lamina.core.messages.errors import did_you_mean
 from lamina.data.loading.cells import as_texts, numbers_of
-from lamina.data.loading.decimal_marks import has_decimal_comma
-from lamina.data.loading.files import PICTURES, TEXTS, find_files
+from lamina.data.loading.decimal_marks import decimal_marks, has_decimal_comma
+from lamina.data.loading.files import PICTURES, TEXTS, find_files, tables_in
+from lamina.data.loading.image_source import with_labels
 from lamina.data.loading.series import windows_of
 from lamina.data.loading.table_files import read_table
 from lamina.prediction.raw_inputs import read_inputs
@@ -23,11 +24,20 @@ class OwnEvaluation(NamedTuple):
         results: Loss and metrics by name.
         samples: Number of samples.
         left_out: Reasons why samples were not used, by name.
+        remarks: What else the user should know.
     """
 
     results: dict[str, float]
     samples: int
     left_out: dict[str, str]
+    remarks: list[str]
+
+
+class _Samples(NamedTuple):
+    x: Any
+    y: np.ndarray
+    left_out: dict[str, str]
+    remarks: list[str]
 
 
 def evaluate_own(model: Any, source: str, batch_size: int = 256) -> OwnEvaluation:
@@ -47,35 +57,50 @@ def evaluate_own(model: Any, source: str, batch_size: int = 256) -> OwnEvaluatio
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {source!r}.")
     if path.is_dir() and contract.kind in ("images", "text"):
-        x, y, left_out = _folder(contract, path)
+        samples = _folder(contract, path)
     elif path.is_dir():
         raise ValueError(f"{source} is a folder, and the model was trained on a table.")
     elif contract.kind == "series":
-        x, y, left_out = _series(contract, path)
+        samples = _series(contract, path)
     else:
-        x, y, left_out = _table(contract, path)
+        samples = _table(contract, path)
+    x, y, left_out, remarks = samples
     if not len(y):
         raise ValueError(f"Nothing in {source} could be measured on.")
     results = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
-    return OwnEvaluation({k: float(v) for k, v in results.items()}, len(y), left_out)
+    return OwnEvaluation({k: float(v) for k, v in results.items()}, len(y), left_out, remarks)
 
 
-def _folder(contract: Contract, folder: Path) -> tuple[Any, np.ndarray, dict[str, str]]:
+def _folder(contract: Contract, folder: Path) -> _Samples:
     files = find_files(folder, PICTURES if contract.kind == "images" else TEXTS)
+    if contract.kind == "images":
+        by_folders = files.classes is not None and not tables_in(folder)
+        target = None if contract.target == "class" or by_folders else contract.target
+        files, _ = with_labels(files, folder, target)
     if files.classes is None:
         raise ValueError(
             f"Nothing says what class the files in {folder} are of.\n"
             "  Expected: a subfolder for every class."
         )
-    inputs = read_inputs(contract, list(map(str, files.paths)))
-    class_of = dict(zip(map(str, files.paths), files.classes, strict=True))
+    remarks = list(files.remarks)
+    paths, classes = list(map(str, files.paths)), files.classes
+    if files.parts is not None:
+        there = set(files.parts)
+        part = "test" if "test" in there else "val" if "val" in there else "train"
+        remarks.append(f"{folder} has folders for parts of the data; {part} was measured on.")
+        chosen = [i for i, name in enumerate(files.parts) if name == part]
+        paths, classes = [paths[i] for i in chosen], [classes[i] for i in chosen]
+    inputs = read_inputs(contract, paths)
+    class_of = dict(zip(paths, classes, strict=True))
     y = _labels(contract, [class_of[name] for name in inputs.names])
-    return inputs.x, y, {**{o.what: o.why for o in files.left_out}, **inputs.errors}
+    left_out = {**{o.what: o.why for o in files.left_out}, **inputs.errors}
+    return _Samples(inputs.x, y, left_out, remarks + inputs.remarks)
 
 
-def _table(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, str]]:
-    frame = read_table(path).frame
+def _table(contract: Contract, path: Path) -> _Samples:
     target = contract.target or ""
+    table = read_table(path, (target, *(column.name for column in contract.columns)))
+    frame = table.frame
     columns = list(map(str, frame.columns))
     if target not in columns:
         raise ValueError(
@@ -83,22 +108,27 @@ def _table(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, s
             f"{did_you_mean(target, columns)}\n  Its columns: {', '.join(columns)}."
         )
     answers = as_texts(frame[target])
-    numbers = numbers_of(answers, has_decimal_comma(answers))
+    comma = decimal_marks(frame, None, table.separator).of(target)
+    numbers = numbers_of(answers, has_decimal_comma(answers, comma))
     is_class = contract.class_names is not None
     has_answer = np.array([answer is not None for answer in (answers if is_class else numbers)])
-    x = read_inputs(contract, [frame[has_answer]]).x
+    inputs = read_inputs(contract, [frame[has_answer]])
     texts = [text for text, is_known in zip(answers, has_answer, strict=True) if text and is_known]
-    left_out = (
-        {f"{(~has_answer).sum():,} rows": f"have no {target}"} if not has_answer.all() else {}
-    )
+    left_out = {out.what: out.why for out in table.left_out}
+    if not has_answer.all():
+        left_out[f"{(~has_answer).sum():,} rows"] = f"have no {target}"
     if contract.class_names is not None:
-        return x, _labels(contract, texts), left_out
-    return x, np.array([n for n in numbers if n is not None], dtype="float32"), left_out
+        y = _labels(contract, texts)
+    else:
+        y = np.array([n for n in numbers if n is not None], dtype="float32")
+    return _Samples(inputs.x, y, left_out, table.remarks + inputs.remarks)
 
 
-def _series(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, str]]:
+def _series(contract: Contract, path: Path) -> _Samples:
     assert contract.series is not None
-    steps = steps_of(contract, read_table(path).frame)
+    table = read_table(path)
+    remarks = list(table.remarks)
+    steps = steps_of(contract, table.frame, remarks)
     windows = windows_of(
         steps[:, 0],
         steps[:, 1:],
@@ -107,7 +137,7 @@ def _series(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, 
         0,
         0,
     )
-    return windows.x, windows.y, {}
+    return _Samples(windows.x, windows.y, {}, remarks)
 
 
 def _labels(contract: Contract, names: list[str]) -> np.ndarray:

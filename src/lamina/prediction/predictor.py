@@ -194,7 +194,7 @@ class Predictor:
                 steps.
 
         Returns:
-            An `Answer` for each input, first those that could be read.
+            An `Answer` for each input, in their order.
 
         Raises:
             TypeError: If the model cannot take something of that type; the message says what it
@@ -238,7 +238,7 @@ class Predictor:
             found: What `read_inputs` in `lamina.prediction.raw_inputs` has made.
 
         Returns:
-            An `Answer` for each input, first those that could be read.
+            An `Answer` for each input, in their order.
 
         Example:
             >>> import lamina
@@ -259,7 +259,9 @@ class Predictor:
             outputs = np.asarray(self.predict(found.x))
             far = far_from_training(self._contract, found.x)
             answers = answers_of(self._contract, found.names, outputs, far)
-        return answers + [Answer(name, error=error) for name, error in found.errors.items()]
+        for failure in reversed(found.failures):
+            answers.insert(failure.before, Answer(failure.name, error=failure.why))
+        return answers
 
     @property
     def _contract(self) -> Contract:

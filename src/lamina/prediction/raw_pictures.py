@@ -52,7 +52,7 @@ def pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         try:
             picture = _picture(contract, source, READ_AT_MOST * max(form.height, form.width))
         except (ValueError, OSError) as error:
-            found.errors[name] = reason(error, name)
+            found.fail(name, reason(error, name))
             continue
         made = like_training(picture, contract, partial(_picture, contract, source, _LARGE))
         rows.append(made.pixels)
@@ -86,7 +86,7 @@ def _as_in_a_folder(
         try:
             pixels = _pixels(contract, source, form)
         except (ValueError, OSError) as error:
-            found.errors[name] = reason(error, name)
+            found.fail(name, reason(error, name))
             continue
         size = (form.height, form.width)
         rows.append(brought_to_size(pixels, size, form.resized, form.interpolation))

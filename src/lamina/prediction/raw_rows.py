@@ -13,6 +13,7 @@ from lamina.data.loading.cells import as_texts, holds_several, odd_value
 from lamina.data.loading.columns import inputs_of
 from lamina.data.loading.files import TABLES
 from lamina.data.loading.table_files import as_frame, is_frame, read_table
+from lamina.prediction.as_written import columns_as_written
 from lamina.prediction.raw_sources import (
     RawInputs,
     described,
@@ -22,6 +23,9 @@ from lamina.prediction.raw_sources import (
     reason,
     refused,
 )
+
+# Characters of a value that messages show.
+_SHOWN = 40
 
 
 def rows(contract: Contract, sources: Sequence[Any]) -> RawInputs:
@@ -39,15 +43,19 @@ def rows(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     unread: dict[str, list[str]] = {}
 
     def take(name: str, table: Any, first: int) -> None:
-        inputs, extra = inputs_of(contract.columns, table)
+        columns, remarks = columns_as_written(contract.columns, table)
+        inputs, extra = inputs_of(columns, table)
         count = len(next(iter(inputs.values())))
         if not count:
             raise ValueError("has no rows")
+        found.remarks += remarks
         names = [f"{name}row {first + i}" for i in range(count)]
-        for column in contract.columns:
+        for column in columns:
             for place in _unread(column, table[column.name], inputs):
-                text = as_texts([_at(table[column.name], place)])[0]
-                unread.setdefault(column.name, []).append(f"{text!r} in {names[place]}")
+                text = as_texts([_at(table[column.name], place)])[0] or ""
+                unread.setdefault(column.name, []).append(
+                    f"{text[:_SHOWN]!r} in {names[place]} {_why(column, text)}"
+                )
         parts.append(inputs)
         unused.update(set(extra) - {contract.target})
         found.names.extend(names)
@@ -67,15 +75,14 @@ def rows(contract: Contract, sources: Sequence[Any]) -> RawInputs:
                 try:
                     take(f"{Path(path).name}, ", read_table(_existing(path), wanted).frame, 1)
                 except (OSError, ValueError) as error:
-                    found.errors[str(path)] = reason(error, str(path))
+                    found.fail(str(path), reason(error, str(path)))
         else:
             raise refused(contract, described(source))
     if unused:
         found.remarks.append(f"Columns that were not used: {', '.join(sorted(unused))}.")
     for name, values in unread.items():
-        kind = next(column.kind for column in contract.columns if column.name == name)
         more = f", and {len(values) - 1:,} more" if len(values) > 1 else ""
-        found.remarks.append(f"{name}: {values[0]} is no {kind} and counts as missing{more}.")
+        found.remarks.append(f"{name}: {values[0]} and counts as missing{more}.")
     if parts:
         found.x = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return found
@@ -134,7 +141,10 @@ def _checked(contract: Contract, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unread(column: Column, values: Any, inputs: dict[str, np.ndarray]) -> list[int]:
-    """The places of values that are there, but are not of the column's kind."""
+    """The places of values that are there, but are not of the column's kind, or are new."""
+    if column.kind == "category" and column.categories:
+        known = {*column.categories, ""}
+        return [i for i, text in enumerate(inputs[column.name]) if text not in known]
     if column.kind not in ("number", "date"):
         return []
     made = inputs[column.name if column.kind == "number" else f"{column.name}_days"]
@@ -143,6 +153,13 @@ def _unread(column: Column, values: Any, inputs: dict[str, np.ndarray]) -> list[
         return []
     texts = as_texts(values if holds_several(values) else [values])
     return [int(place) for place in missing if texts[place] is not None]
+
+
+def _why(column: Column, text: str) -> str:
+    if column.kind != "category":
+        return f"is no {column.kind}"
+    near = [name for name in column.categories if name.casefold() == text.casefold()]
+    return f"was not in training{f', where it is {near[0]!r},' if near else ''}"
 
 
 def _at(values: Any, place: int) -> Any:

@@ -12,9 +12,11 @@ from lamina.core.messages.errors import did_you_mean
 from lamina.core.user_data.columnar import as_array
 from lamina.data.loading.cells import holds_several, odd_value
 from lamina.data.loading.columns import values_of
+from lamina.data.loading.description import LeftOut
 from lamina.data.loading.series import without_gaps
 from lamina.data.loading.series_source import sorted_by
 from lamina.data.loading.table_files import as_frame, is_frame, read_table
+from lamina.prediction.as_written import columns_as_written, date_order
 from lamina.prediction.raw_sources import (
     RawInputs,
     described,
@@ -41,17 +43,17 @@ def series(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         name = name_of(source, f"series {number + 1}")
         if isinstance(source, (str, os.PathLike)):
             if not is_file(source):
-                found.errors[name] = "there is no such file"
+                found.fail(name, "there is no such file")
                 continue
             try:
-                steps = steps_of(contract, read_table(Path(source)).frame)
+                steps = steps_of(contract, read_table(Path(source)).frame, found.remarks)
             except (OSError, ValueError) as error:
-                found.errors[name] = reason(error, name)
+                found.fail(name, reason(error, name))
                 continue
         else:
-            steps = steps_of(contract, source)
+            steps = steps_of(contract, source, found.remarks)
         if len(steps) < form.window:
-            found.errors[name] = f"it has {len(steps)} steps, and the model needs {form.window}"
+            found.fail(name, f"it has {len(steps)} steps, and the model needs {form.window}")
             continue
         windows.append(steps[-form.window :])
         found.names.append(name)
@@ -59,21 +61,36 @@ def series(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     return found
 
 
-def steps_of(contract: Contract, source: Any) -> np.ndarray:
+def steps_of(contract: Contract, source: Any, remarks: list[str] | None = None) -> np.ndarray:
     """The columns that a forecast is made from, `(steps, columns)`; gaps are interpolated.
+
+    Args:
+        contract: What the model was trained on.
+        source: A table, a dict of columns or an array of numbers.
+        remarks: What the user should know is added to these.
 
     Raises:
         TypeError: If it is no series of numbers.
         ValueError: If a column is missing or has no numbers.
     """
+    remarks = [] if remarks is None else remarks
     if is_frame(source):
         form = contract.series
         frame = as_frame(source, "the table")
-        if form is not None and form.time is not None and form.time in frame.columns:
-            frame = sorted_by(frame, form.time, form.day_first, [], [])
-        return _joined(contract, frame)
+        if form is not None and form.time is not None:
+            if form.time in frame.columns:
+                left_out: list[LeftOut] = []
+                day_first = date_order(frame[form.time], form.day_first)
+                frame = sorted_by(frame, form.time, day_first, remarks, left_out)
+                remarks += [f"Left out: {out}." for out in left_out]
+            else:
+                remarks.append(
+                    f"There is no column {form.time!r}, by which steps were sorted in training; "
+                    "rows are taken in their order."
+                )
+        return _joined(contract, frame, remarks)
     if isinstance(source, Mapping):
-        return _joined(contract, {str(name): values for name, values in source.items()})
+        return _joined(contract, {str(name): values for name, values in source.items()}, remarks)
     steps = _numbers(source)
     if steps is None:
         raise refused(contract, described(source))
@@ -86,14 +103,16 @@ def steps_of(contract: Contract, source: Any) -> np.ndarray:
     return np.stack([_filled(n, c) for n, c in zip(names, steps.T, strict=True)], axis=1)
 
 
-def _joined(contract: Contract, table: Any) -> np.ndarray:
+def _joined(contract: Contract, table: Any, remarks: list[str]) -> np.ndarray:
     there = list(table.keys())
     steps = contract.series.window if contract.series else 1
     lists = ", ".join(f"{column.name!r}: […]" for column in contract.columns[:3])
     more = ", …" if len(contract.columns) > 3 else ""
     example = f"{{{lists}{more}}}), with lists of at least {steps} numbers"
     columns: dict[str, np.ndarray] = {}
-    for column in contract.columns:
+    written, said = columns_as_written(contract.columns, table)
+    remarks += said
+    for column in written:
         name = column.name
         if name not in there:
             raise ValueError(

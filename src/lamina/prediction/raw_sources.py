@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lamina.contract import Column, Contract
 from lamina.core.messages.errors import described_type
@@ -14,6 +14,20 @@ _EXAMPLES = {"number": 1.0, "date": "2024-01-31", "text": "a text"}
 _MOST_COLUMNS = 8
 
 
+class Failure(NamedTuple):
+    """A source that could not be read.
+
+    Args:
+        name: What it is called.
+        why: The reason.
+        before: How many samples were read before it.
+    """
+
+    name: str
+    why: str
+    before: int
+
+
 @dataclass
 class RawInputs:
     """Samples as a model takes them.
@@ -21,14 +35,23 @@ class RawInputs:
     Args:
         x: Inputs, with one row a sample; None if nothing could be read.
         names: What each sample is called: a file, `"rows.csv, row 3"`, a text.
-        errors: What could not be read, and why, by name.
+        failures: What could not be read.
         remarks: What the user should know, e.g. columns that were not used.
     """
 
     x: Any
     names: list[str]
-    errors: dict[str, str] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    def fail(self, name: str, why: str) -> None:
+        """Note that a source could not be read, in the order of the sources."""
+        self.failures.append(Failure(name, why, len(self.names)))
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """Why what could not be read could not, by name."""
+        return {failure.name: failure.why for failure in self.failures}
 
 
 def refused(contract: Contract, received: str) -> TypeError:
@@ -88,7 +111,7 @@ def files_in(sources: Sequence[Any], endings: frozenset[str], found: RawInputs) 
                 and not any(p.startswith(".") for p in path.relative_to(source).parts)
             )
             if not inside:
-                found.errors[str(source)] = "has nothing in it that the model can take"
+                found.fail(str(source), "has nothing in it that the model can take")
             yield from inside
         else:
             yield source

@@ -55,16 +55,16 @@ def texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         elif isinstance(source, (bytes, bytearray)):
             text = source.decode("utf-8", "replace")
             take(text, text)
-        elif is_file(source):
+        elif _is_path(source):
             for path in map(Path, files_in([source], TEXTS | TABLES, found)):
                 try:
                     take_file(path)
                 except (ValueError, OSError) as error:
-                    found.errors[str(path)] = reason(error, str(path))
+                    found.fail(str(path), reason(error, str(path)))
         elif isinstance(source, os.PathLike) or (
             isinstance(source, str) and _looks_like_a_file(source)
         ):
-            found.errors[str(source)] = "there is no such file"
+            found.fail(str(source), "there is no such file")
         elif isinstance(source, str):
             take(source, source)
         else:
@@ -73,6 +73,13 @@ def texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         found.x = np.empty(len(read), dtype=object)
         found.x[:] = read
     return found
+
+
+def _is_path(source: Any) -> bool:
+    """Whether a source is a path of what exists; a word is a text though a folder has its name."""
+    if isinstance(source, str) and not (_looks_like_a_file(source) or "/" in source):
+        return os.sep != "/" and os.sep in source and is_file(source)
+    return is_file(source)
 
 
 def _looks_like_a_file(text: str) -> bool:

@@ -126,6 +126,20 @@ def test_a_validation_folder_without_classes_is_no_class(tmp_path, rng):
         quiet(tmp_path)
 
 
+def test_parts_given_by_folders_are_kept_where_a_table_says_what_pictures_show(tmp_path, rng):
+    lines = ["file,kind"]
+    for part, number in (("train", 12), ("test", 6)):
+        (tmp_path / part).mkdir()
+        for i in range(number):
+            picture(rng).save(tmp_path / part / f"{part}{i}.png")
+            lines.append(f"{part}{i}.png,{'ab'[i % 2]}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    data = quiet(tmp_path)
+    assert data.test.size == 6
+    assert all(name.startswith("test/") for name in data.test.names)
+    assert any("column 'kind' of labels.csv" in remark for remark in data.describe().remarks)
+
+
 def test_a_table_may_say_what_pictures_show(tmp_path, rng):
     for i in range(10):
         picture(rng).save(tmp_path / f"{i}.png")

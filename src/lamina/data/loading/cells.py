@@ -98,7 +98,7 @@ def _as_text(value: Any) -> str | None:
         return None
     if isinstance(value, (float, np.floating)):
         number = float(value)
-        if not np.isfinite(number):
+        if np.isnan(number):
             return None
         return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
     text = str(value).strip()

@@ -20,20 +20,8 @@ def read_images(folder: Path, options: Options) -> Samples:
     Raises:
         ValueError: If there are no pictures, or nothing says what they show.
     """
-    found = find_files(folder, PICTURES)
+    found, target = with_labels(find_files(folder, PICTURES), folder, options.target)
     remarks = found.remarks
-    target = "class"
-    if options.target is not None or found.classes is None:
-        table = _table_of_labels(folder)
-        if table is not None:
-            target = options.target or ""
-            found, target = _labelled_by(table, found, folder, options.target)
-            remarks.append(f"Classes are those of column {target!r} of {table.name}.")
-        elif options.target is not None:
-            raise ValueError(
-                f"target={options.target!r} is a column, and there is no table beside the pictures "
-                f"in {folder}.\n  Fix: leave target out, and the subfolders are the classes."
-            )
     if found.classes is None:
         raise ValueError(
             f"Nothing says what the {len(found.paths):,} pictures in {folder} show.\n"
@@ -65,6 +53,35 @@ def read_images(folder: Path, options: Options) -> Samples:
         copies=copies_of_pictures(pictures.pixels),
         parts=None if found.parts is None else [found.parts[i] for i in pictures.used],
     )
+
+
+def with_labels(found: FoundFiles, folder: Path, target: str | None) -> tuple[FoundFiles, str]:
+    """The files with the classes that a table beside them gives, if it is needed.
+
+    Args:
+        found: The files of the folder, with their classes if subfolders say them.
+        folder: Where they are.
+        target: The column with the classes, if the user names one.
+
+    Returns:
+        The files, and what the target is called.
+
+    Raises:
+        ValueError: If a column is named and there is no table, or it is not in the table.
+    """
+    if target is None and found.classes is not None:
+        return found, "class"
+    table = _table_of_labels(folder)
+    if table is not None:
+        remarks = found.remarks
+        found, target = _labelled_by(table, found, folder, target)
+        found.remarks = [*remarks, f"Classes are those of column {target!r} of {table.name}."]
+    elif target is not None:
+        raise ValueError(
+            f"target={target!r} is a column, and there is no table beside the pictures in "
+            f"{folder}.\n  Fix: leave target out, and the subfolders are the classes."
+        )
+    return found, target or "class"
 
 
 def _table_of_labels(folder: Path) -> Path | None:
@@ -126,7 +143,11 @@ def _labelled_by(
         for path in found.paths
         if path not in listed
     ]
-    return FoundFiles(list(classes), list(classes.values()), None, left_out), target
+    parts = None
+    if found.parts is not None:
+        part_of = dict(zip(found.paths, found.parts, strict=True))
+        parts = [part_of[path] for path in classes]
+    return FoundFiles(list(classes), list(classes.values()), parts, left_out), target
 
 
 def _listed(names: Sequence[str]) -> str:
