@@ -12,7 +12,7 @@ import lamina as keras
 
 model = keras.Sequential(
     [
-        keras.layers.Rescaling(1 / 16),  # pixels are whole numbers from 0 to 16; make them 0 to 1
+        keras.layers.Rescaling(1 / 16),  # pixels are integers from 0 to 16; make them 0 to 1
         keras.layers.Flatten(),  # a square of pixels becomes one row
         keras.layers.Dense(128, activation="relu"),
         keras.layers.Dense(128, activation="relu"),

@@ -188,7 +188,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest():
     [
         (lambda: initializers.get(3.5), "must be a name"),
         (lambda: initializers.get({"name": "zeros"}), "'class_name' and 'config'"),
-        (lambda: initializers.HeNormal(seed="1"), "whole number, a SeedGenerator"),
+        (lambda: initializers.HeNormal(seed="1"), "integer, a SeedGenerator"),
         (lambda: initializers.HeNormal(seed=-1), "0 or more; received -1"),
         (lambda: initializers.VarianceScaling(scale=0.0), "scale above 0; received 0.0"),
         (lambda: initializers.VarianceScaling(mode="fan"), "received 'fan'"),

@@ -95,7 +95,7 @@ def test_impossible_settings_are_refused(make, message):
 @pytest.mark.parametrize("shape", [3, (None, 2), (2, -1), (2.0,), "32"])
 def test_a_shape_that_is_none_is_refused(shape):
     for make in (random.normal, random.uniform):
-        with pytest.raises(ValueError, match="A shape is a list or tuple of whole numbers"):
+        with pytest.raises(ValueError, match="A shape is a list or tuple of integers"):
             make(shape)
 
 

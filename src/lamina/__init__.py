@@ -186,10 +186,10 @@ def __getattr__(name: str) -> Any:
 
     hint = did_you_mean(name, __all__)
     packages = (layers, models, saving, callbacks, utils)  # which load their names lazily
-    home = next((p.__name__ for p in packages if name in p.__all__), None)
+    package = next((p.__name__ for p in packages if name in p.__all__), None)
     layer = nearest(name, layers.__all__)
-    if home is not None:
-        hint = f" Did you mean '{home.removeprefix('lamina.')}.{name}'?"
+    if package is not None:
+        hint = f" Did you mean '{package.removeprefix('lamina.')}.{name}'?"
     elif layer and not hint and not name.startswith("_"):
         hint = f" Did you mean 'layers.{layer}'?"
     try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina import ops
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.serialization.identifiers import Identifiers
@@ -251,7 +251,7 @@ def get(identifier: Any) -> Any:
         The activation, a function of an array.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If the name is unknown.
 
     Example:
         >>> get("relu").__name__, get(None).__name__
@@ -266,4 +266,4 @@ _NAMES = Identifiers("activation", "keras.activations")
 registry.register_list("keras.activations", __all__, globals().__getitem__)
 registry.register_getter("activation", get)
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -17,7 +17,7 @@ from lamina.core.configuration.config import (
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.graph.keras_tensor import is_keras_tensor
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.serialization.naming import next_number, reset_names
+from lamina.core.serialization.naming import next_uid, reset_names
 from lamina.core.types import DTypeLike
 
 
@@ -55,13 +55,13 @@ def get_uid(prefix: str = "") -> int:
         prefix: Any text.
 
     Returns:
-        A whole number.
+        An integer.
 
     Example:
         >>> get_uid("block"), get_uid("block"), get_uid("head")
         (1, 2, 1)
     """
-    return next_number(prefix)
+    return next_uid(prefix)
 
 
 @filter_traceback

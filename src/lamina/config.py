@@ -31,7 +31,7 @@ from lamina.core.configuration.config import (
     set_resident_budget,
 )
 from lamina.core.configuration.dtypes import dtype_policy, set_dtype_policy
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.messages.tracebacks import filter_traceback
 
 __all__ = [
@@ -101,5 +101,5 @@ def enable_unsafe_deserialization() -> None:
         "there is no switch for it.\n  Fix: for a model with a lambda in it, write the lambda as "
         "a named function and save again, or give custom_objects= to load_model().",
         LaminaWarning,
-        stacklevel=frames_to_user(),
+        stacklevel=stacklevel_of_user(),
     )

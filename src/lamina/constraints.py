@@ -10,8 +10,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.configuration import config
-from lamina.core.messages.errors import explain_missing_names
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.errors import suggest_similar_names
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.serialization import registry
 from lamina.core.serialization.identifiers import Identifiers
 from lamina.core.types import Array, ArrayLike
@@ -34,7 +34,7 @@ __all__ = [
 Axis = int | Sequence[int]
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Constraint:
     """Base class of constraints: an object that is called with weights and returns new ones.
 
@@ -48,7 +48,7 @@ class Constraint:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        filter_methods(cls)
+        filter_tracebacks_of_methods(cls)
 
     def __call__(self, w: Array) -> Array:
         return w
@@ -211,7 +211,7 @@ def get(identifier: Any) -> Any:
         The constraint.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If the name is unknown.
 
     Example:
         >>> get("max_norm").max_value
@@ -240,4 +240,4 @@ _NAMES = Identifiers("constraint", "keras.constraints", bases=("Constraint",))
 registry.register_list("keras.constraints", __all__, globals().__getitem__)
 registry.register_getter("constraint", get)
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

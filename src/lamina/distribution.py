@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from lamina.core.configuration import runtime  # noqa: F401 - JAX's settings come before its first array
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.unavailable import unavailable_class, unavailable_function
 
@@ -49,7 +49,7 @@ def get_device_count(device_type: str | None = None) -> int:
         device_type: `"cpu"`, `"gpu"` or `"tpu"`; None for the default type.
 
     Returns:
-        A whole number.
+        An integer.
     """
     return len(_devices(device_type))
 
@@ -105,4 +105,4 @@ __all__ = [
     "set_distribution",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from lamina.core.configuration.dtypes import ALTERNATIVE_TO_QUANTIZATION, DTypePolicy, get_policy
-from lamina.core.messages.errors import explain_missing_names
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.errors import suggest_similar_names
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.serialization import registry
-from lamina.core.unavailable import unavailable_names
+from lamina.core.unavailable import make_unavailable_objects
 
 FloatDTypePolicy = DTypePolicy
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class DTypePolicyMap(DTypePolicy, MutableMapping):
     """Policies by the path of a layer, for a layer that contains others.
 
@@ -27,7 +27,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         policy_map: Policies by key.
 
     Raises:
-        TypeError: If `policy_map` is no dict.
+        TypeError: If `policy_map` is not a dict.
         ValueError: If a key is given twice, two patterns match one path, or a value is not a
             policy.
 
@@ -75,9 +75,28 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         return self.default_policy.variable_dtype
 
     def policy_of(self, path: str | None) -> DTypePolicy:
+        """The policy of the layer at a path.
+
+        Args:
+            path: Path of a layer, e.g. `"encoder/dense"`; None before it has one.
+
+        Returns:
+            The policy of the key that matches the path; the default policy if none does, or for
+            None.
+        """
         return self.default_policy if path is None else self[path]
 
-    def with_assigned(self, path: str | None, policy: DTypePolicy) -> DTypePolicy:
+    def assign_policy(self, path: str | None, policy: DTypePolicy) -> DTypePolicy:
+        """Store a policy for the layer at a path.
+
+        Args:
+            path: Path of the layer; None before it has one.
+            policy: The policy that was assigned.
+
+        Returns:
+            The new value of `layer.dtype_policy`: this map; or the assigned policy if it is a map
+            itself or the layer has no path.
+        """
         if path is None or isinstance(policy, DTypePolicyMap):
             return policy
         self._policies[path] = policy
@@ -129,7 +148,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     __hash__ = object.__hash__  # a map is mutable
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         names = {key: policy.name for key, policy in self._policies.items()}
         return f"<DTypePolicyMap default_policy={self.default_policy.name}, mapping={names}>"
@@ -187,7 +206,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DType
     return registry.deserialize({"module": "keras.dtype_policies", **config}, custom_objects)
 
 
-_unavailable: dict[str, Any] = unavailable_names(
+_unavailable: dict[str, Any] = make_unavailable_objects(
     __name__,
     (
         "AWQDTypePolicy",
@@ -196,7 +215,7 @@ _unavailable: dict[str, Any] = unavailable_names(
         "QuantizedDTypePolicy",
         "QuantizedFloat8DTypePolicy",
     ),
-    ALTERNATIVE_TO_QUANTIZATION.removeprefix("  Meanwhile: "),
+    ALTERNATIVE_TO_QUANTIZATION,
 )
 globals().update(_unavailable)
 registry.register_namespace(
@@ -208,4 +227,4 @@ __all__ = sorted(
     + list(_unavailable)
 )
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -1,6 +1,6 @@
 """Keras's export, by name: other formats than Lamina's own come later."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.core.unavailable import unavailable_class
 
 ExportArchive = unavailable_class(
@@ -11,4 +11,4 @@ ExportArchive = unavailable_class(
 
 __all__ = ["ExportArchive"]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

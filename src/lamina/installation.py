@@ -1,6 +1,6 @@
 """Checks of the installation, as `lamina doctor` shows them.
 
-Each looks at one thing and says what mends it.
+Each looks at one thing and says how to fix it.
 """
 
 import importlib.metadata
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
         subject: Name of what was checked.
         state: `"ok"`; `"note"` for what works but could be better; `"broken"`.
         text: The result in words.
-        remedy: The command or step that mends it, if something is to be mended.
+        remedy: The command or step that fixes it, if something is wrong.
     """
 
     subject: str
@@ -67,15 +67,15 @@ def packages() -> list[Finding]:
         requirement = Requirement(line)
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        mend = f'pip install "{requirement.name}{requirement.specifier}"'
+        fix = f'pip install "{requirement.name}{requirement.specifier}"'
         try:
             version = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            findings.append(Finding(requirement.name, "broken", "not installed", mend))
+            findings.append(Finding(requirement.name, "broken", "not installed", fix))
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             text = f"{version}, and Lamina needs {requirement.specifier}"
-            findings.append(Finding(requirement.name, "broken", text, mend))
+            findings.append(Finding(requirement.name, "broken", text, fix))
             continue
         versions.append(f"{requirement.name} {version}")
     if versions:
@@ -172,7 +172,7 @@ def data() -> list[Finding]:
     available = ["Digits (bundled)"]
     for module in (mnist, fashion_mnist):
         source = module.SOURCE
-        if not locate.is_here(source):
+        if not locate.is_on_this_machine(source):
             continue
         try:
             module.load_data()
@@ -183,7 +183,9 @@ def data() -> list[Finding]:
         else:
             available.append(source.title)
     findings.append(Finding("Data", "ok", ", ".join(available)))
-    missing = [m.SOURCE.title for m in (mnist, fashion_mnist) if not locate.is_here(m.SOURCE)]
+    missing = [
+        m.SOURCE.title for m in (mnist, fashion_mnist) if not locate.is_on_this_machine(m.SOURCE)
+    ]
     if missing:
         text = f"{' and '.join(missing)} would be fetched when first used"
         findings.append(Finding("Data", "ok", text))

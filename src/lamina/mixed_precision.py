@@ -7,7 +7,7 @@ else; under `"mixed_float16"` `compile` wraps the optimizer in a `LossScaleOptim
 """
 
 from lamina.core.configuration.dtypes import DTypePolicy, dtype_policy, set_dtype_policy
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.optimizers import LossScaleOptimizer
 
 Policy = DTypePolicy
@@ -24,4 +24,4 @@ __all__ = [
     "set_global_policy",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

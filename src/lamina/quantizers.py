@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lamina.core.messages.errors import explain_missing_names
-from lamina.core.unavailable import unavailable_names
+from lamina.core.messages.errors import suggest_similar_names
+from lamina.core.unavailable import make_unavailable_objects
 
 _ALTERNATIVE = (
     "dtype='mixed_bfloat16' halves the memory of activations; for inference, cast the weights "
@@ -17,9 +17,9 @@ _NAMES = (
     "fake_quant_with_min_max_vars", "get", "pack_int4", "quantize_and_dequantize",
     "serialize", "unpack_int4",
 )  # fmt: skip
-_symbols: dict[str, Any] = unavailable_names(__name__, _NAMES, _ALTERNATIVE)
+_symbols: dict[str, Any] = make_unavailable_objects(__name__, _NAMES, _ALTERNATIVE)
 globals().update(_symbols)
 
 __all__ = sorted(_symbols)
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.types import Array, ArrayLike, DTypeLike
@@ -145,7 +145,7 @@ def randint(
     """
     dtype = standardize_dtype(dtype)
     if not jnp.issubdtype(dtype, jnp.integer):
-        raise ValueError(f"randint gives whole numbers; received dtype={dtype!r}. See uniform().")
+        raise ValueError(f"randint gives integers; received dtype={dtype!r}. See uniform().")
     return jax.random.randint(_key(seed), _shape(shape), as_array(minval), as_array(maxval), dtype)
 
 
@@ -328,7 +328,7 @@ def _shape(shape: Any) -> tuple:
     # Other types are not refused: a size may be the unknown batch axis of a model being exported.
     if any(n is None or isinstance(n, (float, str)) or _is_negative(n) for n in sizes):
         raise ValueError(
-            f"A shape is a list or tuple of whole numbers, 0 or more; received {shape!r}.\n"
+            f"A shape is a list or tuple of integers, 0 or more; received {shape!r}.\n"
             "  Fix: e.g. shape=(32, 10), or shape=(3,) for three numbers."
         )
     return sizes
@@ -347,4 +347,4 @@ def _float(caller: str, dtype: DTypeLike | None) -> str:
 
 registry.register_namespace("keras.random", {"SeedGenerator": SeedGenerator})
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

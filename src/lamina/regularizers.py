@@ -6,8 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.messages.errors import explain_missing_names
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.errors import suggest_similar_names
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.serialization import registry
 from lamina.core.serialization.identifiers import Identifiers
 from lamina.core.types import Array, ArrayLike
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Regularizer:
     """Base class of regularizers: an object that is called with weights and returns a penalty.
 
@@ -42,7 +42,7 @@ class Regularizer:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        filter_methods(cls)
+        filter_tracebacks_of_methods(cls)
 
     def __call__(self, x: Array) -> Array | float:
         return 0.0
@@ -211,7 +211,7 @@ def get(identifier: Any) -> Any:
         The regularizer.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If the name is unknown.
 
     Example:
         >>> get("l2").l2
@@ -242,4 +242,4 @@ _NAMES = Identifiers("regularizer", "keras.regularizers", bases=("Regularizer",)
 registry.register_list("keras.regularizers", __all__, globals().__getitem__)
 registry.register_getter("regularizer", get)
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -9,7 +9,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from lamina.core.messages.errors import explain_missing_names, frames_to_user
+from lamina.core.messages.errors import stacklevel_of_user, suggest_similar_names
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import PyTree
 
@@ -267,7 +267,7 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
         warnings.warn(
             "check_types has no effect; assert_same_paths() is the looser check.",
             DeprecationWarning,
-            stacklevel=frames_to_user(),
+            stacklevel=stacklevel_of_user(),
         )
     node_a, node_b = _node(a), _node(b)
     kinds = [None if node is None else node.kind for node in (node_a, node_b)]
@@ -380,4 +380,4 @@ def _short(x: Any) -> str:
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

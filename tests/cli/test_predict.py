@@ -66,7 +66,7 @@ def test_a_model_that_does_not_scale_is_answered_with_a_remark(run, save, pictur
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"hello", "is no image"), (None, "There is no file")]
+    ("content", "message"), [(b"hello", "is not an image"), (None, "There is no file")]
 )
 def test_what_is_no_image_is_named(run, model_file, content, message):
     if content is not None:

@@ -158,8 +158,8 @@ def test_a_variable_in_a_graph_is_refused_as_it_would_not_train():
         (bool, "neither true nor false"),
         (list, "cannot be iterated over"),
         (len, "no known length"),
-        (float, "no number"),
-        (int, "no number"),
+        (float, "not a number"),
+        (int, "not a number"),
     ],
 )
 def test_what_needs_values_is_refused(use, message):

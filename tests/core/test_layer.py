@@ -706,7 +706,7 @@ def test_a_layer_without_a_call_can_be_built():
     assert len(layer.weights) == 1
 
 
-@pytest.mark.parametrize("name", ["_on_host", "_signature", "_forget_losses", "_in_order"])
+@pytest.mark.parametrize("name", ["_on_host", "_signature", "_forget_losses", "_as_list"])
 def test_attributes_named_as_methods_of_laminas_are_refused(name):
     with pytest.raises(AttributeError, match=f"{name} is Lamina's own and cannot be assigned"):
         setattr(lamina.Sequential(), name, 3)

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 import lamina
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 from lamina.data import audio_dataset, text_dataset
 from lamina.data.picture_files import read_picture
 from lamina.datasets import imdb, mnist
@@ -55,12 +55,12 @@ def test_a_socket_is_called_one(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("s")
         with pytest.raises(ValueError, match="is a socket"):
-            refuse_endless("s")
+            refuse_special_file("s")
 
 
 def test_files_folders_and_nothing_are_left_to_the_reader(tmp_path):
     for path in (tmp_path, tmp_path / "missing", tmp_path / "\0", "x" * 10_000):
-        refuse_endless(path)
+        refuse_special_file(path)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs Linux")

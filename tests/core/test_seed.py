@@ -37,7 +37,7 @@ def test_a_seed_makes_everything_the_same_again():
 
 @pytest.mark.parametrize("bad", [-1, 2**32, 1.5, "1", None])
 def test_a_seed_must_be_a_small_whole_number(bad):
-    with pytest.raises(ValueError, match=r"whole number from 0 to 2\*\*32 - 1"):
+    with pytest.raises(ValueError, match=r"integer from 0 to 2\*\*32 - 1"):
         set_random_seed(bad)
 
 
@@ -71,7 +71,7 @@ def test_keys_come_from_numbers_generators_or_the_global_generator():
     generator = SeedGenerator(3)
     assert [draw_key(generator).tolist() for _ in range(2)] == [[3, 0], [3, 1]]
     assert draw_key(None).tolist() != draw_key(None).tolist()
-    with pytest.raises(ValueError, match="must be a whole number, 0 or more, a Seed"):
+    with pytest.raises(ValueError, match="must be an integer, 0 or more, a Seed"):
         draw_key("3")
 
 

@@ -1,4 +1,4 @@
-"""The bridge between objects and JAX: pure functions, gradients, scratch work."""
+"""The bridge between objects and JAX: pure functions, gradients, discarded assignments."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,12 @@ import pytest
 
 import lamina
 from lamina import Variable, stateless, value_and_grad
-from lamina.core.variable.stateless import assign_all, donatable_values_of, scratch, values_of
+from lamina.core.variable.stateless import (
+    assign_all,
+    discard_assignments,
+    donatable_values_of,
+    values_of,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -94,9 +99,9 @@ def test_stateless_functions_nest():
 
 def test_scratch_work_is_forgotten():
     v = Variable(1.0)
-    with scratch():
+    with discard_assignments():
         v.assign(2.0)
-        with scratch():
+        with discard_assignments():
             v.assign_add(1.0)
             assert float(v) == 3
         assert float(v) == 2

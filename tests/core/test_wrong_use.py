@@ -143,7 +143,7 @@ def test_one_epoch_is_not_called_epochs():
 
 SCHEDULES = lamina.optimizers.schedules
 WHAT_IS_NO_NUMBER = {
-    "a shape of text": (lambda: lamina.KerasTensor("a"), "A shape is a tuple of whole numbers"),
+    "a shape of text": (lambda: lamina.KerasTensor("a"), "A shape is a tuple of integers"),
     "a size of text": (lambda: lamina.Input((2, "a")), r"received \(2, 'a'\)"),
     "a size below 0": (lambda: lamina.KerasTensor((2, -1)), r"received \(2, -1\)"),
     "half a size": (lambda: lamina.Variable("ones", shape=(1.5,)), r"received \(1.5,\)"),
@@ -170,7 +170,7 @@ WHAT_IS_NO_NUMBER = {
     "thresholds": (lambda: lamina.metrics.AUC("a"), "num_thresholds of 2 or more; received 'a'"),
     "a scale": (lambda: lamina.initializers.VarianceScaling("a"), "scale above 0; received 'a'"),
     "a q": (lambda: lamina.losses.CategoricalGeneralizedCrossEntropy("a"), "q between 0 and 1"),
-    "tokens": (lambda: lamina.layers.StringLookup("a"), "max_tokens is a whole number"),
+    "tokens": (lambda: lamina.layers.StringLookup("a"), "max_tokens is an integer"),
     "a monitor": (lambda: lamina.callbacks.EarlyStopping(7), "monitor is the name of a loss"),
     "a plateau": (lambda: lamina.callbacks.ReduceLROnPlateau(factor="a"), "a factor above 0"),
     "a file": (lambda: lamina.callbacks.CSVLogger(7), "CSVLogger needs a path; received 7"),

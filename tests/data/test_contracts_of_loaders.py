@@ -102,7 +102,7 @@ def test_what_a_map_has_changed_keeps_the_names_of_classes_alone(folder):
     assert pictures.take(1).contract == pictures.contract
     model = trained(scaled, Input((6, 6, 3)), Flatten())
     assert model.input_contract.class_names == ("dark", "light")
-    assert pictures.names == pictures.file_paths
+    assert pictures.sample_names == pictures.file_paths
 
 
 def test_a_series_remembers_the_values_of_its_targets(tmp_path):

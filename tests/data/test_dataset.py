@@ -203,7 +203,7 @@ def test_the_trainer_takes_one_of_unknown_length_and_an_endless_one_with_steps()
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: numbers().batch(0), "batch_size must be a whole number of at least 1; received 0"),
+        (lambda: numbers().batch(0), "batch_size must be an integer of at least 1; received 0"),
         (lambda: numbers().shuffle(0), "buffer_size must be"),
         (lambda: numbers().cache("file"), "keeps elements in memory"),
         (lambda: Dataset.from_tensor_slices((np.ones(2), np.ones(3))), r"lengths \[2, 3\]"),

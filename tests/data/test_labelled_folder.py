@@ -142,7 +142,7 @@ def test_what_was_found_is_said(pictures, capsys):
         ({"validation_split": 0.2, "subset": "training"}, "needs a seed"),
         ({"validation_split": 0.01, "subset": "both", "seed": 1}, "leaves none to validate on"),
         ({"format": "torch"}, "format must be 'tf' or 'grain'; received 'torch'"),
-        ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
         ({"color_mode": "cmyk"}, "color_mode must be"),
         ({"interpolation": "cubic"}, "interpolation must be one of bilinear"),
         ({"crop_to_aspect_ratio": True, "pad_to_aspect_ratio": True}, "exclude each other"),
@@ -164,5 +164,5 @@ def test_loose_files_without_subfolders_are_explained(pictures):
 
 
 def test_an_empty_folder_is_explained(tmp_path):
-    with pytest.raises(ValueError, match=r"No image files in .*\n.*one subfolder a class"):
+    with pytest.raises(ValueError, match=r"No image files in .*\n.*one subfolder per class"):
         images(tmp_path)

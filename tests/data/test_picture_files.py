@@ -37,7 +37,7 @@ def test_every_mode_is_read_as_colours_from_0_to_1(tmp_path, mode):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.png", b"hello", "is no image"),
+        ("a.png", b"hello", "is not an image"),
         ("a.png", b"", "is empty"),
         ("a.csv", b"x,y\n1,2\n", "is a table"),
         ("a.keras", b"PK", "is a model, not a picture"),

@@ -91,7 +91,7 @@ def test_a_broken_sound_is_named(sounds):
     ("arguments", "message"),
     [
         ({"ragged": True, "output_sequence_length": 5}, "received both"),
-        ({"sampling_rate": 0}, "sampling_rate must be a whole number of at least 1; received 0"),
+        ({"sampling_rate": 0}, "sampling_rate must be an integer of at least 1; received 0"),
         ({"sampling_rate": 8000.0}, "sampling_rate must be"),
         ({"output_sequence_length": -1}, "output_sequence_length must be"),
     ],

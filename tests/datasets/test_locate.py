@@ -200,6 +200,6 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, make_source, server, 
 
 
 def test_presence_is_told_without_reading(tmp_path, arrays, make_source):
-    assert not locate.is_here(make_source())
+    assert not locate.is_on_this_machine(make_source())
     write_idx(tmp_path / "keras/datasets/tiny", arrays)
-    assert locate.is_here(make_source())
+    assert locate.is_on_this_machine(make_source())

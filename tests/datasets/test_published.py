@@ -13,7 +13,7 @@ import pytest
 import lamina
 from lamina import datasets
 from lamina.datasets import boston_housing, california_housing, cifar10, cifar100, imdb, reuters
-from lamina.datasets.published import Archive, one_file
+from lamina.datasets.published import Archive, single_file_source
 
 pytestmark = pytest.mark.usefixtures("own_caches")
 
@@ -49,7 +49,7 @@ def put(chosen, monkeypatch):
 
     def put(module, name, contents, attribute="SOURCE"):
         (chosen / name).write_bytes(contents)
-        source = one_file(getattr(module, attribute).name, "It", name, sha256(contents))
+        source = single_file_source(getattr(module, attribute).name, "It", name, sha256(contents))
         monkeypatch.setattr(module, attribute, source)
         keras_module = f"keras.src.datasets.{module.__name__.rpartition('.')[2]}.get_file"
         monkeypatch.setattr(keras_module, lambda *args, **kwargs: str(chosen / name))
@@ -254,7 +254,7 @@ def test_a_file_is_fetched_once_and_checked(tmp_path, server, monkeypatch, rng):
     contents = npz(x=rng.normal(size=(10, 2)), y=rng.normal(size=10))
     server.files["boston_housing.npz"] = contents
     monkeypatch.setattr("lamina.datasets.published.KERAS_ADDRESS", server.address)
-    source = one_file("boston_housing", "Boston", "boston_housing.npz", sha256(contents))
+    source = single_file_source("boston_housing", "Boston", "boston_housing.npz", sha256(contents))
     monkeypatch.setattr(boston_housing, "SOURCE", source)
     for _ in range(2):
         (x_train, _), _ = boston_housing.load_data()
@@ -276,7 +276,7 @@ def test_a_cache_file_of_another_content_is_fetched_again(
     contents = npz(x=rng.normal(size=(10, 2)), y=rng.normal(size=10))
     server.files["boston_housing.npz"] = contents
     monkeypatch.setattr("lamina.datasets.published.KERAS_ADDRESS", server.address)
-    source = one_file("boston_housing", "Boston", "boston_housing.npz", sha256(contents))
+    source = single_file_source("boston_housing", "Boston", "boston_housing.npz", sha256(contents))
     monkeypatch.setattr(boston_housing, "SOURCE", source)
     cache = tmp_path / "cache/datasets"
     cache.mkdir(parents=True)

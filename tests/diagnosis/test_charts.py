@@ -100,7 +100,7 @@ def test_a_loss_below_zero_is_not_cut_off():
 
 def test_the_colours_of_a_matrix_tell_every_share_from_a_larger_one():
     found = [
-        charts.strengths(np.array([[100 - share, share], [0, 1]]))[0, 1]
+        charts.colour_intensities(np.array([[100 - share, share], [0, 1]]))[0, 1]
         for share in (1, 12, 20, 50, 100)
     ]
     assert found == sorted(set(found))

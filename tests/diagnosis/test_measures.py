@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 from lamina.diagnosis.measures import (
     confident_mistakes,
     confusion_matrix,
-    most_confused,
+    most_frequent_confusions,
     per_class,
 )
 
@@ -38,9 +38,9 @@ def test_the_most_confident_mistakes_come_first():
 
 def test_without_mistakes_there_are_none_to_list():
     assert len(confident_mistakes(np.array([0]), np.array([[1.0, 0.0]]))) == 0
-    assert most_confused(np.diag([3, 4])) == []
+    assert most_frequent_confusions(np.diag([3, 4])) == []
 
 
 def test_the_most_frequent_confusions_come_first_and_hits_do_not_count():
     confusion = np.array([[90, 1, 7], [0, 50, 2], [3, 0, 60]])
-    assert most_confused(confusion) == [(0, 2, 7), (2, 0, 3), (1, 2, 2)]
+    assert most_frequent_confusions(confusion) == [(0, 2, 7), (2, 0, 3), (1, 2, 2)]

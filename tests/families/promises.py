@@ -338,7 +338,7 @@ class Together:
         return tuple(model.get_layer(self.names[case]) for model in models)
 
     def _model(self, k: Any) -> Any:
-        """Inputs, layers and outputs of all cases; whole numbers are made floats to be trained."""
+        """Inputs, layers and outputs of all cases; integers are made floats to be trained."""
         naming.reset_names()
         keras.utils.clear_session()
         inputs, outputs = [], []

@@ -218,7 +218,7 @@ def test_shapes_that_do_not_fit_are_refused_with_a_hint(query, value):
         layer(query, value, query)
     with pytest.raises(ValueError, match="takes inputs \\(batch, steps, features\\)"):
         layers.GroupQueryAttention(2, 4, 2)(np.ones(FRAMES), np.ones(FRAMES))
-    with pytest.raises(ValueError, match="output_shape must be a whole number or several"):
+    with pytest.raises(ValueError, match="output_shape must be an integer or several"):
         layers.MultiHeadAttention(2, 3, output_shape="wide")
 
 

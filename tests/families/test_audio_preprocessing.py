@@ -117,7 +117,7 @@ def test_loudness_does_not_depend_on_the_neighbours_in_a_batch():
         (lambda: initializers.STFT(scaling="power"), "scaling must be"),
         (lambda: initializers.STFT(window=[1.0, 2.0])((3, 1, 5)), "needs a window of 3 numbers"),
         (lambda: ops.stft(WAVE, 16, 5, 8), "at least sequence_length=16"),
-        (lambda: ops.stft(WAVE, 16, 0, 16), "sequence_stride must be a whole number"),
+        (lambda: ops.stft(WAVE, 16, 0, 16), "sequence_stride must be an integer"),
         (lambda: ops.stft(WAVE, 16, 5, 16, window="han"), "Did you mean 'hann'"),
         (lambda: ops.stft(WAVE, 16, 5, 256), "reflects 128 steps"),
         (lambda: ops.istft(WAVE, 16, 5, 16), "pair of arrays"),

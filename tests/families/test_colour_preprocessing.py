@@ -11,7 +11,7 @@ from families.promises import Case, LayerPromises
 from lamina import layers
 from lamina.core.variable.stateless import stateless, values_of
 
-# Keras asks for whole numbers of 64 bits, which JAX does not give.
+# Keras asks for integers of 64 bits, which JAX does not give.
 pytestmark = pytest.mark.filterwarnings("ignore:Explicitly requested dtype:UserWarning")
 
 IMAGES, FIRST = (2, 8, 6, 3), (2, 3, 8, 6)
@@ -195,7 +195,7 @@ def test_labels_are_mixed_like_the_pictures(name):
     means = np.asarray(data["images"]).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(data["labels"] @ np.arange(4.0), means, atol=0.25)
     numbers = {"images": flat, "labels": np.arange(4)}
-    with pytest.raises(ValueError, match="class numbers of shape"):
+    with pytest.raises(ValueError, match="class indices of shape"):
         layer(numbers)
 
 
@@ -334,9 +334,9 @@ def test_a_model_that_augments_colours_is_trained_without_compiling_again(compil
         (lambda: layers.RandomErasing(fill_value="black"), "received 'black'"),
         (lambda: layers.RandomErasing(fill_value=(1.0, 2.0))(PICTURES), "each of 3 channels"),
         (lambda: layers.MixUp(alpha=0.0), "above 0"),
-        (lambda: layers.RandAugment(num_ops=0), "num_ops must be a whole number of at least 1"),
+        (lambda: layers.RandAugment(num_ops=0), "num_ops must be an integer of at least 1"),
         (lambda: layers.RandAugment(interpolation="bicubic"), "Unknown interpolation"),
-        (lambda: layers.Equalization(bins=0), "bins must be a whole number of at least 1"),
+        (lambda: layers.Equalization(bins=0), "bins must be an integer of at least 1"),
     ],
 )
 def test_impossible_requests_say_what_is_possible(call, says):

@@ -403,7 +403,7 @@ def test_a_model_that_augments_is_trained_without_compiling_again(compilations):
         (lambda: layers.RandomTranslation(0.1, 2), "width_factor must be"),
         (lambda: layers.RandomPerspective(scale=2.0), r"scale must be a number from 0 to 1"),
         (lambda: layers.RandomElasticTransform(value_range=(1, 0)), "pair of the smallest"),
-        (lambda: layers.Resizing(0, 5), "height must be a whole number of at least 1"),
+        (lambda: layers.Resizing(0, 5), "height must be an integer of at least 1"),
         (lambda: layers.Resizing(5, 5, "bilinar"), "Did you mean 'bilinear'"),
         (lambda: layers.Resizing(5, 5, crop_to_aspect_ratio=True, pad_to_aspect_ratio=True),
          "either crop or pad"),

@@ -271,7 +271,7 @@ class Counter(layers.Layer):
 
 
 class PlainCell:
-    """A cell that is no layer."""
+    """A cell that is not a layer."""
 
     state_size = 3
 

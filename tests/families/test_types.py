@@ -141,7 +141,7 @@ def test_a_computed_limit_is_part_of_the_model():
 
 @pytest.mark.parametrize("name", ["bitwise_and", "left_shift", "gcd"])
 def test_bits_of_floats_are_refused_when_they_are_to_be_computed(name):
-    with pytest.raises(TypeError, match=rf"{name} takes whole numbers; received float32"):
+    with pytest.raises(TypeError, match=rf"{name} takes integers; received float32"):
         getattr(lamina.ops, name)(np.ones(2, "float32"), np.ones(2, "float32"))
 
 

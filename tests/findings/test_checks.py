@@ -7,7 +7,7 @@ import pytest
 from lamina.findings import LayerFacts, OutputFacts, Record, Targets, Values, findings_of
 
 PIXELS = Values("x", (784,), "f", 1000, low=0, high=1, mean=0.13, spread=0.3)
-DIGITS = Targets("class numbers", replace(PIXELS, name="y", shape=(), high=9), (100,) * 10, 10)
+DIGITS = Targets("class indices", replace(PIXELS, name="y", shape=(), high=9), (100,) * 10, 10)
 AMOUNTS = Targets("numbers", Values("y", (), "f", 1000, low=-3, high=3, mean=0, spread=1))
 OUTPUT = OutputFacts("out", 10, "softmax", "sparse_categorical_crossentropy", targets=DIGITS)
 REGRESSION = OutputFacts("out", 1, "linear", "mean_squared_error", targets=AMOUNTS)
@@ -83,7 +83,7 @@ WRONG = {
         output(loss="mean_squared_error", targets=ONE_HOT),
         "loss-mismatch",
     ),
-    "squared errors of class numbers": (regression(targets=DIGITS), "loss-mismatch"),
+    "squared errors of class indices": (regression(targets=DIGITS), "loss-mismatch"),
     "far more units than classes": (output(units=1000), "output-units"),
     "targets beyond a sigmoid": (regression(activation="sigmoid"), "output-activation"),
     "accuracy of numbers": (regression(metrics=("accuracy",)), "metric-mismatch"),

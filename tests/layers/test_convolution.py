@@ -50,8 +50,8 @@ def test_unknown_sizes_stay_unknown():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: layers.Conv2D(0, 3), "filters must be a whole number of at least 1"),
-        (lambda: layers.Conv2D(8, (3, 3, 3)), "kernel_size must be a whole number or 2 of them"),
+        (lambda: layers.Conv2D(0, 3), "filters must be an integer of at least 1"),
+        (lambda: layers.Conv2D(8, (3, 3, 3)), "kernel_size must be an integer or 2 of them"),
         (lambda: layers.Conv2D(8, 0), "1 or more; received 0"),
         (lambda: layers.Conv2D(8, 3, padding="causal"), "'valid' or 'same'"),
         (lambda: layers.Conv2D(8, 3, strides=2, dilation_rate=2), "cannot both be above 1"),
@@ -74,7 +74,7 @@ def test_impossible_settings_are_refused(make, message):
     [
         (
             lambda: layers.Conv2DTranspose(0, 3),
-            "filters must be a whole number",
+            "filters must be an integer",
         ),
         (
             lambda: layers.Conv2DTranspose(2, 3, strides=2, output_padding=(1, 2)),

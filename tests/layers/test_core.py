@@ -15,12 +15,12 @@ from lamina.core.layer import masking
         (
             lambda: layers.Dense(0),
             ValueError,
-            "units must be a whole number",
+            "units must be an integer",
         ),
         (
             lambda: layers.Dense("10"),
             TypeError,
-            "units must be a whole number of at least 1; received '10'",
+            "units must be an integer of at least 1; received '10'",
         ),
         (lambda: layers.Dense(2.5), TypeError, "received 2.5"),
         (lambda: layers.Dense(True), TypeError, "received True"),
@@ -32,9 +32,9 @@ from lamina.core.layer import masking
         (
             lambda: layers.Embedding(0, 3),
             ValueError,
-            "input_dim must be a whole number of at least 1",
+            "input_dim must be an integer of at least 1",
         ),
-        (lambda: layers.Embedding(3, None), TypeError, "output_dim must be a whole number"),
+        (lambda: layers.Embedding(3, None), TypeError, "output_dim must be an integer"),
     ],
 )
 def test_impossible_settings_are_refused_at_once(make, error, message):

@@ -82,7 +82,7 @@ def test_tensors_that_do_not_fit_are_refused(call, message):
 
 
 def test_dot_axes_must_be_numbers():
-    with pytest.raises(TypeError, match="axes must be a whole number or two"):
+    with pytest.raises(TypeError, match="axes must be an integer or two"):
         layers.Dot(axes=(1, 2, 3))
 
 

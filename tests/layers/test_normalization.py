@@ -58,7 +58,7 @@ def test_the_channels_must_stay_as_many(layer):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: layers.BatchNormalization(axis="last"), TypeError, "whole number"),
+        (lambda: layers.BatchNormalization(axis="last"), TypeError, "integer"),
         (
             lambda: layers.BatchNormalization(renorm=True, renorm_clipping={"max": 1}),
             ValueError,

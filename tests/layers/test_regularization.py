@@ -50,7 +50,7 @@ def test_noise_shape_drops_whole_channels():
         (lambda: layers.Dropout("0.5"), TypeError, "rate must be a number"),
         (lambda: layers.Dropout(0.5, noise_shape="n"), ValueError, "noise_shape must be"),
         (lambda: layers.Dropout(0.5, noise_shape=(0, 1)), ValueError, "noise_shape must be"),
-        (lambda: layers.Dropout(0.5, seed="x"), ValueError, "whole number as its seed"),
+        (lambda: layers.Dropout(0.5, seed="x"), ValueError, "integer as its seed"),
         (lambda: layers.ActivityRegularization(l1=-1), ValueError, "l1 must be"),
     ],
 )

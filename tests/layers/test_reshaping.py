@@ -42,7 +42,7 @@ def test_reshape_to_another_number_of_values_is_refused(target, message):
 
 @pytest.mark.parametrize("target", [(-1, -1), (2.5,), (-2, 3)])
 def test_impossible_targets_are_refused_at_once(target):
-    with pytest.raises(ValueError, match="target_shape must be whole numbers"):
+    with pytest.raises(ValueError, match="target_shape must be integers"):
         layers.Reshape(target)
 
 
@@ -52,7 +52,7 @@ def test_impossible_targets_are_refused_at_once(target):
         (lambda: layers.Permute((0, 1)), r"counted from 1, e.g. \(2, 1\); received \(0, 1\)"),
         (lambda: layers.Permute(2), "received 2"),
         (lambda: layers.Permute((2, 1))(np.ones((2, 3))), "3 axes and received shape"),
-        (lambda: layers.RepeatVector(0), "n must be a whole number"),
+        (lambda: layers.RepeatVector(0), "n must be an integer"),
         (lambda: layers.RepeatVector(2)(np.ones((2, 3, 4))), "2 axes and received shape"),
         (lambda: layers.Cropping1D(-1), "0 or more; received -1"),
         (lambda: layers.Cropping1D((2, 3))(np.ones((1, 5, 2))), "cut off all of axis 1"),
@@ -74,7 +74,7 @@ def test_impossible_settings_and_shapes_are_refused(make, message):
 
 
 def test_sizes_that_are_no_whole_numbers_are_refused():
-    with pytest.raises(TypeError, match="size must be a whole number"):
+    with pytest.raises(TypeError, match="size must be an integer"):
         layers.UpSampling1D((2,))
 
 

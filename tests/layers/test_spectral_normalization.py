@@ -49,7 +49,7 @@ def test_a_kernel_of_zeros_stays_one():
 
 def test_it_wraps_a_table_of_embeddings():
     layer = layers.SpectralNormalization(layers.Embedding(5, 3))
-    y = layer(np.array([[1, 2]]), training=True)  # Keras casts the result to whole numbers
+    y = layer(np.array([[1, 2]]), training=True)  # Keras casts the result to integers
     assert y.shape == (1, 2, 3)
     assert y.dtype == "float32"
 
@@ -58,6 +58,6 @@ def test_what_has_no_kernel_is_refused():
     with pytest.raises(ValueError, match="needs a layer with a kernel .* ReLU has neither"):
         layers.SpectralNormalization(layers.ReLU())(np.ones((1, 2)))
     with pytest.raises(
-        ValueError, match="power_iterations must be a whole number of at least 1; received 0"
+        ValueError, match="power_iterations must be an integer of at least 1; received 0"
     ):
         layers.SpectralNormalization(layers.Dense(2), power_iterations=0)

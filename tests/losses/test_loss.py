@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from lamina import losses, ops
 from lamina.core.layer import masking
 from lamina.core.serialization.registry import register_keras_serializable
-from lamina.losses.loss import REDUCTIONS, divide_no_nan, reduce_weighted
+from lamina.losses.loss import REDUCTIONS, divide_no_nan, reduce_weighted_values
 
 VALUES = np.arange(6, dtype="float32").reshape(3, 2) + 1
 
@@ -27,7 +27,7 @@ def test_reduction_equals_keras(reduction, weight, masked):
     expected = keras.src.losses.loss.reduce_weighted_values(
         VALUES, sample_weight=weight, mask=mask, reduction=reduction
     )
-    found = reduce_weighted(VALUES, weight, mask, reduction)
+    found = reduce_weighted_values(VALUES, weight, mask, reduction)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
@@ -40,14 +40,14 @@ def test_weights_of_one_column_give_keras_shape_when_nothing_is_reduced():
 def test_one_weight_per_sample_weighs_all_its_steps():
     # Keras would multiply the last axis, or fail where its size is another.
     values = np.ones((2, 2), "float32")
-    found = reduce_weighted(values, [1.0, 3.0], reduction="none")
+    found = reduce_weighted_values(values, [1.0, 3.0], reduction="none")
     assert found.tolist() == [[1.0, 1.0], [3.0, 3.0]]
 
 
 @pytest.mark.parametrize("shape", [(2,), (3, 3), (2, 3), (3, 2, 1, 1)])
 def test_weights_that_fit_nothing_are_refused(shape):
     with pytest.raises(ValueError, match="sample_weight does not fit") as caught:
-        reduce_weighted(VALUES, np.ones(shape))
+        reduce_weighted_values(VALUES, np.ones(shape))
     assert str(shape) in str(caught.value)
 
 
@@ -70,7 +70,7 @@ def test_the_mask_of_predictions_leaves_values_out_like_keras(reduction):
 @pytest.mark.parametrize("shape", [(0,), (0, 3)])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_no_values_give_no_nan(shape, reduction):
-    assert not np.isnan(reduce_weighted(np.ones(shape), reduction=reduction)).any()
+    assert not np.isnan(reduce_weighted_values(np.ones(shape), reduction=reduction)).any()
 
 
 @given(st.integers(-20, 20), st.integers(-3, 3))

@@ -281,7 +281,7 @@ def test_function_gives_one_value_per_sample_like_keras(name, kind):
 
 
 def test_function_takes_lists_of_whole_numbers():
-    # Keras would turn the targets into whole numbers, because the predictions are.
+    # Keras would turn the targets into integers, because the predictions are.
     assert losses.mean_squared_error([[0.5]], [[1]]).tolist() == [0.25]
 
 

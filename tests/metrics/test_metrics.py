@@ -37,7 +37,7 @@ def _data(kind: str) -> tuple[np.ndarray, np.ndarray]:
         "numbers": (rng.normal(size=(SAMPLES, CLASSES)).astype("float32"), logits),
         "positive": (rng.random((SAMPLES, CLASSES), "float32") + 0.1, probabilities + 0.1),
         "column": (rng.normal(size=SAMPLES).astype("float32"), logits[:, :1]),
-        "small whole numbers": (labels, np.roll(labels, 1)),
+        "small integers": (labels, np.roll(labels, 1)),
         "yes or no": (yes_or_no, probabilities),
         "yes or no, logits": (yes_or_no, logits),
         "yes or no, column": (yes_or_no[:, :1], scores[:, None]),
@@ -60,11 +60,11 @@ def _data(kind: str) -> tuple[np.ndarray, np.ndarray]:
     }[kind]
 
 
-# Without the type they count in whole numbers, and weights lose their fractions.
+# Without the type they count in integers, and weights lose their fractions.
 AREAS = {"num_classes": CLASSES, "dtype": "float32"}
 EVEN = [0.0, 0.25, 0.5, 0.75, 1.0]
 CASES = [
-    ("Accuracy", {}, "small whole numbers"),
+    ("Accuracy", {}, "small integers"),
     ("BinaryAccuracy", {}, "yes or no"),
     ("BinaryAccuracy", {}, "yes or no, flat labels"),
     ("BinaryAccuracy", {"threshold": 0.0}, "yes or no, logits"),
@@ -149,11 +149,11 @@ CASES = [
     ("FBetaScore", {"average": "macro", "beta": 2.0, "threshold": 0.3}, "yes or no"),
     ("F1Score", {"average": "micro"}, "one-hot"),
     ("F1Score", {"average": "weighted"}, "one-hot, ties"),
-    ("IoU", {"target_class_ids": [1, 3], **AREAS}, "small whole numbers"),
+    ("IoU", {"target_class_ids": [1, 3], **AREAS}, "small integers"),
     ("IoU", {"target_class_ids": [2], "sparse_y_pred": False, **AREAS}, "labels"),
     ("BinaryIoU", {"threshold": 0.4, "dtype": "float32"}, "yes or no, flat"),
     ("BinaryIoU", {"target_class_ids": [1], "dtype": "float32"}, "yes or no, flat"),
-    ("MeanIoU", {"ignore_class": 1, **AREAS}, "small whole numbers"),
+    ("MeanIoU", {"ignore_class": 1, **AREAS}, "small integers"),
     ("OneHotIoU", {"target_class_ids": [0, 2], **AREAS}, "one-hot"),
     ("OneHotMeanIoU", AREAS, "one-hot"),
     ("PearsonCorrelation", {}, "numbers"),
@@ -356,7 +356,7 @@ def test_shapes_that_do_not_fit_are_refused(metric, y_true, fix):
         (lambda: metrics.IoU(2, [2]), r"classes 0 to 1; received target_class_ids=\[2\]"),
         (
             lambda: metrics.IoU(2, [0]).update_state([0, 1], [0]),
-            r"\(2,\) \(class numbers\), y_pred",
+            r"\(2,\) \(class indices\), y_pred",
         ),
         (
             lambda: metrics.OneHotMeanIoU(3).update_state(np.zeros((2, 4)), np.zeros((2, 4, 3))),

@@ -259,8 +259,8 @@ def test_values_that_cannot_be_are_refused(call, message):
     ("call", "message"),
     [
         (lambda: ops.fabs(np.array([1j])), "no complex numbers"),
-        (lambda: ops.ldexp(X, X), "whole numbers as exponents"),
-        (lambda: ops.eye(2.0), "whole number as N"),
+        (lambda: ops.ldexp(X, X), "integers as exponents"),
+        (lambda: ops.eye(2.0), "integer as N"),
         (lambda: ops.hamming(lamina.Input(())), "number of points that is known"),
         (lambda: ops.tile(lamina.Input((3,)), lamina.Input((2,))), "takes repeats as a number"),
     ],

@@ -179,7 +179,7 @@ def test_elastic_fields_are_smooth_reproducible_and_go_both_ways():
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda i: i.resize(PICTURES, (0, 5)), r"whole numbers above 0; received \(0, 5\)"),
+        (lambda i: i.resize(PICTURES, (0, 5)), r"integers above 0; received \(0, 5\)"),
         (lambda i: i.resize(PICTURES, (5, 5), "bilinar"), r"Did you mean 'bilinear'"),
         (lambda i: i.resize(PICTURES[0, 0], (5, 5)), r"received shape \(9, 3\)"),
         (lambda i: i.resize(PICTURES, (5, 5), crop_to_aspect_ratio=True, pad_to_aspect_ratio=True),

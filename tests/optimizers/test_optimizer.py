@@ -331,7 +331,7 @@ def test_an_optimizer_without_a_rule_says_what_to_write():
         ({"use_ema": True, "ema_momentum": 1.5}, "ema_momentum must be from 0 to 1"),
         ({"use_ema": True, "ema_overwrite_frequency": 0}, "ema_overwrite_frequency must be"),
         ({"gradient_accumulation_steps": 1}, "gradient_accumulation_steps must be .* at least 2"),
-        ({"gradient_accumulation_steps": 2.5}, "gradient_accumulation_steps must be a whole"),
+        ({"gradient_accumulation_steps": 2.5}, "gradient_accumulation_steps must be an integer"),
         ({"momentum": 9}, "SGD needs a momentum from 0 to 1; received 9"),
         ({"momentun": 0.9}, "SGD has no argument 'momentun'. Did you mean 'momentum'"),
         ({"learningrate": 0.9}, "Did you mean 'learning_rate'"),

@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(photos, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     answers = Predictor(model).answer([tmp_path / "broken.png", root / "day" / "0.png"])
     assert [answer.error is None for answer in answers] == [False, True]
-    assert "no image" in answers[0].error
+    assert "not an image" in answers[0].error
     assert "label" not in answers[0].to_json()
 
 

@@ -103,14 +103,14 @@ def test_what_is_wrong_is_named(kind, wrong, message):
 @pytest.mark.parametrize(
     ("source", "error"),
     [
-        (b"bytes", "these bytes are no picture"),
-        (io.BytesIO(b"bytes"), "these bytes are no picture"),
-        (np.ones(3), "no picture: give"),
+        (b"bytes", "these bytes are not a picture"),
+        (io.BytesIO(b"bytes"), "these bytes are not a picture"),
+        (np.ones(3), "not a picture: give"),
         (np.full((4, 4), np.nan), "NaN among them"),
-        (-np.ones((4, 4)), "values from -1 to -1 is no picture"),
-        (np.full((4, 4), 256), "values from 256 to 256 is no picture"),
-        ("a\0b", "no path"),
-        ("x" * 5000, "no path"),
+        (-np.ones((4, 4)), "values from -1 to -1 is not a picture"),
+        (np.full((4, 4), 256), "values from 256 to 256 is not a picture"),
+        ("a\0b", "not a path"),
+        ("x" * 5000, "not a path"),
         ("gone.png", "There is no file"),
     ],
 )
@@ -140,8 +140,8 @@ def test_values_that_are_of_another_kind_count_as_missing_and_are_named():
     found = read("table", [ROW, {**ROW, "size": "large", "day": "soon"}, {**ROW, "size": "x"}])
     assert np.isnan(found.x["size"]).tolist() == [False, True, True]
     assert found.remarks == [
-        "size: 'large' in row 2 is no number and counts as missing, and 1 more.",
-        "day: 'soon' in row 2 is no date and counts as missing.",
+        "size: 'large' in row 2 is not a number and counts as missing, and 1 more.",
+        "day: 'soon' in row 2 is not a date and counts as missing.",
     ]
 
 
@@ -219,7 +219,7 @@ def test_a_value_that_is_new_in_a_category_is_named_with_what_may_be_meant():
 def test_an_infinite_number_counts_as_missing_and_is_named():
     found = read("table", {**ROW, "size": float("inf")})
     assert np.isnan(found.x["size"][0])
-    assert "size: 'inf' in row 1 is no number" in found.remarks[0]
+    assert "size: 'inf' in row 1 is not a number" in found.remarks[0]
 
 
 def test_what_could_not_be_read_keeps_its_place():

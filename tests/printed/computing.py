@@ -13,7 +13,7 @@ _ADAM = (
 )
 
 CASES = {
-    ("ops/arrays.py", "takes whole numbers; received"): (
+    ("ops/arrays.py", "takes integers; received"): (
         "ops.bitwise_and(x, 1)",
         "ops.bitwise_and(«lamina.ops.cast(x, 'int32')», 1)",
     ),
@@ -183,7 +183,7 @@ CASES = {
         "from lamina.metrics import IoU\n"
         "«IoU(num_classes=2, target_class_ids=[0, 1], sparse_y_pred=False)»([0, 1], np.eye(2))",
     ),
-    ("metrics/iou.py", "counts in whole numbers"): (
+    ("metrics/iou.py", "counts in integers"): (
         "lamina.metrics.IoU(2, [0], dtype='int32')([0, 1], [0, 1], sample_weight=[0.5, 0.5])",
         "from lamina.metrics import IoU; «IoU(»2, [0], «dtype='float32')»([0, 1], [0, 1], "
         "sample_weight=[0.5, 0.5])",

@@ -433,7 +433,7 @@ CASES = {
         "or {} if it has none»\n"
         "Mine().get_config()",
     ),
-    ("random.py", "A shape is a list or tuple of whole"): (
+    ("random.py", "A shape is a list or tuple of integers"): (
         "lamina.random.normal(3)",
         "lamina.random.normal(«shape=(32, 10)»); lamina.random.normal(«shape=(3,)»)",
     ),

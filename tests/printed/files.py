@@ -194,7 +194,7 @@ CASES = {
         "big.save_weights('m.weights.json', «max_shard_size=1.13e-06»)",
         "big = net(layers.Dense(100))",
     ),
-    ("saving/shards.py", "which is not beside it"): (
+    ("saving/shards.py", "which is not in the same folder"): (
         "[p.unlink() for p in Path('.').glob('m_*.h5')]; model.load_weights('m.weights.json')",
         "model.load_weights('m.weights.json')  # «copy all files of the weights to one folder»",
         _MODEL + "model.save_weights('m.weights.json', max_shard_size=1)",
@@ -287,8 +287,8 @@ CASES = {
         "Path('t').mkdir(exist_ok=True); Path('t/1.txt').write_bytes(b'caf\\xe9')",
     ),
     ("datasets/word_indices.py", "leaves no text: the shortest has"): (
-        "words(3).short_enough(texts, labels)",
-        "words(5).short_enough(texts, labels)  # «maxlen=5 or more»",
+        "words(3).select_short(texts, labels)",
+        "words(5).select_short(texts, labels)  # «maxlen=5 or more»",
         "from lamina.datasets.word_indices import Words\n"
         "texts, labels = [[1, 2, 3, 4]], np.array([0])\n"
         "def words(n): return Words(None, 0, n, 1, 2, 3)",

@@ -68,7 +68,7 @@ CASES = {
         "data['a'] = «data['a'].astype(»'float32'); FeatureSpace({'a': 'float'})(data)",
         _NAMES + "data = {'a': np.array(['1', '2'])}",
     ),
-    ("layers/preprocessing/feature_space.py", "not whole numbers"): (
+    ("layers/preprocessing/feature_space.py", "not integers"): (
         "made = FeatureSpace({'a': FeatureSpace.feature('float32', Rescaling(2.0), "
         "output_mode='one_hot')})\n"
         "made.adapt({'a': x[:, :1]}); made({'a': x[:, :1]})",
@@ -110,7 +110,7 @@ CASES = {
         "layer = «StringLookup»(); layer.adapt(words); CategoryEncoding(3)(layer(words))",
         _NAMES,
     ),
-    ("layers/preprocessing/host_layer.py", "takes whole numbers and received …"): (
+    ("layers/preprocessing/host_layer.py", "takes integers and received …"): (
         "IntegerLookup(vocabulary=[1, 2])(x)",
         "«x = numpy.round(x)»; IntegerLookup(vocabulary=[1, 2])(x)",
         _NAMES + "x = np.array([1.5, 2.0])",
@@ -144,7 +144,7 @@ CASES = {
         "Resizing(3, 3)(«x[..., None]»)",
         _NAMES + "x = images[0, ..., 0]",
     ),
-    ("layers/preprocessing/images/mixing.py", "mixes labels and received class numbers"): (
+    ("layers/preprocessing/images/mixing.py", "mixes labels and received class indices"): (
         "MixUp()({'images': images, 'labels': labels})",
         "num_classes = 2; MixUp()({'images': images[:, :2, :2], "
         "'labels': «lamina.ops.one_hot(labels, num_classes)»})",
@@ -209,7 +209,7 @@ CASES = {
         "«IntegerLookup»().adapt(x); «x = numpy.asarray(x, str)»; StringLookup().adapt(x)",
         _NAMES + "x = np.arange(3)",
     ),
-    ("layers/preprocessing/index_lookup.py", "takes whole numbers and received text"): (
+    ("layers/preprocessing/index_lookup.py", "takes integers and received text"): (
         "IntegerLookup().adapt(x)",
         "«StringLookup»().adapt(x); «x = numpy.asarray(x, int)»; IntegerLookup().adapt(x)",
         _NAMES + "x = np.array(['1', '2'])",

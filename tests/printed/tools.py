@@ -112,7 +112,7 @@ CASES = {
         "content = bytearray(Path('d.zip').read_bytes()); content[60] ^= 255; "
         "Path('d.zip').write_bytes(content)\n",
     ),
-    ("utils/archives.py", "it was made to do harm, or to"): (
+    ("utils/archives.py", "it is malicious, or installs"): (
         "get('l.tar', extract=True)",
         "get('l.tar', «extract=False»)",
         _ARCHIVE + "with tarfile.open('l.tar', 'w') as t:\n"
@@ -133,7 +133,7 @@ CASES = {
     ("utils/image.py", "is not a picture that Pillow can read"): (
         "lamina.utils.load_img('a.png')",
         "lamina.utils.save_img('a.png', images[0]); lamina.utils.load_img('a.png') "
-        " # «save it anew as PNG»",
+        " # «save it again as PNG»",
         "Path('a.png').write_text('no picture')",
     ),
     ("utils/image.py", "The picture … cannot be read"): (
@@ -158,7 +158,7 @@ CASES = {
         "«model.build((None, »3)); lamina.utils.model_to_dot(model)",
         "model = lamina.Sequential([layers.Dense(1)])",
     ),
-    ("utils/numerical.py", "needs whole class numbers"): (
+    ("utils/numerical.py", "needs integer class indices"): (
         "lamina.utils.to_categorical(x)",
         "«names, x = numpy.unique(x, return_inverse=True)»; lamina.utils.to_categorical(x)",
         "x = np.array([0.5, 1.5])",
@@ -177,7 +177,7 @@ CASES = {
         "split._number_of_samples(«numpy.array(»[1, 2]))",
         "from lamina.utils import split",
     ),
-    ("visualization/gallery.py", "need label_map, from class number"): (
+    ("visualization/gallery.py", "need label_map, from class index"): (
         "lamina.visualization.plot_image_gallery(images, y_true=[0, 1], path='g.png')",
         "class_names = ['a', 'b']; lamina.visualization.plot_image_gallery(images, "
         "y_true=[0, 1], path='g.png', «label_map=dict(enumerate(class_names))»)",

@@ -130,7 +130,7 @@ CASES = {
     ),
     ("training/checkpoint.py", "steps an epoch, and now there are"): (
         "fit(batch=4)",
-        "import shutil; shutil.rmtree('backup'); fit(batch=4)  # «delete the backup to start anew»",
+        "import shutil; shutil.rmtree('backup'); fit(batch=4)  # «delete the backup to start over»",
         _BACKUP,
     ),
     ("training/checkpoint.py", "or of other shapes"): (
@@ -555,7 +555,7 @@ CASES = {
         "«x = numpy.asarray(x, 'int32')»; model.fit(x, y, verbose=0)",
         _FIT + "x = np.array([['1', '2', '3']] * 4)",
     ),
-    ("training/feeds/unsupported_data.py", "class names instead of class numbers"): (
+    ("training/feeds/unsupported_data.py", "class names instead of class indices"): (
         "model.fit(x, y, verbose=0)",
         "«names, y = numpy.unique(y, return_inverse=True)»; model.fit(x, y, verbose=0)",
         _FIT + "y = np.array(['cat', 'dog'] * 2)",

@@ -93,8 +93,8 @@ def test_names_that_are_not_there_or_not_alone_are_refused(weights):
 
 def test_what_is_no_file_of_weights_is_refused(tmp_path):
     path = tmp_path / "x.weights.h5"
-    path.write_text("hello, this is no file of weights at all")
-    with pytest.raises(DamagedFileError, match="is no model"):
+    path.write_text("hello, this is not a file of weights at all")
+    with pytest.raises(DamagedFileError, match="is not a model"):
         KerasFileEditor(path)
 
 

@@ -1,4 +1,4 @@
-"""A model file is somebody else's data: damaged or made to do harm, it is refused in plain words.
+"""A model file is somebody else's data: damaged or malicious, it is refused in plain words.
 
 Never a traceback of the libraries that read it, never much time or memory, never code that runs.
 """
@@ -55,7 +55,7 @@ def test_a_model_cut_off_anywhere_is_refused(write_file):
         path.write_bytes(whole[:length])
         message = refusal(load, path)
         assert str(path) in message
-        assert "Fix: copy it again" in message or "is no model" in message
+        assert "Fix: copy it again" in message or "is not a model" in message
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
@@ -103,8 +103,8 @@ def test_weights_cut_off_anywhere_are_refused_and_the_model_keeps_its_own(
     ("content", "words"),
     [
         (b"", "is empty"),
-        (b"hello, I am a text\n" * 20, "is no model"),
-        (b"\x89PNG\r\n\x1a\n" + b"x" * 100, "is no model"),
+        (b"hello, I am a text\n" * 20, "is not a model"),
+        (b"\x89PNG\r\n\x1a\n" + b"x" * 100, "is not a model"),
         (b"PK\x03\x04" + b"x" * 100, "incomplete or damaged"),
     ],
 )

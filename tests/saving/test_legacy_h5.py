@@ -440,11 +440,11 @@ def test_shards_that_cannot_be_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("listing", "words"),
     [
-        ("nonsense", "no list of the files"),
-        ('{"weight_map": 3}', "no list of the files"),
-        ('{"weight_map": {"/a": "gone.weights.h5"}}', "not beside it"),
-        ('{"weight_map": {"/a": "../secret.h5"}}', "no file beside it"),
-        ('{"weight_map": {"/a": "passwd"}}', "no file beside it"),
+        ("nonsense", "not a list of the files"),
+        ('{"weight_map": 3}', "not a list of the files"),
+        ('{"weight_map": {"/a": "gone.weights.h5"}}', "not in the same folder"),
+        ('{"weight_map": {"/a": "../secret.h5"}}', "not a file in the same folder"),
+        ('{"weight_map": {"/a": "passwd"}}', "not a file in the same folder"),
     ],
 )
 def test_a_list_of_shards_from_anybody_reads_nothing_else(listing, words, tmp_path):
@@ -455,7 +455,7 @@ def test_a_list_of_shards_from_anybody_reads_nothing_else(listing, words, tmp_pa
         named(("one", 3)).load_weights(path)
 
 
-# -- files made to do harm -------------------------------------------------------------------------
+# -- malicious files -------------------------------------------------------------------------------
 
 
 def put(group, name, value):
@@ -472,7 +472,7 @@ def put(group, name, value):
     [
         (put("/", "model_config", b"{"), "no JSON"),
         (put("/", "model_config", b"[1, 2]"), "no config of a model"),
-        (put("/", "model_config", np.zeros(3)), "no list of names"),
+        (put("/", "model_config", np.zeros(3)), "not a list of names"),
         (put("/", "model_config", b"[" * 100_000), "no JSON"),
         (put("model_weights", "layer_names", [b"gone"]), "holds nothing"),
         (

@@ -302,9 +302,9 @@ WRONG_Y = {
         "y = numpy.eye(3)[y]",
         ["(12, 3)", "one-hot"],
         "y = y.argmax(axis=-1)",
-        "whole numbers: y.argmax(axis=-1)",
+        "integers: y.argmax(axis=-1)",
     ),
-    "class numbers for one-hot": Case(
+    "class indices for one-hot": Case(
         "model = classifier('categorical_crossentropy')",
         ["one-hot labels of shape (samples, 3)", "labels of shape (12,)"],
         "y = lamina.utils.to_categorical(y, 3)",
@@ -367,7 +367,7 @@ WRONG_Y = {
 }
 WRONG_ARGUMENT = {
     "batch_size=0": ["batch_size", "at least 1", "received 0"],
-    "batch_size=2.5": ["batch_size", "whole number", "received 2.5"],
+    "batch_size=2.5": ["batch_size", "integer", "received 2.5"],
     "epochs=-1": ["epochs", "at least 0", "received -1"],
     "epochs='many'": ["epochs", "received 'many'"],
     "steps_per_epoch=0": ["steps_per_epoch", "at least 1"],
@@ -385,7 +385,7 @@ WRONG_ARGUMENT = {
     "sample_weight=numpy.ones((12, 4))": ["sample_weight of shape (12, 4)"],
     "sample_weight=with_nan(y)": ["sample_weight holds 1 number"],
     "sample_weight=y, class_weight={0: 1.0}": ["either class_weight or sample_weight"],
-    "class_weight={'cat': 1.0}": ["class numbers", "received the key 'cat'"],
+    "class_weight={'cat': 1.0}": ["class indices", "received the key 'cat'"],
     "class_weight={-1: 1.0}": ["received the key -1"],
     "class_weight={0: 1.0, 3: 1.0}": ["a weight for class 3", "3 classes, numbered 0 to 2"],
     "class_weight={0: 'much'}": ["class 0 the weight 'much'"],
@@ -510,7 +510,7 @@ def test_x_and_y_that_changed_places_are_told_from_a_wrong_output_layer(loss, sw
     exec(f"{make}; {swapped}", scope)
     message = message_of(FIT, scope, harmless=False)
     assert "x and y seem to have changed places: model 'net' ends in 3 outputs" in message
-    assert "Fix: x, y = y, x, with the model made anew." in message
+    assert "Fix: x, y = y, x, with the model created again." in message
     exec(f"{make}; x, y = y, x; {FIT}", scope)
 
 
@@ -909,12 +909,12 @@ def test_targets_of_one_column_for_several_outputs_are_said_once_a_measure(blobs
 def test_predict_and_evaluate_refuse_impossible_sizes(blobs, wrong, name):
     model = classifier()
     for call in (lambda: model.predict(blobs[0], **wrong), lambda: model.evaluate(*blobs, **wrong)):
-        with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1"):
+        with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1"):
             call()
 
 
 def test_sizes_of_batches_that_no_one_can_take_are_refused_by_fit(blobs):
-    with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="batch_size must be an integer of at least 1"):
         classifier().fit(*blobs, batch_size=-1)
-    with pytest.raises(ValueError, match="validation_data: batch_size must be a whole number"):
+    with pytest.raises(ValueError, match="validation_data: batch_size must be an integer"):
         classifier().fit(*blobs, validation_data=blobs, validation_batch_size=0)

@@ -20,7 +20,7 @@ TRAINING = Path(lamina.__file__).parent / "training"
 
 ON_THE_SECOND_DEVICE = """
 import jax, lamina, numpy as np
-from lamina.training.placement import OneDevice, placing
+from lamina.training.placement import OneDevice, use_placement
 first, second = jax.devices()
 x, y = np.ones((8, 3), "f4"), np.ones((8, 1), "f4")
 model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(1)])
@@ -35,7 +35,7 @@ assert model.variables[0].value.devices() == {second}
 model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(1)])
 model.compile("sgd", "mse")
 model.fit(x, y, verbose=0)
-with placing(OneDevice(second)):
+with use_placement(OneDevice(second)):
     model.fit(x, y, verbose=0)
     assert model.variables[0].value.devices() == {second}
     assert model.evaluate(x, y, verbose=0) > 0
@@ -103,7 +103,7 @@ PUT: list = []
 def test_another_placement_needs_no_change_to_feeds_steps_or_engine(blobs):
     PUT.clear()
     model = classifier()
-    with placement.placing(Counting()):
+    with placement.use_placement(Counting()):
         model.fit(*blobs, verbose=0)
     assert len(PUT) == 1
 
@@ -114,7 +114,7 @@ def test_the_placement_is_part_of_a_programs_key(kind, blobs):
     model.fit(*blobs, verbose=0)
     learner = model._learner
     here, _ = learner.program(kind)
-    with placement.placing(Counting()):
+    with placement.use_placement(Counting()):
         there, _ = learner.program(kind)
     assert here is not there
 
@@ -135,7 +135,7 @@ def test_what_a_thread_of_a_feed_sends_goes_where_the_run_is_placed(blobs, tmp_p
     np.save(tmp_path / "x.npy", blobs[0])
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")  # of which the order is sent as well
     lamina.config.set_resident_budget(0)
-    with placement.placing(Noting()):
+    with placement.use_placement(Noting()):
         classifier().fit(mapped, blobs[1], verbose=0)
     assert len(THREADS) == 4  # rows and their order, of the whole batches and of the rest
     assert set(THREADS) == {"lamina-feed"}

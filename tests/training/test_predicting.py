@@ -11,7 +11,7 @@ import lamina
 from lamina import layers, ops
 from lamina.core.variable.changes import last_change
 from lamina.training import learner
-from lamina.training.feeds.prediction_calls import padded_calls
+from lamina.training.feeds.prediction_calls import plan_padded_calls
 from lamina.training.learner import Learner
 from small_models import classifier
 
@@ -113,7 +113,7 @@ def test_a_change_of_what_a_model_holds_is_noticed(change):
 def test_pieces_cover_all_rows_in_few_sizes_with_little_to_spare(batch_size):
     sizes = set()
     for total in range(1, 1000):
-        plan = padded_calls(total, batch_size, by_step=False, is_batch_size_fixed=False)
+        plan = plan_padded_calls(total, batch_size, by_step=False, is_batch_size_fixed=False)
         assert sum(rows for rows, _ in plan) == total
         assert all(rows == size for rows, size in plan[:-1])
         assert sum(size for _, size in plan) <= 2 * total
@@ -122,9 +122,9 @@ def test_pieces_cover_all_rows_in_few_sizes_with_little_to_spare(batch_size):
 
 
 def test_a_hundred_rows_are_computed_by_one_program():
-    assert padded_calls(100, 32, by_step=False, is_batch_size_fixed=False) == [(32, 32)] * 3 + [
-        (4, 32)
-    ]
+    assert plan_padded_calls(100, 32, by_step=False, is_batch_size_fixed=False) == [
+        (32, 32)
+    ] * 3 + [(4, 32)]
 
 
 def test_a_callback_hears_of_every_batch_once(blobs):

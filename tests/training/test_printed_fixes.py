@@ -63,7 +63,7 @@ REFUSED = {
     "three classes under one softmax": "model = net(dense(1, 'softmax'), one_hot)",
     "prices under a sigmoid": "model = net(dense(1, 'sigmoid'), binary); "
     "y = numpy.linspace(78, 1464, 24)",
-    "prices in whole numbers under a sigmoid": "model = net(dense(1, 'sigmoid'), binary); "
+    "prices in integers under a sigmoid": "model = net(dense(1, 'sigmoid'), binary); "
     "y = numpy.arange(24) * 60 + 78",
     "prices under a softmax": "model = net(dense(3, 'softmax'), sparse); "
     "y = numpy.linspace(78, 1464, 24)",
@@ -75,9 +75,9 @@ REFUSED = {
     "x = x[:, :4, None]; y = numpy.eye(4)[y]",
     "outputs along an axis, one-hot, as many": "model = net(dense(3, 'softmax'), one_hot, (2, 3)); "
     "x = x.reshape(-1, 2, 3); y = numpy.eye(3)[y]",
-    "outputs along an axis, class numbers": "model = net(dense(3, 'softmax'), sparse, (2, 3)); "
+    "outputs along an axis, class indices": "model = net(dense(3, 'softmax'), sparse, (2, 3)); "
     "x = x.reshape(-1, 2, 3)",
-    "class numbers for one-hot along an axis": "model = net(dense(3, 'softmax'), one_hot, (2, 3)); "
+    "class indices for one-hot along an axis": "model = net(dense(3, 'softmax'), one_hot, (2, 3)); "
     "x = x.reshape(-1, 2, 3)",
     "outputs along an axis, numbers": "model = net(dense(1), 'mse', (2, 3)); "
     "x = x.reshape(-1, 2, 3); y = y / 2",
@@ -94,7 +94,7 @@ REFUSED = {
     "labels with gaps, too few outputs": "model = net(dense(2, 'softmax'), sparse); y = y * 50",
     "too few classes": "model = net(dense(2, 'softmax'), sparse)",
     "too few classes, one-hot": "model = net(dense(2, 'softmax'), one_hot); y = numpy.eye(3)[y]",
-    "class numbers for one-hot": "model = net(dense(3, 'softmax'), one_hot)",
+    "class indices for one-hot": "model = net(dense(3, 'softmax'), one_hot)",
     "fractions for one-hot": "model = net(dense(3, 'softmax'), one_hot); y = y + 0.5",
 }
 

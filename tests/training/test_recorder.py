@@ -99,7 +99,7 @@ def test_an_unknown_level_is_refused():
     ("targets", "form"),
     [
         (np.array([0, 1, 1, 0]), "zeros and ones"),
-        (np.array([[0.0], [3.0], [2.0]]), "class numbers"),
+        (np.array([[0.0], [3.0], [2.0]]), "class indices"),
         (np.eye(3)[[0, 1, 2, 1]], "one-hot"),
         (np.array([[1, 1, 0], [0, 0, 0]]), "several classes"),
         (np.array([0.5, 2.0]), "numbers"),

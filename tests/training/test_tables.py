@@ -1,4 +1,4 @@
-"""Tables and sparse matrices as data: rows by position, columns that are no numbers by name."""
+"""Tables and sparse matrices as data: rows by position, columns that are not numbers by name."""
 
 import copy
 import pickle

@@ -8,7 +8,7 @@ import pytest
 import lamina
 from lamina.core.messages.errors import LaminaWarning
 from lamina.layers import Dense, Input
-from lamina.training.feeds.tail_doubt import doubt
+from lamina.training.feeds.tail_doubt import explain_unlike_tail
 from lamina.training.feeds.validation_split import row_split
 
 SORTED = np.repeat([0, 1, 2], 20)
@@ -149,14 +149,14 @@ DIFFERENT = {
     "binary floats": np.repeat([0.0, 1.0], 50)[:, None],
     "a class that is missing at the end": np.r_[np.arange(8000) % 25, np.arange(2000) % 24],
     "amounts": np.sort(np.random.default_rng(0).normal(size=100)),
-    "large whole numbers": np.arange(5000, 5100),
+    "large integers": np.arange(5000, 5100),
 }
 
 
 @pytest.mark.parametrize("kind", DIFFERENT)
 def test_a_tail_unlike_the_rest_is_found(kind):
     y = DIFFERENT[kind]
-    assert "they are unlike those before" in doubt(y, int(len(y) * 0.8), 0.2)
+    assert "they are unlike those before" in explain_unlike_tail(y, int(len(y) * 0.8), 0.2)
 
 
 ALIKE = {
@@ -176,7 +176,7 @@ def test_shuffled_data_raise_at_most_one_alarm_in_a_hundred(rng, kind):
     alarms = 0
     for _ in range(300):
         y = ALIKE[kind](rng)
-        alarms += doubt(y, int(len(y) * 0.8), 0.2) is not None
+        alarms += explain_unlike_tail(y, int(len(y) * 0.8), 0.2) is not None
     assert alarms <= 3
 
 
@@ -184,7 +184,7 @@ def test_shuffled_data_raise_at_most_one_alarm_in_a_hundred(rng, kind):
     "y", [None, np.array(["a", "b"] * 10), np.zeros((20, 4, 4)), [np.ones(3)], np.full(40, np.nan)]
 )
 def test_what_has_no_mix_raises_no_alarm(y):
-    assert doubt(y, 2, 0.2) is None
+    assert explain_unlike_tail(y, 2, 0.2) is None
 
 
 WRONG = {

@@ -89,9 +89,9 @@ def test_to_categorical_takes_whole_floats_and_lists():
 @pytest.mark.parametrize(
     ("labels", "classes", "message"),
     [
-        ([-1, 0], None, r"class number -1 lies outside 0…0"),
-        ([1, 2, 3], 3, r"class number 3 lies outside 0…2 \(num_classes=3\)"),
-        ([0.5], None, r"whole class numbers; received float64 values such as"),
+        ([-1, 0], None, r"class index -1 lies outside 0…0"),
+        ([1, 2, 3], 3, r"class index 3 lies outside 0…2 \(num_classes=3\)"),
+        ([0.5], None, r"integer class indices; received float64 values such as"),
         (["cat"], None, r"numpy\.unique"),
         ([], None, "empty array"),
     ],

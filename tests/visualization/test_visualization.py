@@ -145,7 +145,7 @@ def test_boxes_and_masks_in_galleries(tmp_path):
         (lambda x: draw_bounding_boxes(x, [], "xyxy"), TypeError, "dictionary .* received list"),
         (lambda x: draw_bounding_boxes(x, {"boxes": 1}, "xyxy"), ValueError, "needs 'labels'"),
         (lambda x: draw_bounding_boxes(x, BOXES, "xyxy", color=(1,)), ValueError, "red, green"),
-        (lambda x: draw_segmentation_masks(x, x[..., 0]), TypeError, "whole numbers"),
+        (lambda x: draw_segmentation_masks(x, x[..., 0]), TypeError, "integers"),
         (
             lambda x: draw_segmentation_masks(x, np.ones((1, 3, 3), int)),
             ValueError, r"masks \(1, 3, 3\)",

@@ -9,8 +9,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from lamina.core.messages.errors import explain_missing_names
-from lamina.core.unavailable import unavailable_names
+from lamina.core.messages.errors import suggest_similar_names
+from lamina.core.unavailable import make_unavailable_objects
 
 _ALTERNATIVE = (
     "build the network of layers (Conv2D, DepthwiseConv2D, BatchNormalization …); weights that "
@@ -55,10 +55,10 @@ _NETWORKS_BY_MODULE = {
 def _module(name: str, networks: tuple[str, ...]) -> ModuleType:
     path = f"{__name__}.{name}"
     module = ModuleType(path, "Names of pretrained networks that are not there yet.")
-    names = unavailable_names(path, (*networks, *_FUNCTIONS_OF_EVERY_MODULE), _ALTERNATIVE)
+    names = make_unavailable_objects(path, (*networks, *_FUNCTIONS_OF_EVERY_MODULE), _ALTERNATIVE)
     vars(module).update(names, __all__=sorted(names), __spec__=ModuleSpec(path, None))
     sys.modules[path] = module  # so that `from lamina.applications.vgg16 import VGG16` finds it
-    explain_missing_names(path)
+    suggest_similar_names(path)
     return module
 
 
@@ -68,9 +68,11 @@ _placeholders: dict[str, Any] = {
     for module, names in _NETWORKS_BY_MODULE.items()
     for name in names
 }
-_placeholders |= unavailable_names(__name__, ("MobileNetV3Large", "MobileNetV3Small"), _ALTERNATIVE)
+_placeholders |= make_unavailable_objects(
+    __name__, ("MobileNetV3Large", "MobileNetV3Small"), _ALTERNATIVE
+)
 globals().update(_modules | _placeholders)
 
 __all__ = sorted([*_modules, *_placeholders])
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

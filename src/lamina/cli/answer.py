@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lamina.cli import console
-from lamina.core.messages.messages import readable
+from lamina.core.messages.messages import escape_control_characters
 
 if TYPE_CHECKING:
     from lamina.prediction import Answer
@@ -31,7 +31,7 @@ def answer(model: Any, inputs: list[str], top: int, show: bool, json: bool) -> N
         console.print_json([answered.to_json() for answered in answers])
     else:
         for remark in read.remarks:
-            console.remark(readable(remark))
+            console.remark(escape_control_characters(remark))
         _print_table(model.input_contract.target, answers, top)
         if show and model.input_contract.kind == "images":
             _show(read)
@@ -54,7 +54,7 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("input")
-    table.add_column(Text(readable(target or "answer")))
+    table.add_column(Text(escape_control_characters(target or "answer")))
     if read[0].label is not None:
         table.add_column("confidence", justify="right")
         table.add_column("others")
@@ -72,7 +72,10 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
             continue
         confidence, others = percent(answered.confidence or 0.0), _shares(likeliest[1:top])
         table.add_row(
-            name, Text(readable(answered.label), style="bold"), Text(confidence), Text(others)
+            name,
+            Text(escape_control_characters(answered.label), style="bold"),
+            Text(confidence),
+            Text(others),
         )
     console.console().print(table, soft_wrap=True)
     far = sum(bool(answered.is_far) for answered in read)
@@ -86,12 +89,12 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
 def _shares(classes: list[tuple[str, float]]) -> str:
     from lamina.diagnosis.verdict import percent
 
-    return ", ".join(f"{readable(label)} {percent(p)}" for label, p in classes)
+    return ", ".join(f"{escape_control_characters(label)} {percent(p)}" for label, p in classes)
 
 
 def _short(name: str) -> str:
     """A name on one line, shortened at its start, because paths differ at their end."""
-    line = readable(" ".join(name.split()))
+    line = escape_control_characters(" ".join(name.split()))
     return line if len(line) <= _MAX_NAME_LENGTH else f"…{line[-_MAX_NAME_LENGTH:]}"
 
 
@@ -100,7 +103,7 @@ def _show(read: "RawInputs") -> None:
     from lamina.cli import art
 
     for name, pixels in zip(read.names, [] if read.x is None else read.x, strict=True):
-        console.say_plain(readable(name))
+        console.say_plain(escape_control_characters(name))
         grey = pixels.mean(axis=2) / 255
         screen = console.console()
         if screen.is_terminal and screen.color_system in ("256", "truecolor"):

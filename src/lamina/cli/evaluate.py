@@ -7,7 +7,7 @@ import typer
 
 from lamina.cli import console
 from lamina.cli.options import RANGE_REMARK, AsJson, ModelFile, PixelMax, load
-from lamina.core.messages.messages import readable
+from lamina.core.messages.messages import escape_control_characters
 
 
 def evaluate(
@@ -85,9 +85,9 @@ def _evaluate_own(network: Any, source: str, batch_size: int, json: bool) -> Non
         )
         return
     for what, why in list(measured.left_out.items())[:10]:
-        console.remark(readable(f"Left out: {what} {why}."))
+        console.remark(escape_control_characters(f"Left out: {what} {why}."))
     for remark in measured.remarks:
-        console.remark(readable(remark))
+        console.remark(escape_control_characters(remark))
     console.say_plain(f"On {measured.samples:,} samples of {source}:")
     for name, value in measured.results.items():
         if name.endswith("accuracy"):

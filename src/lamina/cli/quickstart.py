@@ -83,7 +83,7 @@ def quickstart(
 
     console.say(f"[bold]Written[/bold]  {folder}/  {', '.join([*names, 'samples.png'])}")
     if run.stopped or outcome is None:
-        console.say(f"Trained {train_job.told_epochs(job, run)}.")
+        console.say(f"Trained {train_job.describe_epochs(job, run)}.")
         raise typer.Exit(130)
     console.say()
     console.say("Next:")

@@ -249,7 +249,7 @@ def train(
     run = train_job.fit(job, network, folder, 0 if json else "auto", console.remark)
     paths = [folder / name for name in ("model.keras", "history.csv", job.file)]
     if not json:
-        epochs_trained = f"Trained {train_job.told_epochs(job, run)}. " if run.stopped else ""
+        epochs_trained = f"Trained {train_job.describe_epochs(job, run)}. " if run.stopped else ""
         console.say(f"{epochs_trained}Saved in {folder}: {', '.join(path.name for path in paths)}")
     outcome = None
     if measure:

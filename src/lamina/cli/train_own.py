@@ -8,7 +8,7 @@ import typer
 
 from lamina.cli import console
 from lamina.cli.own_options import words_of
-from lamina.core.messages.messages import readable
+from lamina.core.messages.messages import escape_control_characters
 
 
 def is_own(source: str, load_arguments: dict[str, Any]) -> bool:
@@ -65,12 +65,12 @@ def train_own(
     )
     job = own_data_job.OwnDataJob(
         source, arguments, data, code, epochs, seed,
-        command=readable(shlex.join(["lamina", "train", source, *words])),
+        command=escape_control_characters(shlex.join(["lamina", "train", source, *words])),
     )  # fmt: skip
     network = own_network.build(data, code, seed)
     if not json:
         for line in data.describe().headline().splitlines():
-            console.say_plain(readable(line))
+            console.say_plain(escape_control_characters(line))
         console.say_plain("")
         console.say_plain(code)
         console.say_plain("")
@@ -81,7 +81,11 @@ def train_own(
             f", of which number {run.best_epoch} was the best and is kept" if run.epochs else ""
         )
         console.say(f"Trained {run.epochs} epochs{best_epoch}.")
-        console.say_plain(readable(f"Saved in {folder}: {', '.join(path.name for path in paths)}"))
+        console.say_plain(
+            escape_control_characters(
+                f"Saved in {folder}: {', '.join(path.name for path in paths)}"
+            )
+        )
     measured = None
     nothing_to_measure_on = not data.test.size and not data.val.size
     if measure and nothing_to_measure_on:
@@ -111,7 +115,7 @@ def train_own(
     elif measured is not None:
         _say_measured(job, measured)
         if measured.outcome is not None:
-            console.say_plain(readable(f"Report: {paths[-1]}"))
+            console.say_plain(escape_control_characters(f"Report: {paths[-1]}"))
     if run.stopped or (measure and not nothing_to_measure_on and measured is None):
         raise typer.Exit(130)
 
@@ -133,7 +137,8 @@ def _say_measured(job: Any, measured: Any) -> None:
         return
     error = measured.results["mean_absolute_error"]
     simple = "repeating the last value" if job.data.kind == "series" else "the median every time"
+    unit = escape(escape_control_characters(job.data.target))
     console.say(
-        f"Off by [bold]{error:,.4g}[/bold] {escape(readable(job.data.target))} on average {where}; "
+        f"Off by [bold]{error:,.4g}[/bold] {unit} on average {where}; "
         f"{simple}: {measured.baseline:,.4g}."
     )

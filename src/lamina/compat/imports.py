@@ -165,7 +165,7 @@ def _keras_target(path: str) -> str | None:
         return None
     parent = "lamina"
     for part in path.split("."):
-        # Asked for step by step: find_spec raises if a parent is no package.
+        # Asked for step by step: find_spec raises if a parent is not a package.
         if not hasattr(import_module(parent), "__path__"):
             return None
         parent = f"{parent}.{part}"

@@ -32,7 +32,7 @@ def run_script(
 
     Raises:
         SystemExit: Always, with the script's exit code; 1 after an exception.
-        ValueError: If the file is no script.
+        ValueError: If the file is not a script.
     """
     if script.suffix == ".ipynb":
         raise ValueError(
@@ -52,7 +52,7 @@ def run_script(
         from lamina.training import events
 
         run = diagnosed_run.begin(script, json_file)
-        listening = events.listening(run)
+        listening = events.add_listeners(run)
     try:
         with listening:
             runpy.run_path(str(script), run_name="__main__")

@@ -14,11 +14,11 @@ import numpy as np
 from lamina import activations, ops, random
 from lamina.compat.tensorflow_types import (
     array,
-    checked_operators,
-    floats_only,
+    check_operator_dtypes,
     narrow,
+    refuse_integers,
     same_types,
-    strong,
+    to_strong_dtype,
 )
 from lamina.core.graph.operation import symbolic
 from lamina.core.types import DTypeLike
@@ -50,7 +50,7 @@ def adapt(function: Callable, arrays: int = 0) -> Callable:
     return symbolic(adapted, function.__name__.title().replace("_", ""))[0]
 
 
-def paired(function: Callable, name: str | None = None) -> Callable:
+def require_equal_dtypes(function: Callable, name: str | None = None) -> Callable:
     """A function of two tensors of one type.
 
     Args:
@@ -67,12 +67,12 @@ def paired(function: Callable, name: str | None = None) -> Callable:
     return adapt(checked)
 
 
-def floating(function: Callable) -> Callable:
+def require_float(function: Callable) -> Callable:
     """A function of one tensor that TensorFlow has for floats only."""
 
     def checked(x: Any, *args: Any, **kwargs: Any) -> Any:
         x = array(x)
-        floats_only(function.__name__, x)
+        refuse_integers(function.__name__, x)
         return function(x, *args, **kwargs)
 
     checked.__name__ = function.__name__
@@ -100,7 +100,7 @@ class Variable(LaminaVariable):
         )
 
 
-checked_operators(Variable)
+check_operator_dtypes(Variable)
 
 
 # Making arrays
@@ -111,7 +111,7 @@ def constant(value: Any, dtype: DTypeLike | None = None, shape: Sequence[int] | 
         # JAX has no arrays of text; layers for text take NumPy's.
         texts = as_values(value).view(HostArray)
         return texts if shape is None else np.broadcast_to(texts, tuple(shape))
-    result = strong(array(value, dtype))
+    result = to_strong_dtype(array(value, dtype))
     return result if shape is None else jnp.broadcast_to(result, tuple(shape))
 
 
@@ -123,7 +123,7 @@ def cast(x: Any, dtype: DTypeLike) -> Tensor:
     target_dtype = narrow(dtype)
     if isinstance(x, np.ndarray):
         return jnp.asarray(x.astype(target_dtype))
-    return strong(array(x).astype(target_dtype))
+    return to_strong_dtype(array(x).astype(target_dtype))
 
 
 def zeros(shape: Sequence[int], dtype: DTypeLike = "float32") -> Tensor:

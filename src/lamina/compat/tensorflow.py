@@ -89,14 +89,14 @@ def _let_arrays_answer_as_tensors() -> None:
     """Give JAX's arrays the `.numpy()` that scripts call, and the rules of `types`."""
     tensor = type(jnp.zeros(()))
     tensor.numpy = lambda array: np.asarray(array)  # type: ignore[attr-defined]
-    tensorflow_types.checked_operators(tensor)
+    tensorflow_types.check_operator_dtypes(tensor)
 
 
 def _numpy_functions(names: str, arrays: int) -> dict[str, Callable]:
     return {name: adapt(getattr(jnp, name), arrays) for name in names.split()}
 
 
-def _adapted(**table: Callable) -> dict[str, Callable]:
+def _adapt_all(**table: Callable) -> dict[str, Callable]:
     return {name: adapt(meaning) for name, meaning in table.items()}
 
 
@@ -113,7 +113,7 @@ _DTYPES |= {
     "string": np.dtype(str),
 }
 
-_REDUCTIONS = _adapted(
+_REDUCTIONS = _adapt_all(
     reduce_sum=functions.reduction(jnp.sum),
     reduce_mean=functions.reduction(tensorflow_types.mean),
     reduce_max=functions.reduction(jnp.max),
@@ -129,35 +129,41 @@ _ELEMENTWISE = {
         arrays=1,
     ),
     **{
-        name: functions.floating(getattr(jnp, name))
+        name: functions.require_float(getattr(jnp, name))
         for name in (
             "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "sin", "sinh",
             "sqrt", "tan", "tanh",
         )
     },
     **{
-        name: functions.paired(getattr(jnp, name))
+        name: functions.require_equal_dtypes(getattr(jnp, name))
         for name in (
             "add", "subtract", "multiply", "divide", "maximum", "minimum", "equal", "not_equal",
             "greater", "greater_equal", "less", "less_equal",
         )
     },
     **_numpy_functions("logical_and logical_or", arrays=2),
-    "atan2": functions.paired(jnp.arctan2),
-    "pow": functions.paired(jnp.power),
+    "atan2": functions.require_equal_dtypes(jnp.arctan2),
+    "pow": functions.require_equal_dtypes(jnp.power),
     "sigmoid": activations.sigmoid,
-    **_adapted(argmax=functions.argmax, argmin=functions.argmin),
+    **_adapt_all(argmax=functions.argmax, argmin=functions.argmin),
 }  # fmt: skip
 
 _MATH = {
     **_ELEMENTWISE,
     **_REDUCTIONS,
     **_numpy_functions("isnan isinf isfinite real imag conj angle", arrays=1),
-    **{name: functions.floating(getattr(jnp, name)) for name in ("log", "log1p", "expm1")},
-    **{name: functions.paired(getattr(jnp, name)) for name in ("floor_divide", "mod")},
-    **_adapted(
-        reduce_std=functions.reduction(tensorflow_types.of_floats("reduce_std", jnp.std)),
-        reduce_variance=functions.reduction(tensorflow_types.of_floats("reduce_variance", jnp.var)),
+    **{name: functions.require_float(getattr(jnp, name)) for name in ("log", "log1p", "expm1")},
+    **{
+        name: functions.require_equal_dtypes(getattr(jnp, name)) for name in ("floor_divide", "mod")
+    },
+    **_adapt_all(
+        reduce_std=functions.reduction(
+            tensorflow_types.require_float_reduction("reduce_std", jnp.std)
+        ),
+        reduce_variance=functions.reduction(
+            tensorflow_types.require_float_reduction("reduce_variance", jnp.var)
+        ),
         reduce_logsumexp=functions.reduction(jax.nn.logsumexp),
         count_nonzero=functions.reduction(jnp.count_nonzero),
         confusion_matrix=functions.confusion_matrix,
@@ -174,14 +180,16 @@ _MATH = {
     "rsqrt": adapt(jax.lax.rsqrt, 1),
     "softplus": activations.softplus,
     "negative": adapt(jnp.negative, 1),
-    "squared_difference": functions.paired(lambda x, y: (x - y) ** 2, "SquaredDifference"),
-    "divide_no_nan": functions.paired(
+    "squared_difference": functions.require_equal_dtypes(
+        lambda x, y: (x - y) ** 2, "SquaredDifference"
+    ),
+    "divide_no_nan": functions.require_equal_dtypes(
         lambda x, y: jnp.where(y == 0, 0, x / jnp.where(y == 0, 1, y)), "DivNoNan"
     ),
 }
 
 _LINALG = {
-    **_adapted(matmul=functions.matmul, norm=functions.norm, eye=functions.eye),
+    **_adapt_all(matmul=functions.matmul, norm=functions.norm, eye=functions.eye),
     "diag": adapt(jnp.diag, 1),
     "det": adapt(jnp.linalg.det, 1),
     "inv": adapt(jnp.linalg.inv, 1),
@@ -200,7 +208,7 @@ _NN = {
             "softplus", "softsign", "swish", "tanh",
         )
     },
-    **_adapted(
+    **_adapt_all(
         avg_pool2d=functions.avg_pool2d,
         bias_add=functions.bias_add,
         conv2d=functions.conv2d,
@@ -221,7 +229,7 @@ _NN = {
 
 _RANDOM = {
     "set_seed": functions.set_seed,
-    **_adapted(
+    **_adapt_all(
         categorical=functions.random_categorical,
         normal=functions.random_normal,
         shuffle=functions.random_shuffle,
@@ -250,7 +258,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "is_tensor": lambda x: isinstance(x, (jax.Array, functions.LaminaVariable)),
         "newaxis": None,
         "print": print,
-        **_adapted(
+        **_adapt_all(
             argsort=functions.argsort,
             boolean_mask=functions.boolean_mask,
             cast=functions.cast,

@@ -54,7 +54,7 @@ def array(value: Any, dtype: Any = None) -> Any:
     return jnp.asarray(value, dtype=None if dtype is None else narrow(dtype))
 
 
-def strong(value: jax.Array) -> jax.Array:
+def to_strong_dtype(value: jax.Array) -> jax.Array:
     """The array with a strong type; JAX gives Python numbers a weak type."""
     return jax.lax.convert_element_type(value, value.dtype) if value.weak_type else value
 
@@ -87,7 +87,7 @@ def same_types(name: str, first: Any, second: Any) -> None:
             )
 
 
-def floats_only(name: str, x: Any) -> None:
+def refuse_integers(name: str, x: Any) -> None:
     """Refuse integers for an operation that TensorFlow has only for floats."""
     dtype = _type_of(x)
     if dtype is not None and (dtype.kind in "biu"):
@@ -105,7 +105,7 @@ def mean(x: jax.Array, axis: Any = None, keepdims: bool = False) -> jax.Array:
     return jax.lax.div(total, jnp.full(total.shape, x.size // max(1, total.size), x.dtype))
 
 
-def of_floats(name: str, function: Callable) -> Callable:
+def require_float_reduction(name: str, function: Callable) -> Callable:
     """A reduction that TensorFlow has for floats only."""
 
     def reduce(x: jax.Array, axis: Any = None, keepdims: bool = False) -> jax.Array:
@@ -127,7 +127,7 @@ _OPERATORS = {
 }  # fmt: skip
 
 
-def checked_operators(tensor: type) -> None:
+def check_operator_dtypes(tensor: type) -> None:
     """Apply the rules to `x + y` in the script itself, but not in libraries.
 
     Args:
@@ -137,10 +137,10 @@ def checked_operators(tensor: type) -> None:
         for operator in (f"__{plain}__", f"__r{plain}__"):
             original = getattr(tensor, operator, None)
             if original is not None and not hasattr(original, "_lamina_checked"):
-                setattr(tensor, operator, _checked(original, name))
+                setattr(tensor, operator, _check_dtypes_of(original, name))
 
 
-def _checked(method: Callable, name: str) -> Callable:
+def _check_dtypes_of(method: Callable, name: str) -> Callable:
     def operator(self: Any, other: Any) -> Any:
         # The script alone: libraries rely on JAX's rules.
         if sys._getframe(1).f_globals.get("__name__") == "__main__":
@@ -173,5 +173,5 @@ def _refuse_overflow(value: Any, dtype: DTypeLike | None) -> None:
         raise OverflowError(
             f"The numbers from {value.min()} to {value.max()} do not fit into "
             f"{target_dtype.name}.\n"
-            "  Fix: set JAX_ENABLE_X64=1 in the environment for whole numbers of 64 bits."
+            "  Fix: set JAX_ENABLE_X64=1 in the environment for integers of 64 bits."
         )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 
 # Increased when older versions of Lamina cannot read the written data.
 VERSION = 1
@@ -178,7 +178,7 @@ class Novelty:
     expected: float
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclass(frozen=True)
 class Contract:
     """Description of the data that a model was trained on, and of its outputs.
@@ -239,7 +239,7 @@ class Contract:
             ValueError: If the record is not of this form.
         """
         if not isinstance(record, Mapping) or not isinstance(record.get("version"), int):
-            raise ValueError("it is no contract")
+            raise ValueError("it is not a contract")
         if record["version"] > VERSION:
             raise ValueError(f"it is of version {record['version']}, and {VERSION} is known here")
         contract: Contract = _read(cls, record, "contract")
@@ -273,12 +273,12 @@ def _read(expected: Any, value: Any, where: str) -> Any:
         return _read(next(a for a in arguments if a is not type(None)), value, where)
     if origin is tuple:
         if not isinstance(value, (list, tuple)) or len(value) > _MAX_LENGTH:
-            raise ValueError(f"{where} is no list")
+            raise ValueError(f"{where} is not a list")
         return tuple(_read(arguments[0], item, where) for item in value)
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) < 1e300 else math.inf
     if expected is float and isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where} is no finite number")
+        raise ValueError(f"{where} is not a finite number")
     if type(value) is not expected or (expected is str and len(value) > _MAX_LENGTH):
         raise ValueError(f"{where} is {type(value).__name__} and not {expected.__name__}")
     return value
@@ -286,7 +286,7 @@ def _read(expected: Any, value: Any, where: str) -> Any:
 
 def _read_fields(record_type: Any, value: Any, where: str) -> Any:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{where} is no record")
+        raise ValueError(f"{where} is not a record")
     hints = typing.get_type_hints(record_type)
     known_fields = {
         field.name: _read(hints[field.name], value[field.name], f"{where}.{field.name}")

@@ -153,8 +153,8 @@ def _components(novelty: Novelty) -> np.ndarray:
         numbers = np.zeros(0, "<f4")
     if numbers.size != shape[0] * shape[1] or not np.isfinite(numbers).all():
         raise ValueError(
-            "The record of what the model was trained on is damaged: its components are no matrix "
-            f"of {shape[0]} × {shape[1]} numbers.\n"
+            "The record of what the model was trained on is damaged: its components are not a "
+            f"matrix of {shape[0]} × {shape[1]} numbers.\n"
             "  Fix: model.predict(x), which does not need it."
         )
     return numbers.reshape(shape).astype("float64")

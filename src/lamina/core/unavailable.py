@@ -60,8 +60,12 @@ def unavailable_function(name: str, module: str, alternative: str) -> Any:
     return refuse
 
 
-def unavailable_names(module: str, names: Sequence[str], alternative: str) -> dict[str, Any]:
-    """Several such names at once; one with a capital letter becomes a class."""
+def make_unavailable_objects(module: str, names: Sequence[str], alternative: str) -> dict[str, Any]:
+    """Make the objects for several unavailable names, by name.
+
+    Names with a capital letter become classes, the others functions. The arguments are as in
+    `unavailable_class`.
+    """
     return {
         name: (unavailable_class if name[0].isupper() else unavailable_function)(
             name, module, alternative

@@ -1,6 +1,6 @@
 """Data on its way to the trainer: folders of images, texts and sounds, and time series."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.data.audio_dataset import audio_dataset_from_directory
 from lamina.data.dataset import Dataset
 from lamina.data.image_dataset import image_dataset_from_directory
@@ -24,4 +24,4 @@ __all__ = [
     "timeseries_dataset_from_array",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -9,9 +9,9 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import PathLike
-from lamina.core.user_data.arguments import whole_number
-from lamina.core.user_data.paths import refuse_endless
-from lamina.data.dataset import padded
+from lamina.core.user_data.arguments import check_integer
+from lamina.core.user_data.paths import refuse_special_file
+from lamina.data.dataset import pad_and_stack
 from lamina.data.labelled_folder import LabelledFolder
 
 
@@ -71,7 +71,7 @@ def audio_dataset_from_directory(
         ("sampling_rate", sampling_rate), ("output_sequence_length", output_sequence_length),
     ):  # fmt: skip
         if value is not None:
-            whole_number(name, value)
+            check_integer(name, value)
     folder = LabelledFolder(
         kind="audio",
         formats=(".wav",),
@@ -88,7 +88,7 @@ def audio_dataset_from_directory(
         verbose=verbose,
     )
     reader = _Reader(sampling_rate, output_sequence_length)
-    return folder.datasets(reader, _kept_apart if ragged else padded)
+    return folder.datasets(reader, _kept_apart if ragged else pad_and_stack)
 
 
 class _Reader:
@@ -128,7 +128,7 @@ def read_wav(path: str) -> tuple[int, np.ndarray]:
     """
     from scipy.io import wavfile  # type: ignore[import-untyped]
 
-    refuse_endless(path)
+    refuse_special_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks with song titles
@@ -136,7 +136,7 @@ def read_wav(path: str) -> tuple[int, np.ndarray]:
     except (ValueError, EOFError, OSError) as error:
         raise ValueError(
             f"{path} cannot be read as WAV: {error}.\n"
-            "  Likely cause: another kind of sound under this name, or a copy that broke off."
+            "  Likely cause: another kind of sound under this name, or an interrupted copy."
         ) from None
     if wave.dtype == np.uint8:
         wave = wave.astype("float32") / 128 - 1

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Contract
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import PyTree
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.user_data.data_kinds import is_column, is_table, is_text_dtype
-from lamina.core.user_data.masked_arrays import unmasked
-from lamina.core.user_data.text import staying_on_host
+from lamina.core.user_data.masked_arrays import remove_mask
+from lamina.core.user_data.text import compute_on_host
 from lamina.core.variable.seed import make_default_seed
 from lamina.data.parallel import AUTOTUNE, ahead, mapped, number_of_workers
 
@@ -35,7 +35,7 @@ class HostArray(np.ndarray):
         return np.asarray(self)
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Dataset:
     """Samples or batches, and the steps that are applied to them.
 
@@ -71,7 +71,7 @@ class Dataset:
         self._length = length
         self.class_names = class_names
         self.file_paths = file_paths
-        self.names: Any = file_paths  # what each sample is called
+        self.sample_names: Any = file_paths  # a name for each sample, for messages
         self.contract = contract
         # The number of first passes that a resumed run must repeat; see `cache`.
         self.passes_to_replay = 0
@@ -123,7 +123,7 @@ class Dataset:
         if not callable(generator):
             raise TypeError(
                 "from_generator needs a function that makes a generator, so that every epoch can "
-                f"start anew; received {type(generator).__name__}.\n  Fix: leave out the ()."
+                f"start over; received {type(generator).__name__}.\n  Fix: leave out the ()."
             )
         return Dataset(generator)
 
@@ -177,11 +177,11 @@ class Dataset:
         """
 
         def call(element: Any) -> Any:
-            with staying_on_host():
+            with compute_on_host():
                 return map_func(*element) if isinstance(element, tuple) else map_func(element)
 
         workers = number_of_workers(num_parallel_calls)
-        changed = self._derived(lambda: mapped(call, self._start(), workers), self._length)
+        changed = self._derive(lambda: mapped(call, self._start(), workers), self._length)
         changed.contract = None if self.contract is None else self.contract.of_arrays()
         return changed
 
@@ -199,7 +199,7 @@ class Dataset:
         def start() -> Iterator:
             return itertools.chain.from_iterable(map(_elements, parts._start()))
 
-        return parts._derived(start, None)
+        return parts._derive(start, None)
 
     def filter(self, predicate: Callable) -> "Dataset":
         """Only the elements for which a function returns True.
@@ -214,7 +214,7 @@ class Dataset:
         def keep(element: Any) -> bool:
             return bool(predicate(*element) if isinstance(element, tuple) else predicate(element))
 
-        return self._derived(lambda: filter(keep, self._start()), None)
+        return self._derive(lambda: filter(keep, self._start()), None)
 
     def batch(
         self,
@@ -234,7 +234,7 @@ class Dataset:
         Returns:
             A data set.
         """
-        return self._batched(batch_size, drop_remainder, stacked)
+        return self._make_batches(batch_size, drop_remainder, stack_elements)
 
     def padded_batch(
         self,
@@ -259,12 +259,12 @@ class Dataset:
                 "padded_batch pads to the longest element of a batch; padded_shapes must be None, "
                 f"received {padded_shapes!r}.\n  Fix: crop or pad in map(…) before it."
             )
-        return self._batched(
-            batch_size, drop_remainder, lambda elements: padded(elements, padding_values)
+        return self._make_batches(
+            batch_size, drop_remainder, lambda elements: pad_and_stack(elements, padding_values)
         )
 
-    def _batched(self, batch_size: int, drop_remainder: bool, collate: Callable) -> "Dataset":
-        size = whole_number("batch_size", batch_size)
+    def _make_batches(self, batch_size: int, drop_remainder: bool, collate: Callable) -> "Dataset":
+        size = check_integer("batch_size", batch_size)
 
         def start() -> Iterator:
             source = iter(self._start())
@@ -275,7 +275,7 @@ class Dataset:
         length = self._length
         if length is not None and length != math.inf:
             length = length // size if drop_remainder else -(-length // size)
-        return self._derived(start, length)
+        return self._derive(start, length)
 
     def window(
         self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False
@@ -296,8 +296,8 @@ class Dataset:
             >>> [w.tolist() for w in windows.flat_map(lambda window: window.batch(3))]
             [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
         """
-        size, stride = whole_number("size", size), whole_number("stride", stride)
-        shift = size if shift is None else whole_number("shift", shift)
+        size, stride = check_integer("size", size), check_integer("stride", stride)
+        shift = size if shift is None else check_integer("shift", shift)
         span = (size - 1) * stride + 1
 
         def start() -> Iterator:
@@ -308,12 +308,12 @@ class Dataset:
                 elements = items[::stride]
                 if not elements or (drop_remainder and len(elements) < size):
                     return
-                yield self._derived(partial(iter, elements), len(elements))
+                yield self._derive(partial(iter, elements), len(elements))
                 # Skip the elements between two windows.
                 list(itertools.islice(source, max(0, shift - len(items))))
                 del items[:shift]
 
-        return self._derived(start, None)
+        return self._derive(start, None)
 
     def unbatch(self) -> "Dataset":
         """The rows of every element, one by one.
@@ -328,7 +328,7 @@ class Dataset:
                 rows = min(len(array) for array in _leaves(element))
                 yield from (_row(element, i) for i in range(rows))
 
-        return self._derived(start, math.inf if self._length == math.inf else None)
+        return self._derive(start, math.inf if self._length == math.inf else None)
 
     def shuffle(
         self,
@@ -347,8 +347,8 @@ class Dataset:
         Returns:
             A data set.
         """
-        size = whole_number("buffer_size", buffer_size)
-        seed = make_default_seed() if seed is None else whole_number("seed", seed, 0)
+        size = check_integer("buffer_size", buffer_size)
+        seed = make_default_seed() if seed is None else check_integer("seed", seed, 0)
         passes = itertools.count()
 
         def start() -> Iterator:
@@ -363,7 +363,7 @@ class Dataset:
             for index in generator.permutation(len(waiting)):
                 yield waiting[index]
 
-        return self._derived(start, self._length)
+        return self._derive(start, self._length)
 
     def take(self, count: int) -> "Dataset":
         """The first `count` elements; all of them for -1.
@@ -378,10 +378,10 @@ class Dataset:
             ValueError: If `count` is less than -1.
         """
         if count == -1:
-            return self._derived(self._start, self._length)
-        count = whole_number("count", count, 0)
+            return self._derive(self._start, self._length)
+        count = check_integer("count", count, 0)
         length = None if self._length is None else min(self._length, count)
-        return self._derived(lambda: itertools.islice(self._start(), count), length)
+        return self._derive(lambda: itertools.islice(self._start(), count), length)
 
     def skip(self, count: int) -> "Dataset":
         """All but the first `count` elements.
@@ -395,9 +395,9 @@ class Dataset:
         Raises:
             ValueError: If `count` is negative.
         """
-        count = whole_number("count", count, 0)
+        count = check_integer("count", count, 0)
         length = None if self._length is None else max(0, self._length - count)
-        return self._derived(lambda: itertools.islice(self._start(), count, None), length)
+        return self._derive(lambda: itertools.islice(self._start(), count, None), length)
 
     def repeat(self, count: int | None = None) -> "Dataset":
         """Repeat the elements `count` times; without end for None or -1.
@@ -408,7 +408,7 @@ class Dataset:
         Returns:
             A data set.
         """
-        times = None if count in (None, -1) else whole_number("count", count, 0)
+        times = None if count in (None, -1) else check_integer("count", count, 0)
 
         def start() -> Iterator:
             for number in itertools.count():
@@ -424,7 +424,7 @@ class Dataset:
         length: float | None = 0 if self._length == 0 else math.inf
         if times is not None:
             length = None if self._length is None else self._length * times
-        return self._derived(start, length)
+        return self._derive(start, length)
 
     def concatenate(self, dataset: "Dataset") -> "Dataset":
         """The elements of this data set, then those of another.
@@ -437,7 +437,7 @@ class Dataset:
         """
         lengths = (self._length, dataset._length)
         length = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
-        joined = self._derived(lambda: itertools.chain(self._start(), dataset._start()), length)
+        joined = self._derive(lambda: itertools.chain(self._start(), dataset._start()), length)
         joined.passes_to_replay = max(self.passes_to_replay, dataset.passes_to_replay)
         joined.draws_ahead = self.draws_ahead or dataset.draws_ahead
         return joined
@@ -451,7 +451,7 @@ class Dataset:
         Returns:
             A data set of tuples `(number, element)`.
         """
-        return self._derived(lambda: enumerate(self._start(), start), self._length)
+        return self._derive(lambda: enumerate(self._start(), start), self._length)
 
     def cache(self, filename: str = "") -> "Dataset":
         """Store the elements in memory in the first complete pass, and reuse them afterwards.
@@ -484,7 +484,7 @@ class Dataset:
                 yield element
             items, complete = new_items, True
 
-        cached = self._derived(start, self._length)
+        cached = self._derive(start, self._length)
         cached.passes_to_replay = 1
         return cached
 
@@ -498,11 +498,11 @@ class Dataset:
             A data set.
         """
         count = (
-            _PREFETCHED if buffer_size == AUTOTUNE else whole_number("buffer_size", buffer_size, 0)
+            _PREFETCHED if buffer_size == AUTOTUNE else check_integer("buffer_size", buffer_size, 0)
         )
         if count == 0:
-            return self._derived(self._start, self._length)
-        prefetched = self._derived(lambda: ahead(self._start(), count), self._length)
+            return self._derive(self._start, self._length)
+        prefetched = self._derive(lambda: ahead(self._start(), count), self._length)
         prefetched.draws_ahead = True
         return prefetched
 
@@ -552,12 +552,12 @@ class Dataset:
     def __bool__(self) -> bool:
         return True
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         length = {INFINITE: "endless", UNKNOWN: "of unknown length"}.get(self.cardinality())
         return f"<Dataset {length or f'of {self.cardinality()} elements'}>"
 
-    def _derived(self, start: Callable[[], Iterable], length: float | None) -> "Dataset":
+    def _derive(self, start: Callable[[], Iterable], length: float | None) -> "Dataset":
         following = Dataset(start, length, class_names=self.class_names, contract=self.contract)
         following.passes_to_replay = self.passes_to_replay
         following.draws_ahead = self.draws_ahead
@@ -573,12 +573,12 @@ def _elements(dataset: Any) -> Iterable:
     return dataset._start()
 
 
-def stacked(elements: Sequence) -> Any:
+def stack_elements(elements: Sequence) -> Any:
     """Stack elements along a new first axis."""
     return _each(_stack, *elements)
 
 
-def padded(elements: Sequence, value: float = 0) -> Any:
+def pad_and_stack(elements: Sequence, value: float = 0) -> Any:
     """Stack arrays of unequal size, padded with a value at the ends of their axes."""
 
     def pad(*arrays: Any) -> np.ndarray:
@@ -639,7 +639,7 @@ def _rows(value: Any) -> Any:
             )
         value = array
     array = value if hasattr(value, "shape") else np.asarray(value)
-    array = unmasked(array, "an array of from_tensor_slices")
+    array = remove_mask(array, "an array of from_tensor_slices")
     if np.ndim(array) == 0:
         raise ValueError(f"from_tensor_slices needs arrays with rows; received {value!r}.")
     if isinstance(array, np.ndarray) and is_text_dtype(array.dtype):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.data.picture_files import Picture, edge_of
+from lamina.data.picture_files import Picture, edge_pixels
 
 # Smaller differences from the background are not foreground: as a fraction of the range of values,
 # and as a multiple of the noise.
@@ -17,7 +17,7 @@ _MIN_STRENGTH = 0.05
 
 
 @dataclass(frozen=True)
-class Ink:
+class Foreground:
     """The foreground of a picture.
 
     Args:
@@ -35,7 +35,7 @@ class Ink:
         return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def find_ink(picture: Picture) -> Ink | None:
+def find_strokes(picture: Picture) -> Foreground | None:
     """The strokes in a picture, of any colour and in any light; None if it is blank.
 
     The background is modelled as a smooth surface: first a plane fitted to the colours along the
@@ -59,27 +59,27 @@ def find_ink(picture: Picture) -> Ink | None:
         is_foreground
     )
     light = np.array([0.299, 0.587, 0.114])
-    return Ink(strength, float((difference[is_foreground] @ light).mean()) < 0)
+    return Foreground(strength, float((difference[is_foreground] @ light).mean()) < 0)
 
 
-def find_shades(picture: Picture) -> Ink | None:
+def find_shaded_object(picture: Picture) -> Foreground | None:
     """An object with shades on an even background, as light on dark; None if blank."""
     grey = picture.grey
-    is_dark = bool(np.median(edge_of(grey)) > 0.5)
+    is_dark = bool(np.median(edge_pixels(grey)) > 0.5)
     values = 1 - grey if is_dark else grey
-    ground = float(np.median(edge_of(values)))
+    ground = float(np.median(edge_pixels(values)))
     strength = np.clip((values - ground) / max(1 - ground, 1e-6), 0, 1)
     is_foreground = strength > 0.06
     if not is_foreground.any():
         return None
-    return Ink(strength * _dilate(_remove_specks(is_foreground)), is_dark)
+    return Foreground(strength * _dilate(_remove_specks(is_foreground)), is_dark)
 
 
-def take_dark_or_light(picture: Picture, is_dark: bool) -> Ink | None:
+def separate_by_brightness(picture: Picture, is_dark: bool) -> Foreground | None:
     """The dark or the light pixels as the foreground, if the user has said which it is."""
     values = 1 - picture.grey if is_dark else picture.grey
     values = values - values.min()
-    return Ink(values / values.max(), is_dark) if values.max() > _MIN_DIFFERENCE else None
+    return Foreground(values / values.max(), is_dark) if values.max() > _MIN_DIFFERENCE else None
 
 
 def _fit_background(pixels: np.ndarray) -> np.ndarray:
@@ -88,7 +88,7 @@ def _fit_background(pixels: np.ndarray) -> np.ndarray:
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     plane = np.stack([np.ones_like(x), x, y], axis=2)
     surface = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
-    plane_fit = _robust_fit(edge_of(plane), edge_of(pixels))
+    plane_fit = _robust_fit(edge_pixels(plane), edge_pixels(pixels))
     # A hundredth of the pixels is enough to fit six coefficients.
     every_few = slice(None, None, max(1, max(height, width) // 100))
     is_near = _is_near(pixels[every_few, every_few] - plane[every_few, every_few] @ plane_fit)
@@ -147,7 +147,7 @@ def _remove_specks(mask: np.ndarray) -> np.ndarray:
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
     at_edge = np.zeros(count + 1, dtype=bool)
-    at_edge[edge_of(labels)] = True
+    at_edge[edge_pixels(labels)] = True
     inner_sizes = np.where(at_edge, 0, sizes)
     # If the drawing itself touches the edge, no part inside has its size.
     if inner_sizes.max() > 0.1 * sizes.max():

@@ -11,7 +11,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import PathLike
 from lamina.data.labelled_folder import LabelledFolder, check_format
 from lamina.utils import resizing
-from lamina.utils.image import checked_size, load_img
+from lamina.utils.image import check_size, load_img
 
 FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 
@@ -86,7 +86,7 @@ def image_dataset_from_directory(
             f"color_mode must be 'rgb', 'rgba' or 'grayscale'; received {color_mode!r}."
         )
     check_format(format)
-    size = checked_size(image_size)
+    size = check_size(image_size)
     interpolation = resizing.check_interpolation(interpolation)
     channels_first = config.standardize_data_format(data_format) == "channels_first"
     folder = LabelledFolder(
@@ -108,7 +108,7 @@ def image_dataset_from_directory(
     how = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "stretch"
 
     def read(path: str) -> np.ndarray:
-        image = brought_to_size(np.asarray(load_img(path, color_mode)), size, how, interpolation)
+        image = fit_to_size(np.asarray(load_img(path, color_mode)), size, how, interpolation)
         return image.transpose(2, 0, 1) if channels_first else image
 
     contract = None
@@ -119,7 +119,7 @@ def image_dataset_from_directory(
     return folder.datasets(read, contract=contract)
 
 
-def brought_to_size(
+def fit_to_size(
     image: np.ndarray, size: tuple[int, int], how: str, interpolation: str
 ) -> np.ndarray:
     """A picture in the size of the others.

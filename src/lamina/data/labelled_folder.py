@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.contract import Contract
-from lamina.data.dataset import Dataset, stacked
+from lamina.data.dataset import Dataset, stack_elements
 from lamina.data.parallel import AUTOTUNE
 
 _LABEL_MODES = ("int", "categorical", "binary", None)
@@ -65,7 +65,7 @@ class LabelledFolder:
     def datasets(
         self,
         read: Callable[[str], Any],
-        collate: Callable = stacked,
+        collate: Callable = stack_elements,
         contract: Contract | None = None,
     ) -> Any:
         """One data set, or two if both subsets are wanted.
@@ -73,17 +73,20 @@ class LabelledFolder:
         Args:
             read: Reads a sample from a path.
             collate: Makes a batch of samples.
-            contract: What is known of a model that is trained on such samples.
+            contract: Description of the samples that is stored in a model trained on them. The
+                names of the classes are added to it.
         """
         contract = Contract() if contract is None else contract
         seed = int(np.random.randint(10**6)) if self.seed is None else self.seed
-        files = self._found(seed)
+        files = self._find_files(seed)
         if self.subset == "both":
             return tuple(
-                self._dataset(self._part(files, subset), read, collate, contract, seed, shuffle)
+                self._dataset(
+                    self._select_subset(files, subset), read, collate, contract, seed, shuffle
+                )
                 for subset, shuffle in (("training", self.shuffle), ("validation", False))
             )
-        files = self._part(files, self.subset) if self.subset else files
+        files = self._select_subset(files, self.subset) if self.subset else files
         return self._dataset(files, read, collate, contract, seed, self.shuffle)
 
     def _dataset(
@@ -107,17 +110,17 @@ class LabelledFolder:
 
         dataset = dataset.map(sample, num_parallel_calls=AUTOTUNE)
         if self.batch_size is not None:
-            dataset = dataset._batched(self.batch_size, False, collate)
+            dataset = dataset._make_batches(self.batch_size, False, collate)
         dataset = dataset.prefetch(AUTOTUNE)
         dataset.class_names = files.class_names
-        dataset.file_paths = dataset.names = files.paths
+        dataset.file_paths = dataset.sample_names = files.paths
         if files.class_names is not None:
             names = tuple(map(str, files.class_names))
-            contract = replace(contract, target="class", class_names=names)
-            dataset.contract = contract
+            # The targets are the class of each file; a folder has no other name for them.
+            dataset.contract = replace(contract, target="class", class_names=names)
         return dataset
 
-    def _found(self, seed: int) -> "_Files":
+    def _find_files(self, seed: int) -> "_Files":
         folders = self._subfolders() if self._inferred else [""]
         paths, labels = [], []
         for label, folder in enumerate(folders):
@@ -143,7 +146,7 @@ class LabelledFolder:
                 np.random.RandomState(seed).shuffle(targets)
         return _Files(paths, targets, class_names)
 
-    def _part(self, files: "_Files", subset: str | None) -> "_Files":
+    def _select_subset(self, files: "_Files", subset: str | None) -> "_Files":
         validation_count = int((self.validation_split or 0) * len(files.paths))
         if validation_count == 0:
             raise ValueError(
@@ -266,10 +269,10 @@ class LabelledFolder:
                 loose = self._with_labels(None)._files_in(str(self.directory))
                 hint = (
                     f"\n  Likely cause: its {len(loose)} {self.kind} files lie beside each other, "
-                    "and labels='inferred' looks for one subfolder a class.\n"
+                    "and labels='inferred' looks for one subfolder per class.\n"
                     "  Fix: a subfolder for every class, or labels=None."
                     if loose
-                    else "\n  Expected: one subfolder a class, with the files in it."
+                    else "\n  Expected: one subfolder per class, with the files in it."
                 )
             raise ValueError(
                 f"No {self.kind} files in {self.directory}. Files that count end in "

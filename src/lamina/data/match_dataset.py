@@ -9,15 +9,15 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.data.foreground import (
-    Ink,
+    Foreground,
     centre_of_mass,
-    find_ink,
-    find_shades,
-    take_dark_or_light,
+    find_shaded_object,
+    find_strokes,
+    separate_by_brightness,
 )
-from lamina.data.picture_files import Picture, edge_of, read_picture
+from lamina.data.picture_files import Picture, edge_pixels, read_picture
 from lamina.datasets.image_form import ImageForm
-from lamina.datasets.named import NAMES
+from lamina.datasets.named import DATASET_NAMES
 
 # Larger pictures are reduced first; no data set has images of this size.
 _MAX_SIDE = 512
@@ -44,8 +44,8 @@ def form_of(name: str) -> ImageForm:
     """The format of the images of `"mnist"`, `"fashion_mnist"` or `"digits"`."""
     from lamina.core.messages.errors import unknown_name  # only where it is needed
 
-    if name not in NAMES:
-        raise unknown_name("data set", name, NAMES)
+    if name not in DATASET_NAMES:
+        raise unknown_name("data set", name, DATASET_NAMES)
     form: ImageForm = import_module(f"lamina.datasets.{name}").FORM
     return form
 
@@ -87,7 +87,8 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
         if prepared.is_blank:
             if prepared.is_uneven:
                 raise ValueError(
-                    f"{path} shows no drawing on an even ground: nothing stands out, as in noise."
+                    f"{path} shows no drawing on an even background: nothing stands out, as in "
+                    "noise."
                 )
             raise ValueError(f"{path} is blank: nothing is drawn on it.")
         images.append(prepared.image)
@@ -107,9 +108,9 @@ def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> P
     if is_dark is None and has_form(picture, form):
         return PreparedPicture(picture.grey, inverted=False, is_blank=False)
     if is_dark is not None:
-        ink = take_dark_or_light(picture, is_dark)
+        ink = separate_by_brightness(picture, is_dark)
     else:
-        ink = find_ink(picture) if form.strokes else find_shades(picture)
+        ink = find_strokes(picture) if form.strokes else find_shaded_object(picture)
     if ink is None or not (ink.strength > 0.25).any():
         empty = np.zeros((form.height, form.width), dtype="float32")
         return PreparedPicture(empty, bool(is_dark), is_blank=True, is_uneven=picture.is_uneven)
@@ -122,14 +123,14 @@ def has_form(picture: Picture, form: ImageForm) -> bool:
     if image.shape != (form.height, form.width) or not picture.is_grey or image.max() < 0.5:
         return False
     if form.longest == max(image.shape):
-        return bool(np.median(edge_of(image)) < 0.25)
+        return bool(np.median(edge_pixels(image)) < 0.25)
     ink_positions = np.argwhere(image > 0.1)
     sides = ink_positions.max(axis=0) - ink_positions.min(axis=0) + 1
     offset = np.abs(centre_of_mass(image) - np.array(image.shape) / 2 - 0.5).max()
-    return bool(edge_of(image).max() < 0.1 and sides.max() <= form.longest + 1 and offset < 1.5)
+    return bool(edge_pixels(image).max() < 0.1 and sides.max() <= form.longest + 1 and offset < 1.5)
 
 
-def _scale_and_centre(ink: Ink, form: ImageForm) -> np.ndarray:
+def _scale_and_centre(ink: Foreground, form: ImageForm) -> np.ndarray:
     """The foreground scaled and centred as in the data set, with subpixel accuracy."""
     from PIL import Image
 
@@ -160,6 +161,6 @@ def _scale_and_centre(ink: Ink, form: ImageForm) -> np.ndarray:
     )
     image = np.clip(image, 0, None)
     if form.strokes:
-        # Averaging makes thin strokes faint; those of the set are white in their middle.
+        # Averaging makes thin strokes faint. In the data set, the middle of a stroke is white.
         image = image / max(float(np.percentile(image[image > 0.05], 85)), 0.05)
     return np.clip(image, 0, 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 
 # Usual maxima of files with more than 8 bits per pixel.
 _FULL_SCALES = (1, 255, 1023, 4095, 16_383, 65_535)
@@ -62,7 +62,7 @@ def read_picture(path: str | os.PathLike, largest: int | None = None) -> Picture
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give the pictures in it.")
-    refuse_endless(path)
+    refuse_special_file(path)
     try:
         with Image.open(path) as file:
             file.load()
@@ -108,7 +108,7 @@ def _not_a_picture_message(path: Path) -> str:
         return f"{path} is a table or text, not a picture."
     if not path.stat().st_size:
         return f"{path} is empty."
-    return f"{path} is no image, or of a kind that Pillow cannot read."
+    return f"{path} is not an image, or of a kind that Pillow cannot read."
 
 
 def _scale_deep_grey(values: np.ndarray) -> tuple[np.ndarray, str]:
@@ -145,7 +145,7 @@ def _on_opaque_background(image: Any) -> Any:
         return image.convert("RGB")
     image = image.convert("RGBA")
     pixels = np.asarray(image)
-    border = edge_of(pixels)
+    border = edge_pixels(pixels)
     opaque = border[border[:, 3] > 127]
     if len(opaque) > len(border) / 2:  # a page with a few holes
         colour = np.median(opaque[:, :3], axis=0)
@@ -156,6 +156,6 @@ def _on_opaque_background(image: Any) -> Any:
     return Image.alpha_composite(background, image).convert("RGB")
 
 
-def edge_of(image: np.ndarray) -> np.ndarray:
+def edge_pixels(image: np.ndarray) -> np.ndarray:
     """The pixels along the four edges, `(pixels, ...)`."""
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])

@@ -7,7 +7,7 @@ from typing import Any
 from lamina.contract import Contract
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import PathLike
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 from lamina.data.labelled_folder import LabelledFolder, check_format
 
 
@@ -81,7 +81,7 @@ def text_dataset_from_directory(
 
 
 def _read(path: str) -> str:
-    refuse_endless(path)
+    refuse_special_file(path)
     try:
         return Path(path).read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:

@@ -1,6 +1,6 @@
 """Named data sets: `mnist`, `cifar10`, `imdb` …, each with a `load_data()`."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.datasets import (
     boston_housing,
     california_housing,
@@ -13,12 +13,12 @@ from lamina.datasets import (
     reuters,
 )
 from lamina.datasets.locate import DatasetUnavailableError
-from lamina.datasets.named import NAMES, Dataset, load
+from lamina.datasets.named import DATASET_NAMES, Dataset, load
 
 __all__ = [
+    "DATASET_NAMES",
     "Dataset",
     "DatasetUnavailableError",
-    "NAMES",
     "boston_housing",
     "california_housing",
     "cifar10",
@@ -31,4 +31,4 @@ __all__ = [
     "reuters",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

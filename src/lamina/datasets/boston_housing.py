@@ -12,9 +12,9 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets import locate, published
-from lamina.datasets.train_test_split import mixed, train_and_test
+from lamina.datasets.train_test_split import shuffle_together, train_and_test
 
-SOURCE = published.one_file(
+SOURCE = published.single_file_source(
     "boston_housing",
     "Boston housing",
     "boston_housing.npz",
@@ -49,5 +49,5 @@ def load_data(
     Journal of Environmental Economics and Management 5.
     """
     arrays = locate.load(SOURCE, path)
-    x, y = mixed(np.random.RandomState(seed), arrays["x"], arrays["y"])
+    x, y = shuffle_together(np.random.RandomState(seed), arrays["x"], arrays["y"])
     return train_and_test(x, y, test_split)

@@ -6,9 +6,9 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets import locate, published
-from lamina.datasets.train_test_split import mixed, train_and_test
+from lamina.datasets.train_test_split import shuffle_together, train_and_test
 
-SOURCE = published.one_file(
+SOURCE = published.single_file_source(
     "california_housing",
     "California housing",
     "california_housing.npz",
@@ -48,5 +48,5 @@ def load_data(
         raise ValueError(f"version must be 'small' or 'large'; received {version!r}.")
     arrays = locate.load(SOURCE, path)
     end = _SMALL if version == "small" else None
-    x, y = mixed(np.random.RandomState(seed), arrays["x"][:end], arrays["y"][:end])
+    x, y = shuffle_together(np.random.RandomState(seed), arrays["x"][:end], arrays["y"][:end])
     return train_and_test(x, y, test_split)

@@ -22,7 +22,7 @@ def batches(contents: Sequence[bytes], label_keys: Sequence[str]) -> dict[str, n
         `"x"`, uint8 of `(pictures, 3, 32, 32)`, and the labels under their keys, uint8 of
         `(pictures, 1)`.
     """
-    parts = [_by_name(read_pickle(batch)) for batch in contents]
+    parts = [_decode_keys(read_pickle(batch)) for batch in contents]
     arrays = {"x": np.concatenate([_pictures(part["data"]) for part in parts])}
     for key in label_keys:
         labels = np.concatenate([np.asarray(part[key]) for part in parts])
@@ -45,5 +45,5 @@ def _pictures(data: Any) -> np.ndarray:
     return data.reshape(-1, 3, 32, 32)
 
 
-def _by_name(batch: Mapping) -> dict[str, Any]:
+def _decode_keys(batch: Mapping) -> dict[str, Any]:
     return {key.decode() if isinstance(key, bytes) else key: batch[key] for key in batch}

@@ -14,13 +14,14 @@ from zipfile import ZipFile, is_zipfile
 import numpy as np
 
 from lamina.core.configuration.config import loading_budget
-from lamina.core.messages.messages import readable
-from lamina.core.user_data.paths import refuse_endless
-from lamina.datasets.fingerprints import NAMES
+from lamina.core.messages.messages import escape_control_characters
+from lamina.core.user_data.paths import refuse_special_file
+from lamina.datasets.fingerprints import ARRAY_NAMES
 from lamina.datasets.pickles import read_npy
 
-# The original names, as `train-images-idx3-ubyte.gz`; some tools write `train-images.idx3-ubyte`.
-IDX_STEMS = {
+# The original names, such as `train-images-idx3-ubyte.gz`. Some tools write a dot in place of the
+# second hyphen: `train-images.idx3-ubyte`.
+IDX_FILE_NAMES = {
     "x_train": ("train-images", "idx3"),
     "y_train": ("train-labels", "idx1"),
     "x_test": ("t10k-images", "idx3"),
@@ -55,10 +56,10 @@ class Container:
         """
         try:
             for file in self.files:
-                refuse_endless(file)
+                refuse_special_file(file)
             return self.reader(self.files)
         except Exception as error:  # damaged files can lead to any error
-            text = readable(str(error))[:500] or type(error).__name__
+            text = escape_control_characters(str(error))[:500] or type(error).__name__
             raise UnreadableError(f"{self.label} cannot be read: {text}") from error
 
 
@@ -70,7 +71,7 @@ def npz(path: Path) -> Container:
 def idx(folder: Path) -> Container | None:
     """The four idx files in a folder, gzipped or not; None unless all four are there."""
     files = []
-    for stem, kind in IDX_STEMS.values():
+    for stem, kind in IDX_FILE_NAMES.values():
         names = (f"{stem}{separator}{kind}-ubyte{end}" for separator in "-." for end in ("", ".gz"))
         path = next((folder / name for name in names if (folder / name).is_file()), None)
         if path is None:
@@ -107,7 +108,7 @@ def read_idx(path: Path) -> np.ndarray:
 def _read_npz(files: tuple[Path, ...]) -> dict[str, np.ndarray]:
     if not is_zipfile(files[0]):
         raise ValueError("it is not a NumPy archive (.npz), or not a complete one")
-    return arrays_in_npz(files[0], NAMES, pickled=False)
+    return arrays_in_npz(files[0], ARRAY_NAMES, pickled=False)
 
 
 def arrays_in_npz(
@@ -137,4 +138,4 @@ def arrays_in_npz(
 
 
 def _read_idx_files(files: tuple[Path, ...]) -> dict[str, np.ndarray]:
-    return {name: read_idx(path) for name, path in zip(NAMES, files, strict=True)}
+    return {name: read_idx(path) for name, path in zip(ARRAY_NAMES, files, strict=True)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NAMES = ("x_train", "y_train", "x_test", "y_test")
+ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 
 @dataclass(frozen=True)

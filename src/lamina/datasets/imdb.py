@@ -6,18 +6,18 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets import locate, published
-from lamina.datasets.train_test_split import mixed
-from lamina.datasets.word_indices import Words, last_number
+from lamina.datasets.train_test_split import shuffle_together
+from lamina.datasets.word_indices import Words, largest_index
 
 CLASS_NAMES = ("negative", "positive")
 
-SOURCE = published.one_file(
+SOURCE = published.single_file_source(
     "imdb",
     "IMDB reviews",
     "imdb.npz",
     "sha256:69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
 )
-WORD_INDEX = published.one_file(
+WORD_INDEX = published.single_file_source(
     "imdb_word_index",
     "The words of the IMDB reviews",
     "imdb_word_index.json",
@@ -68,11 +68,11 @@ def load_data(
     generator = np.random.RandomState(seed)
     texts, labels = [], []
     for part in ("train", "test"):
-        x, y = mixed(generator, arrays[f"x_{part}"], arrays[f"y_{part}"])
-        short_texts, short_labels = words.short_enough(words.numbered(x), y)
+        x, y = shuffle_together(generator, arrays[f"x_{part}"], arrays[f"y_{part}"])
+        short_texts, short_labels = words.select_short(words.shift_indices(x), y)
         texts.append(short_texts)
         labels.append(short_labels)
-    last = last_number(*texts)
+    last = largest_index(*texts)
     x_train, x_test = (words.frequent(part, last) for part in texts)
     return (x_train, labels[0]), (x_test, labels[1])
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.configuration import config
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 from lamina.datasets import containers, verified_files
 from lamina.datasets.containers import Container, UnreadableError
 from lamina.datasets.fingerprints import Expected, difference
@@ -90,7 +90,7 @@ def load(source: Source, path: str | os.PathLike | None = None) -> dict[str, Any
             if problem is None:
                 return arrays
             if folder == own:
-                _set_aside(container)
+                _move_aside(container)
                 logger.warning("%s\n  It was set aside and is fetched again.", problem)
             else:
                 logger.warning("%s\n  It is left alone and not used.", problem)
@@ -114,7 +114,7 @@ def candidates(folder: Path, source: Source, file_name: str | None = None) -> It
             yield four
 
 
-def is_here(source: Source) -> bool:
+def is_on_this_machine(source: Source) -> bool:
     """Whether a file that may be the data set is on this machine."""
     folders = [config.datasets_folder(), _own_folder(), _keras_folder()]
     return any(any(candidates(f, source)) for f in folders if f is not None)
@@ -126,7 +126,7 @@ def _load_named_file(source: Source, path: Path) -> dict[str, Any]:
             f"load_data(path={str(path)!r}): there is no such file.\n"
             f"  Fix: leave path out, and {source.title} is looked for in the caches and fetched."
         )
-    refuse_endless(path)
+    refuse_special_file(path)
     if path.is_dir():
         raise ValueError(
             f"load_data(path={str(path)!r}): it is a folder, and {source.title} is a file.\n"
@@ -210,7 +210,7 @@ def _fetch(source: Source) -> dict[str, Any]:
         arrays, problem = _read_checked(container, source)
         if problem is None:
             return arrays
-        _set_aside(container)
+        _move_aside(container)
         failures.append(problem)
     raise DatasetUnavailableError(_unavailable(source, failures))
 
@@ -239,7 +239,7 @@ def _unavailable(source: Source, failures: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _set_aside(container: Container) -> None:
+def _move_aside(container: Container) -> None:
     for path in container.files:
         with contextlib.suppress(OSError):
             path.replace(path.with_name(f"{path.name}.corrupt"))

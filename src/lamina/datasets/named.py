@@ -8,7 +8,7 @@ import numpy as np
 from lamina.core.messages.errors import unknown_name
 from lamina.core.messages.tracebacks import filter_traceback
 
-NAMES = ("digits", "fashion_mnist", "mnist")
+DATASET_NAMES = ("digits", "fashion_mnist", "mnist")
 _TITLES = {"digits": "Digits", "fashion_mnist": "Fashion-MNIST", "mnist": "MNIST"}
 
 
@@ -61,8 +61,8 @@ def load(name: str) -> Dataset:
         (297, (8, 8))
     """
     key = str(name).lower().replace("-", "_")
-    if key not in NAMES:
-        raise unknown_name("data set", name, NAMES)
+    if key not in DATASET_NAMES:
+        raise unknown_name("data set", name, DATASET_NAMES)
     module = import_module(f"lamina.datasets.{key}")
     train, test = module.load_data()
     return Dataset(key, _TITLES[key], train, test, module.CLASS_NAMES)

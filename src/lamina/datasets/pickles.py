@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.messages.messages import readable
+from lamina.core.messages.messages import escape_control_characters
 
 
 def read_pickle(contents: bytes) -> Any:
@@ -24,11 +24,11 @@ def read_pickle(contents: bytes) -> Any:
         ValueError: If the pickle names anything else, or is damaged.
     """
     try:
-        return _plain(_Reader(io.BytesIO(contents), encoding="bytes").load(), {})
+        return _to_plain_values(_Reader(io.BytesIO(contents), encoding="bytes").load(), {})
     except _RefusedError:
         raise
     except Exception as error:  # damaged bytes fail in as many ways as there are bytes
-        reason = readable(str(error))[:200] or type(error).__name__
+        reason = escape_control_characters(str(error))[:200] or type(error).__name__
         raise ValueError(f"it is not a pickle, or a damaged one ({reason})") from None
 
 
@@ -51,7 +51,7 @@ def read_npy(contents: bytes, pickled: bool = True) -> np.ndarray:
     except ValueError:
         raise
     except Exception as error:  # NumPy reads the head as Python's own syntax
-        reason = readable(str(error))[:200] or type(error).__name__
+        reason = escape_control_characters(str(error))[:200] or type(error).__name__
         raise ValueError(f"it is not an array of NumPy, or a damaged one ({reason})") from None
 
 
@@ -100,13 +100,13 @@ class _Array:
     def __setstate__(self, state: tuple) -> None:
         self.state = state
 
-    def made(self, known: dict[int, Any]) -> np.ndarray:
-        """The array; see `_plain`."""
+    def to_array(self, known: dict[int, Any]) -> np.ndarray:
+        """The array; see `_to_plain_values`."""
         _, shape, dtype, by_columns, values = self.state
         if isinstance(values, list):
             flat = np.empty(len(values), dtype=object)
             for i, value in enumerate(values):
-                flat[i] = _plain(value, known)
+                flat[i] = _to_plain_values(value, known)
         elif dtype.code[:1] in "biuf":
             flat = np.frombuffer(values, np.dtype(dtype.code).newbyteorder(dtype.order)).copy()
         else:
@@ -118,7 +118,7 @@ def _reconstructed(*_: Any) -> _Array:
     return _Array()
 
 
-def _encoded(text: str, coding: str) -> bytes:
+def _to_bytes(text: str, coding: str) -> bytes:
     """Bytes as Python 3 writes them into pickles that Python 2 can read."""
     return text.encode("latin-1")
 
@@ -128,21 +128,21 @@ _KNOWN = {
     ("numpy", "ndarray"): _Array,
     ("numpy.core.multiarray", "_reconstruct"): _reconstructed,
     ("numpy._core.multiarray", "_reconstruct"): _reconstructed,
-    ("_codecs", "encode"): _encoded,
+    ("_codecs", "encode"): _to_bytes,
 }
 
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _KNOWN:
-            class_name = readable(f"{module}.{name}")[:200]
+            class_name = escape_control_characters(f"{module}.{name}")[:200]
             raise _RefusedError(
                 f"it asks for {class_name}, which no data set needs; it was not run"
             )
         return _KNOWN[module, name]
 
 
-def _plain(value: Any, known: dict[int, Any]) -> Any:
+def _to_plain_values(value: Any, known: dict[int, Any]) -> Any:
     """A value with real arrays in it.
 
     Args:
@@ -154,11 +154,13 @@ def _plain(value: Any, known: dict[int, Any]) -> Any:
         return value
     if id(value) not in known:
         if isinstance(value, _Array):
-            known[id(value)] = value.made(known)
+            known[id(value)] = value.to_array(known)
         elif isinstance(value, dict):
-            known[id(value)] = {key: _plain(item, known) for key, item in value.items()}
+            known[id(value)] = {key: _to_plain_values(item, known) for key, item in value.items()}
         else:
             # Reviews are long lists of integers, which need no conversion.
             are_integers = all(type(v) is int for v in value)
-            known[id(value)] = value if are_integers else [_plain(v, known) for v in value]
+            known[id(value)] = (
+                value if are_integers else [_to_plain_values(v, known) for v in value]
+            )
     return known[id(value)]

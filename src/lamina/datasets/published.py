@@ -21,7 +21,7 @@ from lamina.datasets.containers import Container, arrays_in_npz
 KERAS_ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
 
-def one_file(name: str, title: str, file: str, checksum: str) -> locate.Source:
+def single_file_source(name: str, title: str, file: str, checksum: str) -> locate.Source:
     """A data set that is one `.npz` or `.json` file from where Keras keeps its own.
 
     Args:
@@ -35,7 +35,9 @@ def one_file(name: str, title: str, file: str, checksum: str) -> locate.Source:
     def containers(place: Path, file_name: str | None) -> Iterator[Container]:
         path = place / (file_name or file)
         if path.is_file():
-            yield Container((path,), lambda files: read(checked(files[0].read_bytes(), checksum)))
+            yield Container(
+                (path,), lambda files: read(verify_checksum(files[0].read_bytes(), checksum))
+            )
 
     mirror = locate.Mirror(KERAS_ADDRESS, (file,), checksum)
     return locate.Source(name, title, arrays={}, mirrors=(mirror,), containers=containers)
@@ -72,11 +74,11 @@ class Archive:
             for folder in (place / self.folder, place / self.keras_name / self.folder):
                 files = tuple(folder / member for member in self.members)
                 if all(file.is_file() for file in files):
-                    yield Container(files, lambda files: decode(self._checked(_contents(files))))
+                    yield Container(files, lambda files: decode(self._verify(_contents(files))))
             for name in (self.file, f"{self.keras_name}_archive"):
                 if (place / name).is_file():
                     yield Container(
-                        (place / name,), lambda files: decode(self._checked(self._unpack(files[0])))
+                        (place / name,), lambda files: decode(self._verify(self._unpack(files[0])))
                     )
 
         mirror = locate.Mirror(self.address, (self.file,), self.checksum)
@@ -100,16 +102,16 @@ class Archive:
             )
         return arrays
 
-    def _checked(self, contents: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    def _verify(self, contents: Mapping[str, bytes]) -> Mapping[str, bytes]:
         missing = sorted(set(self.members) - set(contents))
         if missing:
             raise ValueError(f"{missing[0]} is missing in it")
         for name, checksum in self.members.items():
-            checked(contents[name], checksum, name)
+            verify_checksum(contents[name], checksum, name)
         return contents
 
 
-def checked(contents: bytes, checksum: str, name: str = "the file") -> bytes:
+def verify_checksum(contents: bytes, checksum: str, name: str = "the file") -> bytes:
     """Return the contents after verifying their checksum.
 
     Raises:

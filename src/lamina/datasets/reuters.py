@@ -6,8 +6,8 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets import locate, published
-from lamina.datasets.train_test_split import mixed, train_and_test
-from lamina.datasets.word_indices import Words, last_number
+from lamina.datasets.train_test_split import shuffle_together, train_and_test
+from lamina.datasets.word_indices import Words, largest_index
 
 CLASS_NAMES = (
     "cocoa", "grain", "veg-oil", "earn", "acq", "wheat", "copper", "housing", "money-supply",
@@ -17,13 +17,13 @@ CLASS_NAMES = (
     "lei", "bop", "zinc", "orange", "pet-chem", "dlr", "gas", "silver", "wpi", "hog", "lead",
 )  # fmt: skip
 
-SOURCE = published.one_file(
+SOURCE = published.single_file_source(
     "reuters",
     "Reuters newswires",
     "reuters.npz",
     "sha256:d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916",
 )
-WORD_INDEX = published.one_file(
+WORD_INDEX = published.single_file_source(
     "reuters_word_index",
     "The words of the Reuters newswires",
     "reuters_word_index.json",
@@ -71,9 +71,9 @@ def load_data(
     """
     arrays = locate.load(SOURCE, path)
     words = Words(num_words, skip_top, maxlen, start_char, oov_char, index_from)
-    x, y = mixed(np.random.RandomState(seed), arrays["x"], arrays["y"])
-    texts, labels = words.short_enough(words.numbered(x), y)
-    return train_and_test(words.frequent(texts, last_number(texts)), labels, test_split)
+    x, y = shuffle_together(np.random.RandomState(seed), arrays["x"], arrays["y"])
+    texts, labels = words.select_short(words.shift_indices(x), y)
+    return train_and_test(words.frequent(texts, largest_index(texts)), labels, test_split)
 
 
 @filter_traceback

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def mixed(generator: np.random.RandomState, *arrays: np.ndarray) -> list[np.ndarray]:
+def shuffle_together(generator: np.random.RandomState, *arrays: np.ndarray) -> list[np.ndarray]:
     """Arrays of one length in one new order."""
     order = np.arange(len(arrays[0]))
     generator.shuffle(order)

@@ -27,13 +27,13 @@ class Words:
     oov_char: int | None
     index_from: int
 
-    def numbered(self, texts: Iterable[Sequence[int]]) -> list[list[int]]:
+    def shift_indices(self, texts: Iterable[Sequence[int]]) -> list[list[int]]:
         """Texts with words' numbers moved up and the start marked."""
         start = [] if self.start_char is None else [self.start_char]
         shift = self.index_from or 0
         return [start + [word + shift for word in text] for text in texts]
 
-    def short_enough(
+    def select_short(
         self, texts: list[list[int]], labels: np.ndarray
     ) -> tuple[list[list[int]], np.ndarray]:
         """The texts below `maxlen`, and their labels."""
@@ -62,6 +62,6 @@ class Words:
         return kept_words
 
 
-def last_number(*texts: list[list[int]]) -> int:
+def largest_index(*texts: list[list[int]]) -> int:
     """The largest number in any of the texts."""
     return max(max(text) for part in texts for text in part if text)

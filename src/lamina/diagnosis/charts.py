@@ -119,7 +119,7 @@ def training_curves(
         only: One measure to show; loss and accuracy side by side for None.
         theme: Colours.
     """
-    names = [only] if only else measures_shown(history)
+    names = [only] if only else measures_to_show(history)
     figure = _figure(4.4 * len(names), 2.9, theme)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         _plain_axes(axes, theme)
@@ -150,11 +150,11 @@ def training_curves(
     return figure
 
 
-def measures_shown(history: Mapping[str, Any]) -> list[str]:
+def measures_to_show(history: Mapping[str, Any]) -> list[str]:
     """The loss, and the accuracy if there is one.
 
     Example:
-        >>> measures_shown({"val_loss": [], "loss": [], "accuracy": [], "val_accuracy": []})
+        >>> measures_to_show({"val_loss": [], "loss": [], "accuracy": [], "val_accuracy": []})
         ['loss', 'accuracy']
     """
     accuracies = [n for n in history if n.endswith("accuracy") and not n.startswith("val_")]
@@ -177,7 +177,7 @@ def confusion_matrix(
     size = 0.52 * classes + 1.6
     figure = _figure(size + 0.3, size, theme)
     axes = figure.subplots()
-    strength = strengths(confusion)
+    strength = colour_intensities(confusion)
     is_diagonal = np.eye(classes, dtype=bool)[..., None]
     colour = np.where(is_diagonal, to_rgb(theme.first), to_rgb(theme.second))
     ground = np.array(to_rgb(theme.ground))
@@ -223,7 +223,7 @@ def predictions(y_true: np.ndarray, y_pred: np.ndarray, theme: Theme = LIGHT) ->
     return figure
 
 
-def strengths(confusion: np.ndarray) -> np.ndarray:
+def colour_intensities(confusion: np.ndarray) -> np.ndarray:
     """The colour intensity of each cell of a confusion matrix, 0 to 1.
 
     It is the square root of the fraction of the class, so that one percent of mistakes is visible

@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.diagnosis import charts, samples
-from lamina.diagnosis.measures import confident_mistakes, most_confused
+from lamina.diagnosis.measures import confident_mistakes, most_frequent_confusions
 from lamina.diagnosis.outcome import Outcome
 from lamina.diagnosis.verdict import percent, wilson
 from lamina.models.summary import shape_of_output
@@ -148,13 +148,13 @@ class _SampleRenderer:
         self.train = None if train is None else samples.as_images(train[0])
 
     def test_sample(self, index: int, truth: str, said: str = "") -> ShownSample:
-        return self._shown(self.test, self.outcome.test_data[0], index, truth, said)
+        return self._render_sample(self.test, self.outcome.test_data[0], index, truth, said)
 
     def train_sample(self, index: int, truth: str) -> ShownSample:
         assert self.outcome.train_data is not None
-        return self._shown(self.train, self.outcome.train_data[0], index, truth)
+        return self._render_sample(self.train, self.outcome.train_data[0], index, truth)
 
-    def _shown(
+    def _render_sample(
         self, images: np.ndarray | None, x: Any, index: int, truth: str, said: str = ""
     ) -> ShownSample:
         if images is None:
@@ -200,7 +200,7 @@ def _curves(outcome: Outcome) -> list[Picture]:
 
     return [
         Picture(draw(name, charts.LIGHT), draw(name, charts.DARK), f"{name} over the epochs")
-        for name in charts.measures_shown(outcome.history)
+        for name in charts.measures_to_show(outcome.history)
         if outcome.history.get(name)
     ]
 
@@ -216,7 +216,7 @@ def _scatter(outcome: Outcome) -> Picture:
 def _matrix(outcome: Outcome, renderer: _SampleRenderer) -> tuple[list[list[Cell]], list[Panel]]:
     """The cells row by row, and panels with the samples of cells that are not empty."""
     confusion, names = outcome.confusion, outcome.class_names
-    strengths = charts.strengths(confusion)
+    strengths = charts.colour_intensities(confusion)
     y_pred = outcome.probabilities.argmax(axis=1)
     certainty = outcome.probabilities.max(axis=1)
     is_correct = np.eye(len(names), dtype=bool)
@@ -307,7 +307,7 @@ def _confusions(outcome: Outcome) -> list[str]:
     return [
         f"{names[true]} taken for {names[predicted]}: {count:,} of "
         f"{outcome.confusion[true].sum():,}"
-        for true, predicted, count in most_confused(outcome.confusion, 5)
+        for true, predicted, count in most_frequent_confusions(outcome.confusion, 5)
     ]
 
 

@@ -89,11 +89,11 @@ def confident_mistakes(
     return wrong[np.argsort(-certainty, kind="stable")][:count]
 
 
-def most_confused(confusion: np.ndarray, count: int = 3) -> list[tuple[int, int, int]]:
+def most_frequent_confusions(confusion: np.ndarray, count: int = 3) -> list[tuple[int, int, int]]:
     """The most frequent mistakes as `(true class, predicted class, count)`.
 
     Example:
-        >>> most_confused(np.array([[5, 2], [1, 4]]))
+        >>> most_frequent_confusions(np.array([[5, 2], [1, 4]]))
         [(0, 1, 2), (1, 0, 1)]
     """
     mistakes = confusion.copy()

@@ -35,10 +35,10 @@ class Outcome:
         history: From measure to one value per epoch, as `History.history`.
         train: Measures on training samples, after training; None without training samples.
         test: Measures on the test samples.
-        train_data: `(samples, class numbers)` of the training, or None.
+        train_data: `(samples, class indices)` of the training, or None.
         train_measured: Number of training samples that were evaluated.
         samples_learnt_from: Number of training samples.
-        test_data: `(samples, class numbers or targets)` for testing.
+        test_data: `(samples, class indices or targets)` for testing.
         probabilities: Probabilities of the test samples, `(samples, classes)`; for a regression,
             the predictions, `(samples,)`.
         seconds: Duration of the training, if known.
@@ -149,8 +149,8 @@ def measure(
     train_measures, train_data, train_count = None, None, 0
     if train is not None:
         train_x, targets = (
-            samples.evenly_spaced(train[0], _MAX_TRAIN_SAMPLES),
-            samples.evenly_spaced(train[1], _MAX_TRAIN_SAMPLES),
+            samples.take_evenly_spaced(train[0], _MAX_TRAIN_SAMPLES),
+            samples.take_evenly_spaced(train[1], _MAX_TRAIN_SAMPLES),
         )
         train_count = samples.count_samples(train_x)
         train_measures = _evaluate(model, train_x, targets)
@@ -158,7 +158,7 @@ def measure(
             train_predictions = model.predict(train_x, verbose=0)
             train_x, targets = _predicted_samples(train_predictions, train_x, targets)
             train_probabilities = as_probabilities(np.asarray(train_predictions))
-            train_classes = _class_numbers(np.asarray(targets), _output_count(predictions))
+            train_classes = _class_indices(np.asarray(targets), _output_count(predictions))
             train_measures["accuracy"] = float(
                 np.mean(train_probabilities.argmax(axis=1) == train_classes)
             )
@@ -197,7 +197,7 @@ def _classify_task(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:
     outputs, targets = np.asarray(predictions), np.asarray(y)
     if outputs.ndim == 2 and targets.dtype.kind in "uifb" and len(outputs):
         classes = outputs.shape[1]
-        numbers = _class_numbers(targets, classes)
+        numbers = _class_indices(targets, classes)
         if numbers is not None:
             return "classes", numbers, as_probabilities(outputs)
         if classes == 1 and targets.size == len(targets):
@@ -207,8 +207,8 @@ def _classify_task(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:
     return "other", targets, outputs
 
 
-def _class_numbers(targets: np.ndarray, classes: int) -> Any:
-    """Class numbers of the targets; None if they are no classes."""
+def _class_indices(targets: np.ndarray, classes: int) -> Any:
+    """Class numbers of the targets; None if they are not classes."""
     if classes == 1:
         flat = targets.reshape(-1)
         return flat.astype("int64") if np.isin(flat, (0, 1)).all() else None

@@ -39,7 +39,7 @@ def write_report(
         model: A trained, compiled model.
         x: Test samples: an array, a list, a dict of columns, a data frame; or batches `(x, y)`
             without the argument `y`.
-        y: Targets: class numbers, one-hot rows, or numbers.
+        y: Targets: class indices, one-hot rows, or numbers.
         train: `(x, y)` of the training. With them, the verdict says whether the model generalises;
             at most 10,000 samples are evaluated.
         history: The result of `fit`, for the learning curves.

@@ -32,7 +32,7 @@ def join_batches(x: Any, y: Any) -> tuple[Any, Any]:
     return joined, np.concatenate([np.asarray(b[1]) for b in batches])
 
 
-def evenly_spaced(x: Any, count: int) -> Any:
+def take_evenly_spaced(x: Any, count: int) -> Any:
     """Up to `count` samples, evenly spaced."""
     total = count_samples(x)
     if total <= count:

@@ -1,6 +1,6 @@
 """Distillation: trains a small model on the outputs of a large one, and on labels."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.core.serialization.registry import register_list
 from lamina.distillation.distiller import Distiller
 from lamina.distillation.losses import (
@@ -12,4 +12,4 @@ from lamina.distillation.losses import (
 __all__ = ["DistillationLoss", "Distiller", "FeatureDistillation", "LogitsDistillation"]
 
 register_list("keras.distillation", __all__, globals().__getitem__)
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

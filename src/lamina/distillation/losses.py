@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from lamina import losses
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.serialization import registry
 from lamina.core.types import Array, LossLike, Outputs
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class DistillationLoss:
     """Base class of distillation losses.
 
@@ -61,8 +61,8 @@ class DistillationLoss:
         if _structure(teacher_outputs) != _structure(student_outputs):
             raise ValueError(
                 f"{type(self).__name__} cannot compare outputs of different structures: the "
-                f"teacher gives {_described(teacher_outputs)}, the student "
-                f"{_described(student_outputs)}."
+                f"teacher gives {_describe_structure(teacher_outputs)}, the student "
+                f"{_describe_structure(student_outputs)}."
             )
 
     def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
@@ -74,7 +74,7 @@ class DistillationLoss:
         """
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class FeatureDistillation(DistillationLoss):
     """Compares the outputs of a layer of the student with those of a layer of the teacher.
 
@@ -102,7 +102,7 @@ class FeatureDistillation(DistillationLoss):
         teacher_layer_name: str | None = None,
         student_layer_name: str | None = None,
     ):
-        self.loss = _resolved(loss, "FeatureDistillation")
+        self.loss = _resolve_losses(loss, "FeatureDistillation")
         self.teacher_layer_name = teacher_layer_name
         self.student_layer_name = student_layer_name
 
@@ -161,7 +161,7 @@ class FeatureDistillation(DistillationLoss):
         return cls(**{**config, "loss": registry.deserialize(config["loss"])})
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class LogitsDistillation(DistillationLoss):
     """Compares the logits of the student with those of the teacher, softened by a temperature.
 
@@ -195,7 +195,7 @@ class LogitsDistillation(DistillationLoss):
                 f"{temperature!r}."
             )
         self.temperature = temperature
-        self.loss = _resolved(loss, "LogitsDistillation")
+        self.loss = _resolve_losses(loss, "LogitsDistillation")
 
     def validate_outputs(self, teacher_outputs: Outputs, student_outputs: Outputs) -> None:
         super().validate_outputs(teacher_outputs, student_outputs)
@@ -238,7 +238,7 @@ def _is_none(value: Any) -> bool:
     return value is None
 
 
-def _resolved(loss: LossLike, owner: str) -> Any:
+def _resolve_losses(loss: LossLike, owner: str) -> Any:
     """Names in a structure become losses; at least one must not be None."""
     if isinstance(loss, dict) and "class_name" in loss:
         return losses.get(loss)
@@ -251,9 +251,9 @@ def _resolved(loss: LossLike, owner: str) -> Any:
 def _refuse_other_structure(loss: LossLike, outputs: Any, owner: str) -> None:
     if _structure(loss) != _structure(outputs):
         raise ValueError(
-            f"{owner} has {_described(loss)} for its loss, and the outputs are "
-            f"{_described(outputs)}.\n  Fix: give one loss for each output, or None to leave one "
-            "out."
+            f"{owner} has {_describe_structure(loss)} for its loss, and the outputs are "
+            f"{_describe_structure(outputs)}.\n"
+            "  Fix: give one loss for each output, or None to leave one out."
         )
 
 
@@ -261,7 +261,7 @@ def _structure(value: Any) -> Any:
     return jax.tree.structure(value, is_leaf=_is_none)
 
 
-def _described(structure: Any) -> str:
+def _describe_structure(structure: Any) -> str:
     if isinstance(structure, dict):
         return f"a dict of {', '.join(map(str, structure))}"
     if isinstance(structure, (list, tuple)):

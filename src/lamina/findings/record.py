@@ -73,7 +73,7 @@ class Targets:
     """The targets of one output.
 
     Args:
-        form: `"class numbers"`, `"one-hot"`, `"zeros and ones"`, `"several classes"` (zeros and
+        form: `"class indices"`, `"one-hot"`, `"zeros and ones"`, `"several classes"` (zeros and
             ones in several columns) or `"numbers"`.
         values: Their values.
         counts: Number of samples of each class; for `"several classes"` of ones in each column.
@@ -97,10 +97,10 @@ class OutputFacts:
         units: Size of its last axis.
         activation: The last activation function; None if it is not known.
         loss: Name of its loss; None if it has none or one of the user's.
-        from_logits: What the loss was told.
+        from_logits: The `from_logits` of the loss.
         metrics: Names of its metrics.
-        targets: Its targets, if they are at hand.
-        validation_targets: Those of the validation, if they are at hand.
+        targets: Its targets, if they are available.
+        validation_targets: Those of the validation, if they are available.
     """
 
     name: str
@@ -119,7 +119,7 @@ class LayerStatistics:
 
     Args:
         layer: Its name.
-        step: Number of the step.
+        step: Index of the step.
         gradient: Root mean square of the gradient of its kernel.
         update: Size of an update of its kernel relative to the kernel.
         dead: Share of its units whose output is 0 for every sample.
@@ -142,7 +142,7 @@ class Record:
         model: Name of the model.
         layers: Its layers, in the order of their calls.
         is_chain: Whether each layer takes the output of the one before.
-        inputs: Values of the input arrays, if they are at hand.
+        inputs: Values of the input arrays, if they are available.
         outputs: The outputs.
         optimizer: Name of the optimizer.
         learning_rate: Its learning rate at the beginning; None for a schedule.
@@ -150,7 +150,7 @@ class Record:
         momentum: Its momentum, if it has one.
         samples: Number of training samples, if it is known.
         batch_size: Samples in a step.
-        planned_epochs: Epochs that were asked for.
+        planned_epochs: The `epochs` of `fit`.
         shuffle: Whether samples are shuffled.
         class_weight: Whether classes are weighted.
         validation_split: Fraction of the training data that is used for validation, if so.

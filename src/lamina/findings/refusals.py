@@ -11,7 +11,7 @@ _CODES = (
     ("No loss scale keeps the gradients finite", "non-finite"),
     ("from_logits", "logits-mismatch"),
     ("no trainable weights", "frozen-weights"),
-    ("takes class numbers", "wrong-target-encoding"),
+    ("takes class indices", "wrong-target-encoding"),
     ("the labels run from", "wrong-target-encoding"),
     ("needs labels from 0", "wrong-target-encoding"),
     ("takes one-hot labels", "wrong-target-encoding"),

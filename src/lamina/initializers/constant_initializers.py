@@ -7,7 +7,7 @@ import numpy as np
 
 from lamina.core.serialization import registry
 from lamina.core.types import Array, ArrayLike, DTypeLike
-from lamina.initializers.initializer import Initializer, known_shape, on_device
+from lamina.initializers.initializer import Initializer, check_known_shape, on_device
 from lamina.ops.signal import window_weights
 
 
@@ -20,7 +20,7 @@ class Zeros(Initializer):
     """
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        return on_device(np.zeros(known_shape(shape)), dtype)
+        return on_device(np.zeros(check_known_shape(shape)), dtype)
 
 
 class Ones(Initializer):
@@ -32,7 +32,7 @@ class Ones(Initializer):
     """
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        return on_device(np.ones(known_shape(shape)), dtype)
+        return on_device(np.ones(check_known_shape(shape)), dtype)
 
 
 class Constant(Initializer):
@@ -50,7 +50,7 @@ class Constant(Initializer):
         self.value = value
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        return on_device(np.broadcast_to(np.asarray(self.value), known_shape(shape)), dtype)
+        return on_device(np.broadcast_to(np.asarray(self.value), check_known_shape(shape)), dtype)
 
     def get_config(self) -> dict:
         return {"value": registry.serialize(self.value)}
@@ -75,7 +75,7 @@ class Identity(Initializer):
         self.gain = gain
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        shape = known_shape(shape)
+        shape = check_known_shape(shape)
         if len(shape) != 2:
             raise ValueError(
                 f"Identity makes matrices; received a shape of {len(shape)} axes: {shape}."
@@ -129,7 +129,7 @@ class STFT(Initializer):
             shape: `(frame length, 1, fft length // 2 + 1)`.
             dtype: Its type; `floatx()` for None.
         """
-        length, _, bins = known_shape(shape)
+        length, _, bins = check_known_shape(shape)
         position, frequency = np.arange(length)[:, None, None], np.arange(bins) / (2 * (bins - 1))
         angle = -2 * np.pi * position * frequency
         kernel = np.cos(angle) if self.side == "real" else np.sin(angle)
@@ -156,7 +156,7 @@ class STFT(Initializer):
         return cls(**{**config, "window": registry.deserialize(config["window"])})
 
 
-def fixed(array: Any) -> Any:
+def array_initializer(array: Any) -> Any:
     """An initializer that returns an array, for variables of the same shape."""
 
     def initialize(shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:

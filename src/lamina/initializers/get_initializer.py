@@ -56,14 +56,14 @@ def get(identifier: Any) -> Any:
         The initializer.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If the name is unknown.
 
     Example:
         >>> type(get("he_normal")).__name__
         'HeNormal'
     """
     if isinstance(identifier, (np.ndarray, np.generic, jax.Array, Variable)):
-        return constant_initializers.fixed(identifier)
+        return constant_initializers.array_initializer(identifier)
     return _NAMES.resolve(identifier)
 
 

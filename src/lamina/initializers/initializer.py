@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Array, DTypeLike
 from lamina.core.variable.variable import resolve_shape
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Initializer:
     """Base class of initializers: an object that is called with a shape and a dtype.
 
@@ -27,7 +27,7 @@ class Initializer:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        filter_methods(cls)
+        filter_tracebacks_of_methods(cls)
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
         """An array of initial values.
@@ -67,7 +67,7 @@ class Initializer:
         return self.from_config(self.get_config())
 
 
-def known_shape(shape: Any) -> tuple[int, ...]:
+def check_known_shape(shape: Any) -> tuple[int, ...]:
     shape = resolve_shape(shape)
     if any(size is None or size < 0 for size in shape):
         raise ValueError(f"A variable needs a shape of known sizes; received {shape}.")

@@ -10,7 +10,7 @@ from lamina.core.serialization import registry
 from lamina.core.types import Array, DTypeLike, SeedLike
 from lamina.core.user_data.arguments import is_number
 from lamina.core.variable.seed import SeedGenerator, make_default_seed
-from lamina.initializers.initializer import Initializer, float_type, known_shape, on_device
+from lamina.initializers.initializer import Initializer, check_known_shape, float_type, on_device
 
 # Standard deviation of a standard normal distribution truncated at two standard deviations.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -29,7 +29,7 @@ class RandomInitializer(Initializer):
             seed = SeedGenerator.from_config(dict(seed["config"]))
         if seed is not None and not isinstance(seed, (int, np.integer, SeedGenerator)):
             raise ValueError(
-                f"{type(self).__name__}: the seed must be a whole number, a SeedGenerator or None; "
+                f"{type(self).__name__}: the seed must be an integer, a SeedGenerator or None; "
                 f"received {seed!r}."
             )
         if isinstance(seed, (int, np.integer)) and seed < 0:
@@ -46,7 +46,7 @@ class RandomInitializer(Initializer):
             key: Any = np.asarray(self.seed.next()).astype("uint64")
         else:
             key = int(self.seed)
-        return np.random.Generator(np.random.Philox(key=key)).random(known_shape(shape))
+        return np.random.Generator(np.random.Philox(key=key)).random(check_known_shape(shape))
 
     def _normal(self, shape: Sequence[int], truncated: bool = False) -> np.ndarray:
         """Standard normal values, by inverting the distribution function: one word each."""
@@ -191,7 +191,7 @@ class VarianceScaling(RandomInitializer):
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         dtype = float_type(self, dtype)
-        fan_in, fan_out = compute_fans(known_shape(shape), self.input_axes, self.output_axes)
+        fan_in, fan_out = compute_fans(check_known_shape(shape), self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         stddev = math.sqrt(self.scale / max(1.0, fan))
         if self.distribution == "uniform":
@@ -361,7 +361,7 @@ class Orthogonal(RandomInitializer):
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         dtype = float_type(self, dtype)
-        shape = known_shape(shape)
+        shape = check_known_shape(shape)
         if len(shape) < 2:
             raise ValueError(f"Orthogonal needs a shape of at least two axes; received {shape}.")
         rows, columns = math.prod(shape[:-1]), shape[-1]

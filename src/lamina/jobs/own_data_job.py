@@ -10,7 +10,13 @@ from lamina.callbacks import EarlyStopping
 from lamina.data import LoadedData
 from lamina.diagnosis import Outcome
 from lamina.jobs import own_network
-from lamina.jobs.training_run import Tell, silent, train_and_write, unless_stopped, write_history
+from lamina.jobs.training_run import (
+    Tell,
+    run_unless_interrupted,
+    silent,
+    train_and_write,
+    write_history,
+)
 from lamina.jobs.training_script import environment
 
 _NOUNS = {"images": "pictures", "table": "rows", "text": "texts", "series": "windows"}
@@ -152,7 +158,7 @@ def measure(job: OwnDataJob, model: Any, run: OwnDataRun, tell: Tell = silent) -
         raise ValueError(
             "Nothing was kept to measure on.\n  Fix: a test or validation fraction above 0."
         )
-    return unless_stopped(lambda: _measured(job, model, run, name), tell)
+    return run_unless_interrupted(lambda: _measured(job, model, run, name), tell)
 
 
 def _measured(job: OwnDataJob, model: Any, run: OwnDataRun, name: str) -> Measured:

@@ -9,7 +9,13 @@ from lamina.core.variable.seed import set_random_seed
 from lamina.datasets import Dataset
 from lamina.diagnosis import Outcome
 from lamina.jobs import architectures
-from lamina.jobs.training_run import Tell, silent, train_and_write, unless_stopped, write_history
+from lamina.jobs.training_run import (
+    Tell,
+    run_unless_interrupted,
+    silent,
+    train_and_write,
+    write_history,
+)
 from lamina.jobs.training_script import script
 from lamina.optimizers import Adam
 
@@ -150,7 +156,7 @@ def measure(
     """
     (x, y), data = job.dataset.train, job.dataset
     announce("Measuring it on training and test images (Ctrl-C leaves this out) …")
-    return unless_stopped(
+    return run_unless_interrupted(
         lambda: diagnosis.measure(
             model,
             *data.test,
@@ -184,7 +190,7 @@ def settings(job: Job, run: Run) -> dict[str, Any]:
     return {
         "Command": job.command,
         "Data": job.dataset.title,
-        "Trained": told_epochs(job, run),
+        "Trained": describe_epochs(job, run),
         "Batch size": f"{job.batch_size} samples per step",
         "Optimizer": f"Adam, learning rate {job.learning_rate or 0.001:g}",
         "Held out": f"{HELD_OUT:.0%} of the training images, measured after every epoch",
@@ -192,7 +198,7 @@ def settings(job: Job, run: Run) -> dict[str, Any]:
     }
 
 
-def told_epochs(job: Job, run: Run) -> str:
+def describe_epochs(job: Job, run: Run) -> str:
     """`5 epochs`, or `2 of 5 epochs, and part of the next: stopped by Ctrl-C`."""
     if not run.stopped:
         return f"{run.epochs} epoch{'s' * (run.epochs != 1)}"

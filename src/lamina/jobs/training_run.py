@@ -60,7 +60,7 @@ def train_and_write(
     return run, stopping.count > 0
 
 
-def unless_stopped(measure: Callable[[], Result], tell: Tell) -> Result | None:
+def run_unless_interrupted(measure: Callable[[], Result], tell: Tell) -> Result | None:
     """The result of `measure`; None if it is stopped by Ctrl-C."""
     try:
         return measure()

@@ -84,9 +84,11 @@ class ReLU(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.max_value = max_value if max_value is None else _not_negative("max_value", max_value)
-        self.negative_slope = _not_negative("negative_slope", negative_slope)
-        self.threshold = _not_negative("threshold", threshold)
+        self.max_value = (
+            max_value if max_value is None else _check_not_negative("max_value", max_value)
+        )
+        self.negative_slope = _check_not_negative("negative_slope", negative_slope)
+        self.threshold = _check_not_negative("threshold", threshold)
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
@@ -128,7 +130,7 @@ class LeakyReLU(Layer):
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
-        self.negative_slope = _not_negative("negative_slope", negative_slope)
+        self.negative_slope = _check_not_negative("negative_slope", negative_slope)
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
@@ -333,7 +335,7 @@ class Softmax(Layer):
         return {**super().get_config(), **settings_of(self, "axis")}
 
 
-def _not_negative(name: str, value: Any) -> float:
+def _check_not_negative(name: str, value: Any) -> float:
     if not is_number(value) or value < 0:
         raise ValueError(f"{name} must be a number of 0 or more; received {value!r}.")
     return value

@@ -29,7 +29,7 @@ class BaseAdaptivePooling(Layer):
     def __init__(self, output_size: SizeLike, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         name = f"{type(self).__name__}: output_size"
-        self.output_size = windows.per_axis(output_size, self.rank, name)
+        self.output_size = windows.to_integers_per_axis(output_size, self.rank, name)
         self.data_format = standardize_data_format(data_format)
 
     def call(self, inputs: Array) -> Array:

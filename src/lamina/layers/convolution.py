@@ -14,7 +14,7 @@ from lamina.core.types import (
     Shape,
     SizeLike,
 )
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.settings import (
     enable_lora,
     make_weight,
@@ -33,7 +33,7 @@ _INPUTS = {
 }
 
 
-class BaseWindowed(Layer):
+class BaseConvolution(Layer):
     """Base class of all convolutions: plain, transposed, depthwise and separable.
 
     Subclasses make the kernel and define the number of output channels; the number of spatial axes
@@ -72,10 +72,14 @@ class BaseWindowed(Layer):
     ):
         super().__init__(**kwargs)
         kind = type(self).__name__
-        self.kernel_size = windows.per_axis(kernel_size, self.rank, f"{kind}: kernel_size")
-        self.strides = windows.per_axis(strides, self.rank, f"{kind}: strides")
-        self.dilation_rate = windows.per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
-        self.padding = windows.checked_padding(padding, self.paddings)
+        self.kernel_size = windows.to_integers_per_axis(
+            kernel_size, self.rank, f"{kind}: kernel_size"
+        )
+        self.strides = windows.to_integers_per_axis(strides, self.rank, f"{kind}: strides")
+        self.dilation_rate = windows.to_integers_per_axis(
+            dilation_rate, self.rank, f"{kind}: dilation_rate"
+        )
+        self.padding = windows.check_padding(padding, self.paddings)
         self.data_format = standardize_data_format(data_format)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -88,7 +92,7 @@ class BaseWindowed(Layer):
         channels = self._channels = self._channels_of(input_shape)
         self.make_kernels(channels)
         if self.use_bias:
-            self.bias = make_weight(self, "bias", (self.filters_of(channels),))
+            self.bias = make_weight(self, "bias", (self.output_channels_of(channels),))
 
     def make_kernels(self, channels: int) -> None:
         """Make the weights except for the bias.
@@ -109,7 +113,7 @@ class BaseWindowed(Layer):
         """
         raise NotImplementedError
 
-    def filters_of(self, channels: int) -> int:
+    def output_channels_of(self, channels: int) -> int:
         """The number of output channels.
 
         Args:
@@ -141,7 +145,7 @@ class BaseWindowed(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
-        filters = self.filters_of(self._channels_of(input_shape))
+        filters = self.output_channels_of(self._channels_of(input_shape))
         sizes = self._positions(input_shape)
         if self.data_format == "channels_last":
             return (input_shape[0], *sizes, filters)
@@ -205,9 +209,9 @@ class BaseWindowed(Layer):
                 + (f"\n  Fix: data_format={other!r}, if axis order is meant." if swapped else "")
             )
         if any(size is not None and size < 1 for size in self._positions(shape)):
-            raise ValueError(f"{self._label}{self._misfit(shape)}")
+            raise ValueError(f"{self._label}{self._explain_empty_output(shape)}")
 
-    def _misfit(self, shape: Shape) -> str:
+    def _explain_empty_output(self, shape: Shape) -> str:
         return (
             f": a window of {self.kernel_size} does not fit into an input of shape {shape}.\n"
             "  Likely cause: earlier layers have shrunk it too far.\n"
@@ -227,7 +231,7 @@ class BaseWindowed(Layer):
         )
 
 
-class BaseConv(BaseWindowed):
+class BaseConv(BaseConvolution):
     """Base class of Conv1D, Conv2D and Conv3D.
 
     Args:
@@ -284,8 +288,8 @@ class BaseConv(BaseWindowed):
             **kwargs,
         )
         kind = type(self).__name__
-        self.filters = whole_number("filters", filters, owner=kind)
-        self.groups = whole_number("groups", groups, owner=kind)
+        self.filters = check_integer("filters", filters, owner=kind)
+        self.groups = check_integer("groups", groups, owner=kind)
         store_weight_settings(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
@@ -341,7 +345,7 @@ class BaseConv(BaseWindowed):
             fusion.record_convolution(y, convolution)
         return y
 
-    def filters_of(self, channels: int) -> int:
+    def output_channels_of(self, channels: int) -> int:
         return self.filters
 
     def get_config(self) -> dict:

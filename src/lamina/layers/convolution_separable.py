@@ -10,8 +10,8 @@ from lamina.core.types import (
     RegularizerLike,
     SizeLike,
 )
-from lamina.core.user_data.arguments import whole_number
-from lamina.layers.convolution import BaseWindowed
+from lamina.core.user_data.arguments import check_integer
+from lamina.layers.convolution import BaseConvolution
 from lamina.layers.settings import (
     make_weight,
     settings_of,
@@ -21,7 +21,7 @@ from lamina.layers.settings import (
 from lamina.ops import nn
 
 
-class BaseDepthwiseConv(BaseWindowed):
+class BaseDepthwiseConv(BaseConvolution):
     """Base class of DepthwiseConv1D and DepthwiseConv2D.
 
     Args:
@@ -74,7 +74,7 @@ class BaseDepthwiseConv(BaseWindowed):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        self.depth_multiplier = whole_number(
+        self.depth_multiplier = check_integer(
             "depth_multiplier", depth_multiplier, owner=type(self).__name__
         )
         store_weight_settings(
@@ -95,7 +95,7 @@ class BaseDepthwiseConv(BaseWindowed):
             self.dilation_rate,
         )
 
-    def filters_of(self, channels: int) -> int:
+    def output_channels_of(self, channels: int) -> int:
         return channels * self.depth_multiplier
 
     def get_config(self) -> dict:
@@ -137,7 +137,7 @@ class DepthwiseConv2D(BaseDepthwiseConv):
     rank = 2
 
 
-class BaseSeparableConv(BaseWindowed):
+class BaseSeparableConv(BaseConvolution):
     """Base class of SeparableConv1D and SeparableConv2D.
 
     Args:
@@ -200,8 +200,8 @@ class BaseSeparableConv(BaseWindowed):
             **kwargs,
         )
         kind = type(self).__name__
-        self.filters = whole_number("filters", filters, owner=kind)
-        self.depth_multiplier = whole_number("depth_multiplier", depth_multiplier, owner=kind)
+        self.filters = check_integer("filters", filters, owner=kind)
+        self.depth_multiplier = check_integer("depth_multiplier", depth_multiplier, owner=kind)
         store_weight_settings(
             self, "depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint
         )
@@ -226,7 +226,7 @@ class BaseSeparableConv(BaseWindowed):
             self.dilation_rate,
         )
 
-    def filters_of(self, channels: int) -> int:
+    def output_channels_of(self, channels: int) -> int:
         return self.filters
 
     def get_config(self) -> dict:

@@ -13,8 +13,8 @@ from lamina.core.types import (
     Shape,
     SizeLike,
 )
-from lamina.core.user_data.arguments import whole_number
-from lamina.layers.convolution import BaseWindowed
+from lamina.core.user_data.arguments import check_integer
+from lamina.layers.convolution import BaseConvolution
 from lamina.layers.settings import (
     make_weight,
     settings_of,
@@ -24,7 +24,7 @@ from lamina.layers.settings import (
 from lamina.ops import nn, windows
 
 
-class BaseConvTranspose(BaseWindowed):
+class BaseConvTranspose(BaseConvolution):
     """Base class of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose.
 
     Args:
@@ -87,7 +87,7 @@ class BaseConvTranspose(BaseWindowed):
             **kwargs,
         )
         kind = type(self).__name__
-        self.filters = whole_number("filters", filters, owner=kind)
+        self.filters = check_integer("filters", filters, owner=kind)
         store_weight_settings(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
@@ -95,7 +95,9 @@ class BaseConvTranspose(BaseWindowed):
         self.output_padding = None
         if output_padding is not None:
             name = f"{kind}: output_padding"
-            self.output_padding = windows.per_axis(output_padding, self.rank, name, minimum=0)
+            self.output_padding = windows.to_integers_per_axis(
+                output_padding, self.rank, name, minimum=0
+            )
             if any(np.greater_equal(self.output_padding, self.strides)):
                 raise ValueError(
                     f"{kind}: output_padding must be less than the strides on every axis; received "
@@ -116,7 +118,7 @@ class BaseConvTranspose(BaseWindowed):
             self.dilation_rate,
         )
 
-    def filters_of(self, channels: int) -> int:
+    def output_channels_of(self, channels: int) -> int:
         return self.filters
 
     def get_config(self) -> dict:
@@ -132,10 +134,10 @@ class BaseConvTranspose(BaseWindowed):
             for axis, (size, gap, stride, behind) in zip(axes, settings, strict=True)
         ]
 
-    def _misfit(self, shape: Shape) -> str:
+    def _explain_empty_output(self, shape: Shape) -> str:
         return (
             f" leaves nothing of an input of shape {shape}: padding='same' with output_padding "
-            f"{self.output_padding} cuts off all that is there.\n"
+            f"{self.output_padding} crops the whole output.\n"
             "  Fix: padding='valid', or leave out output_padding."
         )
 

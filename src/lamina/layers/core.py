@@ -23,7 +23,7 @@ from lamina.core.types import (
     Shape,
     Shapes,
 )
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.settings import (
     enable_lora,
     known_sizes,
@@ -80,7 +80,7 @@ class Dense(Layer):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.units = whole_number("units", units, owner="Dense")
+        self.units = check_integer("units", units, owner="Dense")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         store_weight_settings(
@@ -205,8 +205,8 @@ class Embedding(Layer):
         # `input_length` of Keras 2, which is not needed.
         kwargs.pop("input_length", None)
         super().__init__(**kwargs)
-        self.input_dim = whole_number("input_dim", input_dim, owner="Embedding")
-        self.output_dim = whole_number("output_dim", output_dim, owner="Embedding")
+        self.input_dim = check_integer("input_dim", input_dim, owner="Embedding")
+        self.output_dim = check_integer("output_dim", output_dim, owner="Embedding")
         store_weight_settings(
             self,
             "embeddings",

@@ -240,7 +240,7 @@ def _pairs(amounts: Any, rank: int, name: str) -> tuple[Pair, ...]:
     if not isinstance(amounts, Sequence) or len(amounts) != rank:
         alternative = "one for every axis, " if rank > 1 else ""
         raise ValueError(
-            f"{name} must be a whole number or {alternative}a number or a pair (before, after); "
+            f"{name} must be an integer or {alternative}a number or a pair (before, after); "
             f"received {amounts!r}."
         )
-    return tuple(windows.per_axis(amount, 2, name, minimum=0) for amount in amounts)
+    return tuple(windows.to_integers_per_axis(amount, 2, name, minimum=0) for amount in amounts)

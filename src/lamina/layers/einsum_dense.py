@@ -16,7 +16,7 @@ from lamina.core.types import (
     RegularizerLike,
     Shape,
 )
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.initializers import VarianceScaling
 from lamina.layers.settings import (
     enable_lora,
@@ -79,11 +79,11 @@ class EinsumDense(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self._terms = _parsed(equation, bias_axes)
+        self._terms = _parse_equation(equation, bias_axes)
         self.equation = equation
         sizes = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.partial_output_shape = tuple(
-            None if size is None else whole_number("output_shape", size, owner="EinsumDense")
+            None if size is None else check_integer("output_shape", size, owner="EinsumDense")
             for size in sizes
         )
         self.bias_axes = bias_axes
@@ -223,7 +223,7 @@ class _Terms(NamedTuple):
     ellipsis: str | None
 
 
-def _parsed(equation: Any, bias_axes: Any) -> _Terms:
+def _parse_equation(equation: Any, bias_axes: Any) -> _Terms:
     form = r"(\.{3})?([a-zA-Z]+)(\.{3})?,([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)(\.{3})?"
     parts = re.fullmatch(form, equation.replace(" ", "")) if isinstance(equation, str) else None
     if not parts or parts[1] != parts[5] or parts[3] != parts[7] or (parts[1] and parts[3]):

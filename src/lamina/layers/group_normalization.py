@@ -8,7 +8,7 @@ from jax import lax
 from lamina import constraints, initializers, regularizers
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, ConstraintLike, InitializerLike, RegularizerLike, Shape
-from lamina.layers.normalization import AFFINE, affine_weights, check_axes, one_axis
+from lamina.layers.normalization import AFFINE, affine_weights, check_axes, check_single_axis
 from lamina.layers.settings import settings_of
 from lamina.ops import nn
 
@@ -63,11 +63,11 @@ class GroupNormalization(Layer):
         super().__init__(**kwargs)
         if isinstance(groups, bool) or not isinstance(groups, int) or (groups < 1 and groups != -1):
             raise ValueError(
-                "GroupNormalization: groups must be a whole number of 1 or more, or -1 for one per "
+                "GroupNormalization: groups must be an integer of 1 or more, or -1 for one per "
                 f"channel; received {groups!r}."
             )
         self.groups = groups
-        self.axis = one_axis(axis)
+        self.axis = check_single_axis(axis)
         self.epsilon = epsilon
         self.center = center
         self.scale = scale

@@ -76,7 +76,7 @@ class JaxLayer(Layer):
         if "rng" in self._call_takes:
             self.seed_generator = SeedGenerator(seed)
         self._made = params is not None or state is not None
-        self._keep(params, state)
+        self._make_variables(params, state)
 
     def build(self, input_shape: Shapes) -> None:
         if self._made or self.init_fn is None:
@@ -90,7 +90,7 @@ class JaxLayer(Layer):
             )
             arguments = {"rng": self._get_init_rng(), "inputs": shapes, "training": True}
             variables = self.init_fn(*(arguments[name] for name in self._init_takes))
-        self._keep(*(variables if "state" in self._call_takes else (variables, None)))
+        self._make_variables(*(variables if "state" in self._call_takes else (variables, None)))
 
     def call(self, inputs: Inputs, training: bool = False) -> Outputs:
         """Call the function with the arguments it takes, among params, state, rng, inputs and
@@ -178,7 +178,7 @@ class JaxLayer(Layer):
             config[name] = registry.deserialize_function(config[name], custom_objects)
         return super().from_config(config)
 
-    def _keep(self, params: Any, state: Any) -> None:
+    def _make_variables(self, params: Any, state: Any) -> None:
         """Make Variables of the arrays in both structures."""
         flat = {name: jax.tree.flatten(v) for name, v in (("params", params), ("state", state))}
         self._structures = {name: structure for name, (_, structure) in flat.items()}
@@ -213,7 +213,7 @@ class FlaxLayer(JaxLayer):
     Output shape: The result of the module.
 
     Raises:
-        TypeError: If `module` is no module of `flax.linen`.
+        TypeError: If `module` is not a module of `flax.linen`.
     """
 
     def __init__(self, module: Any, method: Any = None, variables: PyTree = None, **kwargs: Any):

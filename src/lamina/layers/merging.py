@@ -32,7 +32,7 @@ class Merge(Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    builds_nothing = True
+    has_nothing_to_build = True
 
     def merge(self, inputs: Sequence[Array]) -> Array:
         """Combine arrays with the same number of axes.
@@ -160,7 +160,7 @@ class Multiply(Merge):
             return super().call(inputs)
         self._check(_shapes(inputs))
         arrays = _with_equal_ranks(inputs)
-        counts = [_over_features(m, x) for x, m in zip(arrays, mask, strict=True)]
+        counts = [_broadcast_mask_to_features(m, x) for x, m in zip(arrays, mask, strict=True)]
         factors = [jnp.where(c, x, 1) for x, c in zip(arrays, counts, strict=True)]
         return jnp.where(reduce(jnp.logical_or, counts), self.merge(factors), 0)
 
@@ -200,9 +200,9 @@ class _Extreme(Merge):
             return super().call(inputs)
         self._check(_shapes(inputs))
         arrays = _with_equal_ranks(inputs)
-        result, counts = arrays[0], _over_features(mask[0], arrays[0])
+        result, counts = arrays[0], _broadcast_mask_to_features(mask[0], arrays[0])
         for x, m in zip(arrays[1:], mask[1:], strict=True):
-            valid = _over_features(m, x)
+            valid = _broadcast_mask_to_features(m, x)
             x = jnp.where(valid, x, result)
             result = self.merge([jnp.where(counts, result, x), x])
             counts = counts | valid
@@ -342,7 +342,7 @@ class Dot(Merge):
         super().__init__(**kwargs)
         axis_types = [type(axis) for axis in axes] if isinstance(axes, (list, tuple)) else None
         if not isinstance(axes, int) and axis_types != [int, int]:
-            raise ArgumentError(f"Dot: axes must be a whole number or two; received {axes!r}.")
+            raise ArgumentError(f"Dot: axes must be an integer or two; received {axes!r}.")
         self.axes: Any = axes
         self.normalize = normalize
 
@@ -574,7 +574,7 @@ def _common(sizes: Sequence[int | None]) -> int | None:
     return next((size for size in sizes if size is not None), None)
 
 
-def _over_features(mask: Any, x: Array) -> Array:
+def _broadcast_mask_to_features(mask: Any, x: Array) -> Array:
     """A mask of steps, broadcast to the features; None masks nothing."""
     if mask is None:
         return jnp.ones(x.shape, bool)

@@ -12,7 +12,7 @@ from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.types import Array, Shape
 from lamina.core.variable.seed import SeedGenerator
-from lamina.layers.regularization import check_noise_axes, checked_noise_shape
+from lamina.layers.regularization import check_noise_axes, check_noise_shape
 from lamina.layers.settings import fraction, settings_of
 
 # The limit of a SELU for negative inputs: -scale * alpha.
@@ -158,7 +158,7 @@ class AlphaDropout(Layer):
     ):
         super().__init__(**kwargs)
         self.rate = _below_one("AlphaDropout", rate)
-        self.noise_shape = checked_noise_shape("AlphaDropout", noise_shape)
+        self.noise_shape = check_noise_shape("AlphaDropout", noise_shape)
         self.seed = seed
         if rate > 0:
             self.seed_generator = SeedGenerator(seed)

@@ -10,7 +10,7 @@ from jax import lax
 from lamina import constraints, initializers, regularizers
 from lamina.core.configuration import config
 from lamina.core.layer.layer import Layer
-from lamina.core.messages.errors import ArgumentError, LaminaWarning, frames_to_user
+from lamina.core.messages.errors import ArgumentError, LaminaWarning, stacklevel_of_user
 from lamina.core.types import (
     Array,
     ConstraintLike,
@@ -98,7 +98,7 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.axis = one_axis(axis)
+        self.axis = check_single_axis(axis)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
         self.center = center
@@ -112,7 +112,7 @@ class BatchNormalization(Layer):
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
         self.renorm = renorm
-        self.renorm_clipping = _checked_clipping(renorm_clipping) if renorm else renorm_clipping
+        self.renorm_clipping = _check_clipping(renorm_clipping) if renorm else renorm_clipping
         self.renorm_momentum = renorm_momentum
         self.synchronized = synchronized
         self.supports_masking = True
@@ -286,9 +286,13 @@ class LayerNormalization(Layer):
                 "LayerNormalization(rms_scaling=True) divides by the deviation from the mean, "
                 "not by the root mean square.\n  Fix: lamina.layers.RMSNormalization().",
                 LaminaWarning,
-                stacklevel=frames_to_user(),
+                stacklevel=stacklevel_of_user(),
             )
-        self.axis = [one_axis(a) for a in axis] if isinstance(axis, Sequence) else one_axis(axis)
+        self.axis = (
+            [check_single_axis(a) for a in axis]
+            if isinstance(axis, Sequence)
+            else check_single_axis(axis)
+        )
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
@@ -305,7 +309,7 @@ class LayerNormalization(Layer):
     def build(self, input_shape: Shape) -> None:
         # A list, as in a built layer of Keras and in its files.
         self._check(input_shape)
-        self.axis = sorted_axes(self._axes, input_shape)
+        self.axis = sort_axes(self._axes, input_shape)
         shape = tuple(input_shape[axis] for axis in self.axis)
         only_gamma = {"scale": True, "center": False} if self.rms_scaling else {}
         self.gamma, self.beta = affine_weights(self, shape, **only_gamma)
@@ -381,7 +385,7 @@ def affine_weights(
     return gamma, beta
 
 
-def _checked_clipping(limits: dict | None) -> dict:
+def _check_clipping(limits: dict | None) -> dict:
     """The limits of the renorm correction, checked."""
     limits = dict(limits or {})
     strange = set(limits) - {"rmin", "rmax", "dmax"}
@@ -399,14 +403,14 @@ def _checked_clipping(limits: dict | None) -> dict:
     return limits
 
 
-def one_axis(axis: Any) -> int:
+def check_single_axis(axis: Any) -> int:
     """`axis`, if it is an integer."""
     if isinstance(axis, bool) or not isinstance(axis, int):
-        raise ArgumentError(f"An axis must be a whole number; received {axis!r}.")
+        raise ArgumentError(f"An axis must be an integer; received {axis!r}.")
     return axis
 
 
-def sorted_axes(axes: Sequence[int], shape: Shape) -> list[int]:
+def sort_axes(axes: Sequence[int], shape: Shape) -> list[int]:
     """The axes in ascending order. In Keras, axes in another order, such as (-1, 1), fail."""
     return sorted(axes, key=lambda axis: axis % len(shape))
 

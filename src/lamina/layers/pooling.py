@@ -36,10 +36,10 @@ class BasePooling(Layer):
     ):
         super().__init__(**kwargs)
         kind = type(self).__name__
-        self.pool_size = windows.per_axis(pool_size, self.rank, f"{kind}: pool_size")
+        self.pool_size = windows.to_integers_per_axis(pool_size, self.rank, f"{kind}: pool_size")
         strides = self.pool_size if strides is None else strides
-        self.strides = windows.per_axis(strides, self.rank, f"{kind}: strides")
-        self.padding = windows.checked_padding(padding)
+        self.strides = windows.to_integers_per_axis(strides, self.rank, f"{kind}: strides")
+        self.padding = windows.check_padding(padding)
         self.data_format = standardize_data_format(data_format)
 
     def call(self, inputs: Array) -> Array:

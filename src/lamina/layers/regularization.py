@@ -52,7 +52,7 @@ class Dropout(Layer):
     ):
         super().__init__(**kwargs)
         self.rate = fraction(type(self).__name__, "rate", rate)
-        self.noise_shape = checked_noise_shape("Dropout", noise_shape)
+        self.noise_shape = check_noise_shape("Dropout", noise_shape)
         self.seed = seed
         if rate > 0:
             self.seed_generator = SeedGenerator(seed)
@@ -260,7 +260,7 @@ class ActivityRegularization(Layer):
         return {**config, **settings_of(self, "l1", "l2")}
 
 
-def checked_noise_shape(layer: str, noise_shape: Sequence[int | None] | None) -> tuple | None:
+def check_noise_shape(layer: str, noise_shape: Sequence[int | None] | None) -> tuple | None:
     """A checked noise shape: integers, and None for the size of the input."""
     if noise_shape is None:
         return None
@@ -269,7 +269,7 @@ def checked_noise_shape(layer: str, noise_shape: Sequence[int | None] | None) ->
     )
     if not is_shape:
         raise ValueError(
-            f"{layer}: noise_shape must be whole numbers of 1 or more and None; "
+            f"{layer}: noise_shape must be integers of 1 or more and None; "
             f"received {noise_shape!r}."
         )
     return tuple(noise_shape)

@@ -12,7 +12,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Shape
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.settings import known_sizes, same_dtype, settings_of
 
 
@@ -90,7 +90,7 @@ class Reshape(Layer):
         valid = all(isinstance(size, (int, np.integer)) and size >= -1 for size in sizes)
         if not valid or sizes.count(-1) > 1:
             raise ValueError(
-                "Reshape: target_shape must be whole numbers, at most one of them -1; "
+                "Reshape: target_shape must be integers, at most one of them -1; "
                 f"received {target_shape!r}."
             )
         self.target_shape = tuple(int(size) for size in sizes)
@@ -105,12 +105,12 @@ class Reshape(Layer):
             Array `(batch, *target_shape)`.
 
         Raises:
-            ValueError: If the number of values is another.
+            ValueError: If the numbers of values differ.
         """
-        return inputs.reshape(inputs.shape[0], *self._resolved(inputs.shape))
+        return inputs.reshape(inputs.shape[0], *self._resolve_shape(inputs.shape))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (input_shape[0], *self._resolved(input_shape))
+        return (input_shape[0], *self._resolve_shape(input_shape))
 
     def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
         return same_dtype(self, inputs, self.compute_output_shape(inputs.shape))
@@ -118,7 +118,7 @@ class Reshape(Layer):
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "target_shape")}
 
-    def _resolved(self, input_shape: Shape) -> Shape:
+    def _resolve_shape(self, input_shape: Shape) -> Shape:
         sizes = known_sizes(input_shape[1:])
         if sizes is None:
             return tuple(None if size == -1 else size for size in self.target_shape)
@@ -127,10 +127,11 @@ class Reshape(Layer):
         if -1 in self.target_shape and known_size and values % known_size == 0:
             return tuple(values // known_size if size == -1 else size for size in self.target_shape)
         if -1 in self.target_shape or values != known_size:
+            multiple = "a multiple of " if -1 in self.target_shape else ""
             raise ValueError(
                 f"{self._label} cannot make {self.target_shape} out of {sizes}.\n"
-                f"  Received: {values} values a sample (input of shape {tuple(input_shape)}); the "
-                f"target holds {'a multiple of ' if -1 in self.target_shape else ''}{known_size}."
+                f"  Received: {values} values per sample (input of shape {tuple(input_shape)}); "
+                f"the target holds {multiple}{known_size}."
             )
         return self.target_shape
 
@@ -198,7 +199,7 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.n = whole_number("n", n, owner="RepeatVector")
+        self.n = check_integer("n", n, owner="RepeatVector")
         self.input_spec = InputSpec(ndim=2)
 
     def call(self, inputs: Array) -> Array:

@@ -5,7 +5,7 @@ from typing import Any
 
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Shape
-from lamina.layers.normalization import check_axes, one_axis, sorted_axes
+from lamina.layers.normalization import check_axes, check_single_axis, sort_axes
 from lamina.layers.settings import settings_of
 from lamina.ops import nn
 
@@ -33,13 +33,13 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis = _checked_axis(axis)
+        self.axis = _check_axis(axis)
         self.epsilon = epsilon
 
     def build(self, input_shape: Shape) -> None:
         # A list, as in a built layer of Keras and in its files.
         self._check(input_shape)
-        self.axis = sorted_axes(_as_list(self.axis), input_shape)
+        self.axis = sort_axes(_as_list(self.axis), input_shape)
         shape = tuple(input_shape[axis] for axis in self.axis)
         self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
 
@@ -92,7 +92,7 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis = _checked_axis(axis)
+        self.axis = _check_axis(axis)
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
@@ -115,8 +115,12 @@ class UnitNormalization(Layer):
         return {**super().get_config(), **settings_of(self, "axis")}
 
 
-def _checked_axis(axis: Any) -> int | list[int]:
-    return [one_axis(a) for a in axis] if isinstance(axis, (list, tuple)) else one_axis(axis)
+def _check_axis(axis: Any) -> int | list[int]:
+    return (
+        [check_single_axis(a) for a in axis]
+        if isinstance(axis, (list, tuple))
+        else check_single_axis(axis)
+    )
 
 
 def _as_list(axis: int | list[int]) -> list[int]:

@@ -9,7 +9,7 @@ from lamina import initializers
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Shape, Shapes
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.variable.variable import autocast
 from lamina.layers.settings import settings_of
 from lamina.layers.wrapper import Wrapper
@@ -23,7 +23,7 @@ class SpectralNormalization(Wrapper):
     power iteration, which continues from step to step. It makes the training of GANs more stable.
 
     Args:
-        layer: A layer with a `kernel` or, as `Embedding`, a table of `embeddings`.
+        layer: A layer with a `kernel` or, for an `Embedding`, `embeddings`.
         power_iterations: Rounds of power iteration per step.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
@@ -46,7 +46,7 @@ class SpectralNormalization(Wrapper):
     def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any):
         super().__init__(layer, **kwargs)
         name = "power_iterations"
-        self.power_iterations = whole_number(name, power_iterations, owner="SpectralNormalization")
+        self.power_iterations = check_integer(name, power_iterations, owner="SpectralNormalization")
 
     def build(self, input_shape: Shapes = None) -> None:
         super().build(input_shape)

@@ -9,7 +9,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
 from lamina.core.types import Array, Shape, SizeLike
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.settings import needs_rank, same_dtype, settings_of
 from lamina.ops import image, windows
 
@@ -30,7 +30,9 @@ class BaseUpSampling(Layer):
     def __init__(self, size: SizeLike = 2, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
-        self.size: Any = windows.per_axis(size, self.rank, f"{type(self).__name__}: size")
+        self.size: Any = windows.to_integers_per_axis(
+            size, self.rank, f"{type(self).__name__}: size"
+        )
 
     def call(self, inputs: Array) -> Array:
         """Repeat rows, columns or steps.
@@ -86,7 +88,7 @@ class UpSampling1D(BaseUpSampling):
 
     def __init__(self, size: int = 2, **kwargs: Any):
         super().__init__(
-            whole_number("size", size, owner="UpSampling1D"), "channels_last", **kwargs
+            check_integer("size", size, owner="UpSampling1D"), "channels_last", **kwargs
         )
 
     def get_config(self) -> dict:

@@ -25,7 +25,7 @@ class Wrapper(Layer):
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Raises:
-        TypeError: If `layer` is no layer.
+        TypeError: If `layer` is not a layer.
 
     Example:
         >>> from lamina.layers import Dense
@@ -38,7 +38,7 @@ class Wrapper(Layer):
 
     def __init__(self, layer: Layer, **kwargs: Any):
         super().__init__(**kwargs)
-        self.layer = checked_layer(type(self).__name__, "layer", layer)
+        self.layer = check_is_layer(type(self).__name__, "layer", layer)
 
     def build(self, input_shape: Shapes = None) -> None:
         if not self.layer.built:
@@ -80,7 +80,7 @@ class TimeDistributed(Wrapper):
     Output shape: `(batch, time, ...)`, the rest as of the layer inside.
 
     Raises:
-        TypeError: If `layer` is no layer.
+        TypeError: If `layer` is not a layer.
         ValueError: If the input has no time axis, or the mask is of another shape.
 
     Example:
@@ -116,7 +116,7 @@ class TimeDistributed(Wrapper):
         arguments: dict[str, Any] = {"training": training} if signature.has_training else {}
         masks = None
         if mask is not None:
-            mask = self._checked(mask, inputs.shape)
+            mask = self._check_mask(mask, inputs.shape)
             masks = mask if "mask" in signature.names else None
 
         def step(x: Array, mask: Any) -> Any:
@@ -167,7 +167,7 @@ class TimeDistributed(Wrapper):
             )
         return (shape[0], *shape[2:])
 
-    def _checked(self, mask: Any, shape: Shape) -> Array:
+    def _check_mask(self, mask: Any, shape: Shape) -> Array:
         mask = jnp.asarray(mask)
         if mask.shape[:2] != shape[:2]:
             raise ValueError(
@@ -177,7 +177,7 @@ class TimeDistributed(Wrapper):
         return mask
 
 
-def checked_layer(owner: str, name: str, layer: Any) -> Layer:
+def check_is_layer(owner: str, name: str, layer: Any) -> Layer:
     """Check that an argument is a layer."""
     if not isinstance(layer, Layer):
         hint = f"\n  Fix: {layer.__name__}(…), an object." if isinstance(layer, type) else ""

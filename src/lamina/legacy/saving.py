@@ -1,8 +1,8 @@
 """Configs in the layout of Keras 2, under Keras's other name for them."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.utils.legacy import deserialize_keras_object, serialize_keras_object
 
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -11,14 +11,14 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration import config
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.core.user_data.arguments import is_number
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align, align_labels, check_labels
 from lamina.ops import crossentropy
-from lamina.ops.crossentropy import clipped, value_at_label
+from lamina.ops.crossentropy import clip_probabilities, value_at_label_or_zero
 
 
 @filter_traceback
@@ -174,7 +174,7 @@ def categorical_focal_crossentropy(
     y_true = _smooth(y_true, label_smoothing, towards=1.0 / y_pred.shape[axis])
     if from_logits:
         y_pred = jax.nn.softmax(y_pred, axis=axis)
-    p = clipped(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True))
+    p = clip_probabilities(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True))
     focus = jnp.asarray(alpha, p.dtype) * (1.0 - p) ** gamma
     return -jnp.sum(focus * y_true * jnp.log(p), axis=axis)
 
@@ -247,7 +247,7 @@ def categorical_generalized_cross_entropy(
     """
     labels, y_pred = align_labels(y_true, y_pred, "categorical_generalized_cross_entropy")
     check_labels(labels, y_pred.shape[-1], "categorical_generalized_cross_entropy")
-    return (1.0 - value_at_label(y_pred, labels) ** q) / q
+    return (1.0 - value_at_label_or_zero(y_pred, labels) ** q) / q
 
 
 @filter_traceback
@@ -607,5 +607,5 @@ def _warn_if_one_class(y_pred: jax.Array, axis: int, caller: str) -> None:
             f"{caller} compares classes, and y_pred of shape {y_pred.shape} has one only, so the "
             "loss is always 0. For yes or no use 'binary_crossentropy'.",
             LaminaWarning,
-            stacklevel=frames_to_user(),
+            stacklevel=stacklevel_of_user(),
         )

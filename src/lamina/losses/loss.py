@@ -10,17 +10,17 @@ from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import get_policy
 from lamina.core.layer import masking
 from lamina.core.messages.errors import did_you_mean
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.serialization import naming, registry
 from lamina.core.types import ArrayLike, DTypeLike, DTypePolicyLike, Masks, Outputs, Targets
 from lamina.core.user_data.arguments import explain_arguments
-from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
+from lamina.losses.shapes import match_rank, match_weight, to_array, to_arrays
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Loss:
     """Base class of all losses. Subclass it and define `call` to make your own.
 
@@ -59,7 +59,7 @@ class Loss:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
-        filter_methods(cls)
+        filter_tracebacks_of_methods(cls)
 
     @explain_arguments
     def __init__(
@@ -92,7 +92,7 @@ class Loss:
                 mask = own_mask if mask is None else mask
             else:
                 mask = mask & own_mask
-            return reduce_weighted(
+            return reduce_weighted_values(
                 values, sample_weight, mask, self.reduction, self.dtype, caller=self.name
             )
 
@@ -146,7 +146,7 @@ class Loss:
         """
         return cls(**config)
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
@@ -180,7 +180,7 @@ class LossFunctionWrapper(Loss):
 
     def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         if isinstance(y_true, jax.Array) and isinstance(y_pred, jax.Array):
-            y_true, y_pred = same_rank(y_true, y_pred)
+            y_true, y_pred = match_rank(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
     def get_config(self) -> dict:
@@ -194,7 +194,7 @@ class LossFunctionWrapper(Loss):
     def from_config(cls, config: dict) -> "LossFunctionWrapper":
         return cls(**registry.deserialize(config))
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
 
@@ -213,7 +213,7 @@ def check_reduction(reduction: Any) -> str | None:
     return reduction
 
 
-def reduce_weighted(
+def reduce_weighted_values(
     values: Any,
     sample_weight: ArrayLike | None = None,
     mask: Masks = None,
@@ -232,14 +232,14 @@ def reduce_weighted(
         caller: The calling function, for messages.
 
     Example:
-        >>> float(reduce_weighted([1.0, 2.0, 6.0], mask=[True, True, False]))
+        >>> float(reduce_weighted_values([1.0, 2.0, 6.0], mask=[True, True, False]))
         1.5
     """
     values = to_array(values, "the values", caller, dtype)
     weight = None
     if sample_weight is not None:
         sample_weight = to_array(sample_weight, "sample_weight", caller, values.dtype)
-        values, sample_weight = same_rank(values, sample_weight)
+        values, sample_weight = match_rank(values, sample_weight)
         weight = match_weight(sample_weight, values.shape, caller)
     if mask is not None:
         mask = match_weight(to_array(mask, "the mask", caller), values.shape, caller, "the mask")

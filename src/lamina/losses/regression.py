@@ -190,7 +190,7 @@ def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> j
         -1.0
     """
     y_true, y_pred = align(y_true, y_pred, "cosine_similarity")
-    return -jnp.sum(normalized(y_true, axis) * normalized(y_pred, axis), axis=axis)
+    return -jnp.sum(normalize_vectors(y_true, axis) * normalize_vectors(y_pred, axis), axis=axis)
 
 
 @filter_traceback
@@ -218,7 +218,7 @@ def poisson(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     return jnp.mean(y_pred - y_true * jnp.log(y_pred + config.epsilon()), axis=-1)
 
 
-def normalized(vectors: jax.Array, axis: int = -1) -> jax.Array:
+def normalize_vectors(vectors: jax.Array, axis: int = -1) -> jax.Array:
     """Vectors of length 1 in the same direction; zeros stay zeros."""
     squared = jnp.sum(jnp.square(vectors), axis=axis, keepdims=True)
     # Clipped before the root, because the root's gradient at 0 is infinite.

@@ -16,7 +16,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import is_float
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.types import ArrayLike, DTypeLike
 from lamina.core.variable.variable import Variable
 
@@ -84,14 +84,14 @@ def to_arrays(structure: Any, name: str, caller: str, dtype: DTypeLike | None = 
     return jax.tree.map(lambda x: to_array(x, name, caller, dtype), structure, is_leaf=is_array)
 
 
-def same_rank(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
+def match_rank(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Add or remove a last axis of size 1 that only one of two arrays has, as in Keras.
 
     `(n,)` with `(n, 1)` become two of `(n, 1)`; `(n, k)` with `(n, k, 1)` two of `(n, k)`. Other
     arrays are returned unchanged.
 
     Example:
-        >>> a, b = same_rank(jnp.zeros(3), jnp.zeros((3, 1)))
+        >>> a, b = match_rank(jnp.zeros(3), jnp.zeros((3, 1)))
         >>> a.shape, b.shape
         ((3, 1), (3, 1))
     """
@@ -113,7 +113,7 @@ def same_shape(y_true: ArrayLike, y_pred: ArrayLike, caller: str) -> tuple[jax.A
     """
     true = to_array(y_true, "y_true", caller)
     pred = to_array(y_pred, "y_pred", caller)
-    aligned_true, aligned_pred = same_rank(true, pred)
+    aligned_true, aligned_pred = match_rank(true, pred)
     if caller in _DISTANCES and pred.ndim > 1 and true.shape == (*pred.shape[:-1], 1):
         if pred.shape[-1] > 1:
             warnings.warn(
@@ -122,7 +122,7 @@ def same_shape(y_true: ArrayLike, y_pred: ArrayLike, caller: str) -> tuple[jax.A
                 "  Fix, if that is not meant: Dense(1) as the last layer. If it is: "
                 f"y = numpy.repeat(y, {pred.shape[-1]}, axis=-1).",
                 LaminaWarning,
-                stacklevel=frames_to_user(),
+                stacklevel=stacklevel_of_user(),
             )
         aligned_true = jnp.broadcast_to(true, pred.shape)
     if aligned_true.shape != aligned_pred.shape:
@@ -188,7 +188,7 @@ def align_labels(
     if _without_ones(labels.shape) == _without_ones(without_classes):
         labels = labels.reshape(without_classes)  # (2, 1) for scores of (1, 2, classes)
     if labels.shape != tuple(without_classes):
-        raise _unfit_labels(given_shape, scores.shape, classes, tuple(without_classes), caller)
+        raise _label_error(given_shape, scores.shape, classes, tuple(without_classes), caller)
     return labels.astype("int32"), scores
 
 
@@ -283,7 +283,7 @@ def _from_numpy(value: Any, name: str, caller: str) -> jax.Array:
         received = "None" if value is None else f"an array of {array.dtype}"
         raise TypeError(
             f"{caller} needs numbers as {name} and received {received}.\n"
-            "  Fix: turn names of classes into whole numbers first, e.g. with "
+            "  Fix: turn names of classes into integers first, e.g. with "
             "numpy.unique(y, return_inverse=True)[1]."
         )
     return jnp.asarray(array)
@@ -297,7 +297,7 @@ def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
     alternative = _SPARSE_ALTERNATIVE.get(caller)
     one_per_sample = true == pred[:-1] or true == (*pred[:-1], 1)
     if one_per_sample and alternative is not None:
-        cause = f"the labels are whole numbers, and {caller} wants one column per class"
+        cause = f"the labels are integers, and {caller} wants one column per class"
         fix = f"use {alternative!r}, or one-hot labels: lamina.utils.to_categorical(y, {pred[-1]})"
     elif one_per_sample:
         cause = f"there is one target per sample, and the model has {pred[-1]} outputs"
@@ -341,12 +341,12 @@ def _cause_of_different_rank(
     return cause, fix
 
 
-def _unfit_labels(
+def _label_error(
     true: tuple, pred: tuple, classes: int, expected: tuple, caller: str
 ) -> ValueError:
     if true == pred:
         cause = "the labels are one-hot"
-        fix = f"use {_ONE_HOT_ALTERNATIVE[caller]!r}, or whole numbers: y.argmax(axis=-1)"
+        fix = f"use {_ONE_HOT_ALTERNATIVE[caller]!r}, or integers: y.argmax(axis=-1)"
     elif true[:1] != pred[:1] and len(true) in (len(pred), len(pred) - 1):
         cause = "labels and predictions of different samples"
         fix = "check that inputs and labels were cut, shuffled and batched alike"

@@ -11,8 +11,8 @@ from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses.shapes import align_labels, same_shape
-from lamina.metrics.reduction import MeanOfPairs
-from lamina.ops.crossentropy import value_at_label
+from lamina.metrics.reduction import MeanMetric
+from lamina.ops.crossentropy import value_at_label_or_zero
 
 
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
@@ -119,7 +119,7 @@ def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5)
         [1.0]
     """
     y_true, y_pred = same_shape(y_true, y_pred, "top_k_categorical_accuracy")
-    return _as_number(_among_highest(highest_class(y_true), y_pred, k))
+    return _as_number(_is_in_top_k(highest_class(y_true), y_pred, k))
 
 
 @filter_traceback
@@ -133,7 +133,7 @@ def sparse_top_k_categorical_accuracy(
         y_pred: Probabilities or logits, `(batch, …, classes)`.
         k: Number of highest-scoring classes that are considered; ties with the last of them count,
             too.
-        from_sorted_ids: Whether `y_pred` has class numbers, best first, instead of scores.
+        from_sorted_ids: Whether `y_pred` has class indices, best first, instead of scores.
 
     Returns:
         Floats 0 and 1, `(batch, ...)`, one for every sample.
@@ -145,11 +145,11 @@ def sparse_top_k_categorical_accuracy(
     labels, y_pred = align_labels(y_true, y_pred, "sparse_top_k_categorical_accuracy")
     if from_sorted_ids:
         return _as_number(jnp.any(labels[..., None] == y_pred[..., :k], axis=-1))
-    return _as_number(_among_highest(labels, y_pred, k))
+    return _as_number(_is_in_top_k(labels, y_pred, k))
 
 
 def highest_class(scores: jax.Array) -> jax.Array:
-    """Number of the class with the highest score, the first of several equal ones.
+    """Index of the class with the highest score, the first of several equal ones.
 
     Like argmax, but by two reductions, because on a CPU XLA compiles argmax to a slow scalar loop
     (docs/performance.md, `argmax-by-reductions`).
@@ -164,7 +164,7 @@ def highest_class(scores: jax.Array) -> jax.Array:
     return jnp.min(jnp.where(scores == highest, classes, scores.shape[-1]), axis=-1)
 
 
-class Accuracy(MeanOfPairs):
+class Accuracy(MeanMetric):
     """Fraction of samples for which predictions equal targets, number by number; see `accuracy`.
 
     Args:
@@ -184,7 +184,7 @@ class Accuracy(MeanOfPairs):
         return accuracy(y_true, y_pred)
 
 
-class BinaryAccuracy(MeanOfPairs):
+class BinaryAccuracy(MeanMetric):
     """Fraction of samples for which binary predictions are right; see `binary_accuracy`.
 
     Args:
@@ -214,7 +214,7 @@ class BinaryAccuracy(MeanOfPairs):
         return {**super().get_config(), "threshold": self.threshold}
 
 
-class CategoricalAccuracy(MeanOfPairs):
+class CategoricalAccuracy(MeanMetric):
     """Fraction of samples whose highest score is at the one-hot label.
 
     Args:
@@ -234,7 +234,7 @@ class CategoricalAccuracy(MeanOfPairs):
         return categorical_accuracy(y_true, y_pred)
 
 
-class SparseCategoricalAccuracy(MeanOfPairs):
+class SparseCategoricalAccuracy(MeanMetric):
     """Fraction of samples whose highest score is at the integer label.
 
     Args:
@@ -256,7 +256,7 @@ class SparseCategoricalAccuracy(MeanOfPairs):
         return sparse_categorical_accuracy(y_true, y_pred)
 
 
-class TopKCategoricalAccuracy(MeanOfPairs):
+class TopKCategoricalAccuracy(MeanMetric):
     """Fraction of samples whose one-hot label is among the k highest scores.
 
     Args:
@@ -286,13 +286,13 @@ class TopKCategoricalAccuracy(MeanOfPairs):
         return {**super().get_config(), "k": self.k}
 
 
-class SparseTopKCategoricalAccuracy(MeanOfPairs):
+class SparseTopKCategoricalAccuracy(MeanMetric):
     """Fraction of samples whose label is among the k highest scores.
 
     Args:
         k: Number of highest-scoring classes that are considered.
         name, dtype: See `Metric`.
-        from_sorted_ids: Whether predictions are class numbers, best first, instead of scores.
+        from_sorted_ids: Whether predictions are class indices, best first, instead of scores.
 
     Example:
         >>> float(SparseTopKCategoricalAccuracy(k=2)([2], [[0.6, 0.1, 0.3]]))
@@ -324,8 +324,8 @@ def _as_number(matches: jax.Array) -> jax.Array:
     return matches.astype(config.floatx())
 
 
-def _among_highest(labels: jax.Array, scores: jax.Array, k: int) -> jax.Array:
+def _is_in_top_k(labels: jax.Array, scores: jax.Array, k: int) -> jax.Array:
     # Counting the higher scores needs no sorting. NaN does not count as high.
-    target_scores = value_at_label(scores, labels)[..., None]
+    target_scores = value_at_label_or_zero(scores, labels)[..., None]
     target_scores = jnp.where(jnp.isnan(target_scores), -jnp.inf, target_scores)
     return jnp.sum(scores > target_scores, axis=-1) < k

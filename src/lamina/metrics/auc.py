@@ -64,8 +64,8 @@ class AUC(HoldsCounts, Metric):
         from_logits: bool = False,
     ):
         super().__init__(name=name, dtype=dtype)
-        self.curve = _one_of(curve, CURVES, "curve")
-        self.summation_method = _one_of(summation_method, SUMMATIONS, "summation_method")
+        self.curve = _check_choice(curve, CURVES, "curve")
+        self.summation_method = _check_choice(summation_method, SUMMATIONS, "summation_method")
         if thresholds is None and (
             num_thresholds is None or not is_number(num_thresholds) or num_thresholds <= 1
         ):
@@ -130,7 +130,7 @@ class AUC(HoldsCounts, Metric):
             return jnp.zeros((), self.dtype)
         counts = Counts(*(v.value for v in self.counts))
         if self.curve == "PR" and self.summation_method == "interpolation":
-            return self._mean_over_labels(_interpolated_pr_areas(counts))
+            return self._mean_over_labels(_interpolate_pr_areas(counts))
         x, y = _points(counts, self.curve)
         if self.summation_method == "interpolation":
             heights = (y[:-1] + y[1:]) / 2.0
@@ -180,7 +180,7 @@ def _points(counts: Counts, curve: str) -> tuple[jax.Array, jax.Array]:
     return jnp.maximum(recall_gain, 0.0), precision_gain
 
 
-def _interpolated_pr_areas(counts: Counts) -> jax.Array:
+def _interpolate_pr_areas(counts: Counts) -> jax.Array:
     """Areas under segments of the precision-recall curve, after Davis and Goadrich (2006).
 
     Between two thresholds the true positives are assumed to be linear in the predicted positives,
@@ -198,7 +198,7 @@ def _interpolated_pr_areas(counts: Counts) -> jax.Array:
     return divide_no_nan(area, jnp.maximum(tp[1:] + fn[1:], 0))
 
 
-def _one_of(value: Any, allowed: tuple[str, ...], argument: str) -> str:
+def _check_choice(value: Any, allowed: tuple[str, ...], argument: str) -> str:
     for name in allowed:
         if str(value).lower() == name.lower():
             return name

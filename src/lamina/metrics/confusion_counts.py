@@ -73,7 +73,7 @@ def confusion_counts(
         y_true, y_pred, weight = y_true.ravel(), y_pred.ravel(), weight.ravel()
     positives = jnp.where(y_true != 0, weight, 0)
     negatives = jnp.where(y_true != 0, 0, weight)
-    count = _by_bucket if evenly_spaced(thresholds) else _by_comparison
+    count = _count_by_bucket if are_evenly_spaced(thresholds) else _count_by_comparison
     true_positives, false_positives = count(y_pred, positives, negatives, thresholds)
     return Counts(
         true_positives=true_positives,
@@ -127,7 +127,7 @@ def even_thresholds(number: int) -> list[float]:
     return [0.0, *((i + 1) * 1.0 / (number - 1) for i in range(number - 2)), 1.0]
 
 
-def evenly_spaced(thresholds: Sequence[float]) -> bool:
+def are_evenly_spaced(thresholds: Sequence[float]) -> bool:
     """Whether three or more thresholds go from 0 to 1 in equal steps, up to an epsilon."""
     if len(thresholds) < 3:
         return False
@@ -135,7 +135,7 @@ def evenly_spaced(thresholds: Sequence[float]) -> bool:
     return np.allclose(thresholds, even, atol=config.epsilon())
 
 
-def _by_comparison(
+def _count_by_comparison(
     y_pred: jax.Array, positives: jax.Array, negatives: jax.Array, thresholds: Sequence[float]
 ) -> tuple[jax.Array, jax.Array]:
     levels = jnp.asarray(np.asarray(thresholds), y_pred.dtype)
@@ -147,7 +147,7 @@ def _by_comparison(
     return jnp.sum(true_positives, axis=1), jnp.sum(false_positives, axis=1)
 
 
-def _by_bucket(
+def _count_by_bucket(
     y_pred: jax.Array, positives: jax.Array, negatives: jax.Array, thresholds: Sequence[float]
 ) -> tuple[jax.Array, jax.Array]:
     """Counts by a histogram and its cumulative sum, whose cost depends little on the thresholds.

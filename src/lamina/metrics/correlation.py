@@ -7,7 +7,7 @@ from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses.shapes import align
-from lamina.metrics.reduction import MeanOfPairs
+from lamina.metrics.reduction import MeanMetric
 
 
 @filter_traceback
@@ -34,7 +34,7 @@ def pearson_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) ->
     """
     y_true, y_pred = align(y_true, y_pred, "pearson_correlation")
     _refuse_single(y_true.shape, axis, "pearson_correlation")
-    return jnp.mean(_standardized(y_true, axis) * _standardized(y_pred, axis), axis=axis)
+    return jnp.mean(_standardize(y_true, axis) * _standardize(y_pred, axis), axis=axis)
 
 
 @filter_traceback
@@ -70,7 +70,7 @@ def concordance_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1
     return 2 * covariance / (spread + offset + config.epsilon())
 
 
-class PearsonCorrelation(MeanOfPairs):
+class PearsonCorrelation(MeanMetric):
     """Mean of Pearson's correlation over all samples; see `pearson_correlation`.
 
     Args:
@@ -103,7 +103,7 @@ class PearsonCorrelation(MeanOfPairs):
         return {**super().get_config(), "axis": self.axis}
 
 
-class ConcordanceCorrelation(MeanOfPairs):
+class ConcordanceCorrelation(MeanMetric):
     """Mean of the concordance correlation over all samples; see `concordance_correlation`.
 
     Args:
@@ -135,7 +135,7 @@ class ConcordanceCorrelation(MeanOfPairs):
         return {**super().get_config(), "axis": self.axis}
 
 
-def _standardized(values: jax.Array, axis: int) -> jax.Array:
+def _standardize(values: jax.Array, axis: int) -> jax.Array:
     values = values - jnp.mean(values, axis=axis, keepdims=True)
     return values / jnp.std(values, axis=axis, keepdims=True)
 

@@ -94,10 +94,10 @@ class FBetaScore(Metric):
         if self.threshold is None:
             highest = jnp.max(y_pred, axis=-1, keepdims=True)
             # A row of zeros has no positive.
-            guess = (y_pred >= highest) & (jnp.abs(y_pred) > 1e-9)
+            predicted = (y_pred >= highest) & (jnp.abs(y_pred) > 1e-9)
         else:
-            guess = y_pred > self.threshold
-        guess = guess.astype(self.dtype)
+            predicted = y_pred > self.threshold
+        predicted = predicted.astype(self.dtype)
         weight = jnp.ones((), self.dtype)
         if sample_weight is not None:
             weight = to_array(sample_weight, "sample_weight", self.name, self.dtype)
@@ -106,18 +106,18 @@ class FBetaScore(Metric):
         def total(values: jax.Array) -> jax.Array:
             return jnp.sum(values * weight, axis=None if self.average == "micro" else 0)
 
-        self.true_positives.assign_add(total(guess * y_true))
-        self.false_positives.assign_add(total(guess * (1 - y_true)))
-        self.false_negatives.assign_add(total((1 - guess) * y_true))
+        self.true_positives.assign_add(total(predicted * y_true))
+        self.false_positives.assign_add(total(predicted * (1 - y_true)))
+        self.false_negatives.assign_add(total((1 - predicted) * y_true))
         self.frequencies.assign_add(total(y_true))
 
     def result(self) -> jax.Array:
         if not self._built:
             return jnp.zeros((), self.dtype)
         epsilon, squared = config.epsilon(), self.beta**2
-        right = self.true_positives.value
-        precision = right / (right + self.false_positives.value + epsilon)
-        recall = right / (right + self.false_negatives.value + epsilon)
+        true_positives = self.true_positives.value
+        precision = true_positives / (true_positives + self.false_positives.value + epsilon)
+        recall = true_positives / (true_positives + self.false_negatives.value + epsilon)
         scores = (1 + squared) * precision * recall / (squared * precision + recall + epsilon)
         if self.average == "weighted":
             frequencies = self.frequencies.value

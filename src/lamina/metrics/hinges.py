@@ -4,10 +4,10 @@ import jax
 
 from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses import hinges
-from lamina.metrics.reduction import MeanOfPairs
+from lamina.metrics.reduction import MeanMetric
 
 
-class Hinge(MeanOfPairs):
+class Hinge(MeanMetric):
     """Mean hinge: 0 if the sign is correct with a margin of 1.
 
     Args:
@@ -27,7 +27,7 @@ class Hinge(MeanOfPairs):
         return hinges.hinge(y_true, y_pred)
 
 
-class SquaredHinge(MeanOfPairs):
+class SquaredHinge(MeanMetric):
     """Mean of squared hinge terms.
 
     Args:
@@ -47,7 +47,7 @@ class SquaredHinge(MeanOfPairs):
         return hinges.squared_hinge(y_true, y_pred)
 
 
-class CategoricalHinge(MeanOfPairs):
+class CategoricalHinge(MeanMetric):
     """Mean categorical hinge: 0 if the correct class leads by a margin of 1.
 
     Args:

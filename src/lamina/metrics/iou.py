@@ -13,11 +13,11 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import is_float
 from lamina.core.layer import masking
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.types import ArrayLike, DTypePolicyLike
-from lamina.losses.shapes import match_weight, same_rank, to_array
+from lamina.losses.shapes import match_rank, match_weight, to_array
 from lamina.metrics.metric import Metric
-from lamina.metrics.reduction import masked_weight
+from lamina.metrics.reduction import apply_mask_to_weight
 
 
 class IoU(Metric):
@@ -33,9 +33,9 @@ class IoU(Metric):
         dtype: Type of the counts, int32 if None: exact up to 2 billion pixels. For sample
             weights that are fractions it must be `"float32"`, which is exact up to 16 million.
         ignore_class: Label of pixels to ignore, such as 255.
-        sparse_y_true: Whether targets are class numbers; if not, the class is the largest along
+        sparse_y_true: Whether targets are class indices; if not, the class is the largest along
             `axis`.
-        sparse_y_pred: Whether predictions are class numbers.
+        sparse_y_pred: Whether predictions are class indices.
         axis: The axis of the classes, if not sparse.
 
     Call arguments:
@@ -67,7 +67,7 @@ class IoU(Metric):
         axis: int = -1,
     ):
         super().__init__(name=name, dtype=dtype or "int32")
-        # First, so that a number beyond all memory is refused before a loop over the classes.
+        # First, so that an impossibly large num_classes raises before the loop over the classes.
         self.total_cm = self.add_variable(
             shape=(num_classes, num_classes), dtype=self.dtype, name="total_confusion_matrix"
         )
@@ -90,7 +90,9 @@ class IoU(Metric):
     ) -> None:
         mask = masking.get_mask(y_pred)
         true, pred = self._classes(y_true, y_pred)
-        weight = self._weight(masked_weight(sample_weight, mask, "float32", self.name), true.shape)
+        weight = self._weight(
+            apply_mask_to_weight(sample_weight, mask, "float32", self.name), true.shape
+        )
         is_counted = (
             (0 <= true) & (true < self.num_classes) & (0 <= pred) & (pred < self.num_classes)
         )
@@ -112,8 +114,9 @@ class IoU(Metric):
             values if is_sparse else jnp.argmax(values, axis=self.axis)
             for values, is_sparse in zip(arrays, sparse, strict=True)
         ]
-        true, pred = same_rank(*(values.astype("int32") for values in classes))
-        # Size 1 on the class axis of one of them: class numbers, not one-hot.
+        true, pred = match_rank(*(values.astype("int32") for values in classes))
+        # If only one array has size 1 on the class axis, it has class indices and the other one
+        # has a value per class.
         classes_differ = (
             not any(sparse) and arrays[0].shape[self.axis] != arrays[1].shape[self.axis]
         )
@@ -123,7 +126,7 @@ class IoU(Metric):
 
     def _shape_error(self, true: tuple, pred: tuple) -> ValueError:
         sparse = self.sparse_y_true, self.sparse_y_pred
-        kinds = ["class numbers" if s else f"classes on axis {self.axis}" for s in sparse]
+        kinds = ["class indices" if s else f"classes on axis {self.axis}" for s in sparse]
         message = (
             f"{self.name} compares classes position by position, and the shapes differ.\n"
             f"  Received: y_true of shape {true} ({kinds[0]}), y_pred of shape {pred} ({kinds[1]})."
@@ -135,7 +138,7 @@ class IoU(Metric):
             return ValueError(
                 f"{message}\n"
                 f"  Fix: {'MeanIoU' if isinstance(self, MeanIoU) else 'IoU'}({arguments}, "
-                "sparse_y_pred=False), where y_true holds class numbers and y_pred a probability "
+                "sparse_y_pred=False), where y_true holds class indices and y_pred a probability "
                 "for each class."
             )
         return ValueError(message)
@@ -148,10 +151,10 @@ class IoU(Metric):
         if cut_off and not self._warned_of_fractions:
             self._warned_of_fractions = True
             warnings.warn(
-                f"{self.name} counts in whole numbers, so fractions of weights are cut off.\n"
+                f"{self.name} counts in integers, so fractions of weights are cut off.\n"
                 f"  Fix: {type(self).__name__}(…, dtype='float32').",
                 LaminaWarning,
-                stacklevel=frames_to_user(),
+                stacklevel=stacklevel_of_user(),
             )
         weight = match_weight(weight.astype(self.dtype), shape, self.name)
         return jnp.broadcast_to(weight, shape)
@@ -254,7 +257,7 @@ class MeanIoU(IoU):
         )
 
     def get_config(self) -> dict:
-        return _without(super().get_config(), "target_class_ids")
+        return _without_key(super().get_config(), "target_class_ids")
 
 
 class OneHotIoU(IoU):
@@ -262,7 +265,7 @@ class OneHotIoU(IoU):
 
     Args:
         num_classes, target_class_ids, name, dtype, ignore_class: See `IoU`.
-        sparse_y_pred: Whether predictions are class numbers.
+        sparse_y_pred: Whether predictions are class indices.
         axis: The axis of the classes.
 
     Example:
@@ -294,7 +297,7 @@ class OneHotIoU(IoU):
         )
 
     def get_config(self) -> dict:
-        return _without(super().get_config(), "sparse_y_true")
+        return _without_key(super().get_config(), "sparse_y_true")
 
 
 class OneHotMeanIoU(MeanIoU):
@@ -302,7 +305,7 @@ class OneHotMeanIoU(MeanIoU):
 
     Args:
         num_classes, name, dtype, ignore_class: See `IoU`.
-        sparse_y_pred: Whether predictions are class numbers.
+        sparse_y_pred: Whether predictions are class indices.
         axis: The axis of the classes.
 
     Example:
@@ -332,7 +335,7 @@ class OneHotMeanIoU(MeanIoU):
         )
 
     def get_config(self) -> dict:
-        return _without(super().get_config(), "sparse_y_true")
+        return _without_key(super().get_config(), "sparse_y_true")
 
 
 def _is_whole(weight: jax.Array) -> bool:
@@ -341,5 +344,5 @@ def _is_whole(weight: jax.Array) -> bool:
     return bool(np.all(np.asarray(weight) % 1 == 0))
 
 
-def _without(config: dict, name: str) -> dict:
+def _without_key(config: dict, name: str) -> dict:
     return {key: value for key, value in config.items() if key != name}

@@ -9,9 +9,9 @@ import numpy as np
 from lamina import initializers
 from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import get_policy
-from lamina.core.layer.tracking import kind_of, no_longer_referenced, track
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.layer.tracking import find_unreferenced, kind_of, track
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.serialization import naming
 from lamina.core.types import DTypeLike, DTypePolicyLike, InitializerLike, Scores
 from lamina.core.user_data.arguments import explain_arguments
@@ -20,7 +20,7 @@ from lamina.core.variable.stateless import stateless
 from lamina.core.variable.variable import Variable, name_scope, resolve_shape
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Metric:
     """Base class of all metrics. Subclass it and define `update_state` and `result`.
 
@@ -58,7 +58,7 @@ class Metric:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
-        filter_methods(cls)
+        filter_tracebacks_of_methods(cls)
 
     @explain_arguments
     def __init__(self, dtype: DTypePolicyLike = None, name: str | None = None):
@@ -248,7 +248,7 @@ class Metric:
             value = track(value, self)
         super().__setattr__(name, value)
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
@@ -263,7 +263,7 @@ class Metric:
             record_change()
 
     def _forget(self, value: Any) -> None:
-        gone = no_longer_referenced(self, value, ("_own_variables", "_metrics"))
+        gone = find_unreferenced(self, value, ("_own_variables", "_metrics"))
         lists: tuple[list, list] = (self._own_variables, self._metrics)
         for known in lists:
             known[:] = [item for item in known if id(item) not in gone]

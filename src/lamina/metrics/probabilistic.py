@@ -8,10 +8,10 @@ from lamina.core.layer import masking
 from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses import classification, regression
 from lamina.losses.shapes import align_labels
-from lamina.metrics.reduction import MeanOfPairs, masked_weight
+from lamina.metrics.reduction import MeanMetric, apply_mask_to_weight
 
 
-class BinaryCrossentropy(MeanOfPairs):
+class BinaryCrossentropy(MeanMetric):
     """Mean cross-entropy of binary labels, in nats.
 
     Args:
@@ -50,7 +50,7 @@ class BinaryCrossentropy(MeanOfPairs):
         }
 
 
-class CategoricalCrossentropy(MeanOfPairs):
+class CategoricalCrossentropy(MeanMetric):
     """Mean cross-entropy of one-hot labels, in nats.
 
     Args:
@@ -93,7 +93,7 @@ class CategoricalCrossentropy(MeanOfPairs):
         }
 
 
-class SparseCategoricalCrossentropy(MeanOfPairs):
+class SparseCategoricalCrossentropy(MeanMetric):
     """Mean cross-entropy of integer labels, in nats.
 
     Args:
@@ -150,10 +150,12 @@ class SparseCategoricalCrossentropy(MeanOfPairs):
         if self.ignore_class is None:
             return sample_weight
         labels, _ = align_labels(y_true, y_pred, "sparse_categorical_crossentropy", self.axis)
-        return masked_weight(sample_weight, labels != self.ignore_class, self.dtype, self.name)
+        return apply_mask_to_weight(
+            sample_weight, labels != self.ignore_class, self.dtype, self.name
+        )
 
 
-class KLDivergence(MeanOfPairs):
+class KLDivergence(MeanMetric):
     """Mean Kullback-Leibler divergence of predicted from true distributions, in nats.
 
     Args:
@@ -173,7 +175,7 @@ class KLDivergence(MeanOfPairs):
         return classification.kl_divergence(y_true, y_pred)
 
 
-class Poisson(MeanOfPairs):
+class Poisson(MeanMetric):
     """Mean negative log-likelihood of counts whose expected values are predicted.
 
     Args:

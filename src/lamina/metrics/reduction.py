@@ -11,7 +11,7 @@ from lamina.core.layer import masking
 from lamina.core.serialization import registry
 from lamina.core.types import ArrayLike, DTypeLike, DTypePolicyLike
 from lamina.losses.loss import divide_no_nan
-from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
+from lamina.losses.shapes import match_rank, match_weight, to_array, to_arrays
 from lamina.metrics.metric import Metric
 
 
@@ -34,15 +34,15 @@ class Sum(Metric):
         self.total = self.add_variable(shape=(), dtype=self.dtype, name="total")
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        values, _ = one_per_sample(values, sample_weight, jnp.sum, self.dtype, self.name)
+        values, _ = reduce_per_sample(values, sample_weight, jnp.sum, self.dtype, self.name)
         self.total.assign_add(jnp.sum(values))
 
     def result(self) -> jax.Array:
         return self.total.value
 
 
-class Averaging(Metric):
-    """Base class of all metrics that are a weighted mean, from a weighted sum and a sum of weights.
+class WeightedMeanMetric(Metric):
+    """Base class of metrics that are a weighted mean: a weighted sum over the sum of weights.
 
     Every sample has the same weight in batches of any size. The result before any sample is 0.
     """
@@ -59,7 +59,7 @@ class Averaging(Metric):
             values: One number per sample, `(batch, ...)`.
             sample_weight: Weights that broadcast to them; None for 1 each.
         """
-        values, weight = one_per_sample(values, sample_weight, jnp.mean, self.dtype, self.name)
+        values, weight = reduce_per_sample(values, sample_weight, jnp.mean, self.dtype, self.name)
         self.total.assign_add(jnp.sum(values))
         self.count.assign_add(values.size if weight is None else jnp.sum(weight))
 
@@ -67,7 +67,7 @@ class Averaging(Metric):
         return divide_no_nan(self.total.value, self.count.value)
 
 
-class Mean(Averaging):
+class Mean(WeightedMeanMetric):
     """Weighted mean of all values: the sum of values times weights over the sum of weights.
 
     Every sample has the same weight in batches of any size. 0 before any sample.
@@ -90,10 +90,10 @@ class Mean(Averaging):
         self.add(values, sample_weight)
 
 
-class MeanOfPairs(Averaging):
-    """Base class of metrics that are a mean over samples of a function of target and prediction.
+class MeanMetric(WeightedMeanMetric):
+    """Base class of metrics that are the mean of `values(y_true, y_pred)` over all samples.
 
-    Subclasses define `values(y_true, y_pred)`.
+    Subclasses define `values`, which returns one value per sample.
     """
 
     def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
@@ -115,10 +115,10 @@ class MeanOfPairs(Averaging):
         if isinstance(y_pred, jax.Array) and is_float(y_pred.dtype):
             y_pred = y_pred.astype(self.dtype)  # sums in bfloat16 would be inaccurate
         values = self.values(y_true, y_pred)
-        self.add(values, masked_weight(sample_weight, mask, self.dtype, self.name))
+        self.add(values, apply_mask_to_weight(sample_weight, mask, self.dtype, self.name))
 
 
-class MeanMetricWrapper(MeanOfPairs):
+class MeanMetricWrapper(MeanMetric):
     """A metric that is the mean of a function over all samples.
 
     Args:
@@ -146,7 +146,7 @@ class MeanMetricWrapper(MeanOfPairs):
         y_true = to_arrays(y_true, "y_true", self.name)
         y_pred = to_arrays(y_pred, "y_pred", self.name)
         if isinstance(y_true, jax.Array) and isinstance(y_pred, jax.Array):
-            y_true, y_pred = same_rank(y_true, y_pred)
+            y_true, y_pred = match_rank(y_true, y_pred)
         return self._fn(y_true, y_pred, **self._fn_kwargs)
 
     def get_config(self) -> dict:
@@ -161,7 +161,7 @@ class MeanMetricWrapper(MeanOfPairs):
         return cls(**registry.deserialize(config))
 
 
-def one_per_sample(
+def reduce_per_sample(
     values: ArrayLike,
     sample_weight: ArrayLike | None,
     reduce: Callable,
@@ -178,7 +178,7 @@ def one_per_sample(
         caller: The calling metric, for messages.
 
     Example:
-        >>> values, weight = one_per_sample(
+        >>> values, weight = reduce_per_sample(
         ...     [[1.0, 3.0], [5.0, 7.0]], [1.0, 2.0], jnp.mean, "float32", caller="demo"
         ... )
         >>> values.tolist(), weight.tolist()
@@ -187,17 +187,21 @@ def one_per_sample(
     mask = masking.get_mask(values)
     values = to_array(values, "the values", caller, dtype)
     if sample_weight is None:
-        return _reduced(values, 1, reduce), None
-    weight = to_array(masked_weight(sample_weight, mask, dtype, caller), "weights", caller, dtype)
-    values, weight = same_rank(values, weight)
+        return _reduce_from_axis(values, 1, reduce), None
+    weight = to_array(
+        apply_mask_to_weight(sample_weight, mask, dtype, caller), "weights", caller, dtype
+    )
+    values, weight = match_rank(values, weight)
     axes_of_weight = weight.ndim
     if values.ndim > axes_of_weight:
-        values = _reduced(values, axes_of_weight, reduce)
+        values = _reduce_from_axis(values, axes_of_weight, reduce)
     weight = jnp.broadcast_to(match_weight(weight, values.shape, caller), values.shape)
-    return _reduced(values * weight, 1, reduce), _reduced(weight, 1, reduce)
+    return _reduce_from_axis(values * weight, 1, reduce), _reduce_from_axis(weight, 1, reduce)
 
 
-def masked_weight(sample_weight: ArrayLike | None, mask: Any, dtype: DTypeLike, caller: str) -> Any:
+def apply_mask_to_weight(
+    sample_weight: ArrayLike | None, mask: Any, dtype: DTypeLike, caller: str
+) -> Any:
     """Sample weights that are 0 where a mask says False."""
     if mask is None:
         return sample_weight
@@ -205,10 +209,10 @@ def masked_weight(sample_weight: ArrayLike | None, mask: Any, dtype: DTypeLike, 
     if sample_weight is None:
         return mask
     weight = to_array(sample_weight, "sample_weight", caller, dtype)
-    mask, weight = same_rank(mask, weight)
+    mask, weight = match_rank(mask, weight)
     return mask * match_weight(weight, mask.shape, caller)
 
 
-def _reduced(values: jax.Array, first_axis: int, reduce: Callable) -> jax.Array:
+def _reduce_from_axis(values: jax.Array, first_axis: int, reduce: Callable) -> jax.Array:
     axes = tuple(range(first_axis, values.ndim))
     return reduce(values, axis=axes) if axes else values

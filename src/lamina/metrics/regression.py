@@ -5,15 +5,15 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses import regression as losses
 from lamina.losses.shapes import align, match_weight, to_array
 from lamina.metrics.metric import Metric
-from lamina.metrics.reduction import Averaging, MeanOfPairs
+from lamina.metrics.reduction import MeanMetric, WeightedMeanMetric
 
 
-class MeanSquaredError(MeanOfPairs):
+class MeanSquaredError(MeanMetric):
     """Mean of squared differences, in the square of the targets' units.
 
     Args:
@@ -33,7 +33,7 @@ class MeanSquaredError(MeanOfPairs):
         return losses.mean_squared_error(y_true, y_pred)
 
 
-class RootMeanSquaredError(Averaging):
+class RootMeanSquaredError(WeightedMeanMetric):
     """Root of the mean squared error of all samples, in the units of the targets.
 
     Args:
@@ -60,7 +60,7 @@ class RootMeanSquaredError(Averaging):
         return jnp.sqrt(super().result())
 
 
-class MeanAbsoluteError(MeanOfPairs):
+class MeanAbsoluteError(MeanMetric):
     """Mean of absolute differences, in the units of the targets.
 
     Args:
@@ -80,7 +80,7 @@ class MeanAbsoluteError(MeanOfPairs):
         return losses.mean_absolute_error(y_true, y_pred)
 
 
-class MeanAbsolutePercentageError(MeanOfPairs):
+class MeanAbsolutePercentageError(MeanMetric):
     """Mean of absolute differences in percent of the targets.
 
     Args:
@@ -102,7 +102,7 @@ class MeanAbsolutePercentageError(MeanOfPairs):
         return losses.mean_absolute_percentage_error(y_true, y_pred)
 
 
-class MeanSquaredLogarithmicError(MeanOfPairs):
+class MeanSquaredLogarithmicError(MeanMetric):
     """Mean squared difference of logarithms: errors are seen as ratios.
 
     Args:
@@ -124,7 +124,7 @@ class MeanSquaredLogarithmicError(MeanOfPairs):
         return losses.mean_squared_logarithmic_error(y_true, y_pred)
 
 
-class LogCoshError(MeanOfPairs):
+class LogCoshError(MeanMetric):
     """Mean logarithm of the hyperbolic cosine of the error.
 
     Args:
@@ -144,7 +144,7 @@ class LogCoshError(MeanOfPairs):
         return losses.log_cosh(y_true, y_pred)
 
 
-class CosineSimilarity(MeanOfPairs):
+class CosineSimilarity(MeanMetric):
     """Mean cosine of the angle between target and prediction: 1 if they point the same way.
 
     The loss of this name has the opposite sign.
@@ -264,7 +264,7 @@ class R2Score(Metric):
             scores = jnp.mean(scores)
         elif self.class_aggregation == "variance_weighted_average":
             scores = jnp.sum(variance * scores) / jnp.sum(variance)
-        return self._adjusted(scores) if self.num_regressors else scores
+        return self._adjust(scores) if self.num_regressors else scores
 
     def get_config(self) -> dict:
         return {
@@ -273,7 +273,7 @@ class R2Score(Metric):
             "num_regressors": self.num_regressors,
         }
 
-    def _adjusted(self, scores: jax.Array) -> jax.Array:
+    def _adjust(self, scores: jax.Array) -> jax.Array:
         samples = self.num_samples.value
         degrees_of_freedom = samples - self.num_regressors - 1.0
         if not isinstance(samples, jax.core.Tracer) and degrees_of_freedom <= 0:
@@ -282,7 +282,7 @@ class R2Score(Metric):
                 f"{int(samples)} numbers, so this is the plain score. "
                 "It needs more samples than regressors + 1.",
                 LaminaWarning,
-                stacklevel=frames_to_user(),
+                stacklevel=stacklevel_of_user(),
             )
         adjusted = 1.0 - (1.0 - scores) * (samples - 1.0) / jnp.where(
             degrees_of_freedom > 0, degrees_of_freedom, 1.0

@@ -3,7 +3,7 @@
 import warnings
 from typing import Any
 
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.losses.get_loss import kind_of_labels, object_name
 from lamina.metrics import accuracy, probabilistic
@@ -64,7 +64,7 @@ def resolve_metric(
                 "they are logits, which mean yes from 0 on.\n"
                 "  Fix: metrics=[lamina.metrics.BinaryAccuracy(threshold=0.0)].",
                 LaminaWarning,
-                stacklevel=frames_to_user(),
+                stacklevel=stacklevel_of_user(),
             )
     elif word in ("crossentropy", "ce"):
         metric = _CROSSENTROPIES[label_kind](from_logits=from_logits)

@@ -7,13 +7,13 @@ import jax
 from lamina import tree
 from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic
 from lamina.core.graph.operation import Node, Operation
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Inputs, Outputs, Shapes
 from lamina.models.graph import Graph
 from lamina.ops.arrays import as_array
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Function(Operation):
     """A graph of operations between inputs and outputs, to be called on arrays or symbolic tensors.
 

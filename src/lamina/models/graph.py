@@ -39,8 +39,8 @@ class Graph:
     def __init__(self, inputs: Inputs, outputs: Inputs, name: str = "model"):
         self.name = name
         # jax.tree.map would sort the keys of dicts.
-        self.inputs = tree.map_structure(_checked, inputs, none_is_leaf=False)
-        self.outputs = tree.map_structure(_checked, outputs, none_is_leaf=False)
+        self.inputs = tree.map_structure(_check_symbolic, inputs, none_is_leaf=False)
+        self.outputs = tree.map_structure(_check_symbolic, outputs, none_is_leaf=False)
         if not jax.tree.leaves(self.inputs) or not jax.tree.leaves(self.outputs):
             raise ValueError(f"Model {name!r} needs at least one input and one output.")
         if any(_node_of(tensor).input_tensors for tensor in jax.tree.leaves(self.inputs)):
@@ -48,7 +48,7 @@ class Graph:
         self.outputs = _in_outer_graph(jax.tree.leaves(self.inputs), self.outputs, name)
         self.input_list: list[KerasTensor] = jax.tree.leaves(self.inputs)
         self.output_list: list[KerasTensor] = jax.tree.leaves(self.outputs)
-        self.nodes, self.operations = _in_order(self.input_list, self.output_list, name)
+        self.nodes, self.operations = _sort_topologically(self.input_list, self.output_list, name)
         _check_names(self.operations, name)
 
     @property
@@ -165,7 +165,7 @@ class Graph:
             )
         takes_text = tensor.dtype == "string"
         if takes_text != is_text(value):
-            raise TypeError(self._text_or_numbers(tensor, takes_text))
+            raise TypeError(self._wrong_kind_message(tensor, takes_text))
         shape, expected = tuple(value.shape), tensor.shape
         if takes_text and not isinstance(value, KerasTensor):
             value = value.reshape(_with_rank_of(shape, expected))
@@ -190,7 +190,7 @@ class Graph:
             )
         return value
 
-    def _text_or_numbers(self, tensor: KerasTensor, takes_text: bool) -> str:
+    def _wrong_kind_message(self, tensor: KerasTensor, takes_text: bool) -> str:
         """The message for numbers in place of text, or text in place of numbers."""
         if takes_text:
             return (
@@ -245,7 +245,7 @@ def _shape_hint(shape: tuple, expected: tuple) -> str:
     return f"  Fix: {new_input}, or data of the shape it takes."
 
 
-def _checked(tensor: Any) -> KerasTensor:
+def _check_symbolic(tensor: Any) -> KerasTensor:
     if not isinstance(tensor, KerasTensor) or tensor.history is None:
         raise ValueError(
             f"A functional model is made of symbolic tensors; received {tensor!r}.\n"
@@ -267,7 +267,7 @@ def _in_outer_graph(inputs: list[KerasTensor], outputs: Inputs, name: str) -> An
 
     def is_connected(tensor: KerasTensor) -> bool:
         try:
-            _in_order(inputs, [tensor], name)
+            _sort_topologically(inputs, [tensor], name)
         except ValueError:
             return False
         return True
@@ -297,7 +297,7 @@ def _with_own_inputs(inputs: Inputs, outputs: Inputs, name: str) -> tuple[Any, A
 
     The layers and their weights are shared; only their calls are recorded again.
     """
-    nodes, _ = _in_order(jax.tree.leaves(inputs), jax.tree.leaves(outputs), name)
+    nodes, _ = _sort_topologically(jax.tree.leaves(inputs), jax.tree.leaves(outputs), name)
     new_tensors: dict[tuple, KerasTensor] = {}
     for tensor in jax.tree.leaves(inputs):
         operation, _, index = tensor.history
@@ -338,7 +338,7 @@ def _depends_on(tensor: KerasTensor, name: str) -> ValueError:
     )
 
 
-def _in_order(
+def _sort_topologically(
     inputs: list[KerasTensor], outputs: list[KerasTensor], name: str
 ) -> tuple[list[Node], list[Operation]]:
     """Nodes in execution order, and operations in the order in which Keras lists them.

@@ -96,7 +96,7 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
                 f"{name!r}, and there is none."
             ) from None
 
-    for name, node in _in_order(records, calls):
+    for name, node in _sort_topologically(records, calls):
         args, kwargs = _arguments(node, tensor, custom_objects)
         _drop_default_mode(operations[name], node, kwargs)
         operations[name](*args, **kwargs)
@@ -126,7 +126,9 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
     return model
 
 
-def _in_order(records: list[tuple[str, Any]], calls: dict[str, list]) -> Iterator[tuple[str, Any]]:
+def _sort_topologically(
+    records: list[tuple[str, Any]], calls: dict[str, list]
+) -> Iterator[tuple[str, Any]]:
     """Sort the calls in a file topologically, so that the inputs of each call exist.
 
     Calls that do not depend on each other, and all calls of one layer, keep their order.

@@ -9,7 +9,7 @@ from typing import Any
 
 from lamina.core.graph.operation import Node
 from lamina.core.types import Inputs
-from lamina.core.user_data.text import Preprocessed, staying_on_host
+from lamina.core.user_data.text import Preprocessed, compute_on_host
 
 
 class HostPart:
@@ -45,7 +45,7 @@ class HostPart:
                 model: Any = node.operation
                 of_nested_models[id(node)] = model._on_host(args[0])
             else:
-                with staying_on_host():
+                with compute_on_host():
                     outputs = node.operation(*args, **kwargs)
                 self.graph.keep(values, node, outputs)
         return Preprocessed((*(values[key] for key in self.boundary), *of_nested_models.values()))

@@ -269,7 +269,7 @@ class Model(Trainer):
             return x
         part = self._graph.host_part if self._graph is not None else None
         if part is not None:
-            checks.inputs(self._learner, x)
+            checks.check_inputs(self._learner, x)
             return part.run(x)
         if has_text(x) and not self.run_eagerly:
             if any(layer.compute_dtype == "string" for layer in self._flatten_layers()):

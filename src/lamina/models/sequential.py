@@ -231,7 +231,7 @@ class Sequential(Model):
         self._forget_losses()
         self.built = True
 
-    def _take_shapes(self, x: Any) -> None:
+    def _accept_shapes(self, x: Any) -> None:
         """Allow other sizes of the axes than in the first data, if the layers accept them.
 
         Args:
@@ -344,7 +344,7 @@ class Sequential(Model):
         if mask is not None:
             masking.set_masks(x, mask)
         if self._graph is not None:
-            self._take_shapes(x)
+            self._accept_shapes(x)
             x = self._graph._fit_input(x, self._graph.input_list[0])
         return self._run_layers(x)
 

@@ -70,7 +70,7 @@ def print_summary(
         table.add_row(*(Text(row[name]) for name in columns))
     console.print(Text(f'Model: "{model.name}"', style="bold"))
     console.print(table)
-    for line in totals(model):
+    for line in parameter_totals(model):
         console.print(line, highlight=False)
     if print_fn is not None:
         lines = console.export_text().rstrip("\n").split("\n")
@@ -91,7 +91,7 @@ def summary_as_html(model: "Model") -> str:
     title = html.escape(f'Model "{model.name}" ({type(model).__name__})')
     return (
         f"<div><b>{title}</b><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"{'<br>'.join(html.escape(line) for line in totals(model))}</div>"
+        f"{'<br>'.join(html.escape(line) for line in parameter_totals(model))}</div>"
     )
 
 
@@ -167,7 +167,7 @@ def _as_one_part(text: str) -> list[str]:
     return [text]
 
 
-def totals(model: "Model") -> list[str]:
+def parameter_totals(model: "Model") -> list[str]:
     """The lines below the table: numbers of all, trainable, frozen and optimizer parameters."""
     if not model.built:
         return [

@@ -3,7 +3,7 @@
 Each namespace lists its names in its `__all__`; this package combines them.
 """
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.ops import core, einops, image, linalg, math, nn, numpy, signal
 from lamina.ops.core import *  # noqa: F403
 from lamina.ops.einops import *  # noqa: F403
@@ -17,4 +17,4 @@ _NAMESPACES = {"image": image, "linalg": linalg, "nn": nn, "numpy": numpy}
 _LISTED = (core, einops, linalg, math, nn, numpy, signal)
 __all__ = sorted(_NAMESPACES.keys() | {name for module in _LISTED for name in module.__all__})
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration.context import context
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.types import Array, ArrayLike
-from lamina.ops.arrays import Axes, as_array, as_axes, floats
+from lamina.ops.arrays import Axes, as_array, as_axes, to_floats
 from lamina.ops.define import operations
 
 op = operations("nn")
@@ -87,7 +87,7 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
         >>> elu(jnp.array([0.0, 2.0])).tolist()
         [0.0, 2.0]
     """
-    return jax.nn.elu(floats(x), alpha)
+    return jax.nn.elu(to_floats(x), alpha)
 
 
 @op("x")
@@ -107,7 +107,7 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
         >>> celu(jnp.array([0.0, 2.0])).tolist()
         [0.0, 2.0]
     """
-    return jax.nn.celu(floats(x), alpha)
+    return jax.nn.celu(to_floats(x), alpha)
 
 
 @op("x")
@@ -126,7 +126,7 @@ def selu(x: ArrayLike) -> Array:
         >>> round(float(selu(jnp.array(1.0))), 4)
         1.0507
     """
-    return jax.nn.selu(floats(x))
+    return jax.nn.selu(to_floats(x))
 
 
 @op("x")
@@ -146,7 +146,7 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
         >>> round(float(gelu(jnp.array(1.0), approximate=False)), 4)
         0.8413
     """
-    return jax.nn.gelu(floats(x), approximate)
+    return jax.nn.gelu(to_floats(x), approximate)
 
 
 @op("x")
@@ -165,7 +165,7 @@ def silu(x: ArrayLike) -> Array:
         >>> round(float(silu(jnp.array(1.0))), 4)
         0.7311
     """
-    return jax.nn.silu(floats(x))
+    return jax.nn.silu(to_floats(x))
 
 
 swish = silu
@@ -189,7 +189,7 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
         >>> glu(jnp.array([2.0, 0.0])).tolist()
         [1.0]
     """
-    x = floats(x)
+    x = to_floats(x)
     if x.shape[axis] % 2:
         raise ValueError(f"glu needs an even size on axis {axis}; received shape {x.shape}.")
     return jax.nn.glu(x, axis)
@@ -209,7 +209,7 @@ def sigmoid(x: ArrayLike) -> Array:
         >>> float(sigmoid(jnp.array(0.0)))
         0.5
     """
-    return jax.nn.sigmoid(floats(x))
+    return jax.nn.sigmoid(to_floats(x))
 
 
 @op("x")
@@ -226,7 +226,7 @@ def hard_sigmoid(x: ArrayLike) -> Array:
         >>> hard_sigmoid(jnp.array([-3.0, 0.0, 3.0])).tolist()
         [0.0, 0.5, 1.0]
     """
-    return jax.nn.hard_sigmoid(floats(x))
+    return jax.nn.hard_sigmoid(to_floats(x))
 
 
 @op("x")
@@ -243,7 +243,7 @@ def sparse_sigmoid(x: ArrayLike) -> Array:
         >>> sparse_sigmoid(jnp.array([-2.0, 0.0, 2.0])).tolist()
         [0.0, 0.5, 1.0]
     """
-    return jax.nn.sparse_sigmoid(floats(x))
+    return jax.nn.sparse_sigmoid(to_floats(x))
 
 
 @op("x")
@@ -260,7 +260,7 @@ def log_sigmoid(x: ArrayLike) -> Array:
         >>> float(log_sigmoid(jnp.array(-1000.0)))
         -1000.0
     """
-    return jax.nn.log_sigmoid(floats(x))
+    return jax.nn.log_sigmoid(to_floats(x))
 
 
 @op("x")
@@ -279,7 +279,7 @@ def hard_silu(x: ArrayLike) -> Array:
         >>> hard_silu(jnp.array([0.0, 3.0, 9.0])).tolist()
         [0.0, 3.0, 9.0]
     """
-    return jax.nn.hard_silu(floats(x))
+    return jax.nn.hard_silu(to_floats(x))
 
 
 hard_swish = hard_silu
@@ -299,7 +299,7 @@ def softplus(x: ArrayLike) -> Array:
         >>> round(float(softplus(jnp.array(0.0))), 4)
         0.6931
     """
-    return jax.nn.softplus(floats(x))
+    return jax.nn.softplus(to_floats(x))
 
 
 @op("x")
@@ -316,7 +316,7 @@ def sparse_plus(x: ArrayLike) -> Array:
         >>> sparse_plus(jnp.array([-1.0, 0.0, 2.0])).tolist()
         [0.0, 0.25, 2.0]
     """
-    return jax.nn.sparse_plus(floats(x))
+    return jax.nn.sparse_plus(to_floats(x))
 
 
 @op("x")
@@ -336,7 +336,7 @@ def squareplus(x: ArrayLike, b: float = 4) -> Array:
         >>> float(squareplus(jnp.array(0.0)))
         1.0
     """
-    return jax.nn.squareplus(floats(x), b)
+    return jax.nn.squareplus(to_floats(x), b)
 
 
 @op("x")
@@ -353,7 +353,7 @@ def softsign(x: ArrayLike) -> Array:
         >>> softsign(jnp.array([-1.0, 1.0])).tolist()
         [-0.5, 0.5]
     """
-    return jax.nn.soft_sign(floats(x))
+    return jax.nn.soft_sign(to_floats(x))
 
 
 @op("x")
@@ -371,7 +371,7 @@ def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
         >>> soft_shrink(jnp.array([-1.0, 0.2, 1.0])).tolist()
         [-0.5, 0.0, 0.5]
     """
-    x = floats(x)
+    x = to_floats(x)
     return jnp.where(x > threshold, x - threshold, jnp.where(x < -threshold, x + threshold, 0.0))
 
 
@@ -390,7 +390,7 @@ def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
         >>> hard_shrink(jnp.array([-1.0, 0.2, 1.0])).tolist()
         [-1.0, 0.0, 1.0]
     """
-    x = floats(x)
+    x = to_floats(x)
     return jnp.where(jnp.abs(x) > threshold, x, 0.0)
 
 
@@ -408,7 +408,7 @@ def tanh_shrink(x: ArrayLike) -> Array:
         >>> float(tanh_shrink(jnp.array(0.0)))
         0.0
     """
-    x = floats(x)
+    x = to_floats(x)
     return x - jnp.tanh(x)
 
 
@@ -464,7 +464,7 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
         >>> softmax(jnp.array([0.0, 0.0])).tolist()
         [0.5, 0.5]
     """
-    x = floats(x)
+    x = to_floats(x)
     # For a model, training warns once, with the name of the model.
     called_by_user = not context.layers and not isinstance(x, jax.core.Tracer)
     if called_by_user and isinstance(axis, int) and x.ndim and x.shape[axis] == 1:
@@ -472,7 +472,7 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
             f"softmax over axis {axis} of shape {x.shape}: a single value always becomes 1.\n"
             "  Likely meant: sigmoid, the probability of one class.",
             LaminaWarning,
-            stacklevel=frames_to_user(),
+            stacklevel=stacklevel_of_user(),
         )
     return jax.nn.softmax(x, as_axes(axis))
 
@@ -492,7 +492,7 @@ def log_softmax(x: ArrayLike, axis: Axes = -1) -> Array:
         >>> log_softmax(jnp.array([0.0, -1000.0])).tolist()
         [0.0, -1000.0]
     """
-    return jax.nn.log_softmax(floats(x), as_axes(axis))
+    return jax.nn.log_softmax(to_floats(x), as_axes(axis))
 
 
 @op("x")
@@ -512,7 +512,7 @@ def sparsemax(x: ArrayLike, axis: int = -1) -> Array:
         >>> sparsemax(jnp.array([1.0, 0.5, -1.0])).tolist()
         [0.75, 0.25, 0.0]
     """
-    x = jnp.moveaxis(floats(x), axis, -1)
+    x = jnp.moveaxis(to_floats(x), axis, -1)
     descending = jnp.flip(jnp.sort(x, axis=-1), axis=-1)
     rank = jnp.arange(1, x.shape[-1] + 1, dtype=x.dtype)
     excess = jnp.cumsum(descending, axis=-1) - 1

@@ -34,30 +34,29 @@ def as_pair(x1: ArrayLike, x2: ArrayLike) -> tuple[Array, Array]:
     return as_array(x1), as_array(x2)
 
 
-def floats(x: ArrayLike) -> Array:
+def to_floats(x: ArrayLike) -> Array:
     """A float array; integers and booleans are converted to `floatx()`."""
     x = as_array(x)
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(config.floatx())
 
 
-def floats_together(*xs: ArrayLike) -> tuple[Array, ...]:
+def to_common_floats(*xs: ArrayLike) -> tuple[Array, ...]:
     """Float arrays; integers are converted to the type of the floats among the arguments."""
     arrays = as_arrays(xs)
     float_arrays = [x for x in arrays if jnp.issubdtype(x.dtype, jnp.inexact)]
     if not float_arrays:
-        return tuple(map(floats, arrays))
+        return tuple(map(to_floats, arrays))
     common = jnp.result_type(*float_arrays)
     return tuple(x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(common) for x in arrays)
 
 
-def whole_numbers(caller: str, *xs: ArrayLike) -> list[Array]:
+def require_integers(caller: str, *xs: ArrayLike) -> list[Array]:
     """Arrays of integers or booleans; floats are refused."""
     arrays = as_arrays(xs)
     for x in arrays:
         if jnp.issubdtype(x.dtype, jnp.inexact):
             raise TypeError(
-                f"{caller} takes whole numbers; received {x.dtype}.\n"
-                "  Fix: lamina.ops.cast(x, 'int32')."
+                f"{caller} takes integers; received {x.dtype}.\n  Fix: lamina.ops.cast(x, 'int32')."
             )
     return arrays
 
@@ -77,7 +76,7 @@ def as_dtype(dtype: Any) -> str | None:
     return None if dtype is None else standardize_dtype(dtype)
 
 
-def dense_only(caller: str, sparse: Any) -> None:
+def refuse_sparse_and_ragged(caller: str, sparse: Any) -> None:
     """Refuse `sparse=True` and `ragged=True`, which Keras accepts."""
     if sparse:
         raise ValueError(
@@ -86,7 +85,7 @@ def dense_only(caller: str, sparse: Any) -> None:
         )
 
 
-def along(vector: ArrayLike, x: Array, axis: Axes) -> Array:
+def broadcast_along_axes(vector: ArrayLike, x: Array, axis: Axes) -> Array:
     """A vector (or array) along some axes of x, reshaped to broadcast against x."""
     axes = {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
     shape = [size if a in axes else 1 for a, size in enumerate(x.shape)]

@@ -25,7 +25,7 @@ def attention_logits(query: Array, key: Array, scale: Any) -> Array:
     return logits.reshape(batch, heads, queries, -1) * jnp.asarray(scale, logits.dtype)
 
 
-def attended(weights: Array, value: Array) -> Array:
+def weighted_values(weights: Array, value: Array) -> Array:
     """The weighted means of the values, `(batch, queries, heads, value_size)`.
 
     Args:

@@ -50,9 +50,9 @@ def conv(
     inputs = as_array(inputs).astype(kernel.dtype)
     data_format = standardize_data_format(data_format)
     rank = kernel.ndim - 2
-    strides = windows.per_axis(strides, rank, "strides")
-    dilation = windows.per_axis(dilation_rate, rank, "dilation_rate")
-    padding = windows.checked_padding(padding, ("valid", "same", "causal"))
+    strides = windows.to_integers_per_axis(strides, rank, "strides")
+    dilation = windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
+    padding = windows.check_padding(padding, ("valid", "same", "causal"))
     caller = "conv"
     _check_shapes(caller, inputs.shape, kernel.shape, strides, padding, data_format, dilation)
     return lower("conv", inputs, kernel, strides, padding, data_format, dilation)
@@ -91,9 +91,9 @@ def depthwise_conv(
     inputs = as_array(inputs).astype(kernel.dtype)
     data_format = standardize_data_format(data_format)
     rank = kernel.ndim - 2
-    strides = windows.per_axis(strides, rank, "strides")
-    dilation = windows.per_axis(dilation_rate, rank, "dilation_rate")
-    padding = windows.checked_padding(padding)
+    strides = windows.to_integers_per_axis(strides, rank, "strides")
+    dilation = windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
+    padding = windows.check_padding(padding)
     caller = "depthwise_conv"
     _check_shapes(caller, inputs.shape, kernel.shape, strides, padding, data_format, dilation)
     channels = _channels(inputs.shape, data_format)
@@ -183,11 +183,13 @@ def conv_transpose(
     inputs = as_array(inputs).astype(kernel.dtype)
     data_format = standardize_data_format(data_format)
     rank = kernel.ndim - 2
-    strides = windows.per_axis(strides, rank, "strides")
-    dilation = windows.per_axis(dilation_rate, rank, "dilation_rate")
-    padding = windows.checked_padding(padding)
+    strides = windows.to_integers_per_axis(strides, rank, "strides")
+    dilation = windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
+    padding = windows.check_padding(padding)
     if output_padding is not None:
-        output_padding = windows.per_axis(output_padding, rank, "output_padding", minimum=0)
+        output_padding = windows.to_integers_per_axis(
+            output_padding, rank, "output_padding", minimum=0
+        )
     channels = _channels(inputs.shape, data_format) if inputs.ndim == kernel.ndim else None
     if channels != kernel.shape[-1]:
         raise ValueError(
@@ -202,7 +204,7 @@ def conv_transpose(
         (width, stride, padding, extra_size)
         for width, stride, extra_size in zip(widths, strides, extra, strict=True)
     ]
-    pads = [windows.transposed_padding(*of_axis) for of_axis in settings]
+    pads = [windows.conv_transpose_padding(*of_axis) for of_axis in settings]
     sizes = [
         windows.transposed_size(inputs.shape[axis], *of_axis)
         for axis, of_axis in zip(axes, settings, strict=True)

@@ -9,11 +9,11 @@ import numpy as np
 
 from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
-from lamina.core.messages.errors import explain_missing_names, unknown_name
+from lamina.core.messages.errors import suggest_similar_names, unknown_name
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Array, ArrayLike, DTypeLike, PyTree
 from lamina.core.variable.variable import Variable
-from lamina.ops.arrays import as_array, as_arrays, dense_only
+from lamina.ops.arrays import as_array, as_arrays, refuse_sparse_and_ragged
 from lamina.ops.define import operations
 
 __all__ = [
@@ -69,7 +69,7 @@ def convert_to_tensor(
         >>> convert_to_tensor([1, 2], "float32").tolist()
         [1.0, 2.0]
     """
-    dense_only("convert_to_tensor", sparse or ragged)
+    refuse_sparse_and_ragged("convert_to_tensor", sparse or ragged)
     return as_array(x) if dtype is None else as_array(x).astype(standardize_dtype(dtype))
 
 
@@ -616,4 +616,4 @@ def custom_gradient(f: Callable) -> Callable:
     return outer
 
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

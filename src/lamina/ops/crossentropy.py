@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration import config
 from lamina.core.types import Array, ArrayLike
-from lamina.ops.arrays import as_array, at_least_float32, floats, floats_together
+from lamina.ops.arrays import as_array, at_least_float32, to_common_floats, to_floats
 from lamina.ops.define import operations
 
 op = operations("nn")
@@ -31,13 +31,13 @@ def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool 
         [0.693..., 0.693...]
     """
     target, output = _same_shape(target, output, "binary_crossentropy")
-    float_dtype = floats_together(target, output)[1].dtype
-    output = floats(output)  # integers as float32: in half precision 1 - epsilon is 1
+    float_dtype = to_common_floats(target, output)[1].dtype
+    output = to_floats(output)  # integers as float32: in half precision 1 - epsilon is 1
     if from_logits:
         # -log(sigmoid(x)) and -log(1 - sigmoid(x)), exact for any x.
         loss = target * jax.nn.softplus(-output) + (1.0 - target) * jax.nn.softplus(output)
     else:
-        p = clipped(output)
+        p = clip_probabilities(output)
         loss = -(target * jnp.log(p) + (1.0 - target) * jnp.log(1.0 - p))
     return loss.astype(jnp.result_type(target, float_dtype))
 
@@ -62,13 +62,13 @@ def categorical_crossentropy(
         [0.693...]
     """
     target, output = _same_shape(target, output, "categorical_crossentropy")
-    output = floats(output)
+    output = to_floats(output)
     if output.ndim < 1:
         raise ValueError("categorical_crossentropy needs an axis of classes; received one number.")
     if from_logits:
         log_p = jax.nn.log_softmax(output, axis)
     else:
-        log_p = jnp.log(clipped(output / jnp.sum(output, axis, keepdims=True)))
+        log_p = jnp.log(clip_probabilities(output / jnp.sum(output, axis, keepdims=True)))
     return -jnp.sum(target * log_p, axis)
 
 
@@ -92,7 +92,7 @@ def sparse_categorical_crossentropy(
         >>> sparse_categorical_crossentropy([1], [[0.5, 0.5]]).round(4).tolist()
         [0.693...]
     """
-    labels, output = as_array(target).astype("int32"), floats(output)
+    labels, output = as_array(target).astype("int32"), to_floats(output)
     if labels.ndim == output.ndim and labels.shape[-1:] == (1,):
         labels = jnp.squeeze(labels, -1)
     shape_without_classes = list(output.shape)
@@ -107,15 +107,17 @@ def sparse_categorical_crossentropy(
     # half its time: one logarithm per sample instead of one per class.
     if from_logits:
         shifted = output - jax.lax.stop_gradient(jnp.max(output, axis, keepdims=True))
-        loss = jnp.log(jnp.sum(jnp.exp(shifted), axis)) - value_at_label(shifted, labels, axis)
+        loss = jnp.log(jnp.sum(jnp.exp(shifted), axis)) - value_at_label_or_zero(
+            shifted, labels, axis
+        )
     else:
-        p = value_at_label(output, labels, axis) / jnp.sum(output, axis)
-        loss = -jnp.log(clipped(p))
+        p = value_at_label_or_zero(output, labels, axis) / jnp.sum(output, axis)
+        loss = -jnp.log(clip_probabilities(p))
     # As in Keras, where the one-hot targets are float32.
     return loss.astype(at_least_float32(loss))
 
 
-def value_at_label(values: Array, labels: Array, axis: int = -1) -> Array:
+def value_at_label_or_zero(values: Array, labels: Array, axis: int = -1) -> Array:
     """The value at the label in each row of class values; 0 if the label is out of range.
 
     It is computed by a comparison with 0, 1, 2 … and a sum, because a gather would silently return
@@ -127,7 +129,7 @@ def value_at_label(values: Array, labels: Array, axis: int = -1) -> Array:
         axis: The axis of the classes.
 
     Example:
-        >>> value_at_label(jnp.array([[5.0, 6.0], [7.0, 8.0]]), jnp.array([1, 0])).tolist()
+        >>> value_at_label_or_zero(jnp.array([[5.0, 6.0], [7.0, 8.0]]), jnp.array([1, 0])).tolist()
         [6.0, 7.0]
     """
     axis = axis % values.ndim
@@ -135,7 +137,7 @@ def value_at_label(values: Array, labels: Array, axis: int = -1) -> Array:
     return jnp.sum(jnp.where(classes == jnp.expand_dims(labels, axis), values, 0), axis=axis)
 
 
-def clipped(p: Array) -> Array:
+def clip_probabilities(p: Array) -> Array:
     """Probabilities at least `epsilon()` away from 0 and 1, so that logarithms stay finite."""
     return jnp.clip(p, config.epsilon(), 1.0 - config.epsilon())
 

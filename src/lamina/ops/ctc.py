@@ -8,7 +8,7 @@ from jax import lax
 
 from lamina.core.messages.errors import unknown_name
 from lamina.core.types import Array, ArrayLike
-from lamina.ops.arrays import as_array, at_least_float32, floats
+from lamina.ops.arrays import as_array, at_least_float32, to_floats
 from lamina.ops.define import operations
 
 op = operations("nn")
@@ -53,7 +53,7 @@ def ctc_loss(
     """
     import optax  # slow to import, and only needed here
 
-    target, output = as_array(target).astype("int32"), floats(output)
+    target, output = as_array(target).astype("int32"), to_floats(output)
     output = output.astype(at_least_float32(output))
     _check_shapes(target, output)
     return optax.ctc_loss(
@@ -106,7 +106,7 @@ def ctc_decode(
     """
     if strategy not in ("greedy", "beam_search"):
         raise unknown_name("strategy", strategy, ("greedy", "beam_search"))
-    inputs = floats(inputs)
+    inputs = to_floats(inputs)
     inputs = inputs.astype(at_least_float32(inputs))
     if inputs.ndim != 3:
         raise ValueError(

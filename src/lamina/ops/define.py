@@ -5,8 +5,10 @@
     @op("x")
     def roll(x, shift, axis=None): ...
 
-In a functional model the call becomes an operation with the name that it has in Keras, `Roll`, so
-files are compatible. The arguments named in `op(...)` are its tensors, the others its settings.
+`"numpy"` is the last part of the module that defines the operation in Keras,
+`keras.src.ops.numpy`. `"x"` is the argument that holds a tensor; all other arguments are settings.
+In a functional model, the call becomes an operation with the name that it has in Keras, `Roll`.
+A model file contains both names, `keras.src.ops.numpy` and `Roll`, so they must be Keras's.
 """
 
 import inspect
@@ -17,17 +19,18 @@ from typing import Any, TypeVar, cast
 from lamina.core.graph.operation import symbolic
 from lamina.core.serialization import registry
 from lamina.core.types import Array, ArrayLike
-from lamina.ops.arrays import as_array, as_axes, as_pair, whole_numbers
+from lamina.ops.arrays import as_array, as_axes, as_pair, require_integers
 from lamina.ops.specs import elementwise, integer_spec, with_index_arguments
 
 F = TypeVar("F", bound=Callable)
 
 
 class operations:
-    """Decorators for the operations of one of Keras's modules.
+    """Decorators for the operations that one module of Keras defines.
 
     Args:
-        module: The module's name, e.g. `"numpy"` for `keras.src.ops.numpy`.
+        module: The module's name in Keras, e.g. `"image"` for `keras.src.ops.image`. Model files
+            contain it.
     """
 
     def __init__(self, module: str):
@@ -45,7 +48,8 @@ class operations:
         """Decorator of one function.
 
         Args:
-            *tensors: Arguments of the operation's call in Keras.
+            *tensors: Names of the arguments that are tensors, e.g. `"images"`. The others are
+                settings, which are in the operation's config.
             class_name: Name of the operation; the function's name in CamelCase if None.
             spec: The symbolic results, if tracing cannot find them.
             index_arguments: Arguments that are indices; a symbolic one may have a float dtype.
@@ -63,7 +67,7 @@ class operations:
 
         return decorate
 
-    def _named(
+    def _decorate_named(
         self,
         function: Callable,
         name: str,
@@ -73,7 +77,7 @@ class operations:
         spec: Callable | None = None,
     ) -> Callable[..., Any]:
         decorate = self(*tensors, class_name=class_name, spec=spec)
-        return decorate(named(function, name, docstring))
+        return decorate(set_name_and_docstring(function, name, docstring))
 
     def unary(
         self,
@@ -89,8 +93,8 @@ class operations:
         def function(x: ArrayLike) -> Array:
             return compute(convert(x))
 
-        docstring = described(summary, {"x": "Array of any shape."}, returns)
-        return self._named(function, name, docstring, "x", class_name=class_name)
+        docstring = make_docstring(summary, {"x": "Array of any shape."}, returns)
+        return self._decorate_named(function, name, docstring, "x", class_name=class_name)
 
     def binary(
         self,
@@ -114,8 +118,10 @@ class operations:
         spec = elementwise(function) if broadcast else None
         broadcast_note = ", whose shape broadcasts against that of `x1`" if broadcast else ""
         arguments = {"x1": "Array or number.", "x2": f"Array or number{broadcast_note}."}
-        docstring = described(summary, arguments, returns)
-        return self._named(function, name, docstring, "x1", "x2", class_name=class_name, spec=spec)
+        docstring = make_docstring(summary, arguments, returns)
+        return self._decorate_named(
+            function, name, docstring, "x1", "x2", class_name=class_name, spec=spec
+        )
 
     def bitwise(
         self, name: str, compute: Callable, summary: str
@@ -123,15 +129,15 @@ class operations:
         """`f(x, y)` of integers or booleans."""
 
         def function(x: ArrayLike, y: ArrayLike) -> Array:
-            return compute(*whole_numbers(name, x, y))
+            return compute(*require_integers(name, x, y))
 
         spec = integer_spec(function)
         arguments = {
             "x": "Integers or booleans.",
             "y": "Integers or booleans, of a shape that broadcasts against that of `x`.",
         }
-        docstring = described(summary, arguments, "Array of the shape that both broadcast to.")
-        return self._named(function, name, docstring, "x", "y", class_name=None, spec=spec)
+        docstring = make_docstring(summary, arguments, "Array of the shape that both broadcast to.")
+        return self._decorate_named(function, name, docstring, "x", "y", class_name=None, spec=spec)
 
     def reduction(
         self,
@@ -151,15 +157,15 @@ class operations:
 
         keeps = "Whether to keep the reduced axes with size 1."
         arguments = {"x": "Array of any shape.", "axis": axis, "keepdims": keeps}
-        docstring = described(summary, arguments, "Array without the reduced axes.")
-        return self._named(function, name, docstring, "x", class_name=None)
+        docstring = make_docstring(summary, arguments, "Array without the reduced axes.")
+        return self._decorate_named(function, name, docstring, "x", class_name=None)
 
 
-def described(summary: str, arguments: Mapping[str, str], returns: str) -> str:
+def make_docstring(summary: str, arguments: Mapping[str, str], returns: str) -> str:
     """A docstring made from a summary, arguments and result.
 
     Example:
-        >>> print(described("Twice `x`.", {"x": "A number."}, "A number."))
+        >>> print(make_docstring("Twice `x`.", {"x": "A number."}, "A number."))
         Twice `x`.
         <BLANKLINE>
         Args:
@@ -172,7 +178,7 @@ def described(summary: str, arguments: Mapping[str, str], returns: str) -> str:
     return f"{summary}\n\nArgs:\n{entries}\n\nReturns:\n    {returns}"
 
 
-def named(function: F, name: str, docstring: str) -> F:
+def set_name_and_docstring(function: F, name: str, docstring: str) -> F:
     """Set the name and docstring of a function that was made inside another one."""
     for wrapped in (function, inspect.unwrap(function)):
         wrapped.__name__ = wrapped.__qualname__ = name

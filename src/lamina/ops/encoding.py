@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.types import Array, ArrayLike, DTypeLike
-from lamina.ops.arrays import as_array, dense_only
+from lamina.ops.arrays import as_array, refuse_sparse_and_ragged
 from lamina.ops.define import operations
 
 op = operations("nn")
@@ -35,7 +35,7 @@ def one_hot(
         >>> one_hot(jnp.array([0, 2]), num_classes=3).tolist()
         [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    dense_only("one_hot", sparse)
+    refuse_sparse_and_ragged("one_hot", sparse)
     return jax.nn.one_hot(as_array(x), num_classes, dtype=standardize_dtype(dtype), axis=axis)
 
 
@@ -47,7 +47,7 @@ def multi_hot(
     dtype: DTypeLike | None = None,
     sparse: bool = False,
 ) -> Array:
-    """Lists of class numbers as vectors with a 1 for every class in the list.
+    """Lists of class indices as vectors with a 1 for every class in the list.
 
     Args:
         inputs: Integers; the last axis lists the classes of a sample.
@@ -65,7 +65,7 @@ def multi_hot(
     """
     if num_classes is None:
         raise ValueError("multi_hot needs num_classes, the size of the new axis.")
-    dense_only("multi_hot", sparse)
+    refuse_sparse_and_ragged("multi_hot", sparse)
     encoded = one_hot(as_array(inputs).astype("int32"), num_classes, dtype=dtype)
     return jnp.moveaxis(jnp.max(encoded, axis=-2), -1, axis)
 

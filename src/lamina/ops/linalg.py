@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.core.types import Array, ArrayLike
-from lamina.ops.arrays import as_array, as_axes, floats, floats_together
+from lamina.ops.arrays import as_array, as_axes, to_common_floats, to_floats
 from lamina.ops.define import operations
 from lamina.ops.specs import refuse_unknown_sizes, with_known_sizes
 
@@ -295,7 +295,7 @@ def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> Array:
         >>> lstsq([[1.0], [1.0]], [1.0, 3.0]).round(3).tolist()
         [2.0]
     """
-    a, b = floats_together(a, b)
+    a, b = to_common_floats(a, b)
     return jnp.linalg.lstsq(_matrix("lstsq", a), b, rcond=rcond)[0]
 
 
@@ -353,7 +353,7 @@ def norm(x: ArrayLike, ord: Any = None, axis: Any = None, keepdims: bool = False
         >>> float(norm([3.0, 4.0]))
         5.0
     """
-    return jnp.linalg.norm(floats(x), ord, as_axes(axis), keepdims)
+    return jnp.linalg.norm(to_floats(x), ord, as_axes(axis), keepdims)
 
 
 @op("fun", "primals", "tangents", class_name="JVP")
@@ -379,7 +379,7 @@ def jvp(fun: Callable, primals: Any, tangents: Any, has_aux: bool = False) -> An
 
 
 def _matrix(caller: str, x: ArrayLike) -> Array:
-    x = floats(x)
+    x = to_floats(x)
     if x.ndim < 2:
         raise ValueError(f"{caller} needs matrices (…, rows, columns); received shape {x.shape}.")
     return x
@@ -393,7 +393,7 @@ def _square(caller: str, x: ArrayLike) -> Array:
 
 
 def _system(caller: str, a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
-    a, b = floats_together(a, b)
+    a, b = to_common_floats(a, b)
     a = _square(caller, a)
     vectors = b.ndim == a.ndim - 1
     if b.ndim < 1 or b.shape[-1 if vectors else -2] != a.shape[-1]:
@@ -404,4 +404,4 @@ def _system(caller: str, a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
     return a, b
 
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

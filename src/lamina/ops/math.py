@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.types import Array, ArrayLike
-from lamina.ops.arrays import as_array, as_axes, floats, floats_together
-from lamina.ops.define import named, operations
+from lamina.ops.arrays import as_array, as_axes, to_common_floats, to_floats
+from lamina.ops.define import operations, set_name_and_docstring
 from lamina.ops.specs import with_known_sizes
 
 __all__ = [
@@ -77,7 +77,7 @@ def _segment(name: str, compute: Callable, summary: str) -> Callable[..., Array]
     Returns:
         Array `(num_segments, ...)`.
     """
-    return op("data", "segment_ids", spec=spec)(named(function, name, docstring))
+    return op("data", "segment_ids", spec=spec)(set_name_and_docstring(function, name, docstring))
 
 
 segment_sum = _segment("segment_sum", jax.ops.segment_sum, "The sum of the rows of each segment.")
@@ -141,10 +141,10 @@ def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
 
 # ---- functions of numbers ----------------------------------------------------------------------
 
-rsqrt = op.unary("rsqrt", jax.lax.rsqrt, "`1 / sqrt(x)`.", floats)
-erf = op.unary("erf", jax.lax.erf, "The error function, -1 to 1.", floats)
-erfc = op.unary("erfc", jax.scipy.special.erfc, "`1 - erf(x)`, exact for large values.", floats)
-erfinv = op.unary("erfinv", jax.scipy.special.erfinv, "The inverse of `erf`.", floats)
+rsqrt = op.unary("rsqrt", jax.lax.rsqrt, "`1 / sqrt(x)`.", to_floats)
+erf = op.unary("erf", jax.lax.erf, "The error function, -1 to 1.", to_floats)
+erfc = op.unary("erfc", jax.scipy.special.erfc, "`1 - erf(x)`, exact for large values.", to_floats)
+erfinv = op.unary("erfinv", jax.scipy.special.erfinv, "The inverse of `erf`.", to_floats)
 
 
 @op("x")
@@ -165,7 +165,7 @@ def logsumexp(
         >>> round(float(logsumexp([1000.0, 1000.0])), 2)
         1000.69
     """
-    return jax.scipy.special.logsumexp(floats(x), as_axes(axis), keepdims=keepdims)
+    return jax.scipy.special.logsumexp(to_floats(x), as_axes(axis), keepdims=keepdims)
 
 
 @op("x")
@@ -182,7 +182,7 @@ def logdet(x: ArrayLike) -> Array:
         >>> float(logdet([[1.0, 0.0], [0.0, 1.0]]))
         0.0
     """
-    return jnp.linalg.slogdet(floats(x))[1]
+    return jnp.linalg.slogdet(to_floats(x))[1]
 
 
 @op("x", "y", class_name="CDist")
@@ -200,7 +200,7 @@ def cdist(x: ArrayLike, y: ArrayLike) -> Array:
         >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]]).tolist()
         [[5.0, 1.0]]
     """
-    x, y = floats_together(x, y)
+    x, y = to_common_floats(x, y)
     if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-1]:
         raise ValueError(
             "cdist needs points (…, n, size) and (…, m, size) of one size; received shapes "
@@ -272,7 +272,7 @@ def rfft(x: ArrayLike, fft_length: int | None = None) -> tuple[Array, Array]:
         >>> real.tolist()
         [8.0, -2.0, 0.0]
     """
-    return _pair(jnp.fft.rfft(floats(x), fft_length))
+    return _pair(jnp.fft.rfft(to_floats(x), fft_length))
 
 
 @op("x", class_name="IRFFT")
@@ -310,7 +310,7 @@ def view_as_complex(x: ArrayLike) -> Array:
         >>> view_as_complex([[1.0, 2.0]]).tolist()
         [(1+2j)]
     """
-    x = floats(x)
+    x = to_floats(x)
     if x.shape[-1:] != (2,):
         raise ValueError(f"view_as_complex needs pairs (…, 2); received shape {x.shape}.")
     return jax.lax.complex(x[..., 0].astype("float32"), x[..., 1].astype("float32"))
@@ -336,7 +336,7 @@ def view_as_real(x: ArrayLike) -> Array:
 def _complex(caller: str, x: Any) -> Array:
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(f"{caller} needs a pair (real, imaginary); received {type(x).__name__}.")
-    real, imaginary = (floats(part) for part in x)
+    real, imaginary = (to_floats(part) for part in x)
     if real.shape != imaginary.shape:
         raise ValueError(
             f"{caller} needs real and imaginary parts of one shape; received {real.shape} and "
@@ -369,7 +369,7 @@ def polar(abs_: ArrayLike, angle: ArrayLike) -> Array:
         >>> polar([2.0], [0.0]).tolist()
         [(2+0j)]
     """
-    magnitude, turned = floats_together(abs_, angle)
+    magnitude, turned = to_common_floats(abs_, angle)
     return jax.lax.complex(magnitude * jnp.cos(turned), magnitude * jnp.sin(turned))
 
 
@@ -390,10 +390,10 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: float) -> Array:
         >>> round(float(psnr(jnp.zeros((2, 2)), jnp.full((2, 2), 0.1), max_val=1.0)), 3)
         20.0
     """
-    result_dtype = floats(
+    result_dtype = to_floats(
         x2
     ).dtype  # the dtype of max_val; with integers in x2 the result is float32
-    x1, x2 = floats_together(x1, x2)
+    x1, x2 = to_common_floats(x1, x2)
     if x1.shape != x2.shape:
         raise ValueError(f"psnr compares one shape; received {x1.shape} and {x2.shape}.")
     highest = as_array(max_val).astype(result_dtype)

@@ -1,9 +1,9 @@
-"""Functions of neural networks, as Keras has them under `ops.nn`.
+"""Functions of neural networks, with the names of Keras's `ops.nn`.
 
 This module only collects them; each is defined in the file that it is imported from.
 """
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.ops.activation import (
     celu,
     elu,
@@ -117,4 +117,4 @@ __all__ = [
     "unfold",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -6,7 +6,7 @@ from jax import lax
 
 from lamina.core.configuration import config
 from lamina.core.types import Array, ArrayLike
-from lamina.ops.arrays import Axes, along, as_axes, at_least_float32, floats
+from lamina.ops.arrays import Axes, as_axes, at_least_float32, broadcast_along_axes, to_floats
 from lamina.ops.define import operations
 from lamina.ops.lowering import lower
 
@@ -34,7 +34,7 @@ def moments(
         >>> float(mean), float(variance)
         (2.0, 1.0)
     """
-    x = floats(x)
+    x = to_floats(x)
     return lower("moments", x, as_axes(axes), keepdims)
 
 
@@ -64,8 +64,8 @@ def batch_normalization(
         >>> batch_normalization(x, mean=[2.0], variance=[1.0], axis=-1, epsilon=0.0).tolist()
         [[-1.0], [1.0]]
     """
-    x = floats(x)
-    vectors = [None if v is None else floats(v) for v in (mean, variance, offset, scale)]
+    x = to_floats(x)
+    vectors = [None if v is None else to_floats(v) for v in (mean, variance, offset, scale)]
     factor, shift = _factor_and_shift(*vectors, epsilon=epsilon)
     return lower("scale_and_shift", x, factor, shift, axis)
 
@@ -109,12 +109,12 @@ def layer_normalization(
         >>> layer_normalization(jnp.array([[1.0, 3.0]])).round(3).tolist()
         [[-1.0, 1.0]]
     """
-    x = floats(x)
+    x = to_floats(x)
     wide = x.astype(at_least_float32(x))
     epsilon = config.epsilon() if epsilon is None else epsilon
     if rms_scaling:
         factor = lax.rsqrt(jnp.var(wide, axis, keepdims=True) + epsilon)
-        factor = factor if gamma is None else factor * along(gamma, wide, axis)
+        factor = factor if gamma is None else factor * broadcast_along_axes(gamma, wide, axis)
         return (wide * factor).astype(x.dtype)
     return lower("layer_normalization", wide, gamma, beta, axis, epsilon).astype(x.dtype)
 
@@ -140,12 +140,12 @@ def rms_normalization(
         >>> rms_normalization(jnp.array([[2.0, 2.0]])).round(3).tolist()
         [[1.0, 1.0]]
     """
-    x = floats(x)
+    x = to_floats(x)
     wide = x.astype(at_least_float32(x))
     square = jnp.mean(jnp.square(wide), as_axes(axis), keepdims=True)
     wide = wide * lax.rsqrt(square + (config.epsilon() if epsilon is None else epsilon))
     if scale is not None:
-        wide = wide * along(scale, wide, axis)
+        wide = wide * broadcast_along_axes(scale, wide, axis)
     return wide.astype(x.dtype)
 
 
@@ -168,7 +168,7 @@ def normalize(x: ArrayLike, axis: Axes = -1, order: int = 2, epsilon: float | No
     """
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"normalize needs an order of 1, 2, …; received {order!r}.")
-    x = jnp.atleast_1d(floats(x))
+    x = jnp.atleast_1d(to_floats(x))
     epsilon = config.epsilon() if epsilon is None else epsilon
     if order == 2:
         wide = x.astype(at_least_float32(x))  # squares, and 1 / epsilon, overflow a float16

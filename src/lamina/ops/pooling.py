@@ -152,7 +152,7 @@ def _prepare_adaptive(
         raise ValueError(
             f"Pooling needs inputs (batch, …, channels) of at least 3 axes; received {x.shape}."
         )
-    counts = windows.per_axis(output_size, len(axes), "output_size")
+    counts = windows.to_integers_per_axis(output_size, len(axes), "output_size")
     windows_of_axes = {}
     for axis, count in zip(axes, counts, strict=True):
         numbers, size = np.arange(count), x.shape[axis]
@@ -173,9 +173,11 @@ def _prepare(
         raise ValueError(
             f"Pooling needs inputs (batch, …, channels) of at least 3 axes; received {x.shape}."
         )
-    window = windows.per_axis(pool_size, len(axes), "pool_size")
-    steps = window if strides is None else windows.per_axis(strides, len(axes), "strides")
-    padding = windows.checked_padding(padding)
+    window = windows.to_integers_per_axis(pool_size, len(axes), "pool_size")
+    steps = (
+        window if strides is None else windows.to_integers_per_axis(strides, len(axes), "strides")
+    )
+    padding = windows.check_padding(padding)
     sizes = [x.shape[axis] for axis in axes]
     for size, width, step in zip(sizes, window, steps, strict=True):
         if (windows.output_size(size, width, step, padding) or 0) < 1:

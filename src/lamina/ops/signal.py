@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.messages.errors import explain_missing_names, unknown_name
+from lamina.core.messages.errors import suggest_similar_names, unknown_name
 from lamina.core.types import Array, ArrayLike
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.ops import windows
 from lamina.ops.define import operations
 
@@ -36,14 +36,14 @@ def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) 
         [[0, 1, 2], [2, 3, 4]]
     """
     x = jnp.asarray(x)
-    length = whole_number("sequence_length", sequence_length, owner="extract_sequences")
-    stride = whole_number("sequence_stride", sequence_stride, owner="extract_sequences")
+    length = check_integer("sequence_length", sequence_length, owner="extract_sequences")
+    stride = check_integer("sequence_stride", sequence_stride, owner="extract_sequences")
     if x.ndim == 0 or x.shape[-1] < length:
         raise ValueError(
             f"extract_sequences cannot take pieces of {length} steps from an input of shape "
             f"{x.shape}.\n  Fix: a sequence_length of at most its last axis."
         )
-    return windows.along(x, -1, length, stride)
+    return windows.windows_along_axis(x, -1, length, stride)
 
 
 @op("x", class_name="STFT")
@@ -78,7 +78,7 @@ def stft(
     x = jnp.asarray(x)
     if x.dtype not in ("float32", "float64"):
         raise TypeError(f"stft takes float32 or float64; received {x.dtype}.")
-    stride = whole_number("sequence_stride", sequence_stride, owner="stft")
+    stride = check_integer("sequence_stride", sequence_stride, owner="stft")
     weights = _padded_window("stft", window, sequence_length, fft_length, x.dtype)
     if center:
         half = fft_length // 2
@@ -128,7 +128,7 @@ def istft(
             "istft takes real and imaginary parts of one shape (..., pieces, frequencies); "
             f"received {real.shape} and {imag.shape}."
         )
-    stride = whole_number("sequence_stride", sequence_stride, owner="istft")
+    stride = check_integer("sequence_stride", sequence_stride, owner="istft")
     weights = _padded_window("istft", window, sequence_length, fft_length, real.dtype)
     _, series = jax.scipy.signal.istft(
         jax.lax.complex(real, imag),
@@ -149,7 +149,7 @@ def istft(
 
 def _padded_window(caller: str, window: Any, length: int, fft_length: int, dtype: Any) -> Array:
     """The window of a frame, with zeros on both sides up to `fft_length`."""
-    length = whole_number("sequence_length", length, owner=caller)
+    length = check_integer("sequence_length", length, owner=caller)
     if fft_length < length:
         raise ValueError(
             f"{caller} needs a fft_length of at least sequence_length={length}; "
@@ -188,4 +188,4 @@ def window_weights(caller: str, window: Any, length: int, periodic: bool = True)
     return weights
 
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

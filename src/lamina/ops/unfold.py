@@ -79,7 +79,7 @@ def fold(
         [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
     """
     x = as_array(x)
-    sizes = windows.per_axis(output_size, 2, "output_size")
+    sizes = windows.to_integers_per_axis(output_size, 2, "output_size")
     window, gaps, zeros, steps = _pairs(kernel_size, dilation, padding, stride)
     counts = _counts(sizes, window, gaps, zeros, steps)
     positions = window[0] * window[1]
@@ -169,10 +169,10 @@ def depth_to_space(
 
 def _pairs(kernel_size: SizeLike, dilation: SizeLike, padding: Any, stride: SizeLike) -> tuple:
     return (
-        windows.per_axis(kernel_size, 2, "kernel_size"),
-        windows.per_axis(dilation, 2, "dilation"),
-        windows.per_axis(padding, 2, "padding", minimum=0),
-        windows.per_axis(stride, 2, "stride"),
+        windows.to_integers_per_axis(kernel_size, 2, "kernel_size"),
+        windows.to_integers_per_axis(dilation, 2, "dilation"),
+        windows.to_integers_per_axis(padding, 2, "padding", minimum=0),
+        windows.to_integers_per_axis(stride, 2, "stride"),
     )
 
 

@@ -17,23 +17,23 @@ from lamina.core.types import Array
 _LARGE_TABLE = 2**20
 
 
-def per_axis(value: Any, rank: int, name: str, minimum: int = 1) -> tuple[int, ...]:
+def to_integers_per_axis(value: Any, rank: int, name: str, minimum: int = 1) -> tuple[int, ...]:
     """One integer for every spatial axis, from one number or a sequence.
 
     Example:
-        >>> per_axis(3, rank=2, name="kernel_size")
+        >>> to_integers_per_axis(3, rank=2, name="kernel_size")
         (3, 3)
     """
     value = value.tolist() if isinstance(value, (np.ndarray, np.integer)) else value
     values = (value,) * rank if isinstance(value, int) else value
     is_right_length = isinstance(values, Sequence) and len(values) == rank
     if not is_right_length or not all(isinstance(v, int) and v >= minimum for v in values):
-        expected = "a whole number" if rank == 1 else f"a whole number or {rank} of them"
+        expected = "an integer" if rank == 1 else f"an integer or {rank} of them"
         raise ValueError(f"{name} must be {expected}, {minimum} or more; received {value!r}.")
     return tuple(values)
 
 
-def checked_padding(padding: Any, allowed: Sequence[str] = ("valid", "same")) -> str:
+def check_padding(padding: Any, allowed: Sequence[str] = ("valid", "same")) -> str:
     """`padding` in lower case, if it is one of the allowed words."""
     if str(padding).lower() not in allowed:
         words = " or ".join(map(repr, allowed))
@@ -92,7 +92,7 @@ def padding_amounts(
     return amounts
 
 
-def transposed_padding(
+def conv_transpose_padding(
     dilated_size: int, stride: int, padding: str, extra: int | None = None
 ) -> tuple[int, int]:
     """The padding of a transposed convolution around its inputs, which are `stride` apart.
@@ -105,7 +105,7 @@ def transposed_padding(
             (`"same"`), or long enough for all kernels and a stride at least (`"valid"`).
 
     Example:
-        >>> transposed_padding(dilated_size=3, stride=2, padding="same")
+        >>> conv_transpose_padding(dilated_size=3, stride=2, padding="same")
         (2, 1)
     """
     if padding == "valid":
@@ -133,7 +133,7 @@ def transposed_size(
         (size - 1) * stride
         + 2
         - dilated_size
-        + sum(transposed_padding(dilated_size, stride, padding, extra))
+        + sum(conv_transpose_padding(dilated_size, stride, padding, extra))
     )
 
 
@@ -172,11 +172,13 @@ def shifted(
         yield lax.slice(x, starts, limits, steps)
 
 
-def along(x: Array, axis: int, width: int, stride: int = 1, dilation: int = 1) -> Array:
+def windows_along_axis(
+    x: Array, axis: int, width: int, stride: int = 1, dilation: int = 1
+) -> Array:
     """Every window along one axis: the axis becomes two, `(windows, width)`.
 
     Example:
-        >>> along(jnp.arange(4), axis=0, width=2).tolist()
+        >>> windows_along_axis(jnp.arange(4), axis=0, width=2).tolist()
         [[0, 1], [1, 2], [2, 3]]
     """
     axis %= x.ndim

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from lamina.core.messages.errors import LaminaWarning, frames_to_user, unknown_argument
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user, unknown_argument
 from lamina.core.variable.variable import Variable
 from lamina.optimizers.schedules import LearningRateSchedule
 
@@ -22,7 +22,7 @@ def refuse_unknown(cls: type, arguments: Mapping[str, Any]) -> None:
                     f"{cls.__name__}(decay={value!r}) does nothing, as in Keras 3.\n  Fix: "
                     "learning_rate=lamina.optimizers.schedules.InverseTimeDecay(rate, 1, decay).",
                     LaminaWarning,
-                    stacklevel=frames_to_user(),
+                    stacklevel=stacklevel_of_user(),
                 )
             continue
         if name == "lr":
@@ -42,7 +42,7 @@ def _arguments(cls: type) -> list[str]:
     ]
 
 
-def checked_rate(value: Any) -> Any:
+def check_learning_rate(value: Any) -> Any:
     """Check a learning rate: a finite number, a scalar array, or a function."""
     if isinstance(value, LearningRateSchedule):
         return value

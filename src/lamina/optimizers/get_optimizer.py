@@ -36,7 +36,7 @@ def get(identifier: Any) -> Optimizer | None:
     if identifier is None or isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, str):
-        named = _by_lower_case().get(identifier.lower())
+        named = _classes_by_lower_case_name().get(identifier.lower())
         if named is not None and registry.get_registered_object(identifier) is None:
             check_needs_no_arguments("optimizer", named, module="lamina.optimizers.")
         return deserialize({"class_name": identifier, "config": {}})
@@ -80,14 +80,14 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optim
         The optimizer.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If the name is unknown.
 
     Example:
         >>> deserialize({"class_name": "SGD", "config": {"learning_rate": 0.5}}).get_config()[
         ...     "learning_rate"]
         0.5
     """
-    classes = _by_lower_case()
+    classes = _classes_by_lower_case_name()
     name = config["class_name"]
     users_own = registry.get_registered_object(
         config.get("registered_name") or name, custom_objects
@@ -104,7 +104,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optim
 
 
 @functools.cache
-def _by_lower_case() -> dict[str, type[Optimizer]]:
+def _classes_by_lower_case_name() -> dict[str, type[Optimizer]]:
     return {
         name.lower(): cls
         for name, cls in registry.public_names("keras.optimizers").items()

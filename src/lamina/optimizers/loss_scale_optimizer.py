@@ -10,7 +10,7 @@ import numpy as np
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.serialization import registry
 from lamina.core.types import Array, ArrayLike
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.variable.stateless import values_of
 from lamina.core.variable.variable import Variable
 from lamina.optimizers.arguments import refuse_unknown
@@ -39,7 +39,7 @@ class LossScaleOptimizer(Optimizer):
         **kwargs: None may be given; the others belong to `inner_optimizer`.
 
     Raises:
-        TypeError: If `inner_optimizer` is no optimizer, or an argument belongs to it instead.
+        TypeError: If `inner_optimizer` is not an optimizer, or an argument belongs to it instead.
         ValueError: If a number is out of its range.
 
     Source: Micikevicius et al., 2018, "Mixed Precision Training", arXiv:1710.03740.
@@ -71,7 +71,7 @@ class LossScaleOptimizer(Optimizer):
             )
         if not initial_scale > 0:
             raise ValueError(f"initial_scale must be above 0; received {initial_scale!r}.")
-        whole_number("dynamic_growth_steps", dynamic_growth_steps)
+        check_integer("dynamic_growth_steps", dynamic_growth_steps)
         _refuse_inner_arguments(kwargs)
         super().__init__(learning_rate=0.0, name=name)
         self.inner_optimizer = inner_optimizer

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import Any
 
 from lamina.core.messages.errors import ArgumentError
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.serialization import registry
 from lamina.core.types import ArrayLike
 from lamina.core.variable.variable import Variable
@@ -13,7 +13,7 @@ from lamina.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from lamina.optimizers.optimizer import Optimizer
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class OptimizerMap(MutableMapping):
     """Maps paths of weights to optimizers.
 
@@ -43,7 +43,7 @@ class OptimizerMap(MutableMapping):
             raise ArgumentError(
                 f"optimizer_map must be a dict from paths to optimizers; received {optimizer_map!r}"
             )
-        self._default_optimizer = _checked_inner(default_optimizer)
+        self._default_optimizer = _check_inner_optimizer(default_optimizer)
         self._optimizer_map: dict[str, Optimizer] = {}
         for key, optimizer in (optimizer_map or {}).items():
             self[key] = optimizer
@@ -78,7 +78,7 @@ class OptimizerMap(MutableMapping):
                 f"The OptimizerMap has {self._optimizer_map[key]!r} for {key!r} already.\n"
                 f"  Fix: del optimizer_map[{key!r}] first."
             )
-        self._optimizer_map[key] = _checked_inner(optimizer)
+        self._optimizer_map[key] = _check_inner_optimizer(optimizer)
 
     def __delitem__(self, key: str) -> None:
         del self._optimizer_map[key]
@@ -178,11 +178,13 @@ class MultiOptimizer(Optimizer):
 
     def _build_state(self, new: list[Variable]) -> None:
         for v in new:
-            self._optimizer_of[id(v)] = self._add(_checked_inner(self._optimizer_map(v)))
-        for optimizer, (variables,) in self._by_optimizer(self._trainable_variables):
+            self._optimizer_of[id(v)] = self._add(_check_inner_optimizer(self._optimizer_map(v)))
+        for optimizer, (variables,) in self._group_by_optimizer(self._trainable_variables):
             optimizer.build(variables)
 
-    def _by_optimizer(self, variables: Sequence[Variable], *lists: Sequence) -> Iterator[tuple]:
+    def _group_by_optimizer(
+        self, variables: Sequence[Variable], *lists: Sequence
+    ) -> Iterator[tuple]:
         """Each optimizer that has weights among the variables, with its part of every list."""
         owners = [self._optimizer_of[id(v)] for v in variables]
         for optimizer in self._inner_optimizers:
@@ -216,7 +218,7 @@ class MultiOptimizer(Optimizer):
         if not grads:
             return
         weights = self._check_gradients(grads, trainable_variables)
-        for optimizer, (variables, gradients) in self._by_optimizer(weights, grads):
+        for optimizer, (variables, gradients) in self._group_by_optimizer(weights, grads):
             optimizer.apply(gradients, variables)
         self._iterations.assign_add(1)
 
@@ -242,7 +244,7 @@ class MultiOptimizer(Optimizer):
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         own_variables = [v for v in var_list if id(v) in self._optimizer_of]
-        for optimizer, (variables,) in self._by_optimizer(own_variables):
+        for optimizer, (variables,) in self._group_by_optimizer(own_variables):
             optimizer.finalize_variable_values(variables)
 
     def exclude_from_weight_decay(
@@ -274,7 +276,7 @@ _NO_RATE = (
 )
 
 
-def _checked_inner(optimizer: Any) -> Optimizer:
+def _check_inner_optimizer(optimizer: Any) -> Optimizer:
     """Check that an optimizer can be one of several for a model."""
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(

@@ -47,7 +47,7 @@ def muon(
 
     def matrix_step(g: Array, m: Array, rate: Array) -> tuple[Array, Array]:
         m = m + (g + m * (momentum - 1))
-        direction = orthogonalized(g + momentum * m if nesterov else m, ns_steps, coefficients)
+        direction = orthogonalize(g + momentum * m if nesterov else m, ns_steps, coefficients)
         size = 1 if rms_rate is None else jnp.sqrt(max(m.shape)).astype(m.dtype) * rms_rate
         return -(rate * direction * size), m
 
@@ -78,7 +78,7 @@ def muon(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def orthogonalized(
+def orthogonalize(
     matrix: Array,
     steps: int = 5,
     coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315),
@@ -96,7 +96,7 @@ def orthogonalized(
     Example:
         >>> import numpy as np
         >>> matrix = np.random.default_rng(0).normal(size=(4, 9))
-        >>> values = np.linalg.svd(orthogonalized(jnp.asarray(matrix)), compute_uv=False)
+        >>> values = np.linalg.svd(orthogonalize(jnp.asarray(matrix)), compute_uv=False)
         >>> bool(values.min() > 0.6 and values.max() < 1.3)
         True
     """

@@ -33,18 +33,18 @@ def nadam(
     def update(gradients, state, weights=None, *, learning_rate, step, **_):
         count = (step + 1).astype(learning_rate.dtype)
         # Rounded first, as in Keras: in float32, 1 - 0.999 differs from 0.001 in the fifth digit.
-        kept_1, kept_2 = (jnp.asarray(beta, count.dtype) for beta in (beta_1, beta_2))
-        now = kept_1 * (1 - 0.5 * 0.96**count)
-        ahead = kept_1 * (1 - 0.5 * 0.96 ** (count + 1))
-        product = state.u_product * now
-        momentum_share = ahead / (1 - product * ahead)
-        gradient_share = (1 - now) / (1 - product)
-        correction = 1 - kept_2**count
+        decay_1, decay_2 = (jnp.asarray(beta, count.dtype) for beta in (beta_1, beta_2))
+        u = decay_1 * (1 - 0.5 * 0.96**count)
+        u_next = decay_1 * (1 - 0.5 * 0.96 ** (count + 1))
+        product = state.u_product * u
+        momentum_share = u_next / (1 - product * u_next)
+        gradient_share = (1 - u) / (1 - product)
+        correction = 1 - decay_2**count
         momentum = [
-            m + (g - m) * (1 - kept_1) for m, g in zip(state.momentum, gradients, strict=True)
+            m + (g - m) * (1 - decay_1) for m, g in zip(state.momentum, gradients, strict=True)
         ]
         velocity = [
-            v + (g * g - v) * (1 - kept_2) for v, g in zip(state.velocity, gradients, strict=True)
+            v + (g * g - v) * (1 - decay_2) for v, g in zip(state.velocity, gradients, strict=True)
         ]
         changes = [
             -learning_rate

@@ -17,17 +17,17 @@ import numpy as np
 import optax
 
 from lamina.core.configuration.config import floatx
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.serialization import naming, registry
 from lamina.core.types import Array, ArrayLike, DTypeLike, InitializerLike
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import stateless, values_of
 from lamina.core.variable.variable import Variable, name_scope
 from lamina.optimizers.arguments import (
-    checked_rate,
+    check_learning_rate,
     needs_an_argument,
     refuse_unknown,
 )
@@ -38,7 +38,7 @@ from lamina.optimizers.update_parts import keep_if, with_gradient
 LearningRate = float | LearningRateSchedule | Callable
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Optimizer:
     """Changes the weights of a model to reduce its loss; the base class of all optimizers.
 
@@ -90,7 +90,7 @@ class Optimizer:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        filter_methods(cls)
+        filter_tracebacks_of_methods(cls)
         if "build" in cls.__dict__:
             cls.build = _build_once(cls.__dict__["build"])  # type: ignore[method-assign]
 
@@ -120,9 +120,9 @@ class Optimizer:
         if use_ema and not 0 <= ema_momentum <= 1:
             raise ValueError(f"ema_momentum must be from 0 to 1; received {ema_momentum!r}.")
         if use_ema and ema_overwrite_frequency is not None:
-            whole_number("ema_overwrite_frequency", ema_overwrite_frequency, also=", or None")
+            check_integer("ema_overwrite_frequency", ema_overwrite_frequency, also=", or None")
         if gradient_accumulation_steps is not None:
-            whole_number(
+            check_integer(
                 "gradient_accumulation_steps", gradient_accumulation_steps, 2, also=", or None"
             )
         self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
@@ -145,7 +145,7 @@ class Optimizer:
         self._undecayed: list[Variable] = []
         self._undecayed_names: re.Pattern | None = None
         self._iterations = self._variable(0, "iteration", dtype="int32")
-        rate = checked_rate(learning_rate)
+        rate = check_learning_rate(learning_rate)
         self._learning_rate: Any = (
             rate if callable(rate) else self._variable(rate, "learning_rate", dtype=floatx())
         )
@@ -282,7 +282,7 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate | Variable | ArrayLike) -> None:
-        rate = checked_rate(value)
+        rate = check_learning_rate(value)
         if callable(rate):
             self._learning_rate = rate
             record_change()
@@ -602,7 +602,7 @@ class Optimizer:
                 "  Likely cause: it was saved by another optimizer, or with other layers "
                 "trainable.",
                 LaminaWarning,
-                stacklevel=frames_to_user(),
+                stacklevel=stacklevel_of_user(),
             )
             return
         for i, variable in enumerate(variables):
@@ -760,7 +760,7 @@ class Optimizer:
     def _has_transformation(self) -> bool:
         return type(self).transformation is not Optimizer.transformation
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 

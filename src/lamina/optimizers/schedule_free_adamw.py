@@ -32,19 +32,19 @@ def schedule_free_adamw(
     def update(gradients, state, weights, *, learning_rate, step, **_):
         count = (step + 1).astype(learning_rate.dtype)
         # Rounded first, as in Keras: in float32, 1 - 0.999 differs from 0.001 in the fifth digit.
-        kept_1, kept_2 = (jnp.asarray(beta, count.dtype) for beta in (beta_1, beta_2))
+        decay_1, decay_2 = (jnp.asarray(beta, count.dtype) for beta in (beta_1, beta_2))
         rate = learning_rate
         if warmup_steps > 0:
             rate = rate * jnp.minimum(count / warmup_steps, 1.0)
         velocity = [
-            v + (g * g - v) * (1 - kept_2) for v, g in zip(state.velocity, gradients, strict=True)
+            v + (g * g - v) * (1 - decay_2) for v, g in zip(state.velocity, gradients, strict=True)
         ]
         changes, points = [], []
         for g, v, z, y in zip(gradients, velocity, state.momentum, weights, strict=True):
-            mean = (y - (1 - kept_1) * z) / kept_1
-            z = z - rate * g / (jnp.sqrt(v / (1 - kept_2**count)) + epsilon)
+            mean = (y - (1 - decay_1) * z) / decay_1
+            z = z - rate * g / (jnp.sqrt(v / (1 - decay_2**count)) + epsilon)
             mean = (1 - 1 / count) * mean + z / count
-            changes.append((1 - kept_1) * z + kept_1 * mean - y)
+            changes.append((1 - decay_1) * z + decay_1 * mean - y)
             points.append(z)
         return changes, ScheduleFreeState(points, velocity)
 

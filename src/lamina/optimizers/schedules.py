@@ -11,13 +11,13 @@ from typing import Any, SupportsFloat
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.messages.errors import explain_missing_names
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.errors import suggest_similar_names
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.serialization import registry
 from lamina.core.types import Array, ArrayLike
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class LearningRateSchedule:
     """A learning rate that depends on the step; base class of schedules.
 
@@ -64,7 +64,7 @@ class LearningRateSchedule:
         return cls(**config)
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class ExponentialDecay(LearningRateSchedule):
     """Multiplies the learning rate by `decay_rate` every `decay_steps` steps.
 
@@ -90,9 +90,11 @@ class ExponentialDecay(LearningRateSchedule):
         staircase: bool = False,
         name: str = "ExponentialDecay",
     ):
-        self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", self)
+        self.initial_learning_rate = _check_number(
+            initial_learning_rate, "initial_learning_rate", self
+        )
         self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.decay_rate = _number(decay_rate, "decay_rate", self)
+        self.decay_rate = _check_number(decay_rate, "decay_rate", self)
         self.staircase = staircase
         self.name = name
 
@@ -117,7 +119,7 @@ class ExponentialDecay(LearningRateSchedule):
         }
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class InverseTimeDecay(LearningRateSchedule):
     """Divides the learning rate by a number that grows with the steps.
 
@@ -143,9 +145,11 @@ class InverseTimeDecay(LearningRateSchedule):
         staircase: bool = False,
         name: str = "InverseTimeDecay",
     ):
-        self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", self)
+        self.initial_learning_rate = _check_number(
+            initial_learning_rate, "initial_learning_rate", self
+        )
         self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.decay_rate = _number(decay_rate, "decay_rate", self)
+        self.decay_rate = _check_number(decay_rate, "decay_rate", self)
         self.staircase = staircase
         self.name = name
 
@@ -170,7 +174,7 @@ class InverseTimeDecay(LearningRateSchedule):
         }
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class PiecewiseConstantDecay(LearningRateSchedule):
     """Keeps the learning rate constant between boundaries.
 
@@ -198,7 +202,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
                     f"{numbers!r}."
                 )
             for number in numbers:
-                _number(number, f"each of its {argument}", self)
+                _check_number(number, f"each of its {argument}", self)
         if len(boundaries) != len(values) - 1:
             raise ValueError(
                 "PiecewiseConstantDecay needs one more value than boundaries; received "
@@ -227,7 +231,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         return {"boundaries": self.boundaries, "values": self.values, "name": self.name}
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class PolynomialDecay(LearningRateSchedule):
     """Changes the learning rate from one value to another by a polynomial.
 
@@ -256,10 +260,12 @@ class PolynomialDecay(LearningRateSchedule):
         cycle: bool = False,
         name: str = "PolynomialDecay",
     ):
-        self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", self)
+        self.initial_learning_rate = _check_number(
+            initial_learning_rate, "initial_learning_rate", self
+        )
         self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.end_learning_rate = _number(end_learning_rate, "end_learning_rate", self)
-        self.power = _number(power, "power", self)
+        self.end_learning_rate = _check_number(end_learning_rate, "end_learning_rate", self)
+        self.power = _check_number(power, "power", self)
         self.cycle = cycle
         self.name = name
 
@@ -289,7 +295,7 @@ class PolynomialDecay(LearningRateSchedule):
         }
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class CosineDecay(LearningRateSchedule):
     """Decreases the learning rate by half a cosine, optionally after a linear warm-up.
 
@@ -322,14 +328,16 @@ class CosineDecay(LearningRateSchedule):
         warmup_target: float | None = None,
         warmup_steps: int = 0,
     ):
-        self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", self)
+        self.initial_learning_rate = _check_number(
+            initial_learning_rate, "initial_learning_rate", self
+        )
         self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.alpha = _number(alpha, "alpha", self)
+        self.alpha = _check_number(alpha, "alpha", self)
         self.name = name
         if warmup_target is not None:
-            _number(warmup_target, "warmup_target", self)
+            _check_number(warmup_target, "warmup_target", self)
         self.warmup_target = warmup_target
-        self.warmup_steps = _number(warmup_steps, "warmup_steps", self)
+        self.warmup_steps = _check_number(warmup_steps, "warmup_steps", self)
 
     def __call__(self, step: ArrayLike) -> Array:
         step = _as_float(step)
@@ -363,7 +371,7 @@ class CosineDecay(LearningRateSchedule):
         }
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class CosineDecayRestarts(LearningRateSchedule):
     """Decreases the learning rate by half a cosine, with restarts and longer periods.
 
@@ -393,11 +401,13 @@ class CosineDecayRestarts(LearningRateSchedule):
         alpha: float = 0.0,
         name: str = "SGDRDecay",
     ):
-        self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", self)
+        self.initial_learning_rate = _check_number(
+            initial_learning_rate, "initial_learning_rate", self
+        )
         self.first_decay_steps = _positive(first_decay_steps, "first_decay_steps", self)
-        self.t_mul = _number(t_mul, "t_mul", self)
-        self.m_mul = _number(m_mul, "m_mul", self)
-        self.alpha = _number(alpha, "alpha", self)
+        self.t_mul = _check_number(t_mul, "t_mul", self)
+        self.m_mul = _check_number(m_mul, "m_mul", self)
+        self.alpha = _check_number(alpha, "alpha", self)
         self.name = name
 
     def __call__(self, step: ArrayLike) -> Array:
@@ -431,7 +441,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         }
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class OneCycle(LearningRateSchedule):
     """Raises the learning rate to a maximum and lowers it to almost 0, once in a training.
 
@@ -466,9 +476,9 @@ class OneCycle(LearningRateSchedule):
         final_div_factor: float = 1e4,
         name: str = "OneCycle",
     ):
-        self.max_learning_rate = _number(max_learning_rate, "max_learning_rate", self)
+        self.max_learning_rate = _check_number(max_learning_rate, "max_learning_rate", self)
         self.total_steps = _positive(total_steps, "total_steps", self)
-        if not 0 < _number(warmup_fraction, "warmup_fraction", self) < 1:
+        if not 0 < _check_number(warmup_fraction, "warmup_fraction", self) < 1:
             raise ValueError(
                 "OneCycle needs warmup_fraction above 0 and below 1, a fraction of total_steps; "
                 f"received {warmup_fraction!r}."
@@ -478,7 +488,7 @@ class OneCycle(LearningRateSchedule):
             ("div_factor", div_factor),
             ("final_div_factor", final_div_factor),
         ):
-            if not _number(value, argument, self) > 0:
+            if not _check_number(value, argument, self) > 0:
                 raise ValueError(f"OneCycle needs {argument} above 0; received {value!r}.")
         self.div_factor = div_factor
         self.final_div_factor = final_div_factor
@@ -548,7 +558,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Any:
     return registry.deserialize({"module": _NAMESPACE, **config}, custom_objects)
 
 
-def _number(value: Any, argument: str, schedule: LearningRateSchedule) -> Any:
+def _check_number(value: Any, argument: str, schedule: LearningRateSchedule) -> Any:
     if not isinstance(value, SupportsFloat) or np.ndim(value) != 0:  # type: ignore[arg-type]
         owner = type(schedule).__name__
         raise TypeError(f"{owner} needs {argument} as a number; received {value!r}.")
@@ -556,7 +566,7 @@ def _number(value: Any, argument: str, schedule: LearningRateSchedule) -> Any:
 
 
 def _positive(value: int, argument: str, schedule: LearningRateSchedule) -> int:
-    if not _number(value, argument, schedule) > 0:
+    if not _check_number(value, argument, schedule) > 0:
         owner = type(schedule).__name__
         raise ValueError(f"{owner} needs {argument} above 0, in steps; received {value!r}.")
     return value
@@ -581,4 +591,4 @@ registry.register_namespace(
     },
 )
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.types import Array
 from lamina.core.variable.variable import Variable
 
@@ -49,6 +49,6 @@ def with_gradient(
             f"No gradients for the weights {', '.join(missing)}; they are not changed.\n"
             "  Likely cause: the loss doesn't depend on them.",
             LaminaWarning,
-            stacklevel=frames_to_user(),
+            stacklevel=stacklevel_of_user(),
         )
     return [(gradient, v) for gradient, v in pairs if gradient is not None]

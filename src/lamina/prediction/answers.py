@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Contract
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.prediction.probabilities import as_probabilities
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclass(frozen=True)
 class Answer:
     """The prediction of a model for one input.

@@ -95,5 +95,5 @@ def input_form(model: Any) -> InputForm:
     if side > 1 and side * side == sizes[0]:
         return InputForm(side, side, 1, sizes)
     raise ValueError(
-        f"The model takes {sizes} per sample, which is no image in grey or in three colours."
+        f"The model takes {sizes} per sample, which is not an image in grey or in three colours."
     )

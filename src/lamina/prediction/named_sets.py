@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lamina.data.match_dataset import form_of
-from lamina.datasets import NAMES
+from lamina.datasets import DATASET_NAMES
 from lamina.datasets.image_form import ImageForm
 from lamina.prediction.inputs import input_form
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def set_of(model: Any) -> str | None:
     """The data set in the name of a model, as `jobs.architectures.build` sets it; or None."""
-    return next((name for name in NAMES if model.name.startswith(f"{name}_")), None)
+    return next((name for name in DATASET_NAMES if model.name.startswith(f"{name}_")), None)
 
 
 def likely_set(model: Any) -> str | None:
@@ -39,7 +39,7 @@ def possible_sets(model: Any) -> list[str]:
 def _sets_of_size(model: "Model") -> list[str]:
     input_size, output_shape = input_form(model), getattr(model, "output_shape", None)
     size = (input_size.height, input_size.width, input_size.channels)
-    image_forms = {name: form_of(name) for name in NAMES}
+    image_forms = {name: form_of(name) for name in DATASET_NAMES}
     names = [name for name, form in image_forms.items() if (form.height, form.width, 1) == size]
     return names if isinstance(output_shape, tuple) and output_shape[-1] == 10 else []
 

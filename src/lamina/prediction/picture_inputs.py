@@ -7,7 +7,7 @@ import numpy as np
 
 from lamina.data.loading import image_files
 from lamina.data.match_dataset import prepare
-from lamina.data.picture_files import Picture, edge_of, read_picture
+from lamina.data.picture_files import Picture, edge_pixels, read_picture
 from lamina.datasets.image_form import ImageForm
 from lamina.prediction.inputs import InputForm
 
@@ -102,7 +102,7 @@ def read_image(path: Path, form: InputForm) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file is no image.
+        ValueError: If the file is not an image.
     """
     return fitted(read_picture(path), form)
 
@@ -128,7 +128,7 @@ def looks_inverted(image: np.ndarray) -> bool:
         >>> looks_inverted(page), looks_inverted(1 - page)
         (True, False)
     """
-    return image.ndim == 2 and float(np.median(edge_of(image))) > 0.5 > float(image.min())
+    return image.ndim == 2 and float(np.median(edge_pixels(image))) > 0.5 > float(image.min())
 
 
 def write_enlarged(image: np.ndarray, path: Path) -> None:

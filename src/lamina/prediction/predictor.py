@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from lamina.contract import Contract
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Data, Outputs
 from lamina.core.variable.stateless import snapshot
 from lamina.prediction.answers import Answer, answers_of
@@ -38,7 +38,7 @@ class Prediction(NamedTuple):
     top: tuple[tuple[str, float], ...]
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Predictor:
     """A model with class names, probabilities and programs compiled in advance.
 
@@ -128,7 +128,7 @@ class Predictor:
     def probabilities(self, x: Data) -> np.ndarray:
         """The probability of every class; softmax or sigmoid is applied to logits.
 
-        Outputs that are no probabilities are taken as logits.
+        Outputs that are not probabilities are taken as logits.
 
         Args:
             x: Inputs, `(samples, …)`.

@@ -26,7 +26,7 @@ def as_probabilities(outputs: np.ndarray, independent: bool = False) -> np.ndarr
     if outputs.ndim != 2:
         raise ValueError(
             f"The model gives outputs of shape {outputs.shape[1:]} per sample, where a classifier "
-            "gives one number a class."
+            "gives one number per class."
         )
     if independent:
         return _sigmoid_of_logits(outputs)

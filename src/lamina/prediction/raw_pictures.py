@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.contract import Contract, ImageInput
 from lamina.core.user_data.columnar import as_array
-from lamina.data.image_dataset import brought_to_size
+from lamina.data.image_dataset import fit_to_size
 from lamina.data.loading.files import PICTURES
 from lamina.data.loading.image_files import READ_AT_MOST
 from lamina.data.loading.picture_store import room_for
@@ -34,7 +34,7 @@ def pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     """Pictures in the size and colours that a model takes, uint8.
 
     Raises:
-        TypeError: If something is of a type that is no picture.
+        TypeError: If something is of a type that is not a picture.
     """
     form = contract.image
     if form is None:
@@ -89,7 +89,7 @@ def _as_in_a_folder(
             found.fail(name, reason(error, name))
             continue
         size = (form.height, form.width)
-        rows.append(brought_to_size(pixels, size, form.resized, form.interpolation))
+        rows.append(fit_to_size(pixels, size, form.resized, form.interpolation))
         found.names.append(name)
     found.x = np.stack(rows) if rows else None
     return found
@@ -119,7 +119,7 @@ def _picture(contract: Contract, source: Any, largest: int) -> Picture:
         return _picture_of_bytes(bytes(source), largest)
     if isinstance(source, (str, os.PathLike)):
         if "\0" in str(source) or len(os.fspath(source)) > 4096:
-            raise ValueError("is no path: it is too long, or has a zero in it")
+            raise ValueError("is not a path: it is too long, or has a zero in it")
         return read_picture(source, largest)
     if hasattr(source, "convert") and hasattr(source, "getexif"):
         return picture_of(source, largest)
@@ -137,9 +137,9 @@ def _picture_of_bytes(content: bytes, largest: int) -> Picture:
             image.load()
             return picture_of(image, largest)
     except UnidentifiedImageError:
-        raise ValueError("these bytes are no picture that Pillow can read") from None
+        raise ValueError("these bytes are not a picture that Pillow can read") from None
     except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"these bytes are no picture: {error}") from None
+        raise ValueError(f"these bytes are not a picture: {error}") from None
 
 
 def _array_of(source: Any) -> np.ndarray | None:
@@ -157,7 +157,8 @@ def _picture_of_array(array: np.ndarray) -> Picture:
         array = array[..., None]
     if array.ndim != 3 or array.shape[-1] not in (1, 3):
         raise ValueError(
-            f"an array of shape {shape} is no picture: give (height, width) or (height, width, 3)"
+            f"an array of shape {shape} is not a picture: give (height, width) or "
+            "(height, width, 3)"
         )
     if 0 in array.shape or not np.isfinite(array).all():
         raise ValueError(f"an array of shape {shape} has no pixels, or NaN among them")
@@ -166,7 +167,7 @@ def _picture_of_array(array: np.ndarray) -> Picture:
     largest = 65535 if array.dtype == np.uint16 else 255
     if low < 0 or high > largest:
         raise ValueError(
-            f"an array with values from {low:g} to {high:g} is no picture: give 0 to 255, or "
+            f"an array with values from {low:g} to {high:g} is not a picture: give 0 to 255, or "
             "floats from 0 to 1"
         )
     if array.dtype.kind in "iu" or high > 1:

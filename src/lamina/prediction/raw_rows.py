@@ -32,7 +32,7 @@ def rows(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     """The columns that a model takes, `(rows,)` each.
 
     Raises:
-        TypeError: If something is no row, or a value is neither a number nor a text.
+        TypeError: If something is not a row, or a value is neither a number nor a text.
         ValueError: If a column is missing.
     """
     if not contract.columns:

@@ -31,7 +31,7 @@ def series(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     """The last window of each series, `(series, steps, columns)`.
 
     Raises:
-        TypeError: If something is no series of numbers.
+        TypeError: If something is not a series of numbers.
         ValueError: If a column is missing or has no numbers.
     """
     form = contract.series
@@ -70,7 +70,7 @@ def steps_of(contract: Contract, source: Any, remarks: list[str] | None = None) 
         remarks: What the user should know is added to these.
 
     Raises:
-        TypeError: If it is no series of numbers.
+        TypeError: If it is not a series of numbers.
         ValueError: If a column is missing or has no numbers.
     """
     remarks = [] if remarks is None else remarks
@@ -125,7 +125,7 @@ def _joined(contract: Contract, table: Any, remarks: list[str]) -> np.ndarray:
             raise refused(contract, f"{described(values)} for the column {name!r}")
         odd = odd_value(values)
         if odd is not None:
-            raise TypeError(f"Column {name!r} has {odd} in it, and not one number a step.")
+            raise TypeError(f"Column {name!r} has {odd} in it, and not one number per step.")
         columns[name] = _filled(name, values_of(column, values)[name].astype(float))
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
@@ -141,7 +141,7 @@ def _filled(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def _numbers(source: Any) -> np.ndarray | None:
-    """An array of floats, NaN where a number is missing; None if it is no array of numbers."""
+    """An array of floats, NaN where a number is missing; None if it is not an array of numbers."""
     if isinstance(source, (str, bytes)) or not (
         hasattr(source, "shape") or isinstance(source, (list, tuple))
     ):

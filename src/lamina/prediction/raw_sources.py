@@ -33,7 +33,7 @@ class RawInputs:
     """Samples as a model takes them.
 
     Args:
-        x: Inputs, with one row a sample; None if nothing could be read.
+        x: Inputs, with one row per sample; None if nothing could be read.
         names: What each sample is called: a file, `"rows.csv, row 3"`, a text.
         failures: What could not be read.
         remarks: What the user should know, e.g. columns that were not used.

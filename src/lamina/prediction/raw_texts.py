@@ -11,7 +11,7 @@ import numpy as np
 from lamina.contract import Contract
 from lamina.data.loading.cells import as_texts, holds_several, odd_value
 from lamina.data.loading.files import TABLES, TEXTS
-from lamina.data.loading.table_files import as_frame, decoded, is_frame, read_table
+from lamina.data.loading.table_files import as_frame, decode_text, is_frame, read_table
 from lamina.data.loading.text_source import LONGEST
 from lamina.prediction.raw_sources import (
     RawInputs,
@@ -27,7 +27,7 @@ def texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     """Texts, `(texts,)`.
 
     Raises:
-        TypeError: If something is no text.
+        TypeError: If something is not text.
         ValueError: If a table has no column of texts.
     """
     found = RawInputs(None, [])
@@ -43,7 +43,7 @@ def texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
             for i, text in enumerate(_column_of(column, read_table(path).frame)):
                 take(text, f"{path.name}, row {i + 1}")
         else:
-            take(decoded(path.read_bytes(), path)[0].strip(), str(path))
+            take(decode_text(path.read_bytes(), path)[0].strip(), str(path))
 
     for source in sources:
         if isinstance(source, np.ndarray) and source.ndim == 0:

@@ -1,6 +1,6 @@
 """Data preprocessing of `tf.keras`, before data sets and layers, and older names of `utils`."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.data import (
     image_dataset_from_directory,
     text_dataset_from_directory,
@@ -17,4 +17,4 @@ __all__ = [
     "timeseries_dataset_from_array",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

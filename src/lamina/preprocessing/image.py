@@ -1,6 +1,6 @@
 """`keras.preprocessing.image`: images and arrays, and the generators of `tf.keras`."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.preprocessing.image_generator import ImageDataGenerator
 from lamina.preprocessing.image_iterators import (
     DataFrameIterator,
@@ -43,4 +43,4 @@ __all__ = [
     "smart_resize",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.core.configuration.config import floatx, image_data_format
 from lamina.core.messages.errors import LaminaWarning, unknown_argument, unknown_name
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import DTypeLike
 from lamina.preprocessing.image_iterators import (
     DataFrameIterator,
@@ -24,7 +24,7 @@ from lamina.preprocessing.image_transforms import (
 )
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class ImageDataGenerator:
     """Batches of randomly transformed images, as in `tf.keras`.
 
@@ -426,7 +426,7 @@ class ImageDataGenerator:
             weights = np.sqrt(len(x)) / (sizes + self.zca_epsilon)
             self.zca_whitening_matrix = (directions * weights) @ directions.T
 
-    def _prepared(self, x: np.ndarray) -> np.ndarray:
+    def _prepare(self, x: np.ndarray) -> np.ndarray:
         """An image transformed at random and standardised."""
         return self.standardize(self.random_transform(x))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from lamina.core.configuration.config import floatx, image_data_format
 from lamina.core.messages.errors import LaminaWarning, unknown_name
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import DTypeLike
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.utils.image import array_to_img, img_to_array, load_img
@@ -24,7 +24,7 @@ _CHANNELS = {"rgb": 3, "rgba": 4, "grayscale": 1}
 _WITHOUT_CLASSES = ("input", "multi_output", "raw", None)
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Iterator(PyDataset):
     """Base class of iterators over batches of images.
 
@@ -106,7 +106,7 @@ class Iterator(PyDataset):
             array_to_img(picture, self.data_format, scale=True).save(path)  # type: ignore[attr-defined]
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class NumpyArrayIterator(Iterator):
     """Batches of images from an array; what `ImageDataGenerator.flow` gives.
 
@@ -185,7 +185,7 @@ class NumpyArrayIterator(Iterator):
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
         batch = np.zeros((len(index_array), *self.x.shape[1:]), dtype=self.dtype)
         for position, index in enumerate(index_array):
-            batch[position] = self.image_data_generator._prepared(self.x[index].copy())
+            batch[position] = self.image_data_generator._prepare(self.x[index].copy())
         if self.save_to_dir:
             self._save(batch, index_array, 1e4)
         other_batches = [array[index_array] for array in self.x_misc]
@@ -196,7 +196,7 @@ class NumpyArrayIterator(Iterator):
         return output if self.sample_weight is None else (*output, self.sample_weight[index_array])
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class BatchFromFilesMixin:
     """Base class of iterators over image files."""
 
@@ -287,7 +287,7 @@ class BatchFromFilesMixin:
             ) as picture:
                 x = img_to_array(picture, data_format=self.data_format)
             generator = self.image_data_generator
-            batch[position] = x if generator is None else generator._prepared(x)
+            batch[position] = x if generator is None else generator._prepare(x)
         if self.save_to_dir:
             self._save(batch, index_array, 1e7)  # type: ignore[attr-defined]
         if self.class_mode is None:
@@ -311,7 +311,7 @@ class BatchFromFilesMixin:
         return targets
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class DirectoryIterator(BatchFromFilesMixin, Iterator):
     """Batches of images from a folder with a folder for each class.
 
@@ -411,7 +411,7 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
         return None
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class DataFrameIterator(BatchFromFilesMixin, Iterator):
     """Batches of images whose file names and targets are columns of a table.
 
@@ -483,10 +483,10 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         if has_classes:
             names = _class_names(table[y_col], classes)
             self.class_indices = {name: number for number, name in enumerate(names)}
-            table = table[[bool(self._known(label)) for label in table[y_col]]]
+            table = table[[bool(self._known_classes(label)) for label in table[y_col]]]
         table = self._part(table)
         if has_classes:
-            self.classes = [self._numbers(label) for label in table[y_col]]
+            self.classes = [self._class_indices(label) for label in table[y_col]]
         self.filenames = table[x_col].tolist()
         self.samples = len(self.filenames)
         self._filepaths = [os.path.join(self.directory, name) for name in self.filenames]
@@ -507,7 +507,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
 
     @property
     def labels(self) -> Any:
-        """Targets of all images, `(samples, ...)`: class numbers, or the unchanged columns."""
+        """Targets of all images, `(samples, ...)`: class indices, or the unchanged columns."""
         return self._targets if self.class_mode in ("multi_output", "raw") else self.classes
 
     @property
@@ -515,13 +515,13 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         """Weights of all images, `(samples,)`, or None."""
         return self._sample_weight
 
-    def _known(self, label: Any) -> list:
+    def _known_classes(self, label: Any) -> list:
         """The classes of a row that are among the given classes."""
         labels = label if isinstance(label, (list, tuple)) else [label]
         return [name for name in labels if name in self.class_indices]
 
-    def _numbers(self, label: Any) -> Any:
-        numbers = [self.class_indices[name] for name in self._known(label)]
+    def _class_indices(self, label: Any) -> Any:
+        numbers = [self.class_indices[name] for name in self._known_classes(label)]
         return numbers if isinstance(label, (list, tuple)) else numbers[0]
 
     def _with_pictures(self, table: Any, x_col: str) -> Any:
@@ -535,7 +535,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
                 n for n, is_there in zip(table[x_col], exists, strict=True) if not is_there
             )
             warnings.warn(
-                f"{exists.count(False)} names in the column {x_col!r} are no images and are left "
+                f"{exists.count(False)} names in the column {x_col!r} are not images and are left "
                 f"out, e.g. {missing!r}.\n  Fix: directory=… is where the names begin.",
                 LaminaWarning,
                 stacklevel=5,

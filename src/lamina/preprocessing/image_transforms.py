@@ -58,10 +58,10 @@ def apply_affine_transform(
             f"received shape {np.shape(x)}, row_axis={row_axis}, col_axis={col_axis}, "
             f"channel_axis={channel_axis}."
         )
-    turn, lean = np.deg2rad(theta), np.deg2rad(shear)
-    rotation = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+    angle, shear = np.deg2rad(theta), np.deg2rad(shear)
+    rotation = [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
     shift = [[1, 0, tx], [0, 1, ty], [0, 0, 1]]
-    shearing = [[1, -np.sin(lean), 0], [0, np.cos(lean), 0], [0, 0, 1]]
+    shearing = [[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]]
     zoom = [[zx, 0, 0], [0, zy, 0], [0, 0, 1]]
     matrix = np.linalg.multi_dot(
         [np.array(m, "float64") for m in (rotation, shift, shearing, zoom)]

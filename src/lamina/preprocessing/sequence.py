@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.messages.errors import explain_missing_names
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.errors import suggest_similar_names
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.utils.sequences import pad_sequences
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class TimeseriesGenerator(PyDataset):
     """Batches of windows of a time series, with the target at the step after each window.
 
@@ -206,4 +206,4 @@ def _json(values: Any) -> str:
 
 __all__ = ["TimeseriesGenerator", "make_sampling_table", "pad_sequences", "skipgrams"]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.messages.errors import explain_missing_names, unknown_argument, unknown_name
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.errors import suggest_similar_names, unknown_argument, unknown_name
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 _MODES = ("binary", "count", "freq", "tfidf")
@@ -104,7 +104,7 @@ def one_hot(
     return hashing_trick(input_text, n, hash, filters, lower, split, analyzer)
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Tokenizer:
     """Indices of words by frequency: 1 is the most frequent, 0 is reserved for padding.
 
@@ -214,7 +214,9 @@ class Tokenizer:
         """
         unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
         for text in texts:
-            numbers = (self._counting(self.word_index.get(w), unknown) for w in self._words(text))
+            numbers = (
+                self._index_or_unknown(self.word_index.get(w), unknown) for w in self._words(text)
+            )
             yield [number for number in numbers if number is not None]
 
     def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
@@ -240,7 +242,7 @@ class Tokenizer:
         unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
         for sequence in sequences:
             known_numbers = (number if number in self.index_word else None for number in sequence)
-            words = (self._counting(number, unknown) for number in known_numbers)
+            words = (self._index_or_unknown(number, unknown) for number in known_numbers)
             yield " ".join(self.index_word[number] for number in words if number is not None)
 
     def texts_to_matrix(self, texts: Iterable[Any], mode: str = "binary") -> np.ndarray:
@@ -295,7 +297,7 @@ class Tokenizer:
             return self.analyzer(text)
         return text_to_word_sequence(text, self.filters, self.lower, self.split)
 
-    def _counting(self, number: int | None, unknown: int | None) -> int | None:
+    def _index_or_unknown(self, number: int | None, unknown: int | None) -> int | None:
         """An index that is in use, else that of unknown words, which may be None."""
         too_rare = number is not None and bool(self.num_words) and number >= self.num_words
         return unknown if number is None or too_rare else number
@@ -361,4 +363,4 @@ def _md5(word: str) -> int:
 
 __all__ = ["Tokenizer", "hashing_trick", "one_hot", "text_to_word_sequence", "tokenizer_from_json"]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

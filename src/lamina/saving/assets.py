@@ -56,7 +56,7 @@ def read_assets(model: Layer, names: list[str], read: Callable[[str], bytes]) ->
                         raise DamagedFileError(
                             f"what {part.name!r} keeps beside its weights has a name that no file "
                             f"can have: {ascii(file_name)[:80]}.\n"
-                            "  Likely cause: the file was made to do harm."
+                            "  Likely cause: the file is malicious."
                         )
                     Path(folder, file_name).write_bytes(read(name))
             try:

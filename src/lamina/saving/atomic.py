@@ -76,7 +76,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _explained(error, path) from None
+        raise _explain_error(error, path) from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -130,10 +130,10 @@ def make_folder(folder: PathLike) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        raise _explained(error, Path(folder)) from None
+        raise _explain_error(error, Path(folder)) from None
 
 
-def _explained(error: OSError, path: Path) -> OSError:
+def _explain_error(error: OSError, path: Path) -> OSError:
     """The error with a message that explains what failed and how to fix it."""
     error_type, code = type(error), error.errno
     if code in (errno.ENOSPC, errno.EDQUOT):

@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 
 from lamina.core.messages.errors import did_you_mean
-from lamina.core.messages.messages import readable
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.messages import escape_control_characters
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.saving import model_file, weights_file
 from lamina.saving.atomic import atomic_write
 from lamina.saving.hdf5 import FORMAT, reading, write_array
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _Tree = dict[str, Any]
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class KerasFileEditor:
     """Shows what is in a weights file or model, and changes it to fit another model.
 
@@ -64,22 +64,22 @@ class KerasFileEditor:
         self.metadata: Any = None
         self.weights_dict: _Tree = {}
         self.object_metadata: dict[str, dict[str, Any]] = {}
-        path = model_file.existing(filepath)
-        with model_file.about(path), path.open("rb") as file:
+        path = model_file.check_is_file(filepath)
+        with model_file.name_file_in_errors(path), path.open("rb") as file:
             source: Any = file
             if not model_file.is_hdf5(file):
                 config, metadata, weights = model_file.members(
                     file, path, model_file.CONFIG, model_file.METADATA, model_file.WEIGHTS
                 )
-                self.config = model_file.parsed(config)
-                self.metadata = model_file.parsed(metadata)
+                self.config = model_file.parse_json(config)
+                self.metadata = model_file.parse_json(metadata)
                 source = io.BytesIO(weights)
-            with weights_file.opened(source, model_file.size_of(file)) as stored:
+            with weights_file.open_weights(source, model_file.size_of(file)) as stored:
                 self._read(stored)
         print(f"Keras model file {self.filepath!r}")
         if isinstance(self.metadata, dict):
             version, date = self.metadata.get("keras_version"), self.metadata.get("date_saved")
-            print(readable(f"Saved with Keras {version} - date: {date}"))
+            print(escape_control_characters(f"Saved with Keras {version} - date: {date}"))
 
     def _read(self, stored: StoredWeights) -> None:
         for path in sorted(stored.groups):
@@ -87,7 +87,7 @@ class KerasFileEditor:
             target = self.weights_dict
             for part in filter(None, object_path.split("/")):
                 target = target.setdefault(part, {})
-            arrays = stored.part(path)
+            arrays = stored.group_at(path)
             target.update({key: arrays[key] for key in arrays if _is_array(stored, path, key)})
             with reading():
                 attributes = stored.h5[path].attrs
@@ -107,7 +107,7 @@ class KerasFileEditor:
     def _lines(self, tree: _Tree, path: str, margin: str) -> Iterator[str]:
         for i, (key, value) in enumerate(tree.items()):
             last = i == len(tree) - 1
-            start = f"{margin}{'└── ' if last else '├── '}{readable(key)}"
+            start = f"{margin}{'└── ' if last else '├── '}{escape_control_characters(key)}"
             if not isinstance(value, dict):
                 yield f"{start}: shape={np.shape(value)}, dtype={np.asarray(value).dtype}"
                 continue
@@ -147,7 +147,7 @@ class KerasFileEditor:
         ]
         matches = sum(expected[path] == found[path] for path in both)
         for problem in problems:
-            print(f"... {readable(problem)}")
+            print(f"... {escape_control_characters(problem)}")
         status = "error" if problems else "success"
         print(f"{len(problems)} differences; {matches} weights are equal.")
         return {"status": status, "error_count": len(problems), "match_count": matches}

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lamina.core.messages.messages import readable
+from lamina.core.messages.messages import escape_control_characters
 
 # A version with checksums of objects and arrays, supported since HDF5 1.10 (2016).
 FORMAT = ("v110", "latest")
@@ -47,16 +47,16 @@ def read_array(dataset: h5py.Dataset) -> np.ndarray:
     Raises:
         DamagedFileError: If it is damaged; the message has its path in the file.
     """
-    where = readable(str(dataset.name).lstrip("/"))
+    where = escape_control_characters(str(dataset.name).lstrip("/"))
     with reading(where):
         value = np.asarray(dataset)
         expected = _stored_checksum(dataset, CHECKSUM)
         dtype_name = dataset.attrs["dtype"] if value.dtype.kind == "V" else None
     if expected is not None and checksum(value) != expected:
-        raise damaged(where)
+        raise damaged_error(where)
     if value.dtype.kind == "V" and value.dtype.itemsize == 2:
         if dtype_name != "bfloat16":
-            raise damaged(where)
+            raise damaged_error(where)
         import ml_dtypes  # comes with JAX
 
         value = value.view(ml_dtypes.bfloat16)
@@ -79,7 +79,7 @@ def check_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> None:
     with reading(name):
         expected = _stored_checksum(group, f"{name}_{CHECKSUM}")
     if expected is not None and _checksum_of_texts(texts) != expected:
-        raise damaged(readable(name))
+        raise damaged_error(escape_control_characters(name))
 
 
 @contextlib.contextmanager
@@ -90,10 +90,10 @@ def reading(where: str | None = None) -> Iterator[None]:
     except DamagedFileError:
         raise
     except Exception:
-        raise damaged(where) from None
+        raise damaged_error(where) from None
 
 
-def damaged(where: str | None = None) -> DamagedFileError:
+def damaged_error(where: str | None = None) -> DamagedFileError:
     """The error for an object that cannot be read or does not match its checksum."""
     what = f"{where!r} in it is" if where else "the weights are"
     return DamagedFileError(

@@ -46,7 +46,7 @@ def model_record(config: Any) -> Config:
         UnknownClassError: If it contains code.
     """
     if not _is_record(config):
-        raise ValueError("it is no config of a model.")
+        raise ValueError("it is not a config of a model.")
     return _layer(_without_tuple_marks(config))
 
 

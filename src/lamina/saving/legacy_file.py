@@ -6,8 +6,8 @@ model_weights/dense/dense/kernel:0     arrays of the layer `dense`; without a mo
     dense: weight_names                attribute: the paths of its arrays in their order
 optimizer_weights/…                    likewise
 
-A file is untrusted. `weights_file.opened` has checked its arrays. Attributes are read here, and
-only if they are texts of plausible size.
+A file is untrusted. `weights_file.open_weights` has checked its arrays. Attributes are read here,
+and only if they are texts of plausible size.
 """
 
 import json
@@ -30,7 +30,7 @@ from lamina.saving.hdf5 import (
     write_array,
     write_texts,
 )
-from lamina.saving.weights_file import StoredWeights, WeightsMismatchError, all_or_nothing
+from lamina.saving.weights_file import StoredWeights, WeightsMismatchError, restore_after_error
 
 if TYPE_CHECKING:
     from lamina.models.model import Model
@@ -74,7 +74,7 @@ def config_of(stored: StoredWeights, name: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(
-            f"its {name} cannot be used: it is no JSON ({str(error)[:200]}).\n"
+            f"its {name} cannot be used: it is not JSON ({str(error)[:200]}).\n"
             "  Likely cause: it was changed by hand."
         ) from None
 
@@ -109,10 +109,10 @@ def read_layers(
     if _MODEL_GROUP in group:
         arrays.setdefault(_MODEL_GROUP, _arrays(group, _MODEL_GROUP))
     remarks: list[str] = []
-    with all_or_nothing(model.variables):
-        pairs = _by_name(model, arrays) if by_name else _by_order(model, arrays)
+    with restore_after_error(model.variables):
+        pairs = _assign_by_name(model, arrays) if by_name else _assign_by_order(model, arrays)
         for label, variables, values in pairs:
-            problem = _misfit(label, variables, values)
+            problem = _explain_mismatch(label, variables, values)
             if problem and not skip_mismatch:
                 raise WeightsMismatchError(
                     f"the weights in the file do not fit model {model.name!r}, at {problem}"
@@ -128,8 +128,8 @@ def read_layers(
 Pairs = Iterator[tuple[str, list[Variable], list[np.ndarray]]]
 
 
-def _by_order(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
-    layers = [layer for layer in model.layers if _in_old_order(layer)]
+def _assign_by_order(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
+    layers = [layer for layer in model.layers if _weights_in_keras2_order(layer)]
     stored = {name: values for name, values in arrays.items() if values and name != _MODEL_GROUP}
     if len(layers) != len(stored):
         raise WeightsMismatchError(
@@ -141,20 +141,20 @@ def _by_order(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
         stored = {layer.name: stored[layer.name] for layer in layers}
     for layer, (name, values) in zip(layers, stored.items(), strict=True):
         stored_name = "" if name == layer.name else f" ({name!r} in the file)"
-        yield f"{layer.name!r}{stored_name}", _in_old_order(layer), values
+        yield f"{layer.name!r}{stored_name}", _weights_in_keras2_order(layer), values
     if arrays.get(_MODEL_GROUP):
         yield "the model itself", model._own_weights(), arrays[_MODEL_GROUP]
 
 
-def _by_name(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
+def _assign_by_name(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
     for layer in model.layers:
         if layer.name in arrays:
-            yield repr(layer.name), _in_old_order(layer), arrays[layer.name]
+            yield repr(layer.name), _weights_in_keras2_order(layer), arrays[layer.name]
     if arrays.get(_MODEL_GROUP):
         yield "the model itself", model._own_weights(), arrays[_MODEL_GROUP]
 
 
-def _misfit(label: str, variables: list[Variable], values: list[np.ndarray]) -> str:
+def _explain_mismatch(label: str, variables: list[Variable], values: list[np.ndarray]) -> str:
     if len(variables) != len(values):
         return f"{label}: it has {len(variables)} weights, and the file holds {len(values)}."
     for variable, value in zip(variables, values, strict=True):
@@ -166,7 +166,7 @@ def _misfit(label: str, variables: list[Variable], values: list[np.ndarray]) -> 
     return ""
 
 
-def _in_old_order(layer: Layer) -> list[Variable]:
+def _weights_in_keras2_order(layer: Layer) -> list[Variable]:
     """The order of `weights` in Keras 2: trainable weights first."""
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
@@ -191,7 +191,7 @@ def read_optimizer(optimizer: Optimizer, stored: StoredWeights) -> str:
     try:
         _read_old_slots(optimizer, dict(zip(names, values, strict=True)))
     except LookupError as error:
-        return f"the state of the optimizer was not read, and starts afresh: {error.args[0]}."
+        return f"the state of the optimizer was not read, and starts from scratch: {error.args[0]}."
     return ""
 
 
@@ -255,8 +255,8 @@ def _texts(group: h5py.Group, name: str, max_count: int, max_length: int) -> lis
         return []
     if value is None:
         raise DamagedFileError(
-            f"its attribute {name[:50]!r} is no list of names or too long; it is not read.\n"
-            "  Likely cause: the file was damaged, or made to do harm."
+            f"its attribute {name[:50]!r} is not a list of names or too long; it is not read.\n"
+            "  Likely cause: the file is damaged or malicious."
         )
     items = [value] if isinstance(value, (str, bytes)) else list(np.ravel(value))
     texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else str(t) for t in items]
@@ -305,7 +305,7 @@ def write_legacy(model: "Model", attributes: Mapping[str, Any], file: Any, optim
             group.attrs[name] = attributes[name]
         # Sorted, so that a name comes after its prefixes.
         for layer in sorted(model.layers, key=lambda layer: layer.name):
-            _write_arrays(group.create_group(layer.name), _in_old_order(layer))
+            _write_arrays(group.create_group(layer.name), _weights_in_keras2_order(layer))
         _write_arrays(group.create_group(_MODEL_GROUP), model._own_weights())
         if optimizer is not None and optimizer.variables:
             _write_arrays(h5.create_group("optimizer_weights"), optimizer.variables)

@@ -19,13 +19,13 @@ from lamina import dtype_policies  # noqa: F401 - files may name them
 from lamina.contract import Contract
 from lamina.core.configuration import config as settings
 from lamina.core.memory_limit import OverBudgetError, memory_limit
-from lamina.core.messages.errors import LaminaWarning, frames_to_user, nearest, unknown_argument
+from lamina.core.messages.errors import LaminaWarning, nearest, stacklevel_of_user, unknown_argument
 from lamina.core.messages.tracebacks import filter_traceback, strip_internal_frames
 from lamina.core.serialization import registry
 from lamina.core.types import Config, CustomObjects
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 from lamina.core.variable.stateless import snapshot
-from lamina.core.variable.threads import trained_by_another
+from lamina.core.variable.threads import is_training_in_other_thread
 from lamina.core.variable.variable import deferred_initialization
 from lamina.saving import legacy_config, legacy_file, orbax_folder, shards, weights_file
 from lamina.saving.assets import FOLDER, read_assets, write_assets
@@ -91,7 +91,7 @@ def save_model(
             "  Fix: to save weights, too, first fit it, call it on data, or put "
             "lamina.Input(shape) in front.",
             LaminaWarning,
-            stacklevel=frames_to_user(),
+            stacklevel=stacklevel_of_user(),
         )
     with snapshot_of_weights(model):
         _save_to(model, path, include_optimizer)
@@ -111,7 +111,7 @@ def _save_to(model: Any, path: Path, include_optimizer: bool) -> None:
 
 def snapshot_of_weights(model: Any) -> contextlib.AbstractContextManager[Any]:
     """Context manager: a thread that trains the model does not change the values that are saved."""
-    if not trained_by_another():
+    if not is_training_in_other_thread():
         return contextlib.nullcontext()
     return snapshot(model._learner.variables())
 
@@ -179,20 +179,20 @@ def load_model(
     """
     _ignore_old_arguments("load_model()", kwargs)
     _import_all_classes()
-    checkpoint = orbax_folder.latest_in(Path(filepath))
+    checkpoint = orbax_folder.latest_checkpoint(Path(filepath))
     if checkpoint is not None:
         return _load_checkpoint(checkpoint, custom_objects, compile)
-    path = existing(filepath)
+    path = check_is_file(filepath)
     with path.open("rb") as file:
         return _read_model(file, path, custom_objects, compile)
 
 
 def _load_checkpoint(path: Path, custom_objects: CustomObjects | None, compile: bool) -> Any:
     """The model of a checkpoint of Orbax."""
-    record = parsed(orbax_folder.config_in(path).encode())
+    record = parse_json(orbax_folder.config_in(path).encode())
     size = orbax_folder.size_of(orbax_folder.shapes_in(path))
     with deferred_initialization():
-        with about(path), memory_limit(settings.loading_budget(size)):
+        with name_file_in_errors(path), memory_limit(settings.loading_budget(size)):
             model = _model_from(record, custom_objects, compile)
         orbax_folder.read_checkpoint(model, path)
     return model
@@ -201,16 +201,16 @@ def _load_checkpoint(path: Path, custom_objects: CustomObjects | None, compile: 
 def _read_model(
     file: BinaryIO, path: Path, custom_objects: CustomObjects | None, compile: bool
 ) -> Any:
-    with about(path):
+    with name_file_in_errors(path):
         budget = settings.loading_budget(size_of(file))
-    with about(path), memory_limit(budget), deferred_initialization():
+    with name_file_in_errors(path), memory_limit(budget), deferred_initialization():
         if is_hdf5(file):
             model, remarks = _load_legacy(file, path, custom_objects, compile)
             _warn(path, remarks)
             return model
         config, weights = members(file, path, CONFIG, WEIGHTS)
-        with weights_file.opened(io.BytesIO(weights), size_of(file)) as stored:
-            model = _model_from(parsed(config), custom_objects, compile)
+        with weights_file.open_weights(io.BytesIO(weights), size_of(file)) as stored:
+            model = _model_from(parse_json(config), custom_objects, compile)
             try:
                 remarks = read_weights(model, stored)
             except WeightsMismatchError as error:
@@ -286,8 +286,8 @@ def load_weights(
         DamagedFileError: If the file has no weights, or is damaged.
         WeightsMismatchError: If the weights do not fit; then the model is not changed.
     """
-    checkpoint = orbax_folder.latest_in(Path(filepath))
-    path = existing(filepath) if checkpoint is None else checkpoint
+    checkpoint = orbax_folder.latest_checkpoint(Path(filepath))
+    path = check_is_file(filepath) if checkpoint is None else checkpoint
     if _may_lack_weights(model):
         raise ValueError(
             f"Model {model.name!r} has no weights yet, so none can be put in.\n"
@@ -297,9 +297,9 @@ def load_weights(
         orbax_folder.read_checkpoint(model, checkpoint)
         return
     skipped = list(objects_to_skip or ())
-    with about(path), path.open("rb") as file:
+    with name_file_in_errors(path), path.open("rb") as file:
         if path.name.endswith(shards.SUFFIX):
-            with shards.opened(path) as stored:
+            with shards.open_shards(path) as stored:
                 remarks = _read(model, stored, skip_mismatch, by_name, skipped)
             _warn(path, remarks)
             return
@@ -307,7 +307,7 @@ def load_weights(
         if not is_hdf5(file):
             (weights,) = members(file, path, WEIGHTS)
             source = io.BytesIO(weights)
-        with weights_file.opened(source, size_of(file)) as stored:
+        with weights_file.open_weights(source, size_of(file)) as stored:
             remarks = _read(model, stored, skip_mismatch, by_name, skipped)
     _warn(path, remarks)
 
@@ -339,15 +339,17 @@ def _read(
         raise WeightsMismatchError(f"{error}{hint}") from None
 
 
-def existing(filepath: str | Path) -> Path:
+def check_is_file(filepath: str | Path) -> Path:
     """The path, if it is a file; else an error that explains what it is."""
     path = Path(filepath)
     if path.is_file():
         return path
     if path.is_dir():
-        raise DamagedFileError(f"{path} is a folder, and a model is one file.{_in_folder(path)}")
+        raise DamagedFileError(
+            f"{path} is a folder, and a model is one file.{_explain_folder(path)}"
+        )
     try:
-        refuse_endless(path)
+        refuse_special_file(path)
     except ValueError as error:
         raise DamagedFileError(str(error)) from None
     neighbours: list[str] = []
@@ -362,7 +364,7 @@ class NoFileError(FileNotFoundError, ValueError):
     """The file does not exist. Python raises FileNotFoundError, and Keras ValueError."""
 
 
-def _in_folder(path: Path) -> str:
+def _explain_folder(path: Path) -> str:
     """The likely cause and the fix, for a folder in place of a model file."""
     if (path / "saved_model.pb").exists() or (path / "keras_metadata.pb").exists():
         return (
@@ -410,7 +412,7 @@ def _may_lack_weights(model: Any) -> bool:
 
 
 @contextlib.contextmanager
-def about(path: Path) -> Iterator[None]:
+def name_file_in_errors(path: Path) -> Iterator[None]:
     """Context manager that adds the name of the file to errors about its content."""
     try:
         yield
@@ -425,7 +427,7 @@ def about(path: Path) -> Iterator[None]:
         raise type(error)(
             error.errno,
             f"{path} cannot be opened: {error.strerror or error}.\n"
-            "  Likely cause: a faulty disk, or a path that names no plain file.",
+            "  Likely cause: a faulty disk, or a path that does not name a regular file.",
         ) from None
 
 
@@ -447,7 +449,7 @@ def _save_legacy(model: Any, path: Path, record: Config) -> None:
         f"  Fix: model.save({str(path.with_suffix('.keras'))!r}), unless something old must read "
         "it.",
         LaminaWarning,
-        stacklevel=frames_to_user(),
+        stacklevel=stacklevel_of_user(),
     )
     compiled = record.get("compile_config")
     attributes: dict[str, Any] = {
@@ -472,7 +474,7 @@ def _load_legacy(
     file: BinaryIO, path: Path, custom_objects: CustomObjects | None, compile: bool
 ) -> tuple[Any, list[str]]:
     """The model in an `.h5` file of Keras 2 or 3, and remarks on parts that were not read."""
-    with weights_file.opened(file, size_of(file)) as stored:
+    with weights_file.open_weights(file, size_of(file)) as stored:
         config = legacy_file.config_of(stored, "model_config")
         if config is None:
             raise _only_weights(path)
@@ -507,13 +509,13 @@ def _compile_legacy(
     return [problem] if problem else []
 
 
-def parsed(config: bytes) -> Any:
+def parse_json(config: bytes) -> Any:
     """Parse a JSON member."""
     try:
         return json.loads(config)
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(
-            f"the description of the model cannot be used: it is no JSON ({error}).\n"
+            f"the description of the model cannot be used: it is not JSON ({error}).\n"
             "  Likely cause: it was changed by hand."
         ) from None
 
@@ -590,9 +592,10 @@ def _read_contract(model: Any, file: BinaryIO, path: Path) -> None:
 
 
 def _check_names(archive: zipfile.ZipFile, expected_names: Collection[str]) -> None:
-    """Check that the names in the zip's list of contents are those of the members.
+    """Refuse a zip whose list of contents has a damaged name.
 
-    Otherwise a member whose name is damaged in the list would be ignored silently.
+    Unknown members are ignored, but each is opened: this fails if its name differs in the list and
+    in the member. Otherwise a member with a damaged name would be ignored silently.
     """
     for info in archive.infolist():
         if info.filename not in expected_names:
@@ -610,7 +613,9 @@ def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
         info = archive.getinfo(name)
     except KeyError:
         names = ", ".join(ascii(n)[:50] for n in archive.namelist()[:5]) or "nothing"
-        raise DamagedFileError(f"it is no model: it has no {name} inside, but {names}.") from None
+        raise DamagedFileError(
+            f"it is not a model: it has no {name} inside, but {names}."
+        ) from None
     limit = settings.loading_budget(size_on_disk)
     if name in (CONFIG, METADATA, CONTRACT):
         limit /= _JSON_MEMORY_FACTOR
@@ -643,7 +648,7 @@ def _not_a_model(file: BinaryIO, path: Path) -> DamagedFileError:
     if is_hdf5(file):
         return _only_weights(path)
     return DamagedFileError(
-        f"{path} is no model: it is neither a .keras file nor HDF5 (it begins with {start!r})."
+        f"{path} is not a model: it is neither a .keras file nor HDF5 (it begins with {start!r})."
     )
 
 
@@ -672,7 +677,7 @@ def size_of(file: BinaryIO) -> int:
 
 def _warn(path: Path, remarks: list[str]) -> None:
     for remark in remarks:
-        warnings.warn(f"{path}: {remark}", LaminaWarning, stacklevel=frames_to_user())
+        warnings.warn(f"{path}: {remark}", LaminaWarning, stacklevel=stacklevel_of_user())
 
 
 def _import_all_classes() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from lamina.saving.hdf5 import DamagedFileError, checksum, damaged
+from lamina.saving.hdf5 import DamagedFileError, checksum, damaged_error
 from lamina.saving.weights_file import WeightsMismatchError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def orbax() -> Any:
     return v1
 
 
-def latest_in(path: Path) -> Path | None:
+def latest_checkpoint(path: Path) -> Path | None:
     """The folder itself if it is a checkpoint, or the latest checkpoint in it, or None."""
     if not path.is_dir():
         return None
@@ -66,7 +66,7 @@ def config_in(checkpoint: Path) -> str:
         ) from None
     expected_checksums = _checksums_in(checkpoint)
     if expected_checksums is not None and expected_checksums.get("") != zlib.crc32(config.encode()):
-        raise _damaged(checkpoint, "model_config")
+        raise _damaged_error(checkpoint, "model_config")
     return config
 
 
@@ -77,7 +77,7 @@ def shapes_in(checkpoint: Path) -> dict[str, Any]:
     except Exception:
         shapes = None
     if not isinstance(shapes, Mapping):
-        raise DamagedFileError(f"{checkpoint} is no whole checkpoint of Orbax.")
+        raise DamagedFileError(f"{checkpoint} is not a complete checkpoint of Orbax.")
     return dict(shapes)
 
 
@@ -93,9 +93,9 @@ def read_checkpoint(model: "Model", checkpoint: Path) -> None:
         WeightsMismatchError: If they do not fit.
         DamagedFileError: If one is damaged.
     """
-    found = _by_path(shapes_in(checkpoint), model.name)
+    found = _flatten_by_path(shapes_in(checkpoint), model.name)
     groups = model.get_state_tree()
-    variables = _by_path(groups, model.name)
+    variables = _flatten_by_path(groups, model.name)
     for path, variable in variables.items():
         here, there = tuple(variable.shape), getattr(found.get(path), "shape", None)
         is_weight = path[0] in ("trainable_variables", "non_trainable_variables")
@@ -107,10 +107,10 @@ def read_checkpoint(model: "Model", checkpoint: Path) -> None:
     try:
         loaded = orbax().load_checkpointables(checkpoint, {"pytree": None})["pytree"]
     except Exception:
-        raise _damaged(checkpoint, "pytree") from None
+        raise _damaged_error(checkpoint, "pytree") from None
     _compare(checkpoint, loaded)
-    values = _by_path(loaded, model.name)
-    model.set_state_tree({group: _taken(tree, values, model.name, group)
+    values = _flatten_by_path(loaded, model.name)
+    model.set_state_tree({group: _select_saved(tree, values, model.name, group)
                           for group, tree in groups.items()})  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def _checksums_in(checkpoint: Path) -> dict[str, int] | None:
         found = orbax().load_checkpointables(checkpoint, {CHECKSUMS: None})
         return dict(json.loads(found[CHECKSUMS]["crc32"]))
     except Exception:
-        raise _damaged(checkpoint, CHECKSUMS) from None
+        raise _damaged_error(checkpoint, CHECKSUMS) from None
 
 
 def _compare(checkpoint: Path, tree: Mapping[str, Any]) -> None:
@@ -144,9 +144,9 @@ def _compare(checkpoint: Path, tree: Mapping[str, Any]) -> None:
     expected_checksums.pop("", None)
     for path, value in _leaves(tree, ""):
         if expected_checksums.pop(path, None) != int(checksum(value)):
-            raise _damaged(checkpoint, path)
+            raise _damaged_error(checkpoint, path)
     for path in expected_checksums:
-        raise _damaged(checkpoint, path)
+        raise _damaged_error(checkpoint, path)
 
 
 def _leaves(tree: Any, path: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -157,11 +157,11 @@ def _leaves(tree: Any, path: str) -> Iterator[tuple[str, np.ndarray]]:
         yield from _leaves(value, f"{path}/{key}" if path else str(key))
 
 
-def _damaged(checkpoint: Path, where: str) -> DamagedFileError:
-    return DamagedFileError(f"{checkpoint}: {damaged(where)}")
+def _damaged_error(checkpoint: Path, where: str) -> DamagedFileError:
+    return DamagedFileError(f"{checkpoint}: {damaged_error(where)}")
 
 
-def _taken(tree: Any, values: Mapping[tuple[str, ...], Any], name: str, group: str) -> Any:
+def _select_saved(tree: Any, values: Mapping[tuple[str, ...], Any], name: str, group: str) -> Any:
     """The entries of a tree of the model that have values."""
     arrays: dict[str, Any] = {}
     for path, (keys, _) in _flat(tree, name, (group,)).items():
@@ -173,7 +173,7 @@ def _taken(tree: Any, values: Mapping[tuple[str, ...], Any], name: str, group: s
     return arrays
 
 
-def _by_path(tree: Any, name: str) -> dict[tuple[str, ...], Any]:
+def _flatten_by_path(tree: Any, name: str) -> dict[tuple[str, ...], Any]:
     return {path: value for path, (_, value) in _flat(tree, name).items()}
 
 

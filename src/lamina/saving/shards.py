@@ -114,9 +114,9 @@ class StoredShards:
         self.size = sum(file.size for file in files)
         self.groups = set().union(*(file.groups for file in files))
 
-    def part(self, path: str) -> "_GroupInShards":
+    def group_at(self, path: str) -> "_GroupInShards":
         """The arrays of a group, from all files."""
-        return _GroupInShards(path, *(file.part(path) for file in self._files))
+        return _GroupInShards(path, *(file.group_at(path) for file in self._files))
 
 
 class _GroupInShards(ChainMap[str, Any]):
@@ -126,7 +126,7 @@ class _GroupInShards(ChainMap[str, Any]):
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[StoredShards]:
+def open_shards(path: Path) -> Iterator[StoredShards]:
     """Open the shards in a list; each is checked like a separate weights file.
 
     Raises:
@@ -139,16 +139,16 @@ def opened(path: Path) -> Iterator[StoredShards]:
             shard = path.with_name(name)
             if not shard.is_file():
                 raise DamagedFileError(
-                    f"it lists {name!r}, which is not beside it.\n"
+                    f"it lists {name!r}, which is not in the same folder.\n"
                     "  Fix: copy all files of the weights to one folder."
                 )
             file = stack.enter_context(shard.open("rb"))
             size = os.fstat(file.fileno()).st_size
-            stored = stack.enter_context(weights_file.opened(file, size))
+            stored = stack.enter_context(weights_file.open_weights(file, size))
             if save_id is not None and _save_id_of(stored.h5) != save_id:
                 raise DamagedFileError(
                     f"it lists {name!r}, which was not saved together with it.\n"
-                    "  Likely cause: a save that broke off, or a file of another save.\n"
+                    "  Likely cause: an interrupted save, or a file of another save.\n"
                     "  Fix: copy all files of one save, or save again."
                 )
             files.append(stored)
@@ -162,7 +162,7 @@ def _save_id_of(h5: h5py.File) -> Any:
 
 def _names_in(path: Path) -> tuple[list[str], str | None]:
     """The names of the files in a list, and the id of its save."""
-    not_a_list = DamagedFileError("it is no list of the files of weights.")
+    not_a_list = DamagedFileError("it is not a list of the files of weights.")
     if path.stat().st_size > _MAX_LIST_BYTES:
         raise not_a_list
     try:
@@ -176,5 +176,7 @@ def _names_in(path: Path) -> tuple[list[str], str | None]:
     for name in names:
         # The list is untrusted: it must not name files in other folders.
         if Path(name).name != name or not name.endswith(".h5") or len(names) > _MAX_SHARDS:
-            raise DamagedFileError(f"it lists {name[:80]!r}, which is no file beside it.")
+            raise DamagedFileError(
+                f"it lists {name[:80]!r}, which is not a file in the same folder."
+            )
     return names, metadata.get(_SAVE_ID) if isinstance(metadata, dict) else None

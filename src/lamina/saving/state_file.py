@@ -15,9 +15,9 @@ import numpy as np
 
 from lamina.saving.atomic import atomic_write
 from lamina.saving.hdf5 import FORMAT, DamagedFileError, write_array
-from lamina.saving.weights_file import StoredGroup, as_bytes, opened
+from lamina.saving.weights_file import StoredGroup, as_bytes, open_weights
 
-_ARRAY = "__array__"  # key of a dict in place of an array, with its number
+_ARRAY = "__array__"  # an array is replaced by a dict of this key and the index of the array
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -51,16 +51,18 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     content = path.read_bytes()
     try:
-        with opened(io.BytesIO(content), len(content)) as stored:
+        with open_weights(io.BytesIO(content), len(content)) as stored:
             text = StoredGroup(stored.h5, "/")["state"].tobytes()
             arrays = StoredGroup(stored.h5, "arrays")
             state = _with_arrays(json.loads(text), arrays)
     except DamagedFileError as error:
-        raise DamagedFileError(f"{path} is no state of a training, or damaged: {error}") from None
+        raise DamagedFileError(
+            f"{path} is not a saved training state, or damaged: {error}"
+        ) from None
     except (KeyError, ValueError, RecursionError):
-        raise DamagedFileError(f"{path} is no state of a training, or a damaged one.") from None
+        raise DamagedFileError(f"{path} is not a saved training state, or a damaged one.") from None
     if not isinstance(state, dict):
-        raise DamagedFileError(f"{path} is no state of a training.")
+        raise DamagedFileError(f"{path} is not a saved training state.")
     return state
 
 
@@ -68,7 +70,7 @@ def _without_arrays(value: Any, arrays: list[np.ndarray]) -> Any:
     if isinstance(value, Mapping):
         invalid_keys = [key for key in value if not isinstance(key, str)]
         if invalid_keys:
-            raise TypeError(f"The keys of a state are texts; received {invalid_keys[0]!r}.")
+            raise TypeError(f"The keys of a state are strings; received {invalid_keys[0]!r}.")
         return {key: _without_arrays(item, arrays) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_without_arrays(item, arrays) for item in value]

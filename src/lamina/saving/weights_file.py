@@ -4,8 +4,8 @@ layers/dense/vars/0        first weight of the first Dense of a Sequential or fu
 head/vars/1                second weight of `self.head` of a subclassed model
 optimizer/vars/0           the optimizer's first variable
 
-A file is untrusted. `opened` checks all of it before an array is read: it must have no links, and
-no object whose declared size is much larger than the data in the file.
+A file is untrusted. `open_weights` checks all of it before an array is read: it must have no links,
+and no object whose declared size is much larger than the data in the file.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.layer.layer import Layer
-from lamina.core.messages.messages import readable
+from lamina.core.messages.messages import escape_control_characters
 from lamina.core.serialization.naming import to_snake_case
 from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.saving.hdf5 import (
     FORMAT,
     DamagedFileError,
-    damaged,
+    damaged_error,
     read_array,
     reading,
     write_array,
@@ -47,7 +47,7 @@ class StoredWeights(NamedTuple):
     size: int  # of all arrays, in bytes
     groups: set[str]  # paths of the groups with arrays
 
-    def part(self, path: str) -> "StoredGroup":
+    def group_at(self, path: str) -> "StoredGroup":
         """The arrays in a group; empty if there is no such group."""
         return StoredGroup(self.h5, path)
 
@@ -80,7 +80,7 @@ def arrays_of(
 
 
 @contextlib.contextmanager
-def opened(file: Any, size_on_disk: int) -> Iterator[StoredWeights]:
+def open_weights(file: Any, size_on_disk: int) -> Iterator[StoredWeights]:
     """Open a weights file of Lamina or Keras, and check it.
 
     Args:
@@ -94,10 +94,10 @@ def opened(file: Any, size_on_disk: int) -> Iterator[StoredWeights]:
         h5 = h5py.File(file, "r")
     except Exception:
         # For a damaged file, h5py may raise any error, usually with an unhelpful message.
-        raise damaged() from None
+        raise damaged_error() from None
     with h5:
         # Weights are not compressed by default. Compressed ones may be a decompression bomb.
-        yield _checked(h5, config.loading_budget(size_on_disk))
+        yield _check_contents(h5, config.loading_budget(size_on_disk))
 
 
 def read_weights(
@@ -110,7 +110,7 @@ def read_weights(
 
     Args:
         model: A built model with the same layers.
-        stored: Result of `opened`.
+        stored: Result of `open_weights`.
         skip_mismatch: Skip layers whose weights do not fit, instead of raising.
         objects_to_skip: Layers that are not changed.
 
@@ -126,9 +126,9 @@ def read_weights(
     remarks: list[str] = []
     used: set[str] = set()
     read: set[int] = set()
-    with all_or_nothing([v for owner in owners for v in owner.variables]):
+    with restore_after_error([v for owner in owners for v in owner.variables]):
         for path, part in parts:
-            store = stored.part(f"{path}/vars" if path else "vars")
+            store = stored.group_at(f"{path}/vars" if path else "vars")
             used.add(store.path)
             if any(part is skipped for skipped in objects_to_skip):
                 continue
@@ -159,7 +159,7 @@ def read_weights(
 
 
 @contextlib.contextmanager
-def all_or_nothing(variables: Iterable[Variable]) -> Iterator[None]:
+def restore_after_error(variables: Iterable[Variable]) -> Iterator[None]:
     """Context manager that restores the values of the Variables after an error."""
     old_values = [(v, v._value) for v in variables]
     try:
@@ -312,7 +312,7 @@ class StoredGroup(Mapping[str, Any]):
         return len(self._group)
 
 
-def _checked(h5: h5py.File, limit: float) -> StoredWeights:
+def _check_contents(h5: h5py.File, limit: float) -> StoredWeights:
     """Refuse everything but plain arrays of plausible size, before any of it is read."""
     size = claimed = 0
     groups: set[str] = set()
@@ -323,14 +323,14 @@ def _checked(h5: h5py.File, limit: float) -> StoredWeights:
         for name, is_link, part, address in _entries(group):
             where = f"{path}/{name}" if path else name
             if is_link:
-                raise _refused(where, "links to another place")
+                raise _refusal_error(where, "links to another place")
             if isinstance(part, h5py.Dataset):
                 groups.add(path)
             if address in visited:
                 continue
             visited.add(address)
             if isinstance(part, h5py.Dataset):
-                in_memory, in_chunks = _checked_sizes(part, where)
+                in_memory, in_chunks = _check_sizes(part, where)
                 size += in_memory
                 claimed += max(in_memory, in_chunks)
                 if claimed > limit:
@@ -339,7 +339,7 @@ def _checked(h5: h5py.File, limit: float) -> StoredWeights:
                         f"{limit:,.0f} are allowed; it is not opened.\n{OVER_BUDGET}"
                     )
             elif not isinstance(part, h5py.Group) or depth == _MAX_DEPTH:
-                raise _refused(where, "is neither an array nor a group of arrays")
+                raise _refusal_error(where, "is neither an array nor a group of arrays")
             else:
                 stack.append((where, part, depth + 1))
     return StoredWeights(h5, size, groups)
@@ -356,7 +356,7 @@ def _entries(group: h5py.Group) -> Iterator[tuple[str, bool, Any, int]]:
                 yield name, True, None, -1
 
 
-def _checked_sizes(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
+def _check_sizes(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
     """Size of an array and of one chunk of it, in bytes; an error if it is not a plain array."""
     with reading():
         dtype, shape, chunks = dataset.dtype, dataset.shape, dataset.chunks
@@ -364,31 +364,31 @@ def _checked_sizes(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
         settings = dataset.id.get_create_plist()
         filters = {settings.get_filter(i)[0] for i in range(settings.get_nfilters())}
     if is_external:
-        raise _refused(where, "has its data in another file")
+        raise _refusal_error(where, "has its data in another file")
     is_number = dtype.kind in "biufc" or (dtype.kind == "V" and dtype.itemsize == 2)
     if shape is None or not is_number or dtype.fields or dtype.subdtype or dtype.itemsize > 16:
-        raise _refused(where, "is not an array of numbers")
+        raise _refusal_error(where, "is not an array of numbers")
     if filters - {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}:
-        raise _refused(where, "is compressed in an unusual way")
+        raise _refusal_error(where, "is compressed in an unusual way")
     return math.prod(shape) * dtype.itemsize, math.prod(chunks or ()) * dtype.itemsize
 
 
 OVER_BUDGET = (
-    "  Likely cause: the file was damaged, or made to do harm.\n"
+    "  Likely cause: the file is damaged or malicious.\n"
     "  Fix: if you trust it, lamina.config.set_loading_budget(float('inf')) before it is opened,\n"
     "  or LAMINA_LOADING_BYTES=inf in the environment; a number of bytes is a limit of your own."
 )
 
 
-def _refused(where: str, what: str) -> DamagedFileError:
+def _refusal_error(where: str, what: str) -> DamagedFileError:
     return DamagedFileError(
         f"{_short(where)!r} {what}, which weights never do; it is not opened.\n"
-        "  Likely cause: the file was damaged, or made to do harm."
+        "  Likely cause: the file is damaged or malicious."
     )
 
 
 def _short(path: str) -> str:
-    path = readable(path)
+    path = escape_control_characters(path)
     return path if len(path) <= 80 else f"…{path[-80:]}"
 
 

@@ -36,7 +36,7 @@ class Checkpoint:
         self._feed = request.feed
         self._hooks = hooks
         self._validation = request.validation
-        self._validates = request.validates
+        self._validates = request.has_validation_after
         self._feeds = [feed for feed in (request.feed, request.validation) if feed is not None]
         for feed in self._feeds:
             feed.random_states.keeping = hooks.keeps_checkpoints
@@ -160,7 +160,7 @@ class Checkpoint:
                 f"The backup was made with {stored_steps} steps an epoch, and now there are "
                 f"{steps}.\n"
                 "  Likely cause: other data, or another batch_size.\n"
-                "  Fix: the same as before, or delete the backup to start anew."
+                "  Fix: the same as before, or delete the backup to start over."
             )
 
     def _restore_variables(self, contents: Mapping[str, Any]) -> None:

@@ -15,10 +15,10 @@ from lamina.core.serialization.naming import to_snake_case
 from lamina.core.types import Data, Outputs, PyTree, Shape, Targets
 from lamina.core.user_data.text import Preprocessed
 from lamina.core.variable.changes import last_change
-from lamina.core.variable.stateless import scratch
+from lamina.core.variable.stateless import discard_assignments
 from lamina.layers import Embedding
 from lamina.training import label_checks
-from lamina.training.label_checks import readable
+from lamina.training.label_checks import format_shape
 from lamina.training.trainable import Trainable
 
 
@@ -34,7 +34,7 @@ def warn_once(key: str, message: str, learner: Trainable) -> None:
         warn_at_user(message)
 
 
-def compiled(learner: Trainable, what: str) -> None:
+def check_compiled(learner: Trainable, what: str) -> None:
     """Refuse `fit` and its like before `compile`."""
     if not learner.compiled:
         raise RuntimeError(
@@ -44,7 +44,7 @@ def compiled(learner: Trainable, what: str) -> None:
         )
 
 
-def not_compiled(model: Any) -> None:
+def warn_not_compiled(model: Any) -> None:
     """Warn that a loaded model is not compiled, because the user has overridden `compile`."""
     cls = type(model).__name__
     arguments = ", ".join(list(inspect.signature(type(model).compile).parameters)[1:])
@@ -56,7 +56,7 @@ def not_compiled(model: Any) -> None:
     )
 
 
-def fits_in_budget(size: int, samples: int) -> None:
+def warn_of_large_batch(size: int, samples: int) -> None:
     """Warn that a single batch is larger than the budget for resident data.
 
     Args:
@@ -75,7 +75,7 @@ def fits_in_budget(size: int, samples: int) -> None:
         )
 
 
-def something_learns(learner: Trainable) -> None:
+def warn_if_all_frozen(learner: Trainable) -> None:
     """Warn once that training has no effect, because all weights of a model are frozen."""
     version = last_change()
     if learner.trainable_checked_at is version:
@@ -99,7 +99,7 @@ def something_learns(learner: Trainable) -> None:
 _TARGETS = {"y", "label", "labels", "target", "targets"}
 
 
-def inputs(learner: Trainable, x: Data, where: str = "") -> None:
+def check_inputs(learner: Trainable, x: Data, where: str = "") -> None:
     """Refuse inputs whose shapes do not fit the model.
 
     Args:
@@ -107,7 +107,7 @@ def inputs(learner: Trainable, x: Data, where: str = "") -> None:
         x: Arrays, or anything with their structure and `shape`s.
         where: Beginning of the message, such as `"validation_data: "`.
     """
-    learner.take_shapes(x)
+    learner.accept_shapes(x)
     signature = learner.signature
     expected = signature.inputs
     arrays = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
@@ -144,7 +144,7 @@ def inputs(learner: Trainable, x: Data, where: str = "") -> None:
             label = "" if len(arrays) == 1 else f" as its input {tensor.name!r}"
             raise ValueError(
                 f"{where}model {learner.model.name!r} takes arrays of shape "
-                f"{readable(expected_shape)}{label}.\n"
+                f"{format_shape(expected_shape)}{label}.\n"
                 f"  Received: {name} of shape {shape}.\n"
                 f"{_why_it_does_not_fit(name, shape, expected_shape, _is_fixed(learner))}"
             )
@@ -166,7 +166,7 @@ def _fix_for_one_input(x: Data, arrays: list[Any], features: int | None) -> str:
     return f"x = x[{first!r}]"
 
 
-def embedding_indices(learner: Trainable, x: Data, where: str = "") -> None:
+def check_embedding_indices(learner: Trainable, x: Data, where: str = "") -> None:
     """Refuse indices that are out of range for an Embedding; JAX would return NaN."""
     signature = learner.signature
     if not signature.nodes or isinstance(x, Preprocessed) or x is None:
@@ -235,7 +235,7 @@ def _why_it_does_not_fit(
         cause, fix = _other_size(name, shape, sample, is_batch_size_fixed)
     else:
         cause = "an axis too many or too few"
-        fix = f"bring {name} to the shape {readable(expected)}"
+        fix = f"bring {name} to the shape {format_shape(expected)}"
     return f"  Likely cause: {cause}.\n  Fix: {fix}."
 
 
@@ -258,7 +258,7 @@ def _other_size(
     return cause, f"{new_input}; a model that was trained needs {needed}"
 
 
-def samples_in_input(learner: Trainable, x: Data, y: Targets) -> None:
+def warn_of_samples_in_input(learner: Trainable, x: Data, y: Targets) -> None:
     """Refuse a model whose `Input` has the number of samples, as in `Input(x_train.shape)`."""
     arrays, targets = jax.tree.leaves(x), jax.tree.leaves(y)
     inputs = learner.signature.inputs
@@ -268,14 +268,16 @@ def samples_in_input(learner: Trainable, x: Data, y: Targets) -> None:
     shape, rows = np.shape(arrays[0]), np.shape(targets[0])[:1]
     if len(shape) > 1 and shape == expected and rows == shape[:1]:
         raise ValueError(
-            f"model {learner.model.name!r} takes arrays of shape {readable((None, *expected))}, "
-            f"and x has shape {shape}.\n"
+            f"model {learner.model.name!r} takes arrays of shape "
+            f"{format_shape((None, *expected))}, and x has shape {shape}.\n"
             f"  Likely cause: the number of samples, {shape[0]:,}, was given to Input.\n"
             f"  Fix: lamina.Input({shape[1:]}) as the input of the model."
         )
 
 
-def exchanged_x_and_y(learner: Trainable, known_inputs: Any, x: Data, y: Targets) -> str | None:
+def explain_exchanged_x_and_y(
+    learner: Trainable, known_inputs: Any, x: Data, y: Targets
+) -> str | None:
     """A message, if refused data would fit with x and y exchanged; else None.
 
     Args:
@@ -293,13 +295,13 @@ def exchanged_x_and_y(learner: Trainable, known_inputs: Any, x: Data, y: Targets
         expected = tuple(known_inputs[0].shape)
         y_fits = len(known_inputs) == 1 and _fits(y_shape, expected)
         exchanged = y_fits and not _fits(x_shape, expected)
-        wants = f"takes inputs of shape {readable(expected)}"
+        wants = f"takes inputs of shape {format_shape(expected)}"
     else:
         units = next((getattr(layer, "units", None) for layer in learner.model.layers[-1:]), None)
         y_is_input = len(y_shape) > 1 and y_shape[1:] not in ((1,), (units,))
         exchanged = y_is_input and _is_target(arrays[0], units)
         wants = "ends in one output" if units == 1 else f"ends in {units} outputs"
-        fix += ", with the model made anew" if learner.model.built else ""
+        fix += ", with the model created again" if learner.model.built else ""
     if not exchanged:
         return None
     return (
@@ -320,7 +322,7 @@ def _is_target(array: Any, units: Any) -> bool:
     return one_number_each and (units == 1 or np.asarray(array).dtype.kind in "iub")
 
 
-def pair_of_arrays(learner: Trainable, x: Data) -> None:
+def warn_of_pair_of_arrays(learner: Trainable, x: Data) -> None:
     """Refuse (x, y) given as one argument, if the model has one input or unknown inputs."""
     inputs = len(learner.signature.inputs)
     may_be_pair = isinstance(x, tuple) or (isinstance(x, list) and inputs == 1)
@@ -334,7 +336,7 @@ def pair_of_arrays(learner: Trainable, x: Data) -> None:
         ) from None
 
 
-def finite(structure: PyTree, what: str, where: str = "") -> None:
+def check_finite(structure: PyTree, what: str, where: str = "") -> None:
     """Refuse data with NaN or infinite numbers in it.
 
     Args:
@@ -379,7 +381,7 @@ def _without_broken_rows(name: str) -> str:
     )
 
 
-def targets(learner: Trainable, y: Targets, y_pred: Outputs, where: str = "") -> None:
+def check_targets(learner: Trainable, y: Targets, y_pred: Outputs, where: str = "") -> None:
     """Refuse targets for which the losses would compute wrong values without an error.
 
     Args:
@@ -397,14 +399,14 @@ def targets(learner: Trainable, y: Targets, y_pred: Outputs, where: str = "") ->
     for loss, (target, output) in learner.objectives.losses_with(pairs):
         name = loss_name(loss)
         if name == "sparse_categorical_crossentropy":
-            label_checks.class_numbers(loss, target, output, where)
+            label_checks.check_class_indices(loss, target, output, where)
         elif name == "categorical_crossentropy":
-            label_checks.one_hot(loss, target, output, where)
+            label_checks.check_one_hot(loss, target, output, where)
         elif name == "binary_crossentropy":
-            label_checks.between_zero_and_one(loss, target, output, where)
+            label_checks.check_between_zero_and_one(loss, target, output, where)
 
 
-def targets_given(learner: Trainable, y: Targets, where: str = "") -> None:
+def check_targets_given(learner: Trainable, y: Targets, where: str = "") -> None:
     """Refuse data without targets if there is a loss."""
     compared = [loss for _, loss in learner.objectives.losses]
     if y is None and compared:
@@ -417,7 +419,7 @@ def targets_given(learner: Trainable, y: Targets, where: str = "") -> None:
         )
 
 
-def objectives(learner: Trainable, y: Targets, sample_weight: Targets) -> None:
+def check_objectives(learner: Trainable, y: Targets, sample_weight: Targets) -> None:
     """Trace losses and metrics on the shapes of the targets, so that they raise errors early."""
     compiled_objectives = learner.objectives
     if y is None:
@@ -428,7 +430,7 @@ def objectives(learner: Trainable, y: Targets, sample_weight: Targets) -> None:
         return jax.ShapeDtypeStruct(tuple(leaf.shape), leaf.dtype)
 
     def compute_all(y: Targets, y_pred: Outputs, sample_weight: Targets) -> None:
-        with scratch():
+        with discard_assignments():
             compiled_objectives.compute(y, y_pred, sample_weight)
             compiled_objectives.update_metrics(y, y_pred, sample_weight)
 
@@ -437,7 +439,7 @@ def objectives(learner: Trainable, y: Targets, sample_weight: Targets) -> None:
     jax.eval_shape(compute_all, jax.tree.map(spec, y), y_pred, jax.tree.map(spec, sample_weight))
 
 
-def validation_freq(frequency: int | Collection[int]) -> None:
+def check_validation_freq(frequency: int | Collection[int]) -> None:
     """Refuse a `validation_freq` that is neither a number of epochs nor a list of epochs."""
     if isinstance(frequency, (int, np.integer)) and frequency >= 1:
         return
@@ -449,7 +451,7 @@ def validation_freq(frequency: int | Collection[int]) -> None:
     )
 
 
-def class_weight(learner: Trainable, weights: Any) -> None:
+def check_class_weight(learner: Trainable, weights: Any) -> None:
     """Refuse class weights for classes that the model does not have."""
     outputs = learner.objectives.outputs
     if weights is None or len(outputs) != 1:
@@ -466,7 +468,7 @@ def class_weight(learner: Trainable, weights: Any) -> None:
         )
 
 
-def logits(learner: Trainable) -> None:
+def check_logits(learner: Trainable) -> None:
     """Refuse probabilities if a loss expects logits, and warn of the reverse."""
     final = zip(final_activations(learner), learner.signature.outputs, strict=True)
     for loss, (activation, tensor) in learner.objectives.losses_with(final):
@@ -499,7 +501,7 @@ def logits(learner: Trainable) -> None:
                 learner,
             )
         elif not from_logits and activation in _NO_PROBABILITIES and "crossentropy" in str(name):
-            warn_once("probabilities", without_probabilities(learner) or "", learner)
+            warn_once("probabilities", explain_missing_probabilities(learner) or "", learner)
 
 
 # Activations whose outputs are not probabilities, so that a crossentropy makes no sense.
@@ -512,7 +514,7 @@ def _probabilities_for(loss: str | None) -> str:
     return "sigmoid" if "binary" in str(loss) else "softmax"
 
 
-def without_probabilities(learner: Trainable) -> str | None:
+def explain_missing_probabilities(learner: Trainable) -> str | None:
     """A message, if a crossentropy takes outputs that are not probabilities; else None."""
     final = final_activations(learner)
     for loss, activation in learner.objectives.losses_with(final):
@@ -527,9 +529,9 @@ def without_probabilities(learner: Trainable) -> str | None:
     return None
 
 
-def why_not_finite(learner: Trainable) -> str:
+def explain_not_finite(learner: Trainable) -> str:
     """The likely cause of a loss that is NaN or infinite, and the fix."""
-    wrong_loss = without_probabilities(learner)
+    wrong_loss = explain_missing_probabilities(learner)
     if wrong_loss is not None:
         return f"  Likely cause: {wrong_loss}"
     optimizer = learner.model.optimizer

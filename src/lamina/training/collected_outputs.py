@@ -8,7 +8,7 @@ import numpy as np
 from lamina.core.types import Outputs, Shape
 
 
-def without_padding(outputs: Outputs, rows: int, size: int) -> np.ndarray:
+def remove_padding(outputs: Outputs, rows: int, size: int) -> np.ndarray:
     """The outputs for the first `rows` of `size` rows; the other rows are padding."""
     return np.asarray(outputs)[:rows] if rows < size else np.asarray(outputs)
 
@@ -35,7 +35,7 @@ class CollectedOutputs:
             self._only = np.asarray(outputs).copy()
             return
         leaves, self._structure = jax.tree.flatten(outputs)
-        new_arrays = [without_padding(leaf, rows, size) for leaf in leaves]
+        new_arrays = [remove_padding(leaf, rows, size) for leaf in leaves]
         if not self.single_batch:  # a scalar output gives one number per batch
             new_arrays = [np.atleast_1d(new) for new in new_arrays]
         if not self._arrays and rows == self.total:

@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.configuration.context import context
-from lamina.core.messages.errors import about
+from lamina.core.messages.errors import prefix_errors
 from lamina.core.types import Data, Outputs, Targets
 from lamina.core.variable.stateless import assign_all
 from lamina.core.variable.threads import training
@@ -21,14 +21,14 @@ from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks, likely_mistakes, precision_trial, predicting
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.callbacks.callback_events import CallbackEvents
-from lamina.training.callbacks.callback_list import plain_logs
+from lamina.training.callbacks.callback_list import flatten_logs
 from lamina.training.checkpoint import Checkpoint, restore_sources
 from lamina.training.compiled_function import run_program
 from lamina.training.deferred_logs import DeferredLogs, Reading
 from lamina.training.events import ChunkDone, Events
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.feed import Feed
-from lamina.training.feeds.user_data import dividing_batch_size, with_batch_axis
+from lamina.training.feeds.user_data import add_batch_axis, dividing_batch_size
 from lamina.training.input_contract import with_pictures
 from lamina.training.interrupt import Interrupt
 from lamina.training.learner import Learner
@@ -74,7 +74,7 @@ class Engine:
             self.learner.calls_checked = 0
         if validation is not None:
             restore_sources(stored, validation, validation=True)
-            with about("validation_data: "):
+            with prefix_errors("validation_data: "):
                 self._check(validation, training=False, where="validation_data: ")
             if request.larger_validation_batches:
                 self._enlarge_batches(validation)
@@ -163,7 +163,7 @@ class Engine:
             call_warnings.warn("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
             return False
         measured = {}
-        if validation is not None and request.validates(epoch):
+        if validation is not None and request.has_validation_after(epoch):
             if not interrupt.requested:
                 measured = self._test(validation, hooks, interrupt, call_warnings)
             complete = not interrupt.requested
@@ -266,7 +266,7 @@ class Engine:
             self._stop_at_bad_loss(offset + bad_step, epoch, hooks)
 
         outcome = self._run_train_program(chunk, start, stop)
-        return Reading(outcome, lambda logs: plain_logs(_to_floats(logs)), on_bad_step)
+        return Reading(outcome, lambda logs: flatten_logs(_to_floats(logs)), on_bad_step)
 
     def _rebuild_if_recompiled(self, training: bool) -> None:
         """Build losses, metrics and optimizer again, if a callback has called `compile`."""
@@ -310,7 +310,7 @@ class Engine:
             f"The loss stopped being a finite number at step {step + 1} of epoch {epoch + 1}."
         )
         raise FloatingPointError(
-            f"{sentence}\n{checks.why_not_finite(self.learner)}\n"
+            f"{sentence}\n{checks.explain_not_finite(self.learner)}\n"
             "  model.history has the epochs before; the weights are no longer usable."
         )
 
@@ -464,26 +464,26 @@ class Engine:
         known_inputs = learner.signature.inputs
         try:
             if feed.samples is None:  # arrays were checked before they became a feed
-                with_batch_axis(learner, x, refuse=True)
-            checks.inputs(learner, x, where)
+                add_batch_axis(learner, x, refuse=True)
+            checks.check_inputs(learner, x, where)
             learner.prepare(x, y, sample_weight, training=training)
             if not known_inputs:
-                checks.inputs(learner, x, where)
+                checks.check_inputs(learner, x, where)
             self._check_numbers(x, y, sample_weight, where)
             if learner.compares_targets(training):
-                checks.targets_given(learner, y, where)
-                checks.objectives(learner, y, sample_weight)
+                checks.check_targets_given(learner, y, where)
+                checks.check_objectives(learner, y, sample_weight)
         except (ValueError, TypeError):
             if y is None:
-                checks.pair_of_arrays(learner, x)
-            message = checks.exchanged_x_and_y(learner, known_inputs, x, y)
+                checks.warn_of_pair_of_arrays(learner, x)
+            message = checks.explain_exchanged_x_and_y(learner, known_inputs, x, y)
             if message is None:
                 raise
             raise ValueError(f"{where}{message}") from None
-        checks.logits(learner)
-        checks.class_weight(learner, class_weight)
+        checks.check_logits(learner)
+        checks.check_class_weight(learner, class_weight)
         if training:
-            checks.something_learns(learner)
+            checks.warn_if_all_frozen(learner)
         feed.check = partial(self._check_batch, where=where)
 
     def _enlarge_batches(self, feed: Feed) -> None:
@@ -500,20 +500,20 @@ class Engine:
 
     def _check_batch(self, x: Data, y: Targets, sample_weight: Targets, where: str = "") -> None:
         """Check a batch that was not in the example."""
-        checks.inputs(self.learner, x, where)
+        checks.check_inputs(self.learner, x, where)
         self._check_numbers(x, y, sample_weight, where)
 
     def _check_numbers(self, x: Data, y: Targets, sample_weight: Targets, where: str) -> None:
         learner = self.learner
         if not learner.signature.handles_missing_values:
-            checks.finite(x, "x", where)
-        checks.embedding_indices(learner, x, where)
-        checks.finite(sample_weight, "sample_weight", where)
+            checks.check_finite(x, "x", where)
+        checks.check_embedding_indices(learner, x, where)
+        checks.check_finite(sample_weight, "sample_weight", where)
         objectives = learner.objectives
         if y is not None and objectives.built:
             if objectives.sums_over_samples:  # a user's own loss may handle NaN
-                checks.finite(y, "y", where)
-            checks.targets(learner, y, objectives.outputs, where)
+                checks.check_finite(y, "y", where)
+            checks.check_targets(learner, y, objectives.outputs, where)
 
 
 _ENDED = (

@@ -1,7 +1,7 @@
 """Events: notifies listeners of what happens in a run.
 
 Callbacks, the progress line and the warnings about likely mistakes are listeners with the same
-interface. Others, such as a live view, are added with `listening`.
+interface. Others, such as a live view, are added with `add_listeners`.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class Listener:
         >>> import numpy as np, lamina
         >>> model = lamina.Sequential([lamina.layers.Dense(1)])
         >>> model.compile("sgd", "mse")
-        >>> with listening(Watch()):
+        >>> with add_listeners(Watch()):
         ...     _ = model.fit(np.zeros((4, 2)), np.zeros((4, 1)), epochs=2, verbose=0)
         0 ['loss']
         1 ['loss']
@@ -54,7 +54,7 @@ class Listener:
         """An epoch begins, or a run of `evaluate`, for which `epoch` is None.
 
         Args:
-            epoch: Number of the epoch, from 0.
+            epoch: Index of the epoch, from 0.
             epochs: Number of epochs.
             steps: Steps in the epoch, if it is known.
             resumed: Whether the epoch continues that of an interrupted run.
@@ -88,14 +88,14 @@ class Events(Listener):
     """Calls several listeners in order.
 
     Args:
-        listeners: The listeners; those of `listening` come after them.
+        listeners: The listeners; those of `add_listeners` come after them.
     """
 
     def __init__(self, listeners: Sequence[Listener]):
         self.listeners = [*listeners, *context.listeners]
 
 
-def _forwarded(name: str) -> Any:
+def _make_forwarder(name: str) -> Any:
     def forward(self: Events, *args: Any, **kwargs: Any) -> None:
         for listener in self.listeners:
             getattr(listener, name)(*args, **kwargs)
@@ -105,11 +105,11 @@ def _forwarded(name: str) -> Any:
 
 
 for _name in [name for name in vars(Listener) if name.startswith("on_")]:
-    setattr(Events, _name, _forwarded(_name))
+    setattr(Events, _name, _make_forwarder(_name))
 
 
 @contextlib.contextmanager
-def listening(*listeners: Listener) -> Iterator[None]:
+def add_listeners(*listeners: Listener) -> Iterator[None]:
     """Context manager: these listeners are called for all runs inside it.
 
     Args:

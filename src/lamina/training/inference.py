@@ -1,7 +1,8 @@
 """InferenceFunction: the forward pass of a model as a pure function, with its parameters and specs.
 
 Code that runs a model elsewhere, such as an export or a server, needs an `InferenceFunction` and
-nothing else of the model. The programs of `predict` use the same pure step, `steps.forward_step`.
+nothing else of the model. The programs of `predict` use the same pure step, made by
+`steps.make_forward_step`.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import jax
 import numpy as np
 
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Data, PyTree
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.variable.stateless import shared_values_of
@@ -20,13 +21,13 @@ from lamina.core.variable.variable import Variable
 from lamina.training.feeds.conversion import pack_x_y_sample_weight
 from lamina.training.learner import Learner
 from lamina.training.requests import prediction_inputs
-from lamina.training.steps import forward_step
+from lamina.training.steps import make_forward_step
 from lamina.training.train_state import TrainState
 
 T = TypeVar("T")
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclass(frozen=True)
 class TensorSpec:
     """Name, shape and dtype of an input or output.
@@ -55,7 +56,7 @@ class TensorSpec:
         return np.full(shape, "", object) if self.dtype == "string" else np.zeros(shape, self.dtype)
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclass(frozen=True, eq=False, repr=False)
 class InferenceFunction:
     """A model's forward pass as a pure function of its parameters and inputs.
@@ -141,7 +142,7 @@ def inference_function(
     if not learner.model.built:
         learner.prepare(on_host, None, None, training=None)
     variables = learner.state("predict")
-    forward = forward_step(learner, variables)
+    forward = make_forward_step(learner, variables)
     paths = _paths(variables)
 
     def step(parameters: PyTree, inputs: PyTree) -> tuple[Any, dict[str, Any]]:

@@ -25,7 +25,9 @@ CALLS_CHECKED = 16
 UNKNOWN = "none of these?"
 
 
-def recorded(learner: Trainable, user_x: Any, x: Any, y: Any, user_y: Any = None) -> Contract:
+def record_contract(
+    learner: Trainable, user_x: Any, x: Any, y: Any, user_y: Any = None
+) -> Contract:
     """The contract of a model that is trained on these arrays.
 
     Args:
@@ -58,7 +60,7 @@ def recorded(learner: Trainable, user_x: Any, x: Any, y: Any, user_y: Any = None
     return dataclasses.replace(contract, inputs=ranges, novelty=learned_novelty)
 
 
-def recorded_of_stream(source: Any) -> Contract | None:
+def record_contract_of_stream(source: Any) -> Contract | None:
     """The contract of a model that is trained on batches: what the source says of itself.
 
     Args:
@@ -185,7 +187,7 @@ def _shapes(ranges: tuple[InputRange, ...]) -> list[tuple[str, tuple[int, ...]]]
 
 
 def _is_class(y: Any) -> bool:
-    """Whether targets are classes: whole numbers, or one-hot vectors."""
+    """Whether targets are classes: integers, or one-hot vectors."""
     if not isinstance(y, np.ndarray) or not y.size or y.ndim > 2:
         return False
     if y.ndim == 2 and y.shape[1] > 1:

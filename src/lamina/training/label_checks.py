@@ -13,8 +13,8 @@ _SPARSE = "loss='sparse_categorical_crossentropy'"
 _NUMBERED = "y = numpy.unique(y, return_inverse=True)[1]"
 
 
-def class_numbers(loss: Any, y: Targets, output: Outputs, where: str) -> None:
-    """Refuse labels that are not class numbers in the range of the output.
+def check_class_indices(loss: Any, y: Targets, output: Outputs, where: str) -> None:
+    """Refuse labels that are not class indices in the range of the output.
 
     Args:
         loss: A sparse categorical crossentropy.
@@ -31,7 +31,7 @@ def class_numbers(loss: Any, y: Targets, output: Outputs, where: str) -> None:
         return
     if has_fractions(y):
         raise ValueError(
-            f"{where}sparse_categorical_crossentropy takes class numbers (0 to {classes - 1}) and "
+            f"{where}sparse_categorical_crossentropy takes class indices (0 to {classes - 1}) and "
             f"received fractions such as {y[y != np.round(y)].flat[0]}.\n"
             "  Likely cause: the task is a regression.\n"
             f"  Fix: {_REGRESSION}."
@@ -50,7 +50,7 @@ def class_numbers(loss: Any, y: Targets, output: Outputs, where: str) -> None:
 
 
 def _explain_numbers(loss: Any, y: np.ndarray, classes: int) -> tuple[str, str]:
-    """The likely cause and the fix, for integers that are not class numbers."""
+    """The likely cause and the fix, for integers that are not class indices."""
     labels = np.unique(y)
     low, high = int(labels[0]), int(labels[-1])
     if classes == 1 and low >= 0 and high <= 1:
@@ -75,15 +75,15 @@ def _explain_numbers(loss: Any, y: np.ndarray, classes: int) -> tuple[str, str]:
     return "an output layer of the wrong size", _last_layer(loss, high + 1)
 
 
-def one_hot(loss: Any, y: Targets, output: Outputs, where: str) -> None:
-    """Refuse labels without one column for each class; the arguments are as in `class_numbers`."""
+def check_one_hot(loss: Any, y: Targets, output: Outputs, where: str) -> None:
+    """Refuse labels without one column for each class; arguments as in `check_class_indices`."""
     classes = output.shape[-1]
     if len(y.shape) == len(output.shape) and y.shape[-1] == classes:
         return
     cause, fix = _explain_not_one_hot(loss, np.asarray(y), tuple(output.shape))
     raise ValueError(
         f"{where}categorical_crossentropy takes one-hot labels of shape "
-        f"{readable(tuple(output.shape))} and received labels of shape {tuple(y.shape)}.\n"
+        f"{format_shape(tuple(output.shape))} and received labels of shape {tuple(y.shape)}.\n"
         f"  Likely cause: {cause}.\n"
         f"  Fix: {fix}."
     )
@@ -107,16 +107,19 @@ def _explain_not_one_hot(loss: Any, y: np.ndarray, output: tuple[int, ...]) -> t
     if classes == 1:
         if low >= 0 and high <= 1:
             return "one output, which tells two classes apart by one probability", _BINARY
-        return "the labels are class numbers", f"{_last_layer(loss, high + 1)}, and {_SPARSE}"
+        return "the labels are class indices", f"{_last_layer(loss, high + 1)}, and {_SPARSE}"
     if low >= 0 and high < classes:
         fix = f"y = lamina.utils.to_categorical(y, {classes}), or {_SPARSE}"
-        return "the labels are class numbers", fix
+        return "the labels are class indices", fix
     cause, fix = _explain_numbers(loss, y, classes)
-    return f"the labels are class numbers, and {cause}", f"{_SPARSE}, and {fix}"
+    return f"the labels are class indices, and {cause}", f"{_SPARSE}, and {fix}"
 
 
-def between_zero_and_one(loss: Any, y: Targets, output: Outputs, where: str) -> None:
-    """Refuse targets of a binary crossentropy outside 0 to 1; arguments as in `class_numbers`."""
+def check_between_zero_and_one(loss: Any, y: Targets, output: Outputs, where: str) -> None:
+    """Refuse targets of a binary crossentropy outside 0 to 1.
+
+    The arguments are as in `check_class_indices`.
+    """
     y = np.asarray(y)
     if not y.size:
         return
@@ -161,7 +164,7 @@ def _last_layer(loss: Any, units: int) -> str:
     return f"Dense({units}{softmax}) as the last layer"
 
 
-def readable(shape: Shape) -> str:
+def format_shape(shape: Shape) -> str:
     """`(samples, 28, 28)` for `(None, 28, 28)`."""
     sizes = ["samples" if i == 0 and s is None else str(s) for i, s in enumerate(shape)]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"

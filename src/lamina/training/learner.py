@@ -10,7 +10,7 @@ from lamina import tree
 from lamina.contract import Contract
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import masking
-from lamina.core.layer.layer_state import LayerState, each_once
+from lamina.core.layer.layer_state import LayerState, unique_by_identity
 from lamina.core.types import Config, Data, Outputs, PyTree, Targets
 from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.core.variable.changes import last_change
@@ -19,7 +19,7 @@ from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.training import placement
 from lamina.training.objectives import Objectives
-from lamina.training.overrides import Overrides, computed_loss, object_style, takes_state
+from lamina.training.overrides import Overrides, call_compute_loss, object_style, takes_state
 from lamina.training.precision import Precision
 from lamina.training.programs import Programs
 from lamina.training.row_dependence.analysis import rows_are_independent
@@ -77,7 +77,7 @@ class Learner(ABC):
 
     @property
     def objectives(self) -> Objectives:
-        assert self._objectives is not None  # used only after `checks.compiled`
+        assert self._objectives is not None  # used only after `checks.check_compiled`
         return self._objectives
 
     # -- depends on the type of model -------------------------------------------------------------
@@ -96,7 +96,7 @@ class Learner(ABC):
         """The inputs for compiled programs: text becomes numbers, the rest is unchanged."""
 
     @abstractmethod
-    def take_shapes(self, x: Data) -> None:
+    def accept_shapes(self, x: Data) -> None:
         """Prepare for inputs of these shapes, which may differ from earlier ones."""
 
     @abstractmethod
@@ -129,12 +129,12 @@ class Learner(ABC):
 
     def optimizers(self) -> list[Optimizer]:
         """The model's optimizer, and any others that it keeps as attributes."""
-        return each_once(v for v in vars(self._model).values() if isinstance(v, Optimizer))
+        return unique_by_identity(v for v in vars(self._model).values() if isinstance(v, Optimizer))
 
     def variables(self) -> TrainState[Variable]:
         """All Variables of the training state."""
         model = self._model
-        optimizer = each_once(v for o in self.optimizers() for v in o.variables)
+        optimizer = unique_by_identity(v for o in self.optimizers() for v in o.variables)
         return TrainState(
             trainable=model.trainable_variables,
             non_trainable=model.non_trainable_variables,
@@ -320,7 +320,7 @@ class Learner(ABC):
         def compare(x: Data, y: Targets, sample_weight: Targets) -> None:
             y_pred = model(x, training=False)
             if overrides.compute_loss:
-                computed_loss(model, x, y, y_pred, sample_weight, training)
+                call_compute_loss(model, x, y, y_pred, sample_weight, training)
             if not self.objectives.losses_built:
                 self.build_objectives(y, y_pred, losses_alone=True)
             if overrides.compute_metrics:

@@ -9,7 +9,7 @@ import numpy as np
 from lamina.training.structure_matching import (
     StructureError,
     TensorTree,
-    by_name,
+    as_named_dict,
     entry_of,
     leaves,
     match,
@@ -151,7 +151,7 @@ def _is_for_group(node: TensorTree, losses: Any) -> bool:
 
     It has if the group is another type, such as a tuple or dict, and an item has its structure.
     """
-    if by_name(losses) is not None or node.kind is None or isinstance(losses, node.kind):
+    if as_named_dict(losses) is not None or node.kind is None or isinstance(losses, node.kind):
         return False
     return any(
         isinstance(item, node.kind) and not _is_identifier(item) and _has_structure_of(node, item)
@@ -174,7 +174,7 @@ def _pair_with_weights(loss: Any, weights: Any) -> Any:
         return _with_common_weight(loss, weights)
     if _is_identifier(loss):
         return None
-    loss_dict, weight_dict = by_name(loss), by_name(weights)
+    loss_dict, weight_dict = as_named_dict(loss), as_named_dict(weights)
     if loss_dict is not None and weight_dict is not None and set(weight_dict) <= set(loss_dict):
         paired = {
             key: _pair_with_weights(child, weight_dict.get(key)) for key, child in loss_dict.items()

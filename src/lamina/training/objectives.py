@@ -115,7 +115,7 @@ class Objectives:
             matched = metrics_by_output(self._measures.tree, metrics, what)
             for node, identifiers_of_node in zip(self._measures.tree.tensors, matched, strict=True):
                 for identifier in identifiers_of_node:
-                    self._add_metric(_unshared(identifier, used), node, targets, is_weighted)
+                    self._add_metric(_copy_if_shared(identifier, used), node, targets, is_weighted)
         self.built = True
 
     def build_losses(
@@ -265,7 +265,7 @@ class Objectives:
         if y is None or not predictions.tensors:
             return [None] * len(predictions.tensors)
         with_loss = self._with_loss(predictions)
-        targets = _matched(predictions, y, "y", with_loss)
+        targets = _match(predictions, y, "y", with_loss)
         for index, loss in with_loss:
             if targets[index] is None:
                 name = getattr(loss, "name", loss)
@@ -276,7 +276,7 @@ class Objectives:
         """The weights of each tensor; a single array is used for all of them."""
         if not predictions.tensors or sample_weight is None or is_array(sample_weight):
             return [sample_weight] * len(predictions.tensors)
-        return _matched(predictions, sample_weight, "sample_weight", self._with_loss(predictions))
+        return _match(predictions, sample_weight, "sample_weight", self._with_loss(predictions))
 
     def _with_loss(self, predictions: Predictions) -> list[tuple[int, Loss]]:
         compared = self._compares
@@ -289,7 +289,7 @@ _DEPEND_ON_SHAPES = ("accuracy", "acc", "crossentropy", "ce")
 _BATCH_LOSSES = (losses_module.circle, losses_module.dice, losses_module.tversky)
 
 
-def _matched(predictions: Predictions, value: Any, what: str, losses: list[Any]) -> list[Any]:
+def _match(predictions: Predictions, value: Any, what: str, losses: list[Any]) -> list[Any]:
     try:
         return match(predictions.tree, value, what, is_array)
     except StructureError:
@@ -362,10 +362,10 @@ def _loss_of(
     if _is_from_lamina(loss):
         losses = [loss(targets[i], predictions[i], sample_weight=weights[i]) for i in indices]
         return sum(losses[1:], losses[0]) / len(losses)
-    return loss(node.filled(targets), node.filled(predictions), sample_weight=weights[indices[0]])
+    return loss(node.fill(targets), node.fill(predictions), sample_weight=weights[indices[0]])
 
 
-def _unshared(identifier: Any, used: dict[int, str]) -> Any:
+def _copy_if_shared(identifier: Any, used: dict[int, str]) -> Any:
     """The metric, or a copy if this object is already used for another output.
 
     Args:

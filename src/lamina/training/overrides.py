@@ -10,7 +10,7 @@ for JAX:
         return logs, (trainable, non_trainable, optimizer, metrics)
 
 `object_style` converts either form to the first. The steps of `Trainer` are decorated with
-`in_either_form`, so that overrides of either form can call `super()`.
+`accept_state`, so that overrides of either form can call `super()`.
 """
 
 import functools
@@ -87,7 +87,7 @@ def object_style(model: Any, step: Callable[..., Any]) -> Callable[..., Any]:
     return step_of_data
 
 
-def in_either_form(step: Callable[..., Any]) -> Callable[..., Any]:
+def accept_state(step: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator for a step `(data) → logs`, which can then also be called as `(state, data)`.
 
     Called with a state, it returns the logs and the new state, and assigns nothing.
@@ -110,7 +110,7 @@ def _state_and_data(state: PyTree, data: PyTree) -> None:
     """The signature of a step that takes its state."""
 
 
-def computed_loss(
+def call_compute_loss(
     model: Any, x: Data, y: Targets, y_pred: Outputs, sample_weight: Targets, training: bool
 ) -> jax.Array:
     """Call `model.compute_loss`; overrides for older versions of Keras lack `training`."""

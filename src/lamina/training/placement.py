@@ -62,7 +62,11 @@ class Placement(Protocol):
         ...
 
     def constrain(self, state: PyTree) -> PyTree:
-        """Inside a program: the state, constrained to its shardings."""
+        """The state with the shardings of its weights and slots, for use inside a program.
+
+        On several devices, this is `jax.lax.with_sharding_constraint` for each array, so that XLA
+        leaves the new state where the old one was. On one device there is nothing to do.
+        """
         ...
 
     def describe(self) -> str:
@@ -147,16 +151,16 @@ class OneDevice:
 
 
 def current() -> Placement:
-    """The placement set by `placing`; without it, one device."""
+    """The placement set by `use_placement`; without it, one device."""
     return context.placement or _DEFAULT
 
 
 @contextlib.contextmanager
-def placing(placement: Placement) -> Iterator[None]:
+def use_placement(placement: Placement) -> Iterator[None]:
     """Context manager in which fit, evaluate and predict use this placement.
 
     Example:
-        >>> with placing(OneDevice(jax.devices()[0])):
+        >>> with use_placement(OneDevice(jax.devices()[0])):
         ...     current().describe().split(":")[0]
         'one device'
     """

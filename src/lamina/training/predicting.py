@@ -13,16 +13,21 @@ import numpy as np
 
 from lamina.core.types import Outputs, PyTree
 from lamina.core.variable.stateless import assign_all, snapshot
-from lamina.core.variable.threads import build_lock, trained_by_another
+from lamina.core.variable.threads import build_lock, is_training_in_other_thread
 from lamina.core.variable.variable import Variable
 from lamina.training import checks
 from lamina.training.callbacks import CallbackList
-from lamina.training.collected_outputs import CollectedOutputs, without_padding
+from lamina.training.collected_outputs import CollectedOutputs, remove_padding
 from lamina.training.compiled_function import run_program
 from lamina.training.feeds.conversion import pack_x_y_sample_weight, unpack_x_y_sample_weight
-from lamina.training.feeds.prediction_calls import exact_calls, keeps_batches, padded, padded_calls
+from lamina.training.feeds.prediction_calls import (
+    pad_rows,
+    padded_calls_keep_batches,
+    plan_exact_calls,
+    plan_padded_calls,
+)
 from lamina.training.feeds.sparse import has_sparse_rows
-from lamina.training.feeds.user_data import WHOLE, default_batch_size
+from lamina.training.feeds.user_data import SINGLE_BATCH, default_batch_size
 from lamina.training.learner import Learner
 from lamina.training.requests import PredictRequest
 
@@ -37,16 +42,18 @@ def run(learner: Learner, request: PredictRequest) -> Outputs:
         hooks.set_params({"epochs": 1, "steps": request.steps, "verbose": request.verbose})
         hooks.on_predict_begin()
     if request.feed is not None:
-        outputs = _from_feed(learner, request, hooks)
+        outputs = _predict_feed(learner, request, hooks)
     else:
-        outputs = CollectedOutputs(request.rows, single_batch=request.batch_size == WHOLE)
+        outputs = CollectedOutputs(request.rows, single_batch=request.batch_size == SINGLE_BATCH)
         _predict_rows(learner, request.arrays, request.rows, request.batch_size, hooks, outputs)
     if hooks.callbacks:
         hooks.on_predict_end()
     return outputs.result()
 
 
-def _from_feed(learner: Learner, request: PredictRequest, hooks: CallbackList) -> CollectedOutputs:
+def _predict_feed(
+    learner: Learner, request: PredictRequest, hooks: CallbackList
+) -> CollectedOutputs:
     feed, model = request.feed, learner.model
     assert feed is not None
     feed.example()
@@ -56,7 +63,7 @@ def _from_feed(learner: Learner, request: PredictRequest, hooks: CallbackList) -
         total = chunk.stop * chunk.batch_size
         batch, _, _ = unpack_x_y_sample_weight(chunk.data)
         batch = jax.tree.map(lambda a: np.asarray(a[:total]), batch)  # noqa: B023
-        checks.inputs(learner, batch)
+        checks.check_inputs(learner, batch)
         _predict_rows(learner, batch, total, chunk.batch_size, hooks, outputs, calls_done)
         calls_done += chunk.stop
         if model.stop_predicting:
@@ -87,7 +94,9 @@ def _predict_rows(
     by_step = bool(hooks.callbacks) and hooks.has_batch_hooks("predict")
     batch_size, plan = _plan(learner, arrays, total, batch_size, by_step)
     scope: Any = contextlib.nullcontext()
-    if len(plan) > 1 and trained_by_another(learner.model):  # with the weights of one moment
+    if len(plan) > 1 and is_training_in_other_thread(
+        learner.model
+    ):  # with the weights of one moment
         scope = snapshot(learner.program("predict")[1])
     with scope:
         _compute(learner, arrays, total, batch_size, plan, by_step, hooks, collected, steps_before)
@@ -115,7 +124,7 @@ def _compute(
             inputs = jax.tree.map(lambda a: a[start : start + rows], arrays)  # noqa: B023
         inputs = learner.on_host(inputs)
         if size != rows:
-            inputs = jax.tree.map(lambda a: padded(a, size), inputs)  # noqa: B023
+            inputs = jax.tree.map(lambda a: pad_rows(a, size), inputs)  # noqa: B023
         # Several inputs are a tuple, and a bare tuple would be read as (x, y).
         data = pack_x_y_sample_weight(inputs)
         outputs = _outputs(learner, data, batch_size)
@@ -124,7 +133,7 @@ def _compute(
             collected.add(*waiting)
         waiting = outputs, rows, size
         if by_step:
-            unpadded = jax.tree.map(lambda a: without_padding(a, rows, size), outputs)  # noqa: B023
+            unpadded = jax.tree.map(lambda a: remove_padding(a, rows, size), outputs)  # noqa: B023
             hooks.on_predict_batch_end(step, {"outputs": unpadded})
             if learner.model.stop_predicting:
                 break
@@ -136,21 +145,21 @@ def _compute(
 def _plan(
     learner: Learner, arrays: PyTree, total: int, batch_size: int, by_step: bool
 ) -> tuple[int, list[tuple[int, int]]]:
-    """The batch size, and the calls of programs; see `padded_calls`.
+    """The batch size, and the calls of programs; see `plan_padded_calls`.
 
     A few programs serve all numbers of rows if they compute the requested batches, or if rows do
     not depend on each other.
     """
     requested, is_batch_size_fixed = batch_size, learner.signature.batch_size is not None
-    if batch_size == WHOLE:
+    if batch_size == SINGLE_BATCH:
         requested, batch_size = total, default_batch_size(learner)
     if learner.model.run_eagerly:  # nothing is compiled, and perhaps nothing can be
-        return requested, exact_calls(total, requested, by_step=True)
-    if keeps_batches(
+        return requested, plan_exact_calls(total, requested, by_step=True)
+    if padded_calls_keep_batches(
         total, batch_size, requested, by_step, is_batch_size_fixed
     ) or _rows_are_independent(learner, arrays):
-        return batch_size, padded_calls(total, batch_size, by_step, is_batch_size_fixed)
-    return requested, exact_calls(total, requested, by_step)
+        return batch_size, plan_padded_calls(total, batch_size, by_step, is_batch_size_fixed)
+    return requested, plan_exact_calls(total, requested, by_step)
 
 
 def _rows_are_independent(learner: Learner, arrays: PyTree) -> bool:

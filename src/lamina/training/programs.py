@@ -28,11 +28,11 @@ class Programs:
     """The compiled programs of one model, made when they are first needed.
 
     Args:
-        model: The model.
+        learner: The model, as training sees it.
     """
 
-    def __init__(self, model: Trainable):
-        self._model = model
+    def __init__(self, learner: Trainable):
+        self._learner = learner
         self._programs: dict[tuple[Any, ...], CompiledFunction] = {}
         # For each mode: the version of the model for which `program_of` was called, and its result.
         self._latest: dict[str, tuple[object, tuple[CompiledFunction, TrainState[Variable]]]] = {}
@@ -54,44 +54,46 @@ class Programs:
 
     def keep(self, mode: str, program: CompiledFunction) -> None:
         """Add a program that was made elsewhere for the current model."""
-        self._programs[self._key(mode, self._model.state(mode))] = program
+        self._programs[self._key(mode, self._learner.state(mode))] = program
 
     def forget(self) -> None:
         """Drop all programs, because `compile` was called."""
         self._programs.clear()
 
     def _find_or_make(self, mode: str) -> tuple[CompiledFunction, TrainState[Variable]]:
-        variables = self._model.state(mode)
+        variables = self._learner.state(mode)
         key = self._key(mode, variables)
-        optimizer = self._model.model.optimizer
+        optimizer = self._learner.model.optimizer
         if key not in self._programs and mode == "train" and isinstance(optimizer, Optimizer):
             # A callback may have unfrozen a layer. Its weights have no slots in the optimizer yet.
-            optimizer.build(self._model.model.trainable_variables)
-            variables = self._model.state(mode)
+            optimizer.build(self._learner.model.trainable_variables)
+            variables = self._learner.state(mode)
             key = self._key(mode, variables)
         if key not in self._programs:
-            self._programs[key] = make_program(self._model, mode, variables)
+            self._programs[key] = make_program(self._learner, mode, variables)
         return self._programs[key], variables
 
     def _key(self, mode: str, variables: TrainState[Variable]) -> tuple[Any, ...]:
-        layers = [(o.trainable, getattr(o, "adaptations", 0)) for o in self._model.layers()]
+        layers = [(o.trainable, getattr(o, "adaptations", 0)) for o in self._learner.layers()]
         return (
             mode,
-            self._model.precision.chosen,
+            self._learner.precision.chosen,
             variables.placement,
             tuple(layers),
             tuple(id(v) for group in variables.groups.values() for v in group),
         )
 
 
-def make_program(model: Trainable, mode: str, variables: TrainState[Variable]) -> CompiledFunction:
+def make_program(
+    learner: Trainable, mode: str, variables: TrainState[Variable]
+) -> CompiledFunction:
     """A `"train"`, `"test"` or `"predict"` program. It is compiled when it is first called."""
     platform = variables.placement.platform
     if mode == "predict":
-        return predicting_program(steps.predicting_step(model, variables), platform)
+        return make_predict_program(steps.make_predict_step(learner, variables), platform)
     if mode == "test":
-        return testing_program(steps.testing_step(model, variables), platform)
-    return training_program(steps.training_step(model, variables), platform)
+        return make_test_program(steps.make_test_step(learner, variables), platform)
+    return make_train_program(steps.make_train_step(learner, variables), platform)
 
 
 class StepsOutcome(NamedTuple):
@@ -101,7 +103,7 @@ class StepsOutcome(NamedTuple):
     bad_step: jax.Array  # number of the first step whose loss was not finite, or -1
 
 
-def training_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
+def make_train_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
     """A compiled `(state, data, order, start, stop, batch_size=…) → (state, StepsOutcome)`."""
     step, results, loss_of = measured
 
@@ -123,7 +125,7 @@ def training_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
     return CompiledFunction(train_program, platform, donate=True)
 
 
-def testing_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
+def make_test_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
     """A compiled `(state, data, order, start, stop, batch_size=…) → (state, logs)`.
 
     Only the metrics in the state change.
@@ -155,7 +157,7 @@ def _first_logs(
     return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
 
-def predicting_program(
+def make_predict_program(
     forward: Callable[[State, Any], tuple[Any, State]], platform: str
 ) -> CompiledFunction:
     """A compiled `(state, rows, batch_size=…) → outputs, changes`, which loops over batches.

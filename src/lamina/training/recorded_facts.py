@@ -26,7 +26,7 @@ def layer_facts(learner: Trainable) -> tuple[LayerFacts, ...]:
     nodes = learner.signature.nodes
     called = [node.operation for node in nodes]
     layers = called or [layer for layer in learner.layers() if layer is not model]
-    flat = [inner for layer in layers for inner in _inside(layer)]
+    flat = [inner for layer in layers for inner in _inner_layers(layer)]
     return tuple(_layer(layer) for layer in dict.fromkeys(flat))
 
 
@@ -40,12 +40,12 @@ def is_chain(learner: Trainable) -> bool:
     return bool(nodes) and len(learner.signature.inputs) == 1
 
 
-def _inside(layer: Any) -> Iterable[Any]:
+def _inner_layers(layer: Any) -> Iterable[Any]:
     """The layers of a nested model in its place."""
     inner = getattr(layer, "layers", None)
     if not isinstance(inner, (list, tuple)) or not hasattr(layer, "get_layer"):
         return [layer]
-    return [found for part in inner for found in _inside(part)]
+    return [found for part in inner for found in _inner_layers(part)]
 
 
 def _layer(layer: Any) -> LayerFacts:
@@ -153,7 +153,7 @@ def targets_of(array: Any) -> Targets | None:
         return Targets("numbers", values)
     of_class = np.bincount(whole.astype("int64"))
     distinct = int((of_class > 0).sum())
-    form = "zeros and ones" if len(of_class) <= 2 else "class numbers"
+    form = "zeros and ones" if len(of_class) <= 2 else "class indices"
     return Targets(form, values, tuple(map(int, of_class)), distinct, _is_sorted(whole))
 
 

@@ -14,7 +14,7 @@ from lamina.training.requests import FitRequest
 from lamina.training.trainable import Trainable
 
 # Findings that are shown when a run ends.
-_SHOWN = 3
+_MAX_SHOWN = 3
 
 
 class Recorder(Listener):
@@ -30,18 +30,18 @@ class Recorder(Listener):
         self._say = say
         self._record: Record | None = None
         self._steps = 0
-        self._in_epoch = 0
+        self._steps_in_epoch = 0
 
     def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
-        self._record = record_of(request, learner)
+        self._record = make_record(request, learner)
 
     def on_chunk(self, done: ChunkDone) -> None:
-        self._in_epoch = done.step
+        self._steps_in_epoch = done.step
 
     def on_epoch_end(self, epoch: int | None, logs: dict[str, Any]) -> None:
         if self._record is None or epoch is None:
             return
-        self._steps += self._in_epoch
+        self._steps += self._steps_in_epoch
         plain = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
         self._record = replace(self._record, epochs=(*self._record.epochs, plain))
 
@@ -72,18 +72,18 @@ class Recorder(Listener):
         findings = self.findings_of(record)
         self._history.record, self._history.findings = record, findings
         events.on_findings(record, findings)
-        text = shown(findings)
+        text = format_findings(findings)
         if text:
             self._say(text)
 
 
-def shown(findings: Findings) -> str:
+def format_findings(findings: Findings) -> str:
     """The most important findings as text, two lines each; empty if there are none."""
-    chosen = [found for found in findings if found.severity != "hint"][:_SHOWN]
+    chosen = [found for found in findings if found.severity != "hint"][:_MAX_SHOWN]
     return "\n".join(f"{found.title}\n  Fix: {found.fix}" for found in chosen)
 
 
-def record_of(request: FitRequest, learner: Trainable) -> Record:
+def make_record(request: FitRequest, learner: Trainable) -> Record:
     """What is known of a training before its first step."""
     x, y, _ = request.feed.example()
     validation = request.validation

@@ -14,9 +14,9 @@ import numpy as np
 
 from lamina.contract import Contract
 from lamina.core.configuration import config
-from lamina.core.messages.errors import about
+from lamina.core.messages.errors import prefix_errors
 from lamina.core.types import Data, PyTree, Targets
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.user_data.columnar import as_tables
 from lamina.core.user_data.text import has_text
 from lamina.core.variable import seed as seeds
@@ -31,26 +31,26 @@ from lamina.training.feeds.epochs import is_validated
 from lamina.training.feeds.feed import Feed, FeedOptions
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.training.feeds.replayed import Replayed
-from lamina.training.feeds.samples_feed import gives_samples, tensors_of
+from lamina.training.feeds.samples_feed import is_map_style_dataset, tensors_of
 from lamina.training.feeds.sparse import keep_large_sparse
 from lamina.training.feeds.table_columns import columns_of, refuse_one_row, refuse_other_order
 from lamina.training.feeds.unsupported_data import is_path, refuse_unsupported_data
 from lamina.training.feeds.user_data import (
-    WHOLE,
+    SINGLE_BATCH,
     UserData,
+    add_batch_axis,
+    apply_limit,
     default_batch_size,
     is_source,
-    limited,
     named_columns,
     never_ends,
     reweighting,
     unwrap_single,
-    with_batch_axis,
 )
 from lamina.training.feeds.validation_split import RowSplit
 from lamina.training.input_contract import (
-    recorded,
-    recorded_of_stream,
+    record_contract,
+    record_contract_of_stream,
     warn_of_different_inputs,
 )
 from lamina.training.trainable import Trainable
@@ -80,7 +80,7 @@ class FitRequest:
         validation_freq: Number of epochs between validations, or the epochs to validate after.
         epochs: Number of the last epoch.
         initial_epoch: Number of the first epoch, from 0.
-        class_weight: From class number to weight.
+        class_weight: From class index to weight.
         columns: Names of the columns of tables; the model remembers them.
         contract: What the model is trained on, which it remembers; None if nothing is known.
         callbacks: The user's callbacks.
@@ -111,7 +111,7 @@ class FitRequest:
     shuffle: bool | str = True
     is_weighted: bool = False
 
-    def validates(self, epoch: int) -> bool:
+    def has_validation_after(self, epoch: int) -> bool:
         """Whether validation follows an epoch, counted from 0."""
         return is_validated(epoch, self.validation_freq)
 
@@ -132,7 +132,7 @@ class PredictRequest:
     """The checked and converted arguments of a call of `predict`: arrays, or a feed of batches.
 
     Args:
-        arrays: Inputs with one row a sample.
+        arrays: Inputs with one row per sample.
         rows: Number of rows to predict.
         batch_size: Rows in a batch.
         feed: Batches, instead of arrays.
@@ -172,10 +172,10 @@ def fit_request(
     split: Any = None,
 ) -> FitRequest:
     """Make a request from the arguments of `fit`."""
-    whole_number("epochs", epochs, 0)
-    whole_number("initial_epoch", initial_epoch, 0)
+    check_integer("epochs", epochs, 0)
+    check_integer("initial_epoch", initial_epoch, 0)
     _check_positive(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
-    checks.validation_freq(validation_freq)
+    checks.check_validation_freq(validation_freq)
     call_warnings = CallWarnings()
     x, y = as_tables(x, "x"), as_tables(y, "y")
     data = UserData.of_arguments(learner, x, y, sample_weight)
@@ -191,9 +191,9 @@ def fit_request(
             "it.\n  Fix: validation_split=0.2, and no validation_data."
         )
     if isinstance(class_weight, str) and class_weight == "balanced":
-        data, class_weight = data.balanced(sample_weight), None
+        data, class_weight = data.with_balanced_weights(sample_weight), None
     weights = cast("Mapping[int, float] | None", class_weight)  # checked by the engine
-    epochs = limited(epochs, config.max_epochs(), "epochs")
+    epochs = apply_limit(epochs, config.max_epochs(), "epochs")
     feed = data.feed(
         _options(learner, batch_size, shuffle, steps_per_epoch, weights, sample_weight)
     )
@@ -202,17 +202,17 @@ def fit_request(
     if getattr(validation_data, "resident", None) is not None and not validation_data.size:
         validation_data = None  # loaded data whose validation part is empty
     if validation_data is not None:
-        with about("validation_data: "):
+        with prefix_errors("validation_data: "):
             held_out = validation_data_of(learner, validation_data, validation_steps, call_warnings)
     if held_out is not None:
         size = batch_size if validation_batch_size is None else validation_batch_size
-        with about("validation_data: "):
+        with prefix_errors("validation_data: "):
             validation = held_out.feed(_options(learner, size, False, validation_steps, seed=0))
     sizes = (validation_batch_size, batch_size, validation_steps)
     if data.samples is None:
-        contract = recorded_of_stream(x)
+        contract = record_contract_of_stream(x)
     else:
-        contract = recorded(learner, x, data.x, data.y, y)
+        contract = record_contract(learner, x, data.x, data.y, y)
     if contract is not None and rows is not None:
         contract = dataclasses.replace(contract, split=rows.how)
     return FitRequest(
@@ -266,14 +266,14 @@ def predict_request(
 ) -> PredictRequest:
     """Make a request from the arguments of `predict`."""
     if config.max_steps_per_epoch() is not None:
-        steps = limited(steps, config.max_steps_per_epoch(), "steps")
+        steps = apply_limit(steps, config.max_steps_per_epoch(), "steps")
     _check_positive(steps=steps, batch_size=batch_size)
     if type(x) is not np.ndarray:
         tensors = tensors_of(x)
         x = as_tables(x, "x") if tensors is None else tensors[0]
         x = named_columns(learner.signature, x)
         refuse_other_order(learner, x)
-        if is_source(x) or gives_samples(x):
+        if is_source(x) or is_map_style_dataset(x):
             feed = _batches_to_predict(learner, x, batch_size, steps)
             return PredictRequest(None, 0, 0, feed, steps, callbacks, verbose)
     arrays = prediction_inputs(learner, x)
@@ -317,8 +317,8 @@ def prediction_inputs(learner: Trainable, x: Data) -> PyTree:
     inputs = learner.signature.inputs
     if inputs and has_text(arrays) and not any(t.dtype == "string" for t in inputs):
         convert(arrays, "x")  # raises an error that explains what to do with text
-    arrays = with_batch_axis(learner, arrays)
-    checks.inputs(learner, arrays)
+    arrays = add_batch_axis(learner, arrays)
+    checks.check_inputs(learner, arrays)
     if arrays is x and spec is not None and learner.model.built:
         learner.remember_checked_inputs(spec)
     return arrays
@@ -332,7 +332,7 @@ def batch_feed(
     class_weight: Mapping[int, float] | None = None,
 ) -> Feed:
     """The feed of one batch, for `train_on_batch` and `test_on_batch`."""
-    options = _options(learner, WHOLE, False, None, class_weight, sample_weight, seed=0)
+    options = _options(learner, SINGLE_BATCH, False, None, class_weight, sample_weight, seed=0)
     return UserData.of_arguments(learner, x, y, sample_weight).feed(options)
 
 
@@ -398,7 +398,7 @@ def _options(
 
 
 def _check_positive(**numbers: Any) -> None:
-    """Refuse arguments that are neither None, WHOLE nor integers above 0."""
+    """Refuse arguments that are neither None, SINGLE_BATCH nor integers above 0."""
     for name, value in numbers.items():
-        if value is not None and value is not WHOLE:
-            whole_number(name, value)
+        if value is not None and value is not SINGLE_BATCH:
+            check_integer(name, value)

@@ -33,7 +33,7 @@ def state_tree(
             f"received {value_format!r}."
         )
     convert = _FORMATS[value_format]
-    return {name: _nested(variables, convert) for name, variables in groups.items()}
+    return {name: _nest(variables, convert) for name, variables in groups.items()}
 
 
 def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, A
         variable.assign(array)
 
 
-def _nested(variables: list[Variable], convert: Any) -> dict[str, Any]:
+def _nest(variables: list[Variable], convert: Any) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for variable in variables:
         *keys, last_key = variable.path.split("/")

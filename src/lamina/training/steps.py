@@ -30,35 +30,38 @@ class MeasuredStep(NamedTuple):
     loss_of: Callable[[State, Any], Any]
 
 
-def training_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
-    """The training step."""
-    overridden = model.overrides.train_step or model.overrides.compute_metrics
-    return _measured_step(model, variables, "train_step", overridden)
+def make_train_step(learner: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
+    """The model's `train_step` as a pure function."""
+    overridden = learner.overrides.train_step or learner.overrides.compute_metrics
+    return _make_measured_step(learner, variables, "train_step", overridden)
 
 
-def testing_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
-    """The evaluation step."""
-    overridden = model.overrides.test_step or model.overrides.compute_metrics
-    return _measured_step(model, variables, "test_step", overridden)
+def make_test_step(learner: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
+    """The model's `test_step` as a pure function."""
+    overridden = learner.overrides.test_step or learner.overrides.compute_metrics
+    return _make_measured_step(learner, variables, "test_step", overridden)
 
 
-def forward_step(model: Trainable, variables: TrainState[Variable]) -> Step:
-    """`(state, batch) → (outputs, state)`, lowered for the program that it is traced in."""
-    return stateless(model.step("predict_step"), variables)
+def make_forward_step(learner: Trainable, variables: TrainState[Variable]) -> Step:
+    """The model's `predict_step` as a pure function `(state, batch) → (outputs, state)`.
+
+    The implementations of operations are those for the program in which it is traced.
+    """
+    return stateless(learner.step("predict_step"), variables)
 
 
-def predicting_step(model: Trainable, variables: TrainState[Variable]) -> Step:
-    """The forward step, lowered for the programs of `predict`."""
-    return _lowered(forward_step(model, variables), variables)
+def make_predict_step(learner: Trainable, variables: TrainState[Variable]) -> Step:
+    """The forward step, with the implementations of operations for the platform of `predict`."""
+    return _for_platform(make_forward_step(learner, variables), variables)
 
 
-def _measured_step(
-    model: Trainable, variables: TrainState[Variable], name: str, overridden: bool
+def _make_measured_step(
+    learner: Trainable, variables: TrainState[Variable], name: str, overridden: bool
 ) -> MeasuredStep:
-    pure = _lowered(stateless(model.step(name), variables), variables)
-    read_results = stateless(model.model.get_metrics_result, variables)
+    pure = _for_platform(stateless(learner.step(name), variables), variables)
+    read_results = stateless(learner.model.get_metrics_result, variables)
     constrain = variables.placement.constrain
-    tracker = model.objectives.loss_tracker.variables[0]
+    tracker = learner.objectives.loss_tracker.variables[0]
     loss_index = next(i for i, v in enumerate(variables.metrics) if v is tracker)
 
     def step(state: State, batch: PyTree) -> tuple[State, Any]:
@@ -76,6 +79,6 @@ def _measured_step(
     return MeasuredStep(step, None if overridden else results, loss_of)
 
 
-def _lowered(pure: Callable[..., Any], variables: TrainState[Variable]) -> Callable[..., Any]:
-    """The function, lowered for the platform of its variables."""
+def _for_platform(pure: Callable[..., Any], variables: TrainState[Variable]) -> Callable[..., Any]:
+    """The function, traced with the implementations of operations for the variables' platform."""
     return lowering_for(variables.placement.platform, kernels=True)(pure)

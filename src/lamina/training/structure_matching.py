@@ -124,11 +124,11 @@ class TensorTree:
             return "_".join(["output", *map(str, path)])
         return "/".join(map(str, path))
 
-    def filled(self, values: list[Any]) -> PyTree:
+    def fill(self, values: list[Any]) -> PyTree:
         """The structure with a value in place of every tensor, by its index."""
         if self.index is not None:
             return values[self.index]
-        filled = {key: child.filled(values) for key, child in self.children.items()}
+        filled = {key: child.fill(values) for key, child in self.children.items()}
         if self.kind is not None and hasattr(self.kind, "_fields"):
             return self.kind(**filled)
         if self.keyed:
@@ -155,7 +155,7 @@ def parts(
     Raises:
         StructureError: If the match is ambiguous, or the model lacks a name.
     """
-    named = by_name(value)
+    named = as_named_dict(value)
     if named is not None:
         named_nodes: dict[Any, TensorTree] = dict(tree.named)
         named_nodes.update(tree.children if tree.keyed else {})
@@ -163,7 +163,7 @@ def parts(
             pairs = [(named_nodes[key], part) for key, part in named.items()]
             indices = [tensor.index for node, _ in pairs for tensor in node.tensors]
             if len(set(indices)) < len(indices):
-                raise mismatch(tree, value, what)
+                raise structure_error(tree, value, what)
             if not tree.keyed:
                 pairs.sort(key=lambda pair: pair[0].first_index)
             yield from pairs
@@ -175,13 +175,13 @@ def parts(
             raise _unknown_name(tree, named, what)
         value = tuple(value)  # a namedtuple with other names is used as a tuple
     if not isinstance(value, (list, tuple)):
-        raise mismatch(tree, value, what)
+        raise structure_error(tree, value, what)
     tensors, children = tree.tensors, list(tree.children.items())
     flat = len(value) == len(tensors) and all(part is None or is_leaf(part) for part in value)
     by_child = not tree.keyed and len(value) == 1 + max(tree.children, default=-1)
     if flat or by_child or (tree.keyed and len(value) == len(children)):
         if not (tree.has_one_order if flat else tree.in_order):
-            raise _either_order(tree, value, what)
+            raise _ambiguous_order_error(tree, value, what)
         if flat:
             yield from zip(tensors, value, strict=True)
         elif by_child:
@@ -189,7 +189,7 @@ def parts(
         else:
             yield from ((child, value[i]) for i, (_, child) in enumerate(children))
         return
-    raise mismatch(tree, value, what)
+    raise structure_error(tree, value, what)
 
 
 def match(tree: TensorTree, value: Any, what: str, is_leaf: Callable[[Any], bool]) -> list[Any]:
@@ -216,7 +216,7 @@ def match(tree: TensorTree, value: Any, what: str, is_leaf: Callable[[Any], bool
         if node.index is not None and not is_leaf(part):
             part = _only_leaf(node, part, what, is_leaf)
         if node.index is None:
-            raise mismatch(node, part, what)
+            raise structure_error(node, part, what)
         matched[node.index - tree.first_index] = part
 
     put(tree, value)
@@ -231,7 +231,7 @@ def _only_leaf(node: TensorTree, value: Any, what: str, is_leaf: Callable[[Any],
         elif isinstance(value, (list, tuple)) and len(value) == 1:
             (value,) = value
         else:
-            raise mismatch(node, value, what)
+            raise structure_error(node, value, what)
     return value
 
 
@@ -279,7 +279,7 @@ def leaves(value: Any, is_leaf: Callable[[Any], bool] = is_array) -> list[Any]:
     return [leaf for part in children for leaf in leaves(part, is_leaf)]
 
 
-def by_name(value: Any) -> dict[str, Any] | None:
+def as_named_dict(value: Any) -> dict[str, Any] | None:
     """A dict or namedtuple as a dict; None for a structure without names."""
     if isinstance(value, Mapping):
         return dict(value)
@@ -307,7 +307,7 @@ def _unknown_name(
     )
 
 
-def mismatch(tree: TensorTree, value: Any, what: str) -> StructureError:
+def structure_error(tree: TensorTree, value: Any, what: str) -> StructureError:
     """The error for a structure that is neither that of the model nor a flat list."""
     labels = [tensor.name or tensor.label for tensor in tree.tensors]
     received = "a single one"
@@ -327,7 +327,7 @@ def mismatch(tree: TensorTree, value: Any, what: str) -> StructureError:
     )
 
 
-def _either_order(tree: TensorTree, value: Any, what: str) -> StructureError:
+def _ambiguous_order_error(tree: TensorTree, value: Any, what: str) -> StructureError:
     unordered = tree
     while unordered.in_order:
         unordered = next(c for c in unordered.children.values() if not c.has_one_order)

@@ -103,7 +103,7 @@ class Trainable(Protocol):
         """The inputs for compiled programs: text becomes numbers, the rest is unchanged."""
         ...
 
-    def take_shapes(self, x: Data) -> None:
+    def accept_shapes(self, x: Data) -> None:
         """Prepare for inputs of these shapes, which may differ from earlier ones."""
         ...
 

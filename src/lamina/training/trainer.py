@@ -34,7 +34,7 @@ from lamina.core.types import (
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.variable.changes import last_change
 from lamina.core.variable.stateless import snapshot, stateless, value_and_grad
-from lamina.core.variable.threads import trained_by_another, training
+from lamina.core.variable.threads import is_training_in_other_thread, training
 from lamina.core.variable.variable import Variable
 from lamina.metrics import Metric
 from lamina.optimizers import LossScaleOptimizer, Optimizer
@@ -43,11 +43,11 @@ from lamina.training.callbacks import Callback, History
 from lamina.training.engine import Engine
 from lamina.training.feeds.conversion import unpack_x_y_sample_weight
 from lamina.training.feeds.table_columns import columns_of
-from lamina.training.feeds.user_data import WHOLE
+from lamina.training.feeds.user_data import SINGLE_BATCH
 from lamina.training.input_contract import UNKNOWN, labels_of
 from lamina.training.learner import Learner
 from lamina.training.objectives import Objectives
-from lamina.training.overrides import Overrides, computed_loss, in_either_form
+from lamina.training.overrides import Overrides, accept_state, call_compute_loss
 from lamina.training.precision import Precision
 from lamina.training.requests import (
     batch_feed,
@@ -267,7 +267,7 @@ class Trainer(Layer):
         """
         arguments = _arguments_of(type(self).compile)
         if arguments is None:
-            checks.not_compiled(self)
+            checks.warn_not_compiled(self)
             return
         arguments_of_compile = {k: v for k, v in config.items() if k in arguments and v is not None}
         self.compile(**registry.deserialize(arguments_of_compile))
@@ -276,7 +276,7 @@ class Trainer(Layer):
 
     # -- one step, in object style ---------------------------------------------------------------
 
-    @in_either_form
+    @accept_state
     def train_step(self, data: Data) -> dict[str, Any]:
         """Train on one batch. May be overridden in plain object style.
 
@@ -304,7 +304,7 @@ class Trainer(Layer):
 
         def forward() -> tuple[Any, Any]:
             y_pred = self(x, training=True)
-            loss = computed_loss(self, x, y, y_pred, sample_weight, training=True)
+            loss = call_compute_loss(self, x, y, y_pred, sample_weight, training=True)
             return self.optimizer.scale_loss(loss), (loss, y_pred, masking.get_masks(y_pred))
 
         variables = self.trainable_variables
@@ -317,7 +317,7 @@ class Trainer(Layer):
         self._learner.objectives.loss_tracker.update_state(*loss_and_weight)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
-    @in_either_form
+    @accept_state
     def test_step(self, data: Data) -> dict[str, Any]:
         """Evaluate one batch. May be overridden like `train_step`.
 
@@ -329,11 +329,11 @@ class Trainer(Layer):
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        loss = computed_loss(self, x, y, y_pred, sample_weight, training=False)
+        loss = call_compute_loss(self, x, y, y_pred, sample_weight, training=False)
         self._learner.objectives.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
-    @in_either_form
+    @accept_state
     def predict_step(self, data: Data) -> Outputs:
         """Outputs for one batch. May be overridden.
 
@@ -373,7 +373,7 @@ class Trainer(Layer):
             ValueError: If there is neither a loss nor anything added by a layer.
         """
         learner = self._learner
-        checks.compiled(learner, "compute_loss")
+        checks.check_compiled(learner, "compute_loss")
         if not learner.objectives.losses_built and y_pred is not None:
             learner.build_objectives(y, y_pred, losses_alone=True)
         total = learner.objectives.compute(y, y_pred, sample_weight)
@@ -411,7 +411,7 @@ class Trainer(Layer):
         Raises:
             RuntimeError: If the model is not compiled.
         """
-        checks.compiled(self._learner, "compute_metrics")
+        checks.check_compiled(self._learner, "compute_metrics")
         if not self._learner.objectives.built and y_pred is not None:
             self._learner.build_objectives(y, y_pred)
         self._learner.objectives.update_metrics(y, y_pred, sample_weight)
@@ -441,14 +441,14 @@ class Trainer(Layer):
         Returns:
             `(loss, (trainable_variables, non_trainable_variables, metrics_variables))`.
         """
-        checks.compiled(self._learner, "stateless_compute_loss")
+        checks.check_compiled(self._learner, "stateless_compute_loss")
         groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
         variable_values = tuple(
             map(list, (trainable_variables, non_trainable_variables, metrics_variables))
         )
         self._forget_losses()
         try:
-            result: tuple[Any, ...] = stateless(computed_loss, groups)(
+            result: tuple[Any, ...] = stateless(call_compute_loss, groups)(
                 variable_values, self, x, y, y_pred, sample_weight, training
             )
         finally:
@@ -503,7 +503,7 @@ class Trainer(Layer):
             validation_data: `(x, y)` or `(x, y, sample_weight)` or an iterable of batches.
             shuffle: Whether to shuffle the samples in every epoch; `"batch"` shuffles whole
                 batches.
-            class_weight: From class number to weight in the loss; or `"balanced"`, with which
+            class_weight: From class index to weight in the loss; or `"balanced"`, with which
                 every class has the same total weight.
             sample_weight: Weight of each sample in the loss, `(samples,)`.
             initial_epoch: Epoch to start at, counted from 0.
@@ -540,7 +540,7 @@ class Trainer(Layer):
             >>> sorted(history.history), len(history.history["loss"])
             (['loss', 'val_loss'], 2)
         """
-        checks.compiled(self._learner, "fit")
+        checks.check_compiled(self._learner, "fit")
         refuse_after_fork("fit")
         with training(self):
             request = fit_request(
@@ -609,7 +609,7 @@ class Trainer(Layer):
             >>> model.evaluate(np.ones((4, 2)), 3 * np.ones((4, 1)), verbose=0)
             [9.0, 3.0]
         """
-        checks.compiled(self._learner, "evaluate")
+        checks.check_compiled(self._learner, "evaluate")
         refuse_after_fork("evaluate")
         with self._consistent_weights():
             request = evaluate_request(
@@ -623,7 +623,7 @@ class Trainer(Layer):
                 callbacks=callbacks,
             )
             logs = Engine(self._learner).evaluate(request)
-        return logs if return_dict else self._in_order(logs)
+        return logs if return_dict else self._as_list(logs)
 
     @filter_traceback
     @explain_arguments
@@ -732,7 +732,7 @@ class Trainer(Layer):
             x: Inputs of the batch, `(batch, …)`, as for `fit`.
             y: Targets of the batch, `(batch, …)`.
             sample_weight: Weight of each sample in the loss, `(batch,)`.
-            class_weight: From class number to weight in the loss.
+            class_weight: From class index to weight in the loss.
             return_dict: Return a dict by name.
 
         Returns:
@@ -752,12 +752,12 @@ class Trainer(Layer):
             >>> model.train_on_batch(np.ones((4, 2)), 3 * np.ones((4, 1)))
             9.0
         """
-        checks.compiled(self._learner, "train_on_batch")
+        checks.check_compiled(self._learner, "train_on_batch")
         refuse_after_fork("train_on_batch")
         feed = batch_feed(self._learner, x, y, sample_weight, class_weight)
         logs = Engine(self._learner).train_on_batch(feed, class_weight)
         self._learner.columns.update(columns_of(x, y))
-        return logs if return_dict else self._in_order(logs)
+        return logs if return_dict else self._as_list(logs)
 
     @filter_traceback
     @explain_arguments
@@ -788,12 +788,12 @@ class Trainer(Layer):
             >>> model.test_on_batch(np.ones((4, 2)), 3 * np.ones((4, 1)), return_dict=True)
             {'loss': 9.0, 'mae': 3.0}
         """
-        checks.compiled(self._learner, "test_on_batch")
+        checks.check_compiled(self._learner, "test_on_batch")
         refuse_after_fork("test_on_batch")
         with self._consistent_weights():
             feed = batch_feed(self._learner, x, y, sample_weight)
             logs = Engine(self._learner).test_on_batch(feed)
-        return logs if return_dict else self._in_order(logs)
+        return logs if return_dict else self._as_list(logs)
 
     @filter_traceback
     @explain_arguments
@@ -818,7 +818,7 @@ class Trainer(Layer):
             (2, 1)
         """
         refuse_after_fork("predict_on_batch")
-        return Engine(self._learner).predict(predict_request(self._learner, x, WHOLE))
+        return Engine(self._learner).predict(predict_request(self._learner, x, SINGLE_BATCH))
 
     # -- trials that leave the model as it is ------------------------------------------------------
 
@@ -925,11 +925,11 @@ class Trainer(Layer):
 
     def _consistent_weights(self) -> contextlib.AbstractContextManager[Any]:
         """A snapshot of weights and metrics, if another thread is training the model."""
-        if not trained_by_another(self):
+        if not is_training_in_other_thread(self):
             return contextlib.nullcontext()
         return snapshot(self._learner.variables())
 
-    def _in_order(self, logs: dict[str, Any]) -> Any:
+    def _as_list(self, logs: dict[str, Any]) -> Any:
         names = [metric.name for metric in self.metrics if metric.name in logs]
         # Other logs of an overridden step, and the entries of metrics that return dicts.
         names += sorted(name for name in logs if name not in names)
@@ -972,7 +972,7 @@ class Trainer(Layer):
     def _on_host(self, x: Data) -> Any:
         return x
 
-    def _take_shapes(self, x: Data) -> None:
+    def _accept_shapes(self, x: Data) -> None:
         pass
 
 
@@ -995,8 +995,8 @@ class _LearnerOfModel(Learner):
     def on_host(self, x: Data) -> Any:
         return self.model._on_host(x)
 
-    def take_shapes(self, x: Data) -> None:
-        self.model._take_shapes(x)
+    def accept_shapes(self, x: Data) -> None:
+        self.model._accept_shapes(x)
 
     def forget_losses(self) -> None:
         self.model._forget_losses()

@@ -20,7 +20,7 @@ _ALWAYS_ALLOWED = 2**30
 _MAX_EXPANSION = 100
 # An entry takes some thirty bytes at the very least.
 _MAX_ENTRIES_ALWAYS_ALLOWED = 10_000
-_MIN_BYTES_AN_ENTRY = 30
+_MIN_BYTES_PER_ENTRY = 30
 _MAX_HEADER = 2**20
 _MAX_NAME_LENGTH, _MAX_PATH_LENGTH = 255, 1000
 
@@ -35,7 +35,7 @@ class _Entry(NamedTuple):
     name: str
     is_folder: bool
     size: int
-    may_run: bool
+    is_executable: bool
     open: Callable[[], IO[bytes]]
 
 
@@ -66,8 +66,8 @@ def unpack(archive: Path, folder: Path, kind: str) -> None:
     temporary = folder.with_name(f"{folder.name}.partial")
     _remove(temporary)
     try:
-        with _explained(archive), (_tar if kind == "tar" else _zip)(archive) as entries:
-            listed = _checked(archive, entries, folder)
+        with _explain_errors(archive), (_tar if kind == "tar" else _zip)(archive) as entries:
+            listed = _check_entries(archive, entries, folder)
             temporary.mkdir(parents=True)
             for entry in listed:
                 _write(entry, temporary)
@@ -82,13 +82,15 @@ def _tar(path: Path) -> Iterator[Iterator[_Entry]]:
     def entries(tar: tarfile.TarFile) -> Iterator[_Entry]:
         for member in tar:
             if not (member.isreg() or member.isdir()) or member.size < 0:
-                raise _refused(path, member.name, f"is {_KINDS.get(member.type, 'no plain file')}")
-            may_run = bool(member.mode & stat.S_IXUSR)
+                raise _refusal_error(
+                    path, member.name, f"is {_KINDS.get(member.type, 'not a regular file')}"
+                )
+            is_executable = bool(member.mode & stat.S_IXUSR)
 
             def read(member: tarfile.TarInfo = member) -> Any:
                 return tar.extractfile(member)
 
-            yield _Entry(member.name, member.isdir(), member.size, may_run, read)
+            yield _Entry(member.name, member.isdir(), member.size, is_executable, read)
 
     with tarfile.open(path, tarinfo=_Header) as tar:
         yield entries(tar)
@@ -101,16 +103,16 @@ def _zip(path: Path) -> Iterator[Iterator[_Entry]]:
             mode = info.external_attr >> 16
             kind = stat.S_IFMT(mode)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                what = "a link" if kind == stat.S_IFLNK else "no plain file"
-                raise _refused(path, info.filename, f"is {what}")
+                what = "a link" if kind == stat.S_IFLNK else "not a regular file"
+                raise _refusal_error(path, info.filename, f"is {what}")
             if info.flag_bits & 1:
-                raise _refused(path, info.filename, "is encrypted")
+                raise _refusal_error(path, info.filename, "is encrypted")
 
             def read(info: zipfile.ZipInfo = info) -> Any:
                 return archive.open(info)
 
-            may_run = bool(mode & stat.S_IXUSR)
-            yield _Entry(info.filename, info.is_dir(), info.file_size, may_run, read)
+            is_executable = bool(mode & stat.S_IXUSR)
+            yield _Entry(info.filename, info.is_dir(), info.file_size, is_executable, read)
 
     with zipfile.ZipFile(path) as archive:
         yield entries(archive)
@@ -141,26 +143,26 @@ class _Header(tarfile.TarInfo):
         if header.size < 0 or (header.type in _LONG_HEADERS and header.size > _MAX_HEADER):
             raise RefusedArchiveError(
                 f"an entry claims to have {header.size:,} bytes, which none has.\n"
-                "  Likely cause: the archive was damaged, or made to do harm."
+                "  Likely cause: the archive is damaged or malicious."
             )
         return header
 
     def _proc_gnusparse_10(self, *args: Any) -> Any:
         # `tarfile` would read the map of a sparse file without limit.
-        raise RefusedArchiveError("it has files with holes, which get_file does not unpack.")
+        raise RefusedArchiveError("it has sparse files, which get_file does not unpack.")
 
 
-def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry]:
+def _check_entries(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry]:
     """All entries of an archive, after checking each of them."""
     on_disk = path.stat().st_size
     largest = _ALWAYS_ALLOWED + _MAX_EXPANSION * on_disk
-    max_entries = _MAX_ENTRIES_ALWAYS_ALLOWED + on_disk // _MIN_BYTES_AN_ENTRY
+    max_entries = _MAX_ENTRIES_ALWAYS_ALLOWED + on_disk // _MIN_BYTES_PER_ENTRY
     listed: list[_Entry] = []
     files: set[PurePosixPath] = set()
     folders: set[PurePosixPath] = set()
     total = 0
     for entry in entries:
-        target = _place(path, entry.name)
+        target = _relative_path(path, entry.name)
         total += entry.size
         if total > largest or len(listed) >= max_entries:
             what = f"{total:,} bytes" if total > largest else f"more than {max_entries:,} entries"
@@ -174,7 +176,7 @@ def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry
         listed.append(entry)
     both = files & folders
     if both:
-        raise _refused(path, str(min(both)), "is a file and a folder at once")
+        raise _refusal_error(path, str(min(both)), "is a file and a folder at once")
     existing = next(p for p in folder.absolute().parents if p.exists())
     free = shutil.disk_usage(existing).free
     if total > free:
@@ -185,7 +187,7 @@ def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry
     return listed
 
 
-def _place(path: Path, name: str) -> PurePosixPath:
+def _relative_path(path: Path, name: str) -> PurePosixPath:
     """The path of an entry relative to the folder; paths that lead out of it are refused."""
     posix_path, windows_path = PurePosixPath(name), PureWindowsPath(name)
     if (
@@ -193,10 +195,10 @@ def _place(path: Path, name: str) -> PurePosixPath:
         or windows_path.anchor
         or ".." in (*posix_path.parts, *windows_path.parts)
     ):
-        raise _refused(path, name, "leads out of the folder")
+        raise _refusal_error(path, name, "leads out of the folder")
     sizes = [len(os.fsencode(part)) for part in posix_path.parts]
     if "\0" in name or max(sizes, default=0) > _MAX_NAME_LENGTH or sum(sizes) > _MAX_PATH_LENGTH:
-        raise _refused(path, name, "has a name that no system takes")
+        raise _refusal_error(path, name, "has an invalid or too long name")
     return posix_path
 
 
@@ -214,12 +216,12 @@ def _write(entry: _Entry, folder: Path) -> None:
             left -= len(piece)
     if left:
         raise RefusedArchiveError(f"{ascii(entry.name)[:200]} is cut off.")
-    if entry.may_run:
+    if entry.is_executable:
         target.chmod(target.stat().st_mode | stat.S_IXUSR)
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explain_errors(path: Path) -> Iterator[None]:
     """Context manager that turns errors of the libraries into a RefusedArchiveError."""
     try:
         yield
@@ -228,15 +230,15 @@ def _explained(path: Path) -> Iterator[None]:
             raise
         raise RefusedArchiveError(f"{path}: {error}") from None
     except OSError as error:
-        # Of a damaged .gz, .bz2 or .xz; what the system says has a number.
+        # Errors of the operating system have a number; those of a damaged .gz, .bz2 or .xz do not.
         if error.errno is not None:
             raise
-        raise _damaged(path, error) from None
+        raise _damaged_error(path, error) from None
     except Exception as error:
-        raise _damaged(path, error) from None
+        raise _damaged_error(path, error) from None
 
 
-def _damaged(path: Path, error: Exception) -> RefusedArchiveError:
+def _damaged_error(path: Path, error: Exception) -> RefusedArchiveError:
     return RefusedArchiveError(
         f"{path} is damaged or incomplete: {str(error)[:200] or type(error).__name__}.\n"
         "  Fix: get_file(…, force_download=True) fetches it again."
@@ -246,10 +248,10 @@ def _damaged(path: Path, error: Exception) -> RefusedArchiveError:
 _BY_HAND = "get_file(…, extract=False), and unpack it by hand"
 
 
-def _refused(path: Path, name: str, what: str) -> RefusedArchiveError:
+def _refusal_error(path: Path, name: str, what: str) -> RefusedArchiveError:
     return RefusedArchiveError(
         f"{path}: {ascii(name)[:200]} {what}, and data sets have files and folders alone; nothing "
-        f"was unpacked.\n  Likely cause: it was made to do harm, or to install something.\n"
+        f"was unpacked.\n  Likely cause: it is malicious, or installs something.\n"
         f"  Fix: if you trust it, {_BY_HAND}."
     )
 

@@ -1,6 +1,6 @@
 """Bounding boxes under Keras's names: formats, cutting, moving, comparing."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.ops.boxes import (
     affine_transform,
     clip_to_image_size,
@@ -25,4 +25,4 @@ __all__ = [
     "pad",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -106,7 +106,7 @@ class _Resuming:
                 address, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)
             )
         except requests.exceptions.ConnectionError as error:
-            # Asking again at once would not help, and the caller has other addresses to try.
+            # An immediate retry would not help, and the caller has other addresses to try.
             raise DownloadError(f"{host(address)}: {_reason(error)}") from error
         with response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
@@ -165,4 +165,4 @@ def _reason(error: Exception) -> str:
         return f"it answered {error.response.status_code}"
     if isinstance(error, requests.exceptions.ConnectionError):
         return "no connection"
-    return f"the transfer broke off ({type(error).__name__})"
+    return f"the transfer was interrupted ({type(error).__name__})"

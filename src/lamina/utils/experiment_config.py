@@ -5,11 +5,11 @@ from collections.abc import ItemsView, Iterator, KeysView, MutableMapping, Value
 from typing import Any
 
 from lamina.core.messages.errors import did_you_mean
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Config(MutableMapping):
     """Named values, read and set as attributes or as in a dictionary.
 
@@ -108,7 +108,7 @@ class Config(MutableMapping):
     def __delattr__(self, name: str) -> None:
         del self[name]
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         return f"<Config {self._config}>"
 

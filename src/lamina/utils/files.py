@@ -81,7 +81,7 @@ def get_file(
     known_hash = _known_hash(file_hash, hash_algorithm)
     user_folder = config.datasets_folder()
     if user_folder is not None and (user_folder / name).is_file() and not force_download:
-        target = _checked(user_folder / name, known_hash)
+        target = _verify_local_file(user_folder / name, known_hash)
         folder.mkdir(parents=True, exist_ok=True)
     else:
         if force_download:
@@ -101,7 +101,9 @@ def _copy(source: Path, target: Path, known_hash: str | None) -> None:
     """Copy a local file to the cache, unless it is there already."""
     if not source.is_file():
         raise DownloadError(f"There is no file {str(source)!r}.")
-    _checked(source, known_hash, "The file that origin names is another one, so it was not copied.")
+    _verify_local_file(
+        source, known_hash, "The file that origin names is another one, so it was not copied."
+    )
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as written:
         try:
@@ -113,7 +115,7 @@ def _copy(source: Path, target: Path, known_hash: str | None) -> None:
     os.replace(written.name, target)  # whole, or not at all
 
 
-def _checked(
+def _verify_local_file(
     path: Path,
     known_hash: str | None,
     reason_not_replaced: str = "It lies in the folder of LAMINA_DATASETS, so it was not replaced.",

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from lamina.core.configuration import config
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import DTypeLike, PathLike
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 from lamina.utils import resizing
 
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
@@ -42,7 +42,7 @@ def load_img(
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file is no picture or a damaged one, or an argument is none of those.
+        ValueError: If the file is not a picture or a damaged one, or an argument is none of those.
 
     Example:
         >>> picture = load_img(io.BytesIO(_DOT), color_mode="grayscale", target_size=(2, 3))
@@ -59,7 +59,7 @@ def load_img(
         raise ValueError(
             f"interpolation must be one of {', '.join(_PILLOW)}; received {interpolation!r}."
         )
-    size = None if target_size is None else checked_size(target_size)
+    size = None if target_size is None else check_size(target_size)
     image = open_picture(path)
     # 16 and 32 bits of grey stay what they are, as in Keras.
     if image.mode != _MODES[color_mode] and not (
@@ -86,7 +86,7 @@ def open_picture(path: str | PathLike | Any) -> Any:
         )
     name = "the bytes" if isinstance(path, io.BytesIO) else os.fsdecode(path)
     if not isinstance(path, io.BytesIO):
-        refuse_endless(name)
+        refuse_special_file(name)
     try:
         # Read first: Pillow would leave the file of a broken picture open.
         contents = path if isinstance(path, io.BytesIO) else io.BytesIO(Path(name).read_bytes())
@@ -100,12 +100,12 @@ def open_picture(path: str | PathLike | Any) -> Any:
         raise ValueError(
             f"{name} is not a picture that Pillow can read.\n"
             "  Likely cause: another kind of file under a picture's name.\n"
-            "  Fix: remove it, or save it anew as PNG or JPEG."
+            "  Fix: remove it, or save it again as PNG or JPEG."
         ) from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(
             f"The picture {name} cannot be read: {error}.\n"
-            "  Likely cause: a download or copy that broke off.\n  Fix: fetch it again, or "
+            "  Likely cause: an interrupted download or copy.\n  Fix: fetch it again, or "
             "remove it."
         ) from None
     return image
@@ -210,7 +210,7 @@ def save_img(
         warnings.warn(
             "JPEG keeps no transparency; the picture is saved without it.\n  To keep it: .png.",
             LaminaWarning,
-            stacklevel=frames_to_user(),
+            stacklevel=stacklevel_of_user(),
         )
         image = image.convert("RGB")
     image.save(path, format=file_format, **kwargs)
@@ -245,7 +245,7 @@ def smart_resize(
     kwargs.pop("backend_module", None)
     if kwargs:
         raise TypeError(f"smart_resize has no argument {next(iter(kwargs))!r}.")
-    size = checked_size(size)
+    size = check_size(size)
     interpolation = resizing.check_interpolation(interpolation)
     x = np.asarray(x) if isinstance(x, (list, tuple)) else x
     if np.ndim(x) not in (3, 4):
@@ -264,11 +264,11 @@ def smart_resize(
     return image.swapaxes(-1, -2).swapaxes(-2, -3) if first else image
 
 
-def checked_size(size: Any) -> tuple[int, int]:
+def check_size(size: Any) -> tuple[int, int]:
     """A height and a width in pixels, given as a pair or as one number for both.
 
     Example:
-        >>> checked_size(64), checked_size([48, 64])
+        >>> check_size(64), check_size([48, 64])
         ((64, 64), (48, 64))
     """
     pair = (size, size) if isinstance(size, (int, np.integer)) else size

@@ -57,20 +57,20 @@ def arrange(diagram: Group, sizes: Mapping[str, Size], rankdir: str = "TB") -> L
                "BT": (BORDER, BORDER, BORDER, BORDER + TITLE)}.get(
         rankdir, (BORDER + TITLE, BORDER, BORDER, BORDER)
     )  # fmt: skip
-    layout = _arranged(diagram, diagram.edges, turned, margins)
+    layout = _arrange_group(diagram, diagram.edges, turned, margins)
     if rankdir in ("BT", "RL"):
-        layout = _flipped(layout)
-    return _transposed(layout) if sideways else layout
+        layout = _flip(layout)
+    return _transpose(layout) if sideways else layout
 
 
-def _arranged(
+def _arrange_group(
     group: Group,
     edges: list[tuple[str, str]],
     sizes: Mapping[str, Size],
     margins: tuple[float, float, float, float],
 ) -> Layout:
     inner = {
-        key: _framed(_arranged(part, edges, sizes, margins), part.title, margins)
+        key: _add_margins(_arrange_group(part, edges, sizes, margins), part.title, margins)
         for key, part in group.parts.items()
         if isinstance(part, Group)
     }
@@ -96,7 +96,7 @@ def _boxes_in(key: str, part: Box | Group) -> list[str]:
     return [key] if isinstance(part, Box) else [inner for inner, _ in part.boxes()]
 
 
-def _framed(layout: Layout, title: str, margins: tuple[float, float, float, float]) -> Layout:
+def _add_margins(layout: Layout, title: str, margins: tuple[float, float, float, float]) -> Layout:
     """A group's contents with room around them: left, above, right and below."""
     left, top, right, bottom = margins
     framed = Layout(layout.width + left + right, layout.height + top + bottom)
@@ -251,7 +251,7 @@ def _without_overlaps(ideal: list, offsets: np.ndarray) -> np.ndarray:
     return isotonic_regression(np.asarray(ideal) - offsets).x + offsets
 
 
-def _flipped(layout: Layout) -> Layout:
+def _flip(layout: Layout) -> Layout:
     flipped = Layout(layout.width, layout.height)
     flipped.boxes = {
         key: (x, layout.height - y - height, width, height)
@@ -265,7 +265,7 @@ def _flipped(layout: Layout) -> Layout:
     return flipped
 
 
-def _transposed(layout: Layout) -> Layout:
+def _transpose(layout: Layout) -> Layout:
     turned = Layout(layout.height, layout.width)
     turned.boxes = {
         key: (y, x, height, width) for key, (x, y, width, height) in layout.boxes.items()

@@ -117,8 +117,8 @@ def model_to_dot(
         option_names = ("show_shapes", "show_dtype", "show_layer_names", "rankdir", "expand_nested",
                  "dpi", "show_layer_activations", "show_trainable", "splines")  # fmt: skip
         raise ValueError(f"There is no argument {name!r} here.{did_you_mean(name, option_names)}")
-    _one_of("rankdir", rankdir, RANK_DIRECTIONS)
-    _one_of("splines", splines, SPLINES)
+    _check_choice("rankdir", rankdir, RANK_DIRECTIONS)
+    _check_choice("splines", splines, SPLINES)
     contents = Contents(
         show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable
     )
@@ -159,7 +159,7 @@ class Dot:
     def to_string(self) -> str:
         """The graph in the DOT language, for Graphviz and the tools that read it."""
         lines = [
-            f"digraph {_quoted(self.name)} {{",
+            f"digraph {_quote(self.name)} {{",
             f'  graph [rankdir={self.rankdir}, dpi={self.dpi}, splines="{self.splines}"];',
             '  node [shape=record, fontname="Helvetica"];',
             *_dot_lines(self.diagram, "  "),
@@ -170,7 +170,7 @@ class Dot:
 
     def create(self, prog: Any = None, format: str = "png") -> bytes:
         """The picture as the contents of a file; `prog` is accepted for scripts' sake."""
-        _one_of("format", format.lower(), FORMATS)
+        _check_choice("format", format.lower(), FORMATS)
         if format.lower() == "dot":
             return self.to_string().encode()
         buffer = io.BytesIO()
@@ -337,7 +337,7 @@ def _dot_lines(group: Group, indent: str) -> list[str]:
         else:
             lines += [
                 f"{indent}subgraph cluster_{key} {{",
-                f'{indent}  label={_quoted(part.title)}; labeljust="l"; style="dashed";',
+                f'{indent}  label={_quote(part.title)}; labeljust="l"; style="dashed";',
                 *_dot_lines(part, indent + "  "),
                 f"{indent}}}",
             ]
@@ -350,11 +350,11 @@ def _escaped(text: str) -> str:
     return text
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; received {value!r}.")
 

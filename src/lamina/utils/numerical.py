@@ -81,7 +81,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Any:
         integers = labels.astype("int64") if labels.dtype.kind == "f" else None
         if integers is None or not np.array_equal(integers, labels):
             raise ValueError(
-                "to_categorical needs whole class numbers; "
+                "to_categorical needs integer class indices; "
                 f"received {labels.dtype} values such as {labels.flat[0] if labels.size else ''!r}."
                 "\n  Fix: number the classes first, "
                 "e.g. `names, x = numpy.unique(x, return_inverse=True)`."
@@ -97,7 +97,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Any:
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         invalid = labels[(labels < 0) | (labels >= classes)]
         raise ValueError(
-            f"to_categorical: class number {int(invalid.flat[0])} lies outside 0…{classes - 1} "
+            f"to_categorical: class index {int(invalid.flat[0])} lies outside 0…{classes - 1} "
             f"(num_classes={classes}).\n"
             "  Likely cause: labels that start at 1, or a num_classes that is too small."
         )

@@ -1,7 +1,7 @@
 """Resizing of images on the host, in NumPy, with the numbers of Keras's resizing on JAX.
 
 Pictures in a folder have many sizes. A compiled resize would be compiled for each of them; this
-one costs a few milliseconds a picture and runs in the threads that decode.
+one costs a few milliseconds per picture and runs in the threads that decode.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def resize(image: np.ndarray, size: tuple[int, int], interpolation: str = "bilin
     result = image
     for axis, length in ((-3, size[0]), (-2, size[1])):
         if result.shape[axis] != length:
-            result = _along(result, axis, *_taps(result.shape[axis], length, interpolation))
+            result = _resample_axis(result, axis, *_taps(result.shape[axis], length, interpolation))
     return result.astype("float32", copy=False)
 
 
@@ -68,7 +68,9 @@ def pad_to_ratio(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.pad(image, ((top, top), (left, left), (0, 0)))
 
 
-def _along(image: np.ndarray, axis: int, indices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _resample_axis(
+    image: np.ndarray, axis: int, indices: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Every new line along an axis as a weighted sum of a few old ones."""
     shape = (-1,) + (1,) * (-1 - axis)
     result: np.ndarray | None = None

@@ -33,7 +33,7 @@ def pad_sequences(
         Array `(sequences, maxlen, …)`.
 
     Raises:
-        ValueError: If something is no sequence, or steps differ in shape.
+        ValueError: If something is not a sequence, or steps differ in shape.
 
     Example:
         >>> pad_sequences([[1], [2, 3], [4, 5, 6]], maxlen=2).tolist()

@@ -1,6 +1,6 @@
 """Images with labels, boxes and masks, to look at."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.visualization.draw import draw_bounding_boxes, draw_segmentation_masks
 from lamina.visualization.gallery import (
     plot_bounding_box_gallery,
@@ -16,4 +16,4 @@ __all__ = [
     "plot_segmentation_mask_gallery",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

@@ -33,7 +33,7 @@ def draw_bounding_boxes(
         bounding_boxes: `"boxes"` of `(batch, boxes, 4)`, `"labels"` of `(batch, boxes)`, in which
             -1 stands for no box, and perhaps `"confidences"` of the same shape.
         bounding_box_format: Such as `"xyxy"`; see `utils.bounding_boxes.convert_format`.
-        class_mapping: From class number to name; boxes of other classes get no name.
+        class_mapping: From class index to name; boxes of other classes get no name.
         color: Red, green and blue, 0 to 255.
         line_thickness: Thickness of the frame, in pixels.
         text_thickness: Thickness of the letters; 1 is plain, more is bolder.
@@ -44,8 +44,8 @@ def draw_bounding_boxes(
         uint8 array of the shape of `images`.
 
     Raises:
-        ValueError: If `images` is no batch, or `bounding_boxes` lacks boxes or labels.
-        TypeError: If `bounding_boxes` is no dictionary.
+        ValueError: If `images` is not a batch, or `bounding_boxes` lacks boxes or labels.
+        TypeError: If `bounding_boxes` is not a dictionary.
     """
     from PIL import Image, ImageDraw, ImageFont
 
@@ -117,8 +117,9 @@ def draw_segmentation_masks(
             floats from 0 to 1.
         segmentation_masks: Integers, `(batch, height, width)` or with a last axis of 1:
             classes from 1 to `num_classes`. 0 is the background, which keeps its colours.
-        num_classes: The largest class number; the largest in the masks for None.
-        color_mapping: From class number to red, green and blue, 0 to 255; made up for None.
+        num_classes: The largest class index; the largest in the masks for None.
+        color_mapping: From class index to red, green and blue, 0 to 255; None to choose
+            colours automatically.
         alpha: Opacity of the colours, 0 to 1.
         blend: Whether they are mixed with the image; False paints them over it.
         ignore_index: A class whose pixels are not coloured.
@@ -134,13 +135,13 @@ def draw_segmentation_masks(
     pixels = as_bytes(batch_of_images(images, data_format))
     masks = np.asarray(segmentation_masks)
     if masks.dtype.kind not in "iu":
-        raise TypeError(f"segmentation_masks must be whole numbers; received {masks.dtype}.")
+        raise TypeError(f"segmentation_masks must be integers; received {masks.dtype}.")
     if masks.ndim == 4:
         axis = 1 if config.standardize_data_format(data_format) == "channels_first" else 3
         masks = masks.take(0, axis) if masks.shape[axis] == 1 else masks
     if masks.shape != pixels.shape[:3] or pixels.shape[-1] != 3:
         raise ValueError(
-            "draw_segmentation_masks needs images of 3 channels and one class number for every "
+            "draw_segmentation_masks needs images of 3 channels and one class index for every "
             f"pixel; received images {np.shape(images)} and masks {np.shape(segmentation_masks)}."
         )
     if not 0 <= alpha <= 1:

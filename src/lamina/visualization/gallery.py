@@ -34,7 +34,7 @@ def plot_image_gallery(
         images: `(batch, height, width, channels)`.
         y_true: Class numbers, `(batch,)`, written above the images.
         y_pred: Class numbers that a model gave, written beside them.
-        label_map: From class number to name; needed with either of them.
+        label_map: From class index to name; needed with either of them.
         rows: Number of rows; for None so that the gallery is about square.
         cols: Number of columns; for None as many as are needed.
         value_range: The values of the images that are shown as black and as white.
@@ -47,7 +47,7 @@ def plot_image_gallery(
         data_format: Where the channels are; the default of the process for None.
 
     Raises:
-        ValueError: If `images` is no batch, labels come without names, or both `path` and `show`
+        ValueError: If `images` is not a batch, labels come without names, or both `path` and `show`
             are given.
     """
     import matplotlib.pyplot as plt
@@ -56,10 +56,10 @@ def plot_image_gallery(
         raise ValueError("plot_image_gallery either saves to path or shows; received both.")
     if (y_true is not None or y_pred is not None) and label_map is None:
         raise ValueError(
-            "y_true and y_pred need label_map, from class number to name.\n"
+            "y_true and y_pred need label_map, from class index to name.\n"
             "  Fix: label_map=dict(enumerate(class_names))."
         )
-    pixels = _stretched(batch_of_images(images, data_format), value_range)
+    pixels = _scale_to_bytes(batch_of_images(images, data_format), value_range)
     rows = rows or math.ceil(len(pixels) / cols if cols else math.sqrt(len(pixels)))
     cols = cols or math.ceil(len(pixels) / rows)
     figure, grid = plt.subplots(
@@ -118,7 +118,7 @@ def plot_bounding_box_gallery(
         line_thickness: Thickness of the frames, in pixels.
         font_scale: Size of the letters; 1.0 is 20 pixels.
         text_thickness: Thickness of the letters; that of `line_thickness` for None.
-        class_mapping: From class number to name, for both.
+        class_mapping: From class index to name, for both.
         ground_truth_mapping: The same for true boxes alone.
         prediction_mapping: The same for found boxes alone.
         legend: Whether to say which colour is which.
@@ -135,7 +135,7 @@ def plot_bounding_box_gallery(
 
     if legend and legend_handles:
         raise ValueError("Give legend=True or legend_handles; received both.")
-    pixels = _stretched(batch_of_images(images, data_format), value_range)
+    pixels = _scale_to_bytes(batch_of_images(images, data_format), value_range)
     for boxes, color, names in (
         (y_true, true_color, ground_truth_mapping), (y_pred, pred_color, prediction_mapping),
     ):  # fmt: skip
@@ -184,7 +184,7 @@ def plot_segmentation_mask_gallery(
         data_format: Where the channels are.
         **kwargs: For `plot_image_gallery`.
     """
-    pixels = _stretched(batch_of_images(images, data_format), value_range)
+    pixels = _scale_to_bytes(batch_of_images(images, data_format), value_range)
     columns = [pixels]
     for masks in (y_true, y_pred):
         if masks is not None:
@@ -201,7 +201,7 @@ def plot_segmentation_mask_gallery(
     )
 
 
-def _stretched(images: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
+def _scale_to_bytes(images: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
     """Values of a range as bytes from 0 to 255."""
     low, high = value_range
     if not low < high:

@@ -11,7 +11,7 @@ def batch_of_images(images: Any, data_format: str | None) -> np.ndarray:
     """Images as an array `(batch, height, width, channels)`, from either data format.
 
     Raises:
-        ValueError: If they are no batch, or have other channels than 1, 3 or 4.
+        ValueError: If they are not a batch, or have other channels than 1, 3 or 4.
     """
     images = np.asarray(images)
     if images.ndim != 4:

@@ -18,11 +18,11 @@ from sklearn.preprocessing import OneHotEncoder  # noqa: TID253
 from sklearn.utils.multiclass import type_of_target  # noqa: TID253
 from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: TID253
 
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.models import Model, clone_model
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class _Estimator(BaseEstimator):
     """Base class of the three estimators: makes the model and fits it."""
 
@@ -54,7 +54,7 @@ class _Estimator(BaseEstimator):
         X, y = validate_data(
             self, X, y, multi_output=accepts_several_outputs, y_numeric=accepts_several_outputs
         )
-        y = self._encoded(y)
+        y = self._encode(y)
         model = self._make_model(X, y)
         if not model.compiled or model.loss is None or model.optimizer is None:
             raise RuntimeError(
@@ -74,7 +74,7 @@ class _Estimator(BaseEstimator):
         Returns:
             Array `(samples,)` or `(samples, outputs)`.
         """
-        return self._decoded(self._outputs(X))
+        return self._decode(self._outputs(X))
 
     def set_fit_request(self, **kwargs: bool | None | str) -> Any:
         """Ask meta-estimators, such as a grid search, to hand arguments on to `fit`.
@@ -123,11 +123,11 @@ class _Estimator(BaseEstimator):
         verbose = (self.fit_kwargs or {}).get("verbose", "auto")
         return self.model_.predict(X, verbose=verbose)
 
-    def _encoded(self, y: np.ndarray) -> np.ndarray:
+    def _encode(self, y: np.ndarray) -> np.ndarray:
         self._one_column = y.ndim == 1
         return y.reshape(-1, 1) if self._one_column else y
 
-    def _decoded(self, outputs: np.ndarray) -> np.ndarray:
+    def _decode(self, outputs: np.ndarray) -> np.ndarray:
         return outputs[:, 0] if self._one_column and outputs.shape[1:] == (1,) else outputs
 
     def __sklearn_clone__(self) -> Any:
@@ -142,7 +142,7 @@ class _Estimator(BaseEstimator):
         return tags
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class SKLearnClassifier(ClassifierMixin, _Estimator):
     """A model as a scikit-learn classifier.
 
@@ -190,22 +190,22 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
         """
         return self._outputs(X)
 
-    def _encoded(self, y: np.ndarray) -> np.ndarray:
+    def _encode(self, y: np.ndarray) -> np.ndarray:
         kind = type_of_target(y, raise_unknown=True)
         if kind not in ("binary", "multiclass"):
             raise ValueError(
                 "Only binary and multiclass targets can be classified. "
                 f"Unknown label type: {kind} targets were given."
             )
-        y = super()._encoded(y)
+        y = super()._encode(y)
         self._encoder = OneHotEncoder(sparse_output=False).fit(y)
         self.classes_ = self._encoder.categories_[0]
         if len(self.classes_) == 1:
             raise ValueError("Classifier can't train when only one class is present.")
         return self._encoder.transform(y)
 
-    def _decoded(self, outputs: np.ndarray) -> np.ndarray:
-        return super()._decoded(self._encoder.inverse_transform(outputs))
+    def _decode(self, outputs: np.ndarray) -> np.ndarray:
+        return super()._decode(self._encoder.inverse_transform(outputs))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -244,7 +244,7 @@ class SKLearnRegressor(RegressorMixin, _Estimator):
         return tags
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class SKLearnTransformer(TransformerMixin, _Estimator):
     """A model as a scikit-learn transformer: its outputs are the features of the next step.
 

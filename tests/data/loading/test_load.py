@@ -148,7 +148,7 @@ def test_a_table_may_say_what_pictures_show(tmp_path, rng):
     data = quiet(tmp_path)
     assert data.target == "kind"
     assert data.class_names == ["a", "b"]
-    assert "gone.png is no picture in the folder" in left_out(data)
+    assert "gone.png is not a picture in the folder" in left_out(data)
     assert "9.png is not in labels.csv" in left_out(data)
     for part in data.parts.values():
         assert [data.class_names[y] for y in part.y] == ["ab"[int(n[0]) % 2] for n in part.names]
@@ -235,7 +235,7 @@ def test_whatever_cannot_be_used_is_named(tmp_path, rng):
     assert set(left_out(data).splitlines()) == {
         "a/cut.png is damaged or incomplete",
         "a/empty.png is empty",
-        "a/lie.png is no picture, whatever its name says",
+        "a/lie.png is not a picture, whatever its name says",
         "a/notes.doc is of another kind",
         "b/elsewhere is a link to a folder",
         "b/link.png is a link out of the folder",
@@ -669,7 +669,7 @@ BAD = [
     ),
     ("twins.csv", {"target": "kind"}, ValueError, "several columns of one name: 'size'"),
     ("gaps.csv", {"target": "v", "forecast": 1}, ValueError, "6 of its 8 values are missing"),
-    ("gaps.csv", {"target": "w", "forecast": 1}, ValueError, "values are no numbers, e.g. 'x'"),
+    ("gaps.csv", {"target": "w", "forecast": 1}, ValueError, "values are not numbers, e.g. 'x'"),
     ("gaps.csv", {"target": "v", "time": "w", "forecast": 1}, ValueError, "neither dates nor num"),
     ("table.csv", {"target": "kind", "split": "groups"}, ValueError, "split must be one of"),
     ("table.csv", {"target": "kind", "split": "group"}, ValueError, "group='patient'"),

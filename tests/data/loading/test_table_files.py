@@ -95,7 +95,7 @@ def test_an_empty_file_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("content", [b"a,b\n\x00\x01,3\n", b"\xff\xfe\x00\x00", b"\xff\xfe\x00"])
 def test_a_binary_file_is_refused(tmp_path, content):
-    with pytest.raises(ValueError, match="is no text"):
+    with pytest.raises(ValueError, match="is not text"):
         read_table(written(tmp_path, content))
 
 

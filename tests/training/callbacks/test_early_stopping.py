@@ -41,7 +41,7 @@ def test_early_stopping_stops_when_keras_stops(model, train, numbers, mode, argu
     theirs = keras.callbacks.EarlyStopping("val_loss", mode=mode, **arguments)
     expected = outcome(theirs, model, train, numbers, "val_loss")
     assert outcome(mine, model, train, numbers, "val_loss") == expected
-    # A second run with the same callback starts afresh.
+    # A second run with the same callback starts from scratch.
     assert outcome(mine, model, train, numbers, "val_loss") == expected
 
 

@@ -79,7 +79,7 @@ def test_weights_alone_are_read_into_a_model_of_their_shapes(folder):
 
 
 def test_arguments_that_mean_nothing_are_refused(folder):
-    with pytest.raises(ValueError, match="max_to_keep must be a whole number above 0, or None"):
+    with pytest.raises(ValueError, match="max_to_keep must be an integer above 0, or None"):
         OrbaxCheckpoint(folder, max_to_keep=0)
     with pytest.raises(ValueError, match="save_freq must be 'epoch' or a number of batches"):
         OrbaxCheckpoint(folder, save_freq="batch")

@@ -137,7 +137,7 @@ def test_evaluate_alone_is_written_too(model, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"histogram_freq": -1}, "histogram_freq must be a whole number of at least 0"),
+        ({"histogram_freq": -1}, "histogram_freq must be an integer of at least 0"),
         ({"update_freq": "epochs"}, "at least 1, 'epoch' or 'batch'; received 'epochs'"),
         ({"update_freq": 0}, "at least 1"),
         ({"profile_batch": (3, 2)}, "profile_batch must be the number of a batch"),

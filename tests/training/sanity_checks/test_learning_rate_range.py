@@ -174,7 +174,7 @@ def test_the_picture_marks_the_suggestion():
     ("model", "arguments", "error", "message"),
     [
         (lamina.Sequential, {}, RuntimeError, "must be compiled before find_learning_rate"),
-        (line, {"steps": 3}, ValueError, "steps must be a whole number of at least 10"),
+        (line, {"steps": 3}, ValueError, "steps must be an integer of at least 10"),
         (line, {"min_rate": 1.0, "max_rate": 0.1}, ValueError, "0 < min_rate < max_rate"),
         (line, {"x": ONES * np.nan}, ValueError, "NaN"),
         (line, {"x": np.ones((32, 2))}, ValueError, "shape"),

@@ -226,7 +226,7 @@ def _limit(name: str, variable: str) -> int | None:
 def _set_limit(name: str, value: int | None) -> None:
     is_positive_integer = isinstance(value, int) and not isinstance(value, bool) and value > 0
     if value is not None and not is_positive_integer:
-        raise ValueError(f"{name} must be a whole number above 0, or None; received {value!r}.")
+        raise ValueError(f"{name} must be an integer above 0, or None; received {value!r}.")
     _settings[name] = value
 
 

@@ -48,8 +48,8 @@ class Context(threading.local):
         # Collects the losses of layers, as pairs (layer, value), if it is not None.
         self.losses: list[Any] | None = None
         # The size in place of unknown axes while shapes are found by tracing.
-        self.probe: int | None = None
-        # Whether layers that compute in NumPy leave their results there; set by `staying_on_host`.
+        self.traced_size: int | None = None
+        # Whether layers that compute in NumPy leave their results there; set by `compute_on_host`.
         self.on_host = False
         # Scopes of `RematScope`, the innermost last.
         self.remat: list[Any] = []
@@ -62,9 +62,9 @@ class Context(threading.local):
         self.fusible: list[tuple[Any, Any]] = []
 
         # -- a training run -------------------------------------------------------------------
-        # The Placement of arrays; None: on one device. Set by `placing`.
+        # The Placement of arrays; None: on one device. Set by `use_placement`.
         self.placement: Any = None
-        # Listeners to the events of a run; set by `listening`.
+        # Listeners to the events of a run; set by `add_listeners`.
         self.listeners: tuple[Any, ...] = ()
         # Whether copies of a model are trained to examine it, which nothing records; set by
         # `undisturbed`.

@@ -11,15 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration import config
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.types import Config, DTypeLike
 from lamina.core.unavailable import NotAvailableError
 from lamina.core.user_data.data_kinds import may_hold_text
 
 ALTERNATIVE_TO_QUANTIZATION = (
-    "  Meanwhile: 'mixed_bfloat16' halves the memory of activations; a model that was saved before "
-    "it was quantized can be opened."
+    "'mixed_bfloat16' halves the memory of activations; a model that was saved before it was "
+    "quantized can be opened."
 )
 _KNOWN = (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
@@ -70,7 +70,7 @@ def is_float(dtype: DTypeLike) -> bool:
     return dtype != "string" and jnp.issubdtype(dtype, jnp.floating)
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class DTypePolicy:
     """The types in which a layer stores its weights and computes.
 
@@ -90,7 +90,8 @@ class DTypePolicy:
             raise TypeError(f"A dtype policy needs a name, e.g. 'float32'; received {name!r}.")
         if re.match(r"(int8|int4|float8|gptq|awq)\S*_from_", name):
             raise NotAvailableError(
-                f"The dtype policy {name!r} is not there yet.\n{ALTERNATIVE_TO_QUANTIZATION}"
+                f"The dtype policy {name!r} is not there yet.\n"
+                f"  Meanwhile: {ALTERNATIVE_TO_QUANTIZATION}"
             )
         self._name = name
         if name in ("mixed_float16", "mixed_bfloat16"):
@@ -151,16 +152,16 @@ class DTypePolicy:
         """
         return self
 
-    def with_assigned(self, path: str | None, policy: "DTypePolicy") -> "DTypePolicy":
-        """The policy for `layer.dtype_policy` after a policy was assigned to it.
+    def assign_policy(self, path: str | None, policy: "DTypePolicy") -> "DTypePolicy":
+        """Assign a policy to the layer at a path; a `DTypePolicyMap` stores it.
 
         Args:
             path: Path of the layer; None before it has one.
             policy: The policy that was assigned.
 
         Returns:
-            The assigned policy; for a `DTypePolicyMap`, the map, which has stored the policy for
-            the path.
+            The new value of `layer.dtype_policy`: the assigned policy, or the `DTypePolicyMap`
+            in which it is stored.
         """
         return policy
 
@@ -190,7 +191,7 @@ class DTypePolicy:
     def __hash__(self) -> int:
         return hash(self._name)
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         return f'<DTypePolicy "{self._name}">'
 

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 
 from lamina.core.configuration.context import context
 from lamina.core.layer.remat import collected_losses
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.types import ArrayLike
-from lamina.core.variable.stateless import scratch
+from lamina.core.variable.stateless import discard_assignments
 from lamina.core.variable.variable import Bindings, Variable, name_scope as path_scope
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class StatelessScope:
     """Inside, Variables have given values, and new values are kept in the scope.
 
@@ -81,7 +81,7 @@ class StatelessScope:
             ValueError: If the shapes differ, or the first item is not a Variable.
         """
         variable, value = update
-        self._bindings.assign(variable, self._converted_value(variable, value))
+        self._bindings.assign(variable, self._convert_value(variable, value))
 
     def get_current_value(self, variable: Variable) -> Any:
         """The value in the scope, or None if the scope has none.
@@ -95,7 +95,7 @@ class StatelessScope:
         return self._bindings.values.get(id(variable))
 
     @staticmethod
-    def _converted_value(variable: Any, value: Any) -> jax.Array:
+    def _convert_value(variable: Any, value: Any) -> jax.Array:
         if not isinstance(variable, Variable):
             raise ValueError(f"StatelessScope maps Variables to values; received {variable!r}.")
         raw = value.value if isinstance(value, Variable) else value
@@ -120,7 +120,7 @@ class SymbolicScope:
     """
 
     def __enter__(self) -> "SymbolicScope":
-        self._scratch = scratch()
+        self._scratch = discard_assignments()
         self._scratch.__enter__()
         return self
 

@@ -11,17 +11,17 @@ import jax
 
 from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import standardize_dtype
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.serialization import naming
 from lamina.core.types import DTypeLike, PyTree
-from lamina.core.variable.stateless import scratch
+from lamina.core.variable.stateless import discard_assignments
 from lamina.core.variable.variable import resolve_shape
 
 # A function is traced with two sizes in place of an unknown axis; an output axis whose size differs
 # between them is unknown, too. Primes come first, because sizes computed from them rarely agree by
 # chance. If they do not work, as in a reshape that halves the axis, highly composite numbers may.
-_PROBES = ((83, 89), (480, 960), (107, 109))
+_TRACED_SIZES = ((83, 89), (480, 960), (107, 109))
 
 
 def _operation(name: str) -> Callable[..., Any]:
@@ -40,7 +40,7 @@ def _operator(name: str) -> Callable[..., Any]:
     return method
 
 
-def _reflected(name: str) -> Callable[..., Any]:
+def _make_reflected_operator(name: str) -> Callable[..., Any]:
     @filter_traceback
     def method(self: Any, other: Any) -> Any:
         return _operation(name)(other, self)
@@ -57,10 +57,10 @@ class KerasHistory(NamedTuple):
 
 
 class NoValuesError(ValueError, NotImplementedError, TypeError):
-    """A symbolic tensor was used as an array. Of all the types that Keras and Python raise."""
+    """A symbolic tensor was used as an array. It has all the types that Keras and Python raise."""
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class KerasTensor:
     """A symbolic tensor: shape (None for an axis of unknown size), dtype and name.
 
@@ -71,7 +71,7 @@ class KerasTensor:
         shape: Sizes of the axes, None for one that is not known.
         dtype: Type of the values.
         sparse, ragged: Only False: there are no sparse or ragged tensors.
-        name: Name of the tensor; made up if None.
+        name: Name of the tensor; chosen automatically if None.
 
     Example:
         >>> KerasTensor((None, 28, 28)).shape
@@ -106,24 +106,27 @@ class KerasTensor:
 
     @property
     def ndim(self) -> int:
-        """Number of axes, that of the batch included."""
+        """Number of axes, including the batch axis."""
         return len(self.shape)
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
-    __add__, __radd__ = _operator("add"), _reflected("add")
-    __sub__, __rsub__ = _operator("subtract"), _reflected("subtract")
-    __mul__, __rmul__ = _operator("multiply"), _reflected("multiply")
-    __truediv__, __rtruediv__ = _operator("true_divide"), _reflected("true_divide")
-    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
-    __mod__, __rmod__ = _operator("mod"), _reflected("mod")
-    __pow__, __rpow__ = _operator("power"), _reflected("power")
-    __matmul__, __rmatmul__ = _operator("matmul"), _reflected("matmul")
-    __and__, __rand__ = _operator("logical_and"), _reflected("logical_and")
-    __or__, __ror__ = _operator("logical_or"), _reflected("logical_or")
-    __xor__, __rxor__ = _operator("logical_xor"), _reflected("logical_xor")
+    __add__, __radd__ = _operator("add"), _make_reflected_operator("add")
+    __sub__, __rsub__ = _operator("subtract"), _make_reflected_operator("subtract")
+    __mul__, __rmul__ = _operator("multiply"), _make_reflected_operator("multiply")
+    __truediv__, __rtruediv__ = _operator("true_divide"), _make_reflected_operator("true_divide")
+    __floordiv__, __rfloordiv__ = (
+        _operator("floor_divide"),
+        _make_reflected_operator("floor_divide"),
+    )
+    __mod__, __rmod__ = _operator("mod"), _make_reflected_operator("mod")
+    __pow__, __rpow__ = _operator("power"), _make_reflected_operator("power")
+    __matmul__, __rmatmul__ = _operator("matmul"), _make_reflected_operator("matmul")
+    __and__, __rand__ = _operator("logical_and"), _make_reflected_operator("logical_and")
+    __or__, __ror__ = _operator("logical_or"), _make_reflected_operator("logical_or")
+    __xor__, __rxor__ = _operator("logical_xor"), _make_reflected_operator("logical_xor")
     __lt__, __le__ = _operator("less"), _operator("less_equal")
     __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
     __neg__, __abs__ = _operator("negative"), _operator("absolute")
@@ -179,11 +182,11 @@ class KerasTensor:
 
     @filter_traceback
     def __float__(self) -> float:
-        raise NoValuesError(f"{self!r} has no values yet and is no number.")
+        raise NoValuesError(f"{self!r} has no values yet and is not a number.")
 
     @filter_traceback
     def __int__(self) -> int:
-        raise NoValuesError(f"{self!r} has no values yet and is no number.")
+        raise NoValuesError(f"{self!r} has no values yet and is not a number.")
 
     @filter_traceback
     def __iter__(self) -> Any:
@@ -260,10 +263,10 @@ def refuse_text(structure: PyTree) -> None:
             )
 
 
-def without_large_batch_sizes(
+def forget_batch_dependent_sizes(
     outputs: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> Any:
-    """The outputs of `trace_spec`, with None for sizes that are right for many rows only.
+    """The outputs of `trace_spec`, with None for sizes that are smaller for a small batch.
 
     `x[:5]` of an unknown axis has five rows if there are many, but two if there are two.
     """
@@ -307,13 +310,13 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     refuse_text(leaves)
 
     def outputs_for(
-        probe: int | None, fixed_sizes: dict[tuple[int, int], int] | None = None
+        traced_size: int | None, fixed_sizes: dict[tuple[int, int], int] | None = None
     ) -> Any:
         given = fixed_sizes or {}
         specs = [
             jax.ShapeDtypeStruct(
                 tuple(
-                    given.get((i, axis), probe) if s is None else s
+                    given.get((i, axis), traced_size) if s is None else s
                     for axis, s in enumerate(leaves[i].shape)
                 ),
                 leaves[i].dtype,
@@ -326,12 +329,12 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
             for i, value in zip(symbolic, values, strict=True):
                 filled[i] = value
             filled_args, filled_kwargs = jax.tree.unflatten(structure, filled)
-            outer, context.probe = context.probe, probe
+            outer, context.traced_size = context.traced_size, traced_size
             try:
-                with scratch():
+                with discard_assignments():
                     return function(*filled_args, **filled_kwargs)
             finally:
-                context.probe = outer
+                context.traced_size = outer
 
         return jax.eval_shape(run, specs)
 
@@ -343,7 +346,7 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
         return KerasTensor(shape, a.dtype)
 
     known_sizes = {size for i in symbolic for size in leaves[i].shape}
-    pairs = [pair for pair in _PROBES if not known_sizes.intersection(pair)][:2]
+    pairs = [pair for pair in _TRACED_SIZES if not known_sizes.intersection(pair)][:2]
     first_error = None
     for small, large in pairs:
         try:
@@ -358,7 +361,9 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     for position in unknown if 1 < len(unknown) <= 6 else []:
         for size in sizes:
             try:
-                ends = [outputs_for(probe, {position: size}) for probe in (small, large)]
+                ends = [
+                    outputs_for(traced_size, {position: size}) for traced_size in (small, large)
+                ]
                 return jax.tree.map(merge, *ends)
             except Exception:
                 continue
@@ -368,7 +373,7 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
         except Exception:
             continue
     assert first_error is not None
-    probe = pairs[0][0]
-    if str(probe) in "\n".join([str(first_error), *getattr(first_error, "__notes__", [])]):
-        first_error.add_note(f"  {probe} stands for an axis of any size, such as the batch.")
+    traced_size = pairs[0][0]
+    if str(traced_size) in "\n".join([str(first_error), *getattr(first_error, "__notes__", [])]):
+        first_error.add_note(f"  {traced_size} stands for an axis of any size, such as the batch.")
     raise first_error

@@ -11,13 +11,13 @@ import jax
 from lamina.core.graph.keras_tensor import (
     KerasHistory,
     KerasTensor,
+    forget_batch_dependent_sizes,
     is_symbolic,
     trace_spec,
-    without_large_batch_sizes,
 )
 from lamina.core.layer import masking
 from lamina.core.messages.errors import unknown_argument
-from lamina.core.messages.tracebacks import clean_error, filter_methods
+from lamina.core.messages.tracebacks import clean_error, filter_tracebacks_of_methods
 from lamina.core.serialization import naming, registry
 from lamina.core.serialization.init_arguments import (
     arguments_as_config,
@@ -61,7 +61,7 @@ class Node:
         return [h.operation._inbound_nodes[h.node_index] for h in histories]
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Operation:
     """Base class of layers and of functions that may be called on symbolic tensors.
 
@@ -96,14 +96,14 @@ class Operation:
         operation = super().__new__(cls)
         if has_automatic_config(cls):  # other classes would keep large arguments for nothing
             object.__setattr__(operation, "_init_arguments", (args, kwargs))
-        operation._before_init()
+        operation._set_initial_attributes()
         return operation
 
-    def _before_init(self) -> None:
+    def _set_initial_attributes(self) -> None:
         """Attributes that an object has before its `__init__` runs."""
 
     def __init__(self, name: str | None = None):
-        self.name = naming.checked(name, type(self).__name__) or naming.auto_name(type(self))
+        self.name = naming.check_name(name, type(self).__name__) or naming.auto_name(type(self))
         self._inbound_nodes: list[Node] = []
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -239,26 +239,26 @@ class FunctionOperation(Operation):
         return super().symbolic_call(*args, **kwargs)
 
     def call(self, *args: Any, **kwargs: Any) -> Outputs:
-        args, kwargs = self._with_settings(args, kwargs)
+        args, kwargs = self._arguments_with_settings(args, kwargs)
         return type(self).function(*args, **kwargs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Outputs:
-        args, kwargs = self._with_settings(args, kwargs)
+        args, kwargs = self._arguments_with_settings(args, kwargs)
         spec = type(self).spec
         outputs = None if spec is None else spec(*args, **kwargs)
         if outputs is not None:
             return outputs
         outputs = trace_spec(type(self).function, *args, **kwargs)
-        return without_large_batch_sizes(outputs, type(self).function, *args, **kwargs)
+        return forget_batch_dependent_sizes(outputs, type(self).function, *args, **kwargs)
 
-    def _with_settings(
+    def _arguments_with_settings(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of the function: those of the call and the settings of the operation."""
         names = type(self).tensors
         if names is None:
             return args, kwargs
-        starred = _starred(type(self).signature)
+        starred = _var_positional_name(type(self).signature)
         named = [name for name in names if name != starred]
         keyword_args = {**dict(zip(named, args, strict=False)), **kwargs, **self.settings}
         starred_args = args[len(named) :]
@@ -310,7 +310,7 @@ def symbolic(
         "__doc__": None,
     }
     operation = type(class_name, (FunctionOperation,), attributes)
-    starred = _starred(signature)
+    starred = _var_positional_name(signature)
 
     def call_on_symbols(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if tensors is None:
@@ -415,7 +415,7 @@ def _add_context(
         error._lamina_explained = name  # type: ignore[attr-defined]
 
 
-def _starred(signature: inspect.Signature) -> str | None:
+def _var_positional_name(signature: inspect.Signature) -> str | None:
     """The name of `*args`, if the function has them."""
     kinds = {p.kind: p.name for p in signature.parameters.values()}
     return kinds.get(inspect.Parameter.VAR_POSITIONAL)

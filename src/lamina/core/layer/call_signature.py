@@ -104,9 +104,9 @@ def shape_of(array: Any) -> tuple[Any, ...]:
     depend on it.
     """
     shape = tuple(getattr(array, "shape", ()))
-    if context.probe is None:
+    if context.traced_size is None:
         return shape
-    return (*(None if size == context.probe else size for size in shape[:-1]), *shape[-1:])
+    return (*(None if size == context.traced_size else size for size in shape[:-1]), *shape[-1:])
 
 
 def is_shape(value: Any) -> bool:

@@ -6,13 +6,13 @@ from typing import Any
 import jax
 
 from lamina.core.configuration.dtypes import standardize_dtype
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Config, DTypeLike, Shape
 from lamina.core.variable.variable import resolve_shape
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class InputSpec:
     """Rank, shape or fixed axes that a layer's input must have; None means "anything".
 
@@ -44,12 +44,12 @@ class InputSpec:
         self.ndim = len(self.shape) if self.shape is not None else ndim
         self.max_ndim = max_ndim
         self.min_ndim = min_ndim
-        self.axes = self._checked_axes(axes or {})
+        self.axes = self._check_axes(axes or {})
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
         self.name = name
         self.optional = optional
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         settings = {k: v for k, v in vars(self).items() if v not in (None, False, {})}
         return f"InputSpec({', '.join(f'{k}={v}' for k, v in settings.items())})"
@@ -80,7 +80,7 @@ class InputSpec:
         expected = self.shape
         ndim = self.ndim
         if self.allow_last_axis_squeeze:
-            expected, shape = _squeezed(expected), _squeezed(shape)
+            expected, shape = _squeeze_shape(expected), _squeeze_shape(shape)
             ndim = ndim if expected is None else len(expected)
         if ndim is not None and len(shape) != ndim:
             return f"expected an input with {self.ndim} axes {received}"
@@ -119,7 +119,7 @@ class InputSpec:
         """
         return cls(**config)
 
-    def _checked_axes(self, axes: Mapping[int, int | None]) -> dict[int, int | None]:
+    def _check_axes(self, axes: Mapping[int, int | None]) -> dict[int, int | None]:
         try:
             checked = {int(axis): size for axis, size in axes.items()}
         except (TypeError, ValueError, AttributeError):
@@ -170,5 +170,5 @@ def check_inputs(spec: Any, inputs: Any, layer: str) -> None:
             raise ValueError(f"{layer}: {problem}.")
 
 
-def _squeezed(shape: Any) -> Any:
+def _squeeze_shape(shape: Any) -> Any:
     return shape[:-1] if shape and shape[-1] == 1 else shape

@@ -24,10 +24,14 @@ from lamina.core.layer.layer_state import LayerState
 from lamina.core.messages.errors import (
     ArgumentError,
     LaminaWarning,
-    frames_to_user,
+    stacklevel_of_user,
     unknown_argument,
 )
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback, strip_internal_frames
+from lamina.core.messages.tracebacks import (
+    filter_traceback,
+    filter_tracebacks_of_methods,
+    strip_internal_frames,
+)
 from lamina.core.serialization import registry
 from lamina.core.serialization.init_arguments import (
     example_of,
@@ -45,13 +49,13 @@ from lamina.core.types import (
     Shapes,
 )
 from lamina.core.user_data.data_kinds import is_sparse, is_text, may_hold_text
-from lamina.core.user_data.masked_arrays import unmasked
+from lamina.core.user_data.masked_arrays import remove_mask
 from lamina.core.variable.stateless import stateless
 from lamina.core.variable.threads import build_lock
 from lamina.core.variable.variable import Variable, autocast, name_scope, resolve_shape
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Layer(LayerState):
     """A layer: a function with weights. Subclass it to write your own layer.
 
@@ -91,9 +95,9 @@ class Layer(LayerState):
         if "build" in cls.__dict__:
             cls.build = _wrap_build(cls.__dict__["build"])  # type: ignore[method-assign]
         cls._weightless = _never_has_weights(cls)
-        filter_methods(cls)
+        filter_tracebacks_of_methods(cls)
 
-    def _before_init(self) -> None:
+    def _set_initial_attributes(self) -> None:
         # Before `__init__`, because users may assign layers to attributes before they call
         # `super().__init__`. A `Layer.__new__` would hide the arguments of `__init__` from
         # inspect.signature.
@@ -197,7 +201,7 @@ class Layer(LayerState):
             self._refuse_settings(signature, args)
         if is_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
-        with _entered(self) as outer_training:
+        with _enter_call(self) as outer_training:
             training = self._training_mode(signature, args, kwargs, outer_training)
             first = signature.first(args, kwargs)
             self._check_arrays(first)
@@ -415,7 +419,7 @@ class Layer(LayerState):
             return value
         if hasattr(value, "__array__") and not isinstance(value, KerasTensor):
             # A data frame, another library's tensor.
-            array = np.asarray(unmasked(value, f"the input of {self._label}"))
+            array = np.asarray(remove_mask(value, f"the input of {self._label}"))
             if array.dtype.kind == "O" and array.size and not is_text(array):
                 array = self._from_objects(array)
             elif may_hold_text(array.dtype):
@@ -438,7 +442,7 @@ class Layer(LayerState):
                     "with 0."
                 ) from None
             raise ValueError(
-                f"{self._label} received an array of objects, which are no numbers.\n"
+                f"{self._label} received an array of objects, which are not numbers.\n"
                 "  Fix: put a number in place of each, then x = x.astype('float32')."
             ) from None
 
@@ -524,7 +528,7 @@ class Layer(LayerState):
             "  Fix: set self.supports_masking = True in its __init__ if its output has the same "
             "steps, or write compute_mask(self, inputs, mask).",
             LaminaWarning,
-            stacklevel=frames_to_user(),
+            stacklevel=stacklevel_of_user(),
         )
 
     def _build_for(
@@ -562,7 +566,7 @@ class Layer(LayerState):
             f"  Fix: make it once, in __init__, and keep it on self: self.{self.name} = "
             f"{type(self).__name__}(…).",
             LaminaWarning,
-            stacklevel=frames_to_user(),
+            stacklevel=stacklevel_of_user(),
         )
 
     def _explain(self, error: Exception, args: tuple[Any, ...]) -> None:
@@ -657,7 +661,7 @@ class Layer(LayerState):
 
 
 @contextlib.contextmanager
-def _entered(layer: Layer) -> Iterator[bool | None]:
+def _enter_call(layer: Layer) -> Iterator[bool | None]:
     """Record that a layer is being called; yields the training mode of the enclosing call."""
     if not context.layers:
         layer._forget_losses()
@@ -688,7 +692,7 @@ def _never_has_weights(cls: type) -> bool:
     """Whether layers of a class have no weights: Lamina's own without `build`, or marked so."""
     builder = next(base for base in cls.__mro__ if "build" in vars(base))
     if builder is not Layer:
-        return bool(vars(builder).get("builds_nothing", False))
+        return bool(vars(builder).get("has_nothing_to_build", False))
     base = next(base for base in cls.__mro__ if base.__module__.startswith("lamina."))
     return base.__module__.startswith("lamina.layers.") and not getattr(base, "holds_layers", False)
 

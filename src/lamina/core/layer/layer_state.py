@@ -13,9 +13,9 @@ from lamina.core.configuration import dtypes
 from lamina.core.configuration.context import context
 from lamina.core.graph.operation import Operation
 from lamina.core.layer.call_signature import is_shape
-from lamina.core.layer.tracking import kind_of, no_longer_referenced, track
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.layer.tracking import find_unreferenced, kind_of, track
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.serialization import registry
 from lamina.core.serialization.init_arguments import (
     arguments_as_config,
@@ -33,7 +33,7 @@ from lamina.core.types import (
 from lamina.core.unavailable import unavailable_function
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import snapshot
-from lamina.core.variable.threads import trained_by_another, value_lock
+from lamina.core.variable.threads import is_training_in_other_thread, value_lock
 from lamina.core.variable.variable import Variable, name_scope, resolve_shape
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _name_first(add_weight: Method) -> Method:
     return wrapper  # type: ignore[return-value]
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class LayerState(Operation):
     """The part of a layer that does not compute: weights, inner layers, dtypes and config.
 
@@ -161,13 +161,13 @@ class LayerState(Operation):
         """Every Variable: weights and the states of random generators, without duplicates."""
         seeds = [generator.state for generator in self._tracked["seeds"]]
         inner = (v for layer in self._flat_layers() for v in layer.variables)
-        return each_once([*self._own_weights(), *seeds, *inner])
+        return unique_by_identity([*self._own_weights(), *seeds, *inner])
 
     @property
     def weights(self) -> list[Variable]:
         """All weights without duplicates: the layer's own first, then those of inner layers."""
         inner = (v for layer in self._flat_layers() for v in layer.weights)
-        return each_once([*self._own_weights(), *inner])
+        return unique_by_identity([*self._own_weights(), *inner])
 
     @property
     def trainable_variables(self) -> list[Variable]:
@@ -228,7 +228,7 @@ class LayerState(Operation):
         """
         weights = self.weights
         # With the lock a training that begins meanwhile waits.
-        with snapshot(weights) if trained_by_another() else value_lock:
+        with snapshot(weights) if is_training_in_other_thread() else value_lock:
             return [v.numpy() for v in weights]
 
     @filter_traceback
@@ -298,7 +298,7 @@ class LayerState(Operation):
         policy = dtypes.get_policy(policy)
         current = self.__dict__.get("_dtype_policy")
         self._dtype_policy = (
-            policy if current is None else current.with_assigned(self._path, policy)
+            policy if current is None else current.assign_policy(self._path, policy)
         )
 
     @property
@@ -340,7 +340,7 @@ class LayerState(Operation):
     @property
     def metrics_variables(self) -> list[Variable]:
         """The state of `metrics`."""
-        return each_once(v for metric in self.metrics for v in metric.variables)
+        return unique_by_identity(v for metric in self.metrics for v in metric.variables)
 
     @property
     def _label(self) -> str:
@@ -359,10 +359,10 @@ class LayerState(Operation):
         record_change()
         reserved = getattr(type(self), name, None)
         if name[0] == "_" and _is_method_of_lamina(reserved):
-            raise _reserved(self, name)
+            raise _reserved_name_error(self, name)
         if isinstance(reserved, property) or name.startswith("__"):
             if isinstance(reserved, property) and reserved.fset is None:
-                raise _reserved(self, name)
+                raise _reserved_name_error(self, name)
             object.__setattr__(self, name, value)
             return
         old_value = self.__dict__.get(name)
@@ -397,7 +397,7 @@ class LayerState(Operation):
     def _forget(self, value: Any) -> None:
         """Stop tracking an object removed from an attribute, unless another attribute has it."""
         removed = (
-            no_longer_referenced(self, value, _TRACKING_ATTRIBUTES)
+            find_unreferenced(self, value, _TRACKING_ATTRIBUTES)
             if "_tracked" in self.__dict__
             else ()
         )
@@ -546,7 +546,7 @@ class LayerState(Operation):
         for variable, value in zip(weights, values, strict=True):
             variable.assign(_from_file(value, variable.dtype))
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         built = f", built={self.built}"
         return f"<{type(self).__name__} name={self.name}{built}>"
@@ -560,7 +560,7 @@ def _from_file(value: Any, dtype: str) -> np.ndarray:
     return array
 
 
-def each_once(values: Iterable[Any]) -> list[Any]:
+def unique_by_identity(values: Iterable[Any]) -> list[Any]:
     return list({id(value): value for value in values}.values())
 
 
@@ -589,7 +589,7 @@ def _is_method_of_lamina(value: Any) -> bool:
     return isinstance(value, types.FunctionType) and value.__module__.startswith("lamina.")
 
 
-def _reserved(layer: LayerState, name: str) -> AttributeError:
+def _reserved_name_error(layer: LayerState, name: str) -> AttributeError:
     return AttributeError(
         f"{type(layer).__name__}.{name} is Lamina's own and cannot be assigned.\n"
         f"  Fix: use another name, e.g. self.my_{name.lstrip('_')}."

@@ -12,14 +12,14 @@ import jax
 from lamina.core.configuration.context import context
 from lamina.core.layer import masking
 from lamina.core.messages.errors import unknown_name
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
-from lamina.core.variable.stateless import scratch, traced_state
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
+from lamina.core.variable.stateless import collect_assignments, discard_assignments
 from lamina.core.variable.variable import Variable
 
 _MODES = ("full", "activations", "larger_than", "list_of_layers")
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class RematScope:
     """Layers made inside recompute their intermediate values for the gradient.
 
@@ -99,7 +99,7 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
                     masking.set_mask(value, mask)
             given_args, given_kwargs = jax.tree.unflatten(structure, filled)
             # Values assigned and losses added inside are returned, and take effect outside.
-            with traced_state() as state, collected_losses() as losses:
+            with collect_assignments() as state, collected_losses() as losses:
                 result = f(*given_args, **given_kwargs)
                 result_masks = jax.tree.map(masking.get_mask, result)
             variables.update(state.variables)
@@ -154,7 +154,7 @@ def _remat_if_large(call: Callable[..., Any], scope: RematScope) -> Callable[...
             for position, value in zip(positions, arrays, strict=True):
                 filled[position] = value
             given_args, given_kwargs = jax.tree.unflatten(structure, filled)
-            with scratch(), collected_losses():
+            with discard_assignments(), collected_losses():
                 return call(*given_args, **given_kwargs)
 
         outputs = jax.eval_shape(shapes_only, [leaves[i] for i in positions])

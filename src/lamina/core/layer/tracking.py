@@ -53,26 +53,24 @@ def track(value: Any, owner: Owner | None) -> Any:
             "are saved in order.\n  Fix: keep them in a list, a tuple or a dict."
         )
     else:
-        for item in tracked_in(value):  # e.g. the present items of a defaultdict
+        for item in find_tracked(value):  # e.g. the current items of a defaultdict
             owner._register(item)
     return value
 
 
-def tracked_in(value: Any) -> Iterator[Any]:
+def find_tracked(value: Any) -> Iterator[Any]:
     """Every tracked object in a value: itself, or the items of lists, tuples and dicts."""
     if kind_of(value) is not None:
         yield value
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from tracked_in(item)
+            yield from find_tracked(item)
     elif isinstance(value, dict):
         for item in value.values():
-            yield from tracked_in(item)
+            yield from find_tracked(item)
 
 
-def no_longer_referenced(
-    owner: Any, removed: Any, tracking_attributes: Collection[str]
-) -> set[int]:
+def find_unreferenced(owner: Any, removed: Any, tracking_attributes: Collection[str]) -> set[int]:
     """The ids of tracked objects in `removed` that no attribute of the owner refers to any more.
 
     Args:
@@ -80,11 +78,11 @@ def no_longer_referenced(
         removed: The value that was removed from one of them.
         tracking_attributes: Attributes whose references to tracked objects do not count.
     """
-    ids = {id(item) for item in tracked_in(removed)}
+    ids = {id(item) for item in find_tracked(removed)}
     if ids:
         for name, attribute in vars(owner).items():
             if name not in tracking_attributes:
-                ids -= {id(item) for item in tracked_in(attribute)}
+                ids -= {id(item) for item in find_tracked(attribute)}
     return ids
 
 

@@ -23,7 +23,7 @@ class LaminaWarning(UserWarning):
 _INTERNAL_MODULES = {"lamina", "jax", "contextlib", "functools"}
 
 
-def frames_to_user() -> int:
+def stacklevel_of_user() -> int:
     """The `stacklevel` for a warning that points to the user's line that called Lamina."""
     frame: Any = sys._getframe(1)
     level = 1
@@ -83,12 +83,12 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     name = str(name)
     spellings: dict[str, list[str]] = {}
     for known_name in map(str, names):
-        spellings.setdefault(_plain(known_name), []).append(known_name)
-    similar = difflib.get_close_matches(_plain(name), list(spellings), n=5, cutoff=0.6)
+        spellings.setdefault(_normalize_name(known_name), []).append(known_name)
+    similar = difflib.get_close_matches(_normalize_name(name), list(spellings), n=5, cutoff=0.6)
     # In the order of similarity, which min() keeps among names of equal distance.
-    best = min(similar, key=lambda k: _edit_distance(_plain(name), k), default=None)
+    best = min(similar, key=lambda k: _edit_distance(_normalize_name(name), k), default=None)
     if best is None or (
-        _edit_distance(_plain(name), best) > max(1, len(best) // 3) and name not in best
+        _edit_distance(_normalize_name(name), best) > max(1, len(best) // 3) and name not in best
     ):
         return None
     # Of `MeanSquaredError` and `mean_squared_error`, the one written in the style of the name.
@@ -110,7 +110,7 @@ def _edit_distance(a: str, b: str) -> int:
     return row[-1]
 
 
-def _plain(name: str) -> str:
+def _normalize_name(name: str) -> str:
     return name.lower().replace("_", "")
 
 
@@ -145,13 +145,13 @@ def unknown_name(kind: str, name: object, names: Iterable[str]) -> ValueError:
     hint = did_you_mean(str(name), names)
     if not hint:
         # Only one of `MeanSquaredError` and `mean_squared_error`: the last in sorted order.
-        choices = ", ".join(sorted({_plain(k): k for k in sorted(names)}.values()))
+        choices = ", ".join(sorted({_normalize_name(k): k for k in sorted(names)}.values()))
         hint = "\n" + textwrap.indent(textwrap.fill(f"Known: {choices}.", 98), "  ")
     return ValueError(f"Unknown {kind} {str(name)[:200]!r}.{hint}")
 
 
 @contextlib.contextmanager
-def about(where: str) -> Iterator[None]:
+def prefix_errors(where: str) -> Iterator[None]:
     """Context manager that puts a prefix, e.g. `"validation_data: "`, before errors of Lamina."""
     try:
         yield
@@ -178,7 +178,7 @@ def unknown_argument(owner: str, name: str, names: Iterable[str]) -> ArgumentErr
     )
 
 
-def explain_missing_names(module_name: str) -> None:
+def suggest_similar_names(module_name: str) -> None:
     """Make a module suggest the nearest name for a misspelt one.
 
     Called at the end of a module, so that type checkers and editors do not see it.

@@ -18,11 +18,11 @@ def show(text: str, end: str = "\n") -> None:
         logging.getLogger("lamina").info(text)
 
 
-def readable(text: str) -> str:
-    """A name from a file without control characters, which could control a terminal.
+def escape_control_characters(text: str) -> str:
+    """Replace control characters, which could control a terminal, by their escape sequences.
 
     Example:
-        >>> readable("dense/\\x1b[2Jkernel")
+        >>> escape_control_characters("dense/\\x1b[2Jkernel")
         'dense/\\\\x1b[2Jkernel'
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -5,15 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 
-def shown_before_init(representation: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Decorator of `__repr__`, so that it works for an object whose `__init__` has not finished.
+def safe_repr(representation: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Decorator of a `__repr__`, so that it does not fail for a partly initialized object.
 
-    Tracebacks and debuggers show such an object after `__init__` has raised, and must not fail
-    themselves.
+    Tracebacks and debuggers show such an object if its `__init__` has raised.
 
     Example:
         >>> class Point:
-        ...     @shown_before_init
+        ...     @safe_repr
         ...     def __repr__(self):
         ...         return f"<Point x={self.x}>"
         >>> Point()

@@ -74,7 +74,7 @@ def filter_traceback(function: F) -> F:
     return generating if inspect.isgeneratorfunction(function) else wrapped  # type: ignore[return-value]
 
 
-def filter_methods(cls: C, *names: str) -> C:
+def filter_tracebacks_of_methods(cls: C, *names: str) -> C:
     """Class decorator: `filter_traceback` for methods of one of Lamina's classes.
 
     Args:

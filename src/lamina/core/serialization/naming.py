@@ -24,7 +24,7 @@ def unique_name(prefix: str) -> str:
     return prefix if count == 0 else f"{prefix}_{count}"
 
 
-def checked(name: str | None, owner: str) -> str | None:
+def check_name(name: str | None, owner: str) -> str | None:
     """The name, if it can be part of a path; else an error that begins with `owner`."""
     if name is not None and (not isinstance(name, str) or "/" in name):
         raise ValueError(f"{owner} needs a name that is a string without '/'; received {name!r}.")
@@ -47,7 +47,7 @@ def auto_name(cls: type) -> str:
     return unique_name(to_snake_case(cls.__name__))
 
 
-def next_number(prefix: str) -> int:
+def next_uid(prefix: str) -> int:
     """1, 2, 3 …, a counter for each prefix, for users."""
     context.names_given[prefix] += 1
     return context.names_given[prefix]

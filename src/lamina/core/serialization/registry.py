@@ -346,14 +346,14 @@ def deserialize(
     names = {key: config.get(key) for key in ("class_name", "module", "registered_name")}
     for key, value in names.items():
         if not isinstance(value, str) and (value is not None or key == "class_name"):
-            raise ValueError(f"{key!r} of a config must be a name; received {_shown(value)}.")
+            raise ValueError(f"{key!r} of a config must be a name; received {_shorten(value)}.")
     if class_name in _LITERALS:
         return _LITERALS[class_name](content, custom_objects)
     if class_name == "__lambda__":
         raise UnknownClassError(HOLDS_CODE)
     if class_name == "function":
         if not isinstance(content, str):
-            raise ValueError(f"A function is saved by its name; received {_shown(content)}.")
+            raise ValueError(f"A function is saved by its name; received {_shorten(content)}.")
         return find(names["module"], content, names["registered_name"], custom_objects)
     shared = config.get("shared_object_id")
     if context.read is not None and isinstance(shared, int) and shared in context.read:
@@ -396,7 +396,9 @@ def _add_context(error: Exception, class_name: str, config: Any) -> None:
     start = "  In the config of "
     if not any(note.startswith(start) for note in getattr(error, "__notes__", ())):
         name = config.get("name") if isinstance(config, dict) else None
-        error.add_note(f"{start}{_shown(class_name)[1:-1]}{f' {_shown(name)}' if name else ''}.")
+        error.add_note(
+            f"{start}{_shorten(class_name)[1:-1]}{f' {_shorten(name)}' if name else ''}."
+        )
 
 
 def find(
@@ -478,23 +480,23 @@ def _unknown_class(module: str | None, name: str, registered_name: str | None) -
         known_names = [n for space, n in _builtin if space in spaces]
         known_names += [n for space, (names, _) in _lazy.items() if space in spaces for n in names]
         hint = did_you_mean(name[:100], known_names)
-        return f"Lamina has no {_shown(name)} in {_shown(module)}.{hint}"
+        return f"Lamina has no {_shorten(name)} in {_shorten(module)}.{hint}"
     is_function = registered_name == "function" or module == "builtins"
     label = name if is_function or not registered_name else registered_name
     package, _, own_name = label.rpartition(">")
     plain = own_name if own_name.isidentifier() else "TheClass"
-    origin = "" if is_function or not module else f" (from module {_shown(module)})"
+    origin = "" if is_function or not module else f" (from module {_shorten(module)})"
     return (
-        f"The file uses the {'function' if is_function else 'class'} {_shown(label)}{origin}, "
+        f"The file uses the {'function' if is_function else 'class'} {_shorten(label)}{origin}, "
         "which is not Lamina's own.\n"
         f"  A model file holds data and no code, so {plain[:60]} must be known before loading.\n"
-        f"  Fix: load_model(path, custom_objects={{{_shown(label)}: {plain[:60]}}}),\n"
+        f"  Fix: load_model(path, custom_objects={{{_shorten(label)}: {plain[:60]}}}),\n"
         "  or write above its definition\n"
-        f"  @lamina.saving.register_keras_serializable(package={_shown(package or 'Custom')})."
+        f"  @lamina.saving.register_keras_serializable(package={_shorten(package or 'Custom')})."
     )
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     """A value from a file, shortened and without control characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:76]}…{text[-1]}"

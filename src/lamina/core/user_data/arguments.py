@@ -48,7 +48,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
 
 
-def whole_number(
+def check_integer(
     name: str, value: Any, least: int = 1, *, owner: str | None = None, also: str = ""
 ) -> int:
     """Check that an argument is an integer, and return it as a Python int.
@@ -68,15 +68,15 @@ def whole_number(
             ValueError.
 
     Example:
-        >>> whole_number("units", 0, owner="Dense")
+        >>> check_integer("units", 0, owner="Dense")
         Traceback (most recent call last):
         ...
-        lamina.core.messages.errors.ArgumentError: Dense: units must be a whole number ...
+        lamina.core.messages.errors.ArgumentError: Dense: units must be an integer ...
     """
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if is_whole and int(value) >= least:
         return int(value)
     prefix = f"{owner}: " if owner else ""
     raise ArgumentError(
-        f"{prefix}{name} must be a whole number of at least {least}{also}; received {value!r}."
+        f"{prefix}{name} must be an integer of at least {least}{also}; received {value!r}."
     )

@@ -1,6 +1,6 @@
 """Tables of pyarrow and of Hugging Face's `datasets`, with the methods of a pandas table.
 
-Their objects are told by their attributes, so neither library is imported.
+Their objects are recognised by their attributes, so neither library is imported.
 """
 
 import functools
@@ -136,7 +136,7 @@ def _refuse_several(value: dict[Any, Any], what: str) -> None:
 
 
 def is_hugging_face(value: Any) -> bool:
-    """Whether a value is a `datasets.Dataset`, whose rows can be taken by their numbers."""
+    """Whether a value is a `datasets.Dataset`, whose rows can be taken by index."""
     return all(
         hasattr(value, name) for name in ("column_names", "features", "with_format", "num_rows")
     )
@@ -160,13 +160,13 @@ def _of_hugging_face(dataset: Any) -> ColumnTable:
     kind = (getattr(dataset, "format", None) or {}).get("type")
     if kind == "custom":  # a function of the user's makes the columns, perhaps other ones
         made = dataset[:]
-        columns = {name: TableColumn(functools.partial(_together, made[name])) for name in made}
+        columns = {name: TableColumn(functools.partial(_stack_values, made[name])) for name in made}
         return ColumnTable(columns, "select_columns")
     shown = (getattr(dataset, "format", None) or {}).get("columns") or dataset.column_names
     plain = dataset.with_format("numpy")
 
     def read(name: str) -> np.ndarray:
-        return _together(plain[name][:])
+        return _stack_values(plain[name][:])
 
     columns = {name: TableColumn(functools.partial(read, name)) for name in shown}
     return ColumnTable(columns, "select_columns")
@@ -176,10 +176,10 @@ def _column_of_hugging_face(column: Any) -> TableColumn:
     names = getattr(getattr(column, "features", None), "names", None)
     if is_hugging_face(column.source) and (column.source.format or {}).get("type") != "custom":
         column = column.source.with_format("numpy")[column.column_name]
-    return TableColumn(lambda: _together(column[:]), names if isinstance(names, list) else None)
+    return TableColumn(lambda: _stack_values(column[:]), names if isinstance(names, list) else None)
 
 
-def _together(values: Any) -> np.ndarray:
+def _stack_values(values: Any) -> np.ndarray:
     """Values as one array; of objects, if they differ in shape or are texts."""
     if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = as_array(values)

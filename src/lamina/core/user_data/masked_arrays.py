@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 
-def unmasked(
+def remove_mask(
     value: Any, what: str, fix: str = "leave those rows out, or .filled(0) puts 0 there."
 ) -> Any:
     """The plain array of a masked array without masked values; anything else unchanged.

@@ -24,15 +24,15 @@ def special_file_type(path: PathLike) -> str | None:
     return next((name for is_type, name in _SPECIAL_TYPES if is_type(mode)), None)
 
 
-def refuse_endless(path: PathLike) -> None:
-    """Refuse a path that may have no end, or make its reader wait for ever.
+def refuse_special_file(path: PathLike) -> None:
+    """Refuse a device, a pipe or a socket: reading it may not end, or wait forever.
 
     Raises:
         ValueError: If the path is a device, a pipe or a socket. A missing path is
             accepted; opening it will fail.
 
     Example:
-        >>> refuse_endless("/dev/zero")
+        >>> refuse_special_file("/dev/zero")
         Traceback (most recent call last):
         ...
         ValueError: /dev/zero is a device and no file, so it is not read. ...

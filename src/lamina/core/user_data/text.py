@@ -21,7 +21,7 @@ from lamina.core.user_data.data_kinds import is_text
 
 
 @contextlib.contextmanager
-def staying_on_host() -> Iterator[None]:
+def compute_on_host() -> Iterator[None]:
     """Context manager in which layers that compute in NumPy return NumPy arrays."""
     outer, context.on_host = context.on_host, True
     try:
@@ -106,7 +106,7 @@ def as_values(value: Any, what: str = "the input") -> PyTree:
         array = np.asarray(value)
         return np.array(array.tolist()) if array.dtype.kind == "O" else array
     except ValueError:
-        raise _ragged(what) from None
+        raise _ragged_error(what) from None
 
 
 def _array_of_texts(value: Any, what: str, original: Any = None) -> np.ndarray:
@@ -123,7 +123,7 @@ def _array_of_texts(value: Any, what: str, original: Any = None) -> np.ndarray:
     wrong_index = next((i for i, v in enumerate(texts) if not isinstance(v, str)), None)
     if wrong_index is not None:
         if isinstance(texts[wrong_index], (list, tuple)):
-            raise _ragged(what)
+            raise _ragged_error(what)
         fix = "x = numpy.asarray(x, str)"
         if texts[wrong_index] is None or texts[wrong_index] != texts[wrong_index]:
             fix = "x = numpy.vectorize(lambda text: text if isinstance(text, str) else '')(x)"
@@ -138,7 +138,7 @@ def _array_of_texts(value: Any, what: str, original: Any = None) -> np.ndarray:
     return result.reshape(array.shape)
 
 
-def _ragged(what: str) -> ValueError:
+def _ragged_error(what: str) -> ValueError:
     return ValueError(
         f"{what} is a list whose rows differ in length, so it is not an array.\n"
         "  Fix: pad the rows to one length, e.g. with '' as mask_token."

@@ -34,12 +34,12 @@ def hashed_bits(key: jax.Array, shape: Sequence[int]) -> jax.Array:
     size = int(np.prod(shape))
     position = lax.iota(np.uint32, size).reshape(tuple(shape))
     # The halves are small numbers (a seed, a counter): spread them over all bits first.
-    first = _mixed(key[0] ^ _mixed(key[1] + np.uint32(0x9E3779B9)))
-    second = _mixed(key[1] ^ _mixed(key[0] + np.uint32(0x85EBCA6B)))
-    return _mixed(_mixed(position ^ first) + second)
+    first = _mix_bits(key[0] ^ _mix_bits(key[1] + np.uint32(0x9E3779B9)))
+    second = _mix_bits(key[1] ^ _mix_bits(key[0] + np.uint32(0x85EBCA6B)))
+    return _mix_bits(_mix_bits(position ^ first) + second)
 
 
-def _mixed(bits: jax.Array) -> jax.Array:
+def _mix_bits(bits: jax.Array) -> jax.Array:
     bits ^= bits >> 16
     bits *= np.uint32(0x7FEB352D)
     bits ^= bits >> 15

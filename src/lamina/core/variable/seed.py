@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration.context import context
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.serialization import naming
 from lamina.core.types import Config
 from lamina.core.variable.variable import Variable, name_scope, without_name_scope
@@ -31,7 +31,7 @@ def set_random_seed(seed: int) -> None:
         seed: Integer from 0 to 2**32 - 1.
     """
     if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-        raise ValueError(f"The seed must be a whole number from 0 to 2**32 - 1; received {seed!r}.")
+        raise ValueError(f"The seed must be an integer from 0 to 2**32 - 1; received {seed!r}.")
     _default.seed(int(seed))
     python_random.seed(int(seed))
     np.random.seed(int(seed))
@@ -116,7 +116,7 @@ def restore_shared_state(state: np.ndarray) -> None:
     python_random.setstate((version, tuple(numbers), python_gauss if has_python_gauss else None))
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class SeedGenerator:
     """Gives a new random key at every call of `next()`.
 
@@ -136,7 +136,7 @@ class SeedGenerator:
     def __init__(self, seed: int | None = None, name: str | None = None):
         if seed is not None and not _is_seed(seed):
             raise ValueError(
-                f"SeedGenerator needs a whole number as its seed, 0 or more; received {seed!r}."
+                f"SeedGenerator needs an integer as its seed, 0 or more; received {seed!r}."
             )
         self.name = name or naming.auto_name(type(self))
         self._initial_seed = seed
@@ -206,7 +206,7 @@ def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
     if _is_seed(seed):
         return jnp.array([_bits(seed), 0], dtype="uint32")
     raise ValueError(
-        f"A seed must be a whole number, 0 or more, a SeedGenerator or None; received {seed!r}."
+        f"A seed must be an integer, 0 or more, a SeedGenerator or None; received {seed!r}."
     )
 
 

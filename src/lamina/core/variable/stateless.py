@@ -50,27 +50,27 @@ def stateless(function: Callable[..., Any], variables: PyTree) -> Callable[..., 
             leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf, variable._value.dtype)
             for variable, leaf in zip(flat, structure.flatten_up_to(values), strict=True)
         ]
-        with _bound(flat, leaves) as bindings:
-            result = _values_in(function(*args, **kwargs))
+        with _bind(flat, leaves) as bindings:
+            result = _replace_by_values(function(*args, **kwargs))
         return result, structure.unflatten([bindings.values[id(variable)] for variable in flat])
 
     return pure
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[None]:
-    """Discard assignments inside. For code that is traced only for its shapes."""
-    with _bound(open=True):
+def discard_assignments() -> Iterator[None]:
+    """Context manager that discards assignments, for code that is traced only for its shapes."""
+    with _bind(open=True):
         yield
 
 
-def traced_state() -> "contextlib.AbstractContextManager[Bindings]":
-    """Collect assignments inside: the `values` of the `variables` of the bindings."""
-    return _bound(open=True)
+def collect_assignments() -> "contextlib.AbstractContextManager[Bindings]":
+    """Context manager whose value has the assigned `variables` and their new `values`, by id."""
+    return _bind(open=True)
 
 
 @contextlib.contextmanager
-def _bound(
+def _bind(
     flat: Sequence[Variable] = (), values: Sequence[Any] = (), open: bool = False
 ) -> Iterator[Bindings]:
     outer = context.bound
@@ -85,15 +85,16 @@ def _bound(
 
 @contextlib.contextmanager
 def snapshot(variables: Any) -> Iterator[None]:
-    """Inside, this thread reads the present values of the Variables, whatever other threads assign.
+    """Context manager in which this thread sees a copy of the values of Variables.
 
-    Only this thread sees its own assignments to them, which are discarded at the end.
+    Assignments of other threads do not change the copy. Assignments of this thread are discarded at
+    the end.
 
     Args:
         variables: A pytree of Variables.
     """
     flat, _ = _flatten(variables)
-    with _bound(flat, shared_values_of(flat), open=True):
+    with _bind(flat, shared_values_of(flat), open=True):
         yield
 
 
@@ -192,8 +193,8 @@ def value_and_grad(
         assigned: dict[int, Variable] = {}
 
         def loss_of(values: list[Any]) -> tuple[Any, Any]:
-            with _bound(variables, values, open=True) as bindings:
-                result = _values_in(function(*args, **kwargs))
+            with _bind(variables, values, open=True) as bindings:
+                result = _replace_by_values(function(*args, **kwargs))
             loss = result[0] if isinstance(result, tuple) else result
             # By id of a Variable; only those that the function has assigned.
             old_values = {id(v): value for v, value in zip(variables, values, strict=True)}
@@ -215,7 +216,7 @@ def value_and_grad(
     return differentiated
 
 
-def _values_in(result: Any) -> Any:
+def _replace_by_values(result: Any) -> Any:
     """A function's result with Variables replaced by their values, e.g. of a metric's state."""
     if not any(isinstance(leaf, Variable) for leaf in jax.tree.leaves(result)):
         return result

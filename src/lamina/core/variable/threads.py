@@ -33,12 +33,12 @@ def training(model: Any) -> Iterator[None]:
                 del _training[key]
 
 
-def trained_by_another(model: Any = None) -> bool:
+def is_training_in_other_thread(model: Any = None) -> bool:
     """Whether another thread trains the model, or any model if none is given.
 
     Example:
         >>> with training("model"):
-        ...     trained_by_another("model")
+        ...     is_training_in_other_thread("model")
         False
     """
     if not _training:

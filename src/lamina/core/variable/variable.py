@@ -13,8 +13,8 @@ from lamina.core.configuration import config, runtime  # noqa: F401 - runtime se
 from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.memory_limit import reserve_memory_for
-from lamina.core.messages.representation import shown_before_init
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.representation import safe_repr
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.serialization import naming, registry
 from lamina.core.types import ArrayLike, DTypeLike, PyTree, Shape
 from lamina.core.user_data.data_kinds import is_text_dtype
@@ -119,7 +119,7 @@ def deferred_initialization() -> Iterator[None]:
         context.uninitialized = outer
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Variable:
     """A named array that can be assigned, such as a weight of a layer.
 
@@ -189,7 +189,7 @@ class Variable:
                     value = initializer(shape, dtype=dtype)
             else:
                 value = initializer
-            self._value = _on_device(value, dtype)
+            self._value = _copy_to_device(value, dtype)
         # As in Keras, `dtype` is the requested type, though JAX may hold fewer bits.
         requested = self._value.dtype.name if dtype is None else dtype
         self._narrowed_from = None if requested == self._value.dtype.name else requested
@@ -208,7 +208,7 @@ class Variable:
         if initializer is not None:
             with jax.ensure_compile_time_eval():
                 dtype = self._requested_dtype
-                value = _on_device(initializer(self.shape, dtype=dtype), dtype)
+                value = _copy_to_device(initializer(self.shape, dtype=dtype), dtype)
             if value.shape != self.shape:
                 raise _wrong_initial_shape(self.path, value.shape, self.shape)
             self._value = value
@@ -287,7 +287,7 @@ class Variable:
         """
         shared = isinstance(value, jax.Array)
         if not isinstance(value, jax.Array):
-            value = _on_device(value, self._value.dtype)
+            value = _copy_to_device(value, self._value.dtype)
         elif value.dtype != self._value.dtype:
             value = value.astype(self._value.dtype)
         if value.shape != self._value.shape:
@@ -400,7 +400,7 @@ class Variable:
     def __hash__(self) -> int:
         return id(self)  # == compares numbers, as everywhere in array code
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self._requested_dtype}>"
 
@@ -420,7 +420,7 @@ def _assigned_unknown(variable: Variable) -> RuntimeError:
     )
 
 
-def _on_device(value: Any, dtype: Any = None) -> jax.Array:
+def _copy_to_device(value: Any, dtype: Any = None) -> jax.Array:
     """A copy of a value on the device.
 
     It is copied on the host: a Variable must not change when the user's array does, and
@@ -497,7 +497,7 @@ def resolve_shape(shape: int | Sequence[int | None] | None) -> Shape:
         sizes = (-1,)
     if any(size is not None and size < 0 for size in sizes):
         raise ValueError(
-            "A shape is a tuple of whole numbers of at least 0, with None for an axis of any size, "
+            "A shape is a tuple of integers of at least 0, with None for an axis of any size, "
             f"such as (None, 28, 28); received {shape!r}."
         )
     return sizes

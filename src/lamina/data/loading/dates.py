@@ -29,7 +29,7 @@ _DAYS = (
     rf"{_MONTH},?[\s-]+(?P<year>\d{{4}})",
 )
 _FORMS = tuple(re.compile(rf"{_WEEKDAY}{day}{_TIME}", re.IGNORECASE) for day in _DAYS)
-# Longer texts are no dates; the cache does not keep them.
+# Longer texts are not dates; the cache does not keep them.
 _LONGEST = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 
 # A class that is this many times rarer than the largest one is announced.
 _IMBALANCE = 10
@@ -26,7 +26,7 @@ class LeftOut:
         return f"{self.what} {self.why}"
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclass
 class Description:
     """What `lamina.data.load` has found. `print` shows it as text.

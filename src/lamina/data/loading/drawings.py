@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.contract import Drawing
 from lamina.data.foreground import centre_of_mass
-from lamina.data.picture_files import edge_of
+from lamina.data.picture_files import edge_pixels
 
 # Images that are looked at.
 _MOST = 500
@@ -25,7 +25,7 @@ _FILLED = 0.5
 
 
 def drawing_of(images: np.ndarray) -> Drawing | None:
-    """The form of the drawings in images; None if they are no drawings of one form.
+    """The form of the drawings in images; None if they are not drawings of one form.
 
     Args:
         images: uint8, `(samples, height, width, channels)`.
@@ -76,7 +76,7 @@ def has_dark_edge(image: np.ndarray) -> bool:
     Args:
         image: Values from 0 to 1, `(height, width)`.
     """
-    return float(np.median(edge_of(image))) < _DARK
+    return float(np.median(edge_pixels(image))) < _DARK
 
 
 def drawn_share(image: np.ndarray) -> float:

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.contract import ImageInput
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.picture_store import PictureStore
 from lamina.data.parallel import AUTOTUNE, mapped, number_of_workers
-from lamina.data.picture_files import Picture, edge_of, read_picture
+from lamina.data.picture_files import Picture, edge_pixels, read_picture
 
 # Sides that pictures of several sizes are brought to: the one next to their median size.
 _SIDES = (28, 32, 48, 64, 96, 128, 160, 192, 224)
@@ -117,11 +117,11 @@ def chosen_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 
 def _size_of(path: Path, name: str) -> tuple[int, int] | LeftOut:
-    """`(height, width)` by the head of a file alone, or why it is no picture."""
+    """`(height, width)` by the head of a file alone, or why it is not a picture."""
     from PIL import Image
 
     try:
-        refuse_endless(path)
+        refuse_special_file(path)
         if not path.stat().st_size:
             return LeftOut(name, "is empty")
         with warnings.catch_warnings():
@@ -178,7 +178,7 @@ def fitted(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     values = np.round(255 * np.clip(pixels, 0, 1)).astype("uint8")
     if values.shape[:2] == tuple(size):
         return values
-    edge = np.median(edge_of(values), axis=0).astype(int).tolist()
+    edge = np.median(edge_pixels(values), axis=0).astype(int).tolist()
     image = ImageOps.pad(
         Image.fromarray(values),
         (size[1], size[0]),
@@ -193,12 +193,12 @@ def _reason(error: Exception) -> str:
 
     if isinstance(error, Image.DecompressionBombError):
         return "has too many pixels to be opened"
-    if isinstance(error, UnidentifiedImageError) or "is no image" in str(error):
-        return "is no picture, whatever its name says"
+    if isinstance(error, UnidentifiedImageError) or "is not an image" in str(error):
+        return "is not a picture, whatever its name says"
     if isinstance(error, PermissionError) or "may not be read" in str(error):
         return "may not be read: permission denied"
     if "too large a picture" in str(error):
         return "has too many pixels to be opened"
     if "is a device" in str(error) or "is a pipe" in str(error) or "is a socket" in str(error):
-        return "is no file"
+        return "is not a file"
     return "is damaged or incomplete"

@@ -130,7 +130,7 @@ def _labelled_by(
     for name, label in zip(columns[files], columns[target], strict=True):
         picture = by_name.get(name or "")
         if picture is None:
-            left_out.append(LeftOut(f"{table.name}: {name}", "is no picture in the folder"))
+            left_out.append(LeftOut(f"{table.name}: {name}", "is not a picture in the folder"))
         elif label is None:
             left_out.append(LeftOut(str(name), f"has no {target} in {table.name}"))
         elif picture in classes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 from lamina.data.loading.assembly import assemble
 from lamina.data.loading.files import PICTURES, TABLES, TEXTS, tables_in
 from lamina.data.loading.image_source import read_images
@@ -172,10 +172,10 @@ def _loaded(source: Any, options: Options) -> LoadedData:
             f"There is no file or folder {str(source)!r}; Python works in {os.getcwd()}."
             f"{did_you_mean(path.name, there)}"
         )
-    refuse_endless(path)
+    refuse_special_file(path)
     if path.is_file():
         if path.suffix.lower() not in TABLES | {".txt"}:
-            raise ValueError(f"{path} is no table that can be read.{_advice(path)}")
+            raise ValueError(f"{path} is not a table that can be read.{_advice(path)}")
         return _from_table(read_table(path, options.named_columns()), path.name, options)
     kind = _kind_of_folder(path)
     if kind == "images":

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Contract
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.data.dataset import Dataset
 from lamina.data.loading.description import Description
 from lamina.data.loading.picture_store import rows_of
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class LoadedPart(Dataset):
-    """One part of loaded data: a `Dataset` of batches `(x, y)` whose arrays are at hand as well.
+    """One part of loaded data: a `Dataset` of batches `(x, y)` whose arrays are available as well.
 
     Args:
         x: Inputs with rows on the first axis: an array, or a dict of arrays by column.
@@ -73,7 +73,7 @@ class LoadedPart(Dataset):
         return len(self.y)
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclass(frozen=True)
 class LoadedData:
     """A user's data, ready to train on. Made by `lamina.data.load`.

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lamina.core.user_data.arguments import is_number, whole_number
+from lamina.core.user_data.arguments import check_integer, is_number
 from lamina.data.loading.columns import KINDS
-from lamina.data.loading.splits import HOW
+from lamina.data.loading.splits import SPLIT_METHODS
 
 # What arguments are for, in messages.
 _FOR = {
@@ -74,7 +74,7 @@ class Options:
     seed: int = 0
 
     def named_columns(self) -> list[str]:
-        """The columns that the user has named, whatever for."""
+        """All columns that the user has named in any argument."""
         single = (self.target, self.text, self.time, self.group)
         named = [name for name in single if name is not None]
         return [*named, *(self.columns or ()), *(self.drop or ()), *(self.kinds or ())]
@@ -111,8 +111,10 @@ class Options:
             )
 
     def __post_init__(self) -> None:
-        if self.split is not None and self.split not in HOW:
-            raise ValueError(f"split must be one of {', '.join(HOW)}; received {self.split!r}.")
+        if self.split is not None and self.split not in SPLIT_METHODS:
+            raise ValueError(
+                f"split must be one of {', '.join(SPLIT_METHODS)}; received {self.split!r}."
+            )
         if (self.split == "group") != (self.group is not None):
             raise ValueError(
                 "split='group' keeps rows with one value of a column together.\n"
@@ -132,13 +134,13 @@ class Options:
             raise ValueError(
                 f"validation={self.validation} and test={self.test} leave nothing to train on."
             )
-        whole_number("batch_size", self.batch_size, owner="load")
-        whole_number("seed", self.seed, least=0, owner="load")
+        check_integer("batch_size", self.batch_size, owner="load")
+        check_integer("seed", self.seed, least=0, owner="load")
         for name in ("forecast", "window"):
             if getattr(self, name) is not None:
-                whole_number(name, getattr(self, name), owner="load")
+                check_integer(name, getattr(self, name), owner="load")
         if self.max_memory is not None:
-            whole_number("max_memory", self.max_memory, least=0, owner="load", also=", or None")
+            check_integer("max_memory", self.max_memory, least=0, owner="load", also=", or None")
         if self.image_size is not None:
             size = self.image_size
             if not isinstance(size, (tuple, list)) or len(size) != 2:
@@ -148,7 +150,7 @@ class Options:
                     f"  Fix: image_size=({side}, {side})."
                 )
             for side in size:
-                whole_number("image_size", side, owner="load")
+                check_integer("image_size", side, owner="load")
 
     def _check_columns(self) -> None:
         for role in ("columns", "drop"):

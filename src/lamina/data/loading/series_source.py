@@ -27,7 +27,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     """The windows of a series.
 
     Raises:
-        ValueError: If the target is no number, is constant, or the series is too short.
+        ValueError: If the target is not a number, is constant, or the series is too short.
     """
     frame, remarks, left_out = table.frame, list(table.remarks), list(table.left_out)
     target = find_target(frame, options, name)
@@ -201,7 +201,7 @@ def _too_many_gaps(target: str, measured: np.ndarray, texts: list[str]) -> str:
     unread = next((text for text in texts if number_of(text) is None), "")
     what = f"{absent:,} of its {len(measured):,} values are missing"
     if gaps > absent:
-        what = f"{gaps:,} of its {len(measured):,} values are no numbers, e.g. {unread!r}"
+        what = f"{gaps:,} of its {len(measured):,} values are not numbers, e.g. {unread!r}"
     return (
         f"Column {target!r} cannot be forecast: {what}, and what lies between would be a guess.\n"
         f"  Fix: leave out the rows without a value, frame.dropna(subset=[{target!r}]), if the "

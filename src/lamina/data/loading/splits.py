@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-HOW = ("stratified", "random", "tail", "group")
+SPLIT_METHODS = ("stratified", "random", "tail", "group")
 
 
 class Split(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lamina.core.user_data.data_kinds import is_table
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.table_layout import (
     NOTHING,
@@ -53,10 +53,10 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
 
     Raises:
         ImportError: If pandas is not installed; the message has the command.
-        ValueError: If the file is no table; the message says why.
+        ValueError: If the file is not a table; the message says why.
     """
-    pd = pandas()
-    refuse_endless(path)
+    pd = import_pandas()
+    refuse_special_file(path)
     if path.suffix.lower() in (".parquet", ".pq"):
         try:
             frame = pd.read_parquet(path)
@@ -71,7 +71,7 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
     content = path.read_bytes()
     if not content.strip():
         raise ValueError(f"{path} is empty.")
-    text, remarks = decoded(content, path)
+    text, remarks = decode_text(content, path)
     given = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it
     text = text[given.end() :] if given else text
     separator = given[1] if given else separator_of(text[:_SAMPLE])
@@ -85,7 +85,7 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
         remarks.append(f"{above} not of the table in {path.name}, and passed over.")
     is_named = has_header(rows) or bool({name.strip() for name in rows[0]} & set(expected))
     if is_named:
-        refuse_twins(rows[0], str(path))
+        refuse_duplicate_columns(rows[0], str(path))
     else:
         remarks.append(f"{path.name} has no line with the names of its columns.")
     names = names_of_longer_lines(rows, path, remarks) if is_named else None
@@ -108,7 +108,7 @@ def _parsed(
     text: str, separator: str, quoting: Any, header: int | None, names: Any, path: Path
 ) -> tuple[Any, list[LeftOut]]:
     """A table of strings, and the lines with too many values."""
-    pd = pandas()
+    pd = import_pandas()
     options: dict[str, Any] = {
         "sep": separator,
         "quoting": quoting,
@@ -147,7 +147,7 @@ def _parsed(
     return pd.DataFrame(kept, columns=names, dtype=object), left_out
 
 
-def refuse_twins(names: Sequence[str], where: str) -> None:
+def refuse_duplicate_columns(names: Sequence[str], where: str) -> None:
     """Refuse a table in which two columns have one name.
 
     Raises:
@@ -185,17 +185,17 @@ def as_frame(source: Any, where: str) -> Any:
     if not hasattr(source, "iloc"):
         # Not to_pandas, for which polars needs pyarrow.
         if hasattr(source, "to_pydict"):
-            source = pandas().DataFrame(source.to_pydict())
+            source = import_pandas().DataFrame(source.to_pydict())
         elif hasattr(source, "to_dict"):
-            source = pandas().DataFrame(source.to_dict(as_series=False))
+            source = import_pandas().DataFrame(source.to_dict(as_series=False))
         else:
             source = source.to_pandas()
     names = list(map(str, source.columns))
-    refuse_twins(names, where)
+    refuse_duplicate_columns(names, where)
     return source.set_axis(names, axis=1)
 
 
-def pandas() -> Any:
+def import_pandas() -> Any:
     """The library that reads tables.
 
     Raises:
@@ -210,11 +210,11 @@ def pandas() -> Any:
     return pd
 
 
-def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
+def decode_text(content: bytes, path: Path) -> tuple[str, list[str]]:
     """The text of a file, whatever its encoding, and a remark if that is not UTF-8.
 
     Raises:
-        ValueError: If it is no text.
+        ValueError: If it is not text.
     """
     remark = []
     try:
@@ -241,5 +241,5 @@ def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
             "as UTF-8."
         ]
     if "\0" in text:
-        raise ValueError(f"{path} is no text: it has bytes of value 0.")
+        raise ValueError(f"{path} is not text: it has bytes of value 0.")
     return text, remark

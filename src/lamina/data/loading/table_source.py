@@ -20,7 +20,7 @@ from lamina.data.loading.text_source import as_text_inputs
 
 # A target of so many different whole numbers, or fewer, is taken for classes.
 _MOST_CLASSES = 10
-# Texts as a target are no classes if more than this share of them are different.
+# Texts as a target are not classes if more than this share of them are different.
 _MOST_DISTINCT, _FEWEST = 0.9, 20
 _SHOWN = 12
 
@@ -80,7 +80,7 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
         if None in read:
             rows = np.array([number is not None for number in read])
             left_out.append(
-                LeftOut(f"{(~rows).sum():,} rows", f"have a {target} that is no number")
+                LeftOut(f"{(~rows).sum():,} rows", f"have a {target} that is not a number")
             )
             frame, read = frame[rows], [number for number in read if number is not None]
             names = [name for name, kept in zip(names, rows, strict=True) if kept]
@@ -104,7 +104,7 @@ def find_target(frame: Any, options: Options, name: str) -> str:
     """The column to predict.
 
     Raises:
-        ValueError: If none is named, or there is none of that name.
+        ValueError: If none is named, or the name is unknown.
     """
     there = list(map(str, frame.columns))
     shown = ", ".join(there[:_SHOWN]) + (", …" if len(there) > _SHOWN else "")

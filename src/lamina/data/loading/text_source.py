@@ -1,17 +1,17 @@
-"""Folders of text files, one folder a class."""
+"""Folders of text files, one folder per class."""
 
 import unicodedata
 from pathlib import Path
 
 import numpy as np
 
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 from lamina.data.loading.assembly import Samples
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.duplicates import copies_of_values
 from lamina.data.loading.files import TEXTS, find_files
 from lamina.data.loading.options import Options
-from lamina.data.loading.table_files import decoded
+from lamina.data.loading.table_files import decode_text
 
 # Longer texts are cut: a model reads so much of one at most.
 LONGEST = 100_000
@@ -34,8 +34,8 @@ def read_texts(folder: Path, options: Options) -> Samples:
     for number, path in enumerate(found.paths):
         name = path.relative_to(folder).as_posix()
         try:
-            refuse_endless(path)
-            text = decoded(path.read_bytes(), path)[0].strip()
+            refuse_special_file(path)
+            text = decode_text(path.read_bytes(), path)[0].strip()
         except (OSError, ValueError):
             left_out.append(LeftOut(name, "cannot be read as text"))
             continue

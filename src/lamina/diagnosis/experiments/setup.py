@@ -57,7 +57,7 @@ class TrainingSetup:
         epochs: Number of epochs.
         batch_size: Samples in a step.
         shuffle: Whether samples are shuffled.
-        class_weight: From class number to weight, or None.
+        class_weight: From class index to weight, or None.
         has_validation: Whether the user gave validation samples; otherwise some were held out.
     """
 

@@ -1,4 +1,4 @@
-"""Why a training stopped with a loss that is no finite number."""
+"""Why a training stopped with a loss that is not a finite number."""
 
 from collections.abc import Iterator
 

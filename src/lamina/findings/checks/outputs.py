@@ -10,7 +10,7 @@ from lamina.findings.properties import (
 )
 from lamina.findings.record import LayerFacts, OutputFacts, Record, Targets
 
-# Whole numbers with more different values than this are amounts, not classes.
+# Integers with more different values than this are amounts, not classes.
 _MOST_CLASSES = 100
 
 
@@ -112,7 +112,7 @@ def _looks_like_classes(targets: Targets) -> bool:
         return True
     values = targets.values
     return (
-        targets.form == "class numbers"
+        targets.form == "class indices"
         and targets.distinct is not None
         and 2 <= targets.distinct <= _MOST_CLASSES
         and values.low == 0
@@ -146,11 +146,11 @@ def _classes_as_numbers(output: OutputFacts, last: str | None) -> Iterator[Findi
             change=Change("compile", "loss", loss),
             confidence=0.8,
         )
-    elif targets.form == "class numbers" and (targets.distinct or 0) > 2 and output.units == 1:
+    elif targets.form == "class indices" and (targets.distinct or 0) > 2 and output.units == 1:
         yield Finding(
             "loss-mismatch",
             "warning",
-            f"The targets are the whole numbers 0 to {targets.values.high:g}, which look like "
+            f"The targets are the integers 0 to {targets.values.high:g}, which look like "
             f"classes, and {output.loss} takes them for amounts.",
             f"Dense({targets.distinct}, activation='softmax') as the last layer, with "
             "loss='sparse_categorical_crossentropy', if they are classes.",

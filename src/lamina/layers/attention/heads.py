@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.core.types import ConstraintLike, InitializerLike, RegularizerLike, Shape
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.attention.projected import ProjectedAttention
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.settings import settings_of
@@ -91,17 +91,17 @@ class MultiHeadAttention(ProjectedAttention):
             **kwargs,
         )
         layer_type = "MultiHeadAttention"
-        self.num_heads = self.heads = whole_number("num_heads", num_heads, owner=layer_type)
-        self.key_dim = self.head_size = whole_number("key_dim", key_dim, owner=layer_type)
-        self.value_dim = whole_number(
+        self.num_heads = self.heads = check_integer("num_heads", num_heads, owner=layer_type)
+        self.key_dim = self.head_size = check_integer("key_dim", key_dim, owner=layer_type)
+        self.value_dim = check_integer(
             "value_dim", self.key_dim if value_dim is None else value_dim, owner=layer_type
         )
         # `output_shape` has another meaning in models.
         self._output_shape = self.attention_axes = None
         if output_shape is not None:
-            self._output_shape = _whole_numbers("output_shape", output_shape)
+            self._output_shape = _check_integers("output_shape", output_shape)
         if attention_axes is not None:
-            self.attention_axes = _whole_numbers("attention_axes", attention_axes)
+            self.attention_axes = _check_integers("attention_axes", attention_axes)
 
     def build(
         self,
@@ -263,11 +263,11 @@ class GroupedQueryAttention(ProjectedAttention):
             **kwargs,
         )
         layer_type = "GroupQueryAttention"
-        self.head_dim = self.head_size = whole_number("head_dim", head_dim, owner=layer_type)
-        self.num_query_heads = self.heads = whole_number(
+        self.head_dim = self.head_size = check_integer("head_dim", head_dim, owner=layer_type)
+        self.num_query_heads = self.heads = check_integer(
             "num_query_heads", num_query_heads, owner=layer_type
         )
-        self.num_key_value_heads = whole_number(
+        self.num_key_value_heads = check_integer(
             "num_key_value_heads", num_key_value_heads, owner=layer_type
         )
         if self.num_query_heads % self.num_key_value_heads:
@@ -329,10 +329,10 @@ class GroupedQueryAttention(ProjectedAttention):
             )
 
 
-def _whole_numbers(name: str, values: Any) -> tuple[int, ...]:
+def _check_integers(name: str, values: Any) -> tuple[int, ...]:
     values = values if isinstance(values, (list, tuple)) else (values,)
     if not values or not all(isinstance(v, int) and not isinstance(v, bool) for v in values):
         raise ValueError(
-            f"MultiHeadAttention: {name} must be a whole number or several; received {values!r}."
+            f"MultiHeadAttention: {name} must be an integer or several; received {values!r}."
         )
     return tuple(values)

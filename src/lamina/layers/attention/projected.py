@@ -22,12 +22,12 @@ from lamina.core.types import (
     RegularizerLike,
     Shape,
 )
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.regularization import Dropout
 from lamina.layers.settings import fraction, settings_of
 from lamina.ops.attention import dot_product_attention
-from lamina.ops.attention_parts import attended, attention_logits, causal_mask
+from lamina.ops.attention_parts import attention_logits, causal_mask, weighted_values
 
 
 class ProjectedAttention(Layer):
@@ -78,7 +78,7 @@ class ProjectedAttention(Layer):
         self.use_gate = use_gate
         self.sliding_window = None
         if sliding_window is not None:
-            self.sliding_window = whole_number("sliding_window", sliding_window, owner=kind)
+            self.sliding_window = check_integer("sliding_window", sliding_window, owner=kind)
         self._flash_attention = flash_attention or config.is_flash_attention_enabled()
         if self._flash_attention and self.dropout:
             raise ValueError(
@@ -107,8 +107,8 @@ class ProjectedAttention(Layer):
             bias_axes=bias if self.use_bias else None,
             name=name,
             dtype=self.dtype_policy,
-            kernel_initializer=_fresh(self.kernel_initializer),
-            bias_initializer=_fresh(self.bias_initializer),
+            kernel_initializer=_copy_initializer(self.kernel_initializer),
+            bias_initializer=_copy_initializer(self.bias_initializer),
             kernel_regularizer=self.kernel_regularizer,
             bias_regularizer=self.bias_regularizer,
             activity_regularizer=self._penalty_on_output,
@@ -252,17 +252,19 @@ class ProjectedAttention(Layer):
                 f"{self._label}: flash_attention gives no scores and takes 3 axes only.\n"
                 "  Fix: leave flash_attention out."
             )
-        return self._weighted(query, key, value, attention_mask, training, use_causal_mask, scale)
+        return self._attend_without_kernel(
+            query, key, value, attention_mask, training, use_causal_mask, scale
+        )
 
-    def _weighted(
+    def _attend_without_kernel(
         self, query: Array, key: Array, value: Array, mask: Any, training: Any, causal: bool,
         scale: Any,
     ) -> tuple[Array, Array]:  # fmt: skip
         """Attention without a fused kernel, over any axes; 0 where everything is masked."""
         axes = self._axes_of(query.ndim)
-        query, of_query = _as_steps(query, axes)
-        key, of_key = _as_steps(key, axes)
-        value, _ = _as_steps(value, axes)
+        query, of_query = _flatten_attention_axes(query, axes)
+        key, of_key = _flatten_attention_axes(key, axes)
+        value, _ = _flatten_attention_axes(value, axes)
         logits = attention_logits(query, key, scale)
         # (batch axes, heads, axes of the query, axes of the key): what masks refer to.
         shape = (*of_query.batch, logits.shape[1], *of_query.steps, *of_key.steps)
@@ -282,7 +284,7 @@ class ProjectedAttention(Layer):
         dropped_weights = (
             self._dropout_layer(weights, training=training) if self.dropout else weights
         )
-        return of_query.restored(attended(dropped_weights, value)), weights.reshape(shape)
+        return of_query.restore(weighted_values(dropped_weights, value)), weights.reshape(shape)
 
     def _axes_of(self, ndim: int) -> tuple[int, ...]:
         """The axes of attention in a projected array."""
@@ -352,18 +354,18 @@ class ProjectedAttention(Layer):
 
 
 class _Layout(NamedTuple):
-    """Where the axes of an array were, before `_as_steps`."""
+    """Where the axes of an array were, before `_flatten_attention_axes`."""
 
     batch: tuple[int, ...]
     steps: tuple[int, ...]
     order: list[int]
 
-    def restored(self, y: Array) -> Array:
+    def restore(self, y: Array) -> Array:
         y = y.reshape(*self.batch, *self.steps, *y.shape[-2:])
         return jnp.transpose(y, list(np.argsort(self.order)))
 
 
-def _as_steps(x: Array, axes: tuple[int, ...]) -> tuple[Array, _Layout]:
+def _flatten_attention_axes(x: Array, axes: tuple[int, ...]) -> tuple[Array, _Layout]:
     """`(batch, steps, heads, size)`: the attention axes as one, all before them as another."""
     batch = [axis for axis in range(x.ndim - 2) if axis not in axes]
     order = [*batch, *axes, x.ndim - 2, x.ndim - 1]
@@ -396,7 +398,7 @@ def _as_bool(mask: Any) -> Array | None:
     return None if mask is None else jnp.asarray(mask).astype(bool)
 
 
-def _fresh(initializer: Any) -> Any:
+def _copy_initializer(initializer: Any) -> Any:
     """A copy of an initializer, so that projections do not start with equal values."""
     if hasattr(initializer, "get_config"):
         return type(initializer).from_config(initializer.get_config())

@@ -11,7 +11,7 @@ from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
 from lamina.core.types import Array, ArrayLike, Shape
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.settings import settings_of
 from lamina.ops import signal, windows
 
@@ -70,7 +70,7 @@ class STFTSpectrogram(Layer):
         if mode not in _MODES:
             raise unknown_name("mode of STFTSpectrogram", mode, _MODES)
         self.mode = mode
-        self.frame_length = whole_number("frame_length", frame_length, owner="STFTSpectrogram")
+        self.frame_length = check_integer("frame_length", frame_length, owner="STFTSpectrogram")
         if frame_step is not None and not 1 <= frame_step <= frame_length:
             raise ValueError(
                 f"STFTSpectrogram: frame_step must be from 1 to frame_length={frame_length}, so "
@@ -86,7 +86,7 @@ class STFTSpectrogram(Layer):
         self.window = window
         self.periodic = periodic
         self.scaling = scaling
-        self.padding = windows.checked_padding(padding)
+        self.padding = windows.check_padding(padding)
         self.expand_dims = expand_dims
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=3)
@@ -126,7 +126,7 @@ class STFTSpectrogram(Layer):
                 f"an input of shape {inputs.shape}.\n  Fix: padding='same' or a shorter frame."
             )
         # (batch, channels, frames, frame_length), and a product with all kernels at once.
-        frames = windows.along(sound, -1, self.frame_length, self._step)
+        frames = windows.windows_along_axis(sound, -1, self.frame_length, self._step)
         if self.mode in ("real", "imag"):
             return self._to_output_layout(frames @ self._kernel_matrix(self.mode))
         real, imag = frames @ self._kernel_matrix("real"), frames @ self._kernel_matrix("imag")
@@ -233,9 +233,9 @@ class MelSpectrogram(Layer):
     ):
         super().__init__(**kwargs)
         owner = "MelSpectrogram"
-        self.fft_length = whole_number("fft_length", fft_length, owner=owner)
-        self.sequence_stride = whole_number("sequence_stride", sequence_stride, owner=owner)
-        self.sequence_length = whole_number(
+        self.fft_length = check_integer("fft_length", fft_length, owner=owner)
+        self.sequence_stride = check_integer("sequence_stride", sequence_stride, owner=owner)
+        self.sequence_length = check_integer(
             "sequence_length", sequence_length or fft_length, owner=owner
         )
         if self.fft_length < self.sequence_length:
@@ -245,7 +245,7 @@ class MelSpectrogram(Layer):
             )
         self.window = window
         self.sampling_rate = sampling_rate
-        self.num_mel_bins = whole_number("num_mel_bins", num_mel_bins, owner=owner)
+        self.num_mel_bins = check_integer("num_mel_bins", num_mel_bins, owner=owner)
         self.min_freq = min_freq
         self.max_freq = max_freq or int(sampling_rate / 2)
         if not 0 <= self.min_freq < self.max_freq:

@@ -10,16 +10,16 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.types import Array, ArrayLike, DTypePolicyLike, Inputs, Shape
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     batches,
-    checked_mode,
+    check_output_mode,
     count_row,
     encode,
     encoded_shape,
     refuse_sparse,
-    whole_numbers,
+    to_integers,
 )
 from lamina.layers.settings import settings_of
 
@@ -58,13 +58,13 @@ class CategoryEncoding(HostLayer):
         super().__init__(**kwargs)
         refuse_sparse("CategoryEncoding", sparse)
         modes = ("multi_hot", "one_hot", "count")
-        self.output_mode = checked_mode("CategoryEncoding", output_mode, modes)
+        self.output_mode = check_output_mode("CategoryEncoding", output_mode, modes)
         if num_tokens is None:
             raise ValueError(
                 "CategoryEncoding needs num_tokens, the number of categories.\n"
                 "  Fix: CategoryEncoding(num_tokens=…), or IntegerLookup, which finds them itself."
             )
-        self.num_tokens = whole_number("num_tokens", num_tokens, owner="CategoryEncoding")
+        self.num_tokens = check_integer("num_tokens", num_tokens, owner="CategoryEncoding")
         count_row("CategoryEncoding", self.output_mode, self.num_tokens)
         self.sparse = False
 
@@ -83,7 +83,7 @@ class CategoryEncoding(HostLayer):
             ValueError: If a number lies outside, or the weights don't fit.
         """
         self._check(inputs, count_weights)
-        inputs = whole_numbers(inputs, self._label)
+        inputs = to_integers(inputs, self._label)
         if not isinstance(inputs, jax.core.Tracer):
             self._check_range(inputs)
         dtype = self.compute_dtype
@@ -161,7 +161,7 @@ class Discretization(HostLayer):
         super().__init__(name=name, dtype=dtype, **kwargs)
         refuse_sparse("Discretization", sparse)
         modes = ("int", "one_hot", "multi_hot", "count")
-        self.output_mode = checked_mode("Discretization", output_mode, modes)
+        self.output_mode = check_output_mode("Discretization", output_mode, modes)
         if (bin_boundaries is None) == (num_bins is None):
             both = "both" if num_bins is not None else "neither"
             raise ValueError(
@@ -169,7 +169,7 @@ class Discretization(HostLayer):
                 "  Fix: bin_boundaries=[…] if you know them, or num_bins=… and adapt(data)."
             )
         if num_bins is not None:
-            num_bins = whole_number("num_bins", num_bins, owner="Discretization")
+            num_bins = check_integer("num_bins", num_bins, owner="Discretization")
             count_row("Discretization", self.output_mode, num_bins)
         if not 0 < epsilon < 1:
             raise ValueError(
@@ -195,7 +195,7 @@ class Discretization(HostLayer):
         sketch = np.zeros((2, 0), "float32")
         for batch in batches(data, steps):
             self._refuse_text(batch, "a StringLookup")
-            sketch = _merged(_sketch(batch, self.epsilon), sketch, self.epsilon)
+            sketch = _merge_sketches(_sketch(batch, self.epsilon), sketch, self.epsilon)
         if not sketch.size:
             raise ValueError(f"{self._label}: adapt() received no data.")
         if not np.isfinite(sketch).all():
@@ -203,7 +203,7 @@ class Discretization(HostLayer):
                 f"{self._label}: the data contain NaN or infinite values.\n"
                 "  Fix: leave out or fill in such values, e.g. x = x[numpy.isfinite(x)]."
             )
-        self.bin_boundaries = _thinned(sketch, 1.0 / self.num_bins)[0, :-1].tolist()
+        self.bin_boundaries = _compress_sketch(sketch, 1.0 / self.num_bins)[0, :-1].tolist()
         self.adaptations += 1
 
     def call(self, inputs: Array) -> Array:
@@ -279,12 +279,12 @@ def _sketch(values: np.ndarray, epsilon: float) -> np.ndarray:
     return np.stack([thinned_values, np.ones_like(thinned_values) * step])
 
 
-def _merged(first: np.ndarray, second: np.ndarray, epsilon: float) -> np.ndarray:
+def _merge_sketches(first: np.ndarray, second: np.ndarray, epsilon: float) -> np.ndarray:
     both = np.concatenate([first, second], axis=1)
-    return _thinned(both[:, np.argsort(both[0])], epsilon)
+    return _compress_sketch(both[:, np.argsort(both[0])], epsilon)
 
 
-def _thinned(sketch: np.ndarray, epsilon: float) -> np.ndarray:
+def _compress_sketch(sketch: np.ndarray, epsilon: float) -> np.ndarray:
     """A sketch of about 1/epsilon values, by interpolation of the cumulative weights."""
     values, weights = sketch
     if len(values) * epsilon < 1:

@@ -13,9 +13,9 @@ from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import did_you_mean, unknown_name
 from lamina.core.serialization import naming, registry
 from lamina.core.types import Array, ArrayLike, Data, Outputs, Shape
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.user_data.data_kinds import is_table, is_text
-from lamina.core.user_data.text import as_user_results, as_values, staying_on_host
+from lamina.core.user_data.text import as_user_results, as_values, compute_on_host
 from lamina.layers.input import Input
 from lamina.layers.preprocessing.categorical import CategoryEncoding, Discretization
 from lamina.layers.preprocessing.hashing import HashedCrossing, Hashing
@@ -72,7 +72,7 @@ class Cross:
         if output_mode not in ("int", "one_hot"):
             raise unknown_name("output_mode of Cross", output_mode, ("int", "one_hot"))
         self.feature_names = tuple(feature_names)
-        self.crossing_dim = whole_number("crossing_dim", crossing_dim, owner="Cross")
+        self.crossing_dim = check_integer("crossing_dim", crossing_dim, owner="Cross")
         self.output_mode = output_mode
 
     @property
@@ -192,7 +192,7 @@ class FeatureSpace(Layer):
         """Numbers without preprocessing.
 
         Args:
-            name: Name of the layer; made up if None.
+            name: Name of the layer; chosen automatically if None.
 
         Returns:
             A `Feature`.
@@ -210,7 +210,7 @@ class FeatureSpace(Layer):
         Args:
             scale: Factor.
             offset: Added after scaling.
-            name: Name of the layer; made up if None.
+            name: Name of the layer; chosen automatically if None.
 
         Returns:
             A `Feature`.
@@ -223,7 +223,7 @@ class FeatureSpace(Layer):
         """Numbers normalized to mean 0 and variance 1.
 
         Args:
-            name: Name of the layer; made up if None.
+            name: Name of the layer; chosen automatically if None.
 
         Returns:
             A `Feature`; mean and variance are learned by `adapt`.
@@ -245,7 +245,7 @@ class FeatureSpace(Layer):
             num_bins: Number of ranges that `adapt` learns, with equal numbers of rows.
             bin_boundaries: Boundaries of the ranges, ascending.
             output_mode: `"one_hot"` or `"int"`.
-            name: Name of the layer; made up if None.
+            name: Name of the layer; chosen automatically if None.
 
         Returns:
             A `Feature`.
@@ -268,7 +268,7 @@ class FeatureSpace(Layer):
             max_tokens: Largest size of the vocabulary that `adapt` learns; None for no limit.
             num_oov_indices: Number of indices for categories outside the vocabulary.
             output_mode: `"one_hot"` or `"int"`.
-            name: Name of the layer; made up if None.
+            name: Name of the layer; chosen automatically if None.
 
         Returns:
             A `Feature`.
@@ -291,7 +291,7 @@ class FeatureSpace(Layer):
             max_tokens: Largest size of the vocabulary that `adapt` learns; None for no limit.
             num_oov_indices: Number of indices for categories outside the vocabulary.
             output_mode: `"one_hot"` or `"int"`.
-            name: Name of the layer; made up if None.
+            name: Name of the layer; chosen automatically if None.
 
         Returns:
             A `Feature`.
@@ -309,7 +309,7 @@ class FeatureSpace(Layer):
         Args:
             num_bins: Number of buckets.
             output_mode: `"one_hot"` or `"int"`.
-            name: Name of the layer; made up if None.
+            name: Name of the layer; chosen automatically if None.
 
         Returns:
             A `Feature`.
@@ -326,7 +326,7 @@ class FeatureSpace(Layer):
         Args:
             num_bins: Number of buckets.
             output_mode: `"one_hot"` or `"int"`.
-            name: Name of the layer; made up if None.
+            name: Name of the layer; chosen automatically if None.
 
         Returns:
             A `Feature`.
@@ -414,7 +414,7 @@ class FeatureSpace(Layer):
         if self.encoded_features is None:
             self._check_adapted()
             self.one_hot_encoders, self.concat = {}, None
-            self.encoded_features = self._encoded(self.inputs)
+            self.encoded_features = self._encode(self.inputs)
             self.built = True
         return self.encoded_features
 
@@ -432,12 +432,12 @@ class FeatureSpace(Layer):
         is_single_sample = not any(
             np.ndim(data[key]) for key in self.features if key in data
         ) and not any(isinstance(value, KerasTensor) for value in dict(data).values())
-        with staying_on_host():
-            encoded = self._encoded({key: self._column(data, key) for key in self.features})
+        with compute_on_host():
+            encoded = self._encode({key: self._column(data, key) for key in self.features})
         encoded = as_user_results(encoded)
         return jax.tree.map(lambda a: a[0], encoded) if is_single_sample else encoded
 
-    def _encoded(self, columns: Mapping[str, Any]) -> Any:
+    def _encode(self, columns: Mapping[str, Any]) -> Any:
         numbers = {name: self.preprocessors[name](columns[name]) for name in sorted(columns)}
         crossed = {
             name: self.crossers[name](
@@ -463,7 +463,7 @@ class FeatureSpace(Layer):
             if not str(value.dtype).startswith("int"):
                 raise ValueError(
                     f"{self._label}: the feature {name!r} is to be one-hot, and its layer gives "
-                    f"{value.dtype}, not whole numbers.\n  Fix: output_mode='float'."
+                    f"{value.dtype}, not integers.\n  Fix: output_mode='float'."
                 )
             self.one_hot_encoders[name] = CategoryEncoding(_categories(name, layer))
         return self.one_hot_encoders[name](value)

@@ -42,10 +42,10 @@ def buckets(values: Inputs, count: int, salt: Sequence[int] | None = None) -> An
     """
     if isinstance(values, jax.Array):
         with jax.enable_x64(True):
-            return _in_buckets(_hashes(_Digits(values.astype("int64")), salt), count)
+            return _to_buckets(_hashes(_Digits(values.astype("int64")), salt), count)
     flat = np.asarray(values).ravel()
     texts = [str(v).encode() for v in flat.tolist()]
-    return _in_buckets(_hashes(_Texts(texts), salt), count).reshape(np.shape(values))
+    return _to_buckets(_hashes(_Texts(texts), salt), count).reshape(np.shape(values))
 
 
 def crossed_buckets(columns: Sequence[Any], count: int) -> Any:
@@ -59,11 +59,11 @@ def crossed_buckets(columns: Sequence[Any], count: int) -> Any:
         parts = [_fingerprint_of(column) for column in columns]
         combined = np.full(np.shape(parts[0]), _CROSSING_START, dtype=np.uint64)
         for part in parts:
-            combined = _combined(combined, part)
-        return _in_buckets(combined, count)
+            combined = _combine(combined, part)
+        return _to_buckets(combined, count)
 
 
-def _in_buckets(hashes: Any, count: int) -> Any:
+def _to_buckets(hashes: Any, count: int) -> Any:
     return (hashes % _u64(count)).astype("int32" if count <= 2**31 else "int64")
 
 
@@ -77,10 +77,10 @@ def _fingerprint_of(column: Any) -> Any:
     return _hashes(_Texts(texts), None).reshape(column.shape)
 
 
-def _combined(first: Any, second: Any) -> Any:
+def _combine(first: Any, second: Any) -> Any:
     multiplier = _CROSSING_MULTIPLIER
-    result = first ^ multiplier ^ (_folded(second * multiplier) * multiplier)
-    return _folded(_folded(result * multiplier) * multiplier)
+    result = first ^ multiplier ^ (_shift_mix(second * multiplier) * multiplier)
+    return _shift_mix(_shift_mix(result * multiplier) * multiplier)
 
 
 def _hashes(data: "_Texts | _Digits", salt: Sequence[int] | None) -> Any:
@@ -104,7 +104,7 @@ class _Texts:
         at = self._start + np.asarray(offset).astype(np.int64)
         return self._bytes[at[:, None] + np.arange(8)].view("<u8")[:, 0].astype(np.uint64)
 
-    def part(self, selection: np.ndarray) -> "_Texts":
+    def select(self, selection: np.ndarray) -> "_Texts":
         texts = object.__new__(_Texts)
         texts.size, texts._start = self.size[selection], self._start[selection]
         texts.longest, texts._bytes = int(texts.size.max(initial=0)), self._bytes
@@ -148,7 +148,7 @@ def _farmhash(data: _Texts | _Digits) -> Any:
     for min_size, max_size, hash_function in _BY_SIZE:
         selection = (data.size >= min_size) & (data.size <= max_size)
         if selection.any():
-            result[selection] = hash_function(data.part(selection))
+            result[selection] = hash_function(data.select(selection))
     return result
 
 
@@ -157,30 +157,30 @@ def _hash_1_to_3(data: Any) -> Any:
     byte = _u64(0xFF)
     y = (data.word(0) & byte) + ((data.word(size >> _u64(1)) & byte) << _u64(8))
     z = size + ((data.word(size - _u64(1)) & byte) << _u64(2))
-    return _folded(y * _K2 ^ z * _K0) * _K2
+    return _shift_mix(y * _K2 ^ z * _K0) * _K2
 
 
 def _hash_4_to_7(data: Any) -> Any:
     size = data.size
     half = _u64(0xFFFFFFFF)
     first, last = data.word(0) & half, data.word(size - _u64(4)) & half
-    return _mixed(size + (first << _u64(3)), last, _K2 + size * _u64(2))
+    return _mix(size + (first << _u64(3)), last, _K2 + size * _u64(2))
 
 
 def _hash_8_to_16(data: Any) -> Any:
     multiplier = _K2 + data.size * _u64(2)
     a, b = data.word(0) + _K2, data.word(data.size - _u64(8))
-    c = _rotated(b, 37) * multiplier + a
-    d = (_rotated(a, 25) + b) * multiplier
-    return _mixed(c, d, multiplier)
+    c = _rotate(b, 37) * multiplier + a
+    d = (_rotate(a, 25) + b) * multiplier
+    return _mix(c, d, multiplier)
 
 
 def _hash_17_to_32(data: Any) -> Any:
     multiplier = _K2 + data.size * _u64(2)
     a, b = data.word(0) * _K1, data.word(8)
     c, d = data.word(data.size - _u64(8)) * multiplier, data.word(data.size - _u64(16)) * _K2
-    u = _rotated(a + b, 43) + _rotated(c, 30) + d
-    return _mixed(u, a + _rotated(b + _K2, 18) + c, multiplier)
+    u = _rotate(a + b, 43) + _rotate(c, 30) + d
+    return _mix(u, a + _rotate(b + _K2, 18) + c, multiplier)
 
 
 def _hash_33_to_64(data: Any) -> Any:
@@ -188,13 +188,13 @@ def _hash_33_to_64(data: Any) -> Any:
     multiplier = _K2 + size * _u64(2)
     a, b = data.word(0) * _K2, data.word(8)
     c, d = data.word(size - _u64(8)) * multiplier, data.word(size - _u64(16)) * _K2
-    y = _rotated(a + b, 43) + _rotated(c, 30) + d
-    z = _mixed(y, a + _rotated(b + _K2, 18) + c, multiplier)
+    y = _rotate(a + b, 43) + _rotate(c, 30) + d
+    z = _mix(y, a + _rotate(b + _K2, 18) + c, multiplier)
     e, f = data.word(16) * multiplier, data.word(24)
     g = (y + data.word(size - _u64(32))) * multiplier
     h = (z + data.word(size - _u64(24))) * multiplier
-    u = _rotated(e + f, 43) + _rotated(g, 30) + h
-    return _mixed(u, e + _rotated(f + a, 18) + g, multiplier)
+    u = _rotate(e + f, 43) + _rotate(g, 30) + h
+    return _mix(u, e + _rotate(f + a, 18) + g, multiplier)
 
 
 def _hash_65_and_more(data: _Texts) -> np.ndarray:
@@ -203,26 +203,26 @@ def _hash_65_and_more(data: _Texts) -> np.ndarray:
     blocks = (data.size - _u64(1)) >> _u64(6)
     for count in np.unique(blocks):
         selection = blocks == count
-        result[selection] = _of_blocks(data.part(selection), int(count))
+        result[selection] = _hash_blocks(data.select(selection), int(count))
     return result
 
 
-def _of_blocks(data: _Texts, count: int) -> np.ndarray:
+def _hash_blocks(data: _Texts, count: int) -> np.ndarray:
     zero = np.zeros_like(data.size)
     x = zero + _u64(81)
     y = x * _K1 + _u64(113)
-    z = _folded(y * _K2 + _u64(113)) * _K2
+    z = _shift_mix(y * _K2 + _u64(113)) * _K2
     v, w = (zero, zero), (zero, zero)
     x = x * _K2 + data.word(0)
 
     def block(at: Any, x: Any, y: Any, z: Any, v: Any, w: Any, multiplier: Any, nine: Any) -> Any:
-        x = _rotated(x + y + v[0] + data.word(at + 8), 37) * multiplier
-        y = _rotated(y + v[1] + data.word(at + 48), 42) * multiplier
+        x = _rotate(x + y + v[0] + data.word(at + 8), 37) * multiplier
+        y = _rotate(y + v[1] + data.word(at + 48), 42) * multiplier
         x = x ^ (w[1] * nine)
         y = y + v[0] * nine + data.word(at + 40)
-        z = _rotated(z + w[0], 33) * multiplier
-        v = _of_four_words(data, at, v[1] * multiplier, x + w[0])
-        w = _of_four_words(data, at + 32, z + w[1], y + data.word(at + 16))
+        z = _rotate(z + w[0], 33) * multiplier
+        v = _hash_four_words(data, at, v[1] * multiplier, x + w[0])
+        w = _hash_four_words(data, at + 32, z + w[1], y + data.word(at + 16))
         return z, y, x, v, w  # x and z are swapped
 
     for i in range(count):
@@ -233,19 +233,19 @@ def _of_blocks(data: _Texts, count: int) -> np.ndarray:
     w = (first + v[0], w[1])
     last = data.size.astype(np.int64) - 64
     x, y, z, v, w = block(last, x, y, z, v, w, multiplier, _u64(9))
-    return _mixed(
-        _mixed(v[0], w[0], multiplier) + _folded(y) * _K0 + z,
-        _mixed(v[1], w[1], multiplier) + x,
+    return _mix(
+        _mix(v[0], w[0], multiplier) + _shift_mix(y) * _K0 + z,
+        _mix(v[1], w[1], multiplier) + x,
         multiplier,
     )
 
 
-def _of_four_words(data: _Texts, at: Any, a: Any, b: Any) -> tuple[Any, Any]:
+def _hash_four_words(data: _Texts, at: Any, a: Any, b: Any) -> tuple[Any, Any]:
     last = data.word(at + 24)
     a = a + data.word(at)
-    b = _rotated(b + a + last, 21)
+    b = _rotate(b + a + last, 21)
     total = a + data.word(at + 8) + data.word(at + 16)
-    return total + last, b + _rotated(total, 44) + a
+    return total + last, b + _rotate(total, 44) + a
 
 
 _BY_SIZE: tuple[tuple[int, int, Callable], ...] = (
@@ -258,17 +258,17 @@ _BY_SIZE: tuple[tuple[int, int, Callable], ...] = (
 )
 
 
-def _folded(value: Any) -> Any:
+def _shift_mix(value: Any) -> Any:
     return value ^ (value >> _u64(47))
 
 
-def _rotated(value: Any, positions: int) -> Any:
+def _rotate(value: Any, positions: int) -> Any:
     return (value >> _u64(positions)) | (value << _u64(64 - positions))
 
 
-def _mixed(u: Any, v: Any, multiplier: Any) -> Any:
-    a = _folded((u ^ v) * multiplier)
-    return _folded((v ^ a) * multiplier) * multiplier
+def _mix(u: Any, v: Any, multiplier: Any) -> Any:
+    a = _shift_mix((u ^ v) * multiplier)
+    return _shift_mix((v ^ a) * multiplier) * multiplier
 
 
 # -- SipHash -------------------------------------------------------------------------------------
@@ -286,12 +286,12 @@ def _siphash(data: _Texts | _Digits, salt: Sequence[int]) -> Any:
     )
     words = data.size >> _u64(3)
     for i in range(data.longest // 8):
-        after = _absorbed(state, data.word(8 * i))
+        after = _absorb_word(state, data.word(8 * i))
         state = tuple(where(words > i, new, old) for new, old in zip(after, state, strict=True))
     masks = _MASK_OF_BYTES if isinstance(data, _Texts) else jnp.asarray(_MASK_OF_BYTES)
     tail_masks = masks[(data.size & _u64(7)).astype("int64")]
     last = (data.word(words << _u64(3)) & tail_masks) | (data.size << _u64(56))
-    a, b, c, d = _absorbed(state, last)
+    a, b, c, d = _absorb_word(state, last)
     state = (a, b, c ^ _u64(0xFF), d)
     for _ in range(4):
         state = _round(*state)
@@ -299,7 +299,7 @@ def _siphash(data: _Texts | _Digits, salt: Sequence[int]) -> Any:
     return a ^ b ^ c ^ d
 
 
-def _absorbed(state: Any, word: Any) -> Any:
+def _absorb_word(state: Any, word: Any) -> Any:
     a, b, c, d = state
     a, b, c, d = _round(*_round(a, b, c, d ^ word))
     return a ^ word, b, c, d
@@ -307,7 +307,7 @@ def _absorbed(state: Any, word: Any) -> Any:
 
 def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
     a, c = a + b, c + d
-    b, d = _rotated(b, 51) ^ a, _rotated(d, 48) ^ c
-    a, c = _rotated(a, 32) + d, c + b
-    b, d = _rotated(b, 47) ^ c, _rotated(d, 43) ^ a
-    return a, b, _rotated(c, 32), d
+    b, d = _rotate(b, 51) ^ a, _rotate(d, 48) ^ c
+    a, c = _rotate(a, 32) + d, c + b
+    b, d = _rotate(b, 47) ^ c, _rotate(d, 43) ^ a
+    return a, b, _rotate(c, 32), d

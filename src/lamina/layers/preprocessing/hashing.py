@@ -10,18 +10,18 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.types import Array, DTypePolicyLike, Inputs, Shape, Shapes
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
 from lamina.layers.preprocessing import fingerprint
 from lamina.layers.preprocessing.host_layer import (
     HostLayer,
-    checked_mode,
+    check_output_mode,
     count_row,
     encode,
     encoded_shape,
     refuse_sparse,
-    whole_numbers,
+    to_integers,
 )
 from lamina.layers.settings import settings_of
 
@@ -59,12 +59,12 @@ class Hashing(HostLayer):
         **kwargs: Any,
     ):
         modes = ("int", "one_hot", "multi_hot", "count")
-        mode = checked_mode("Hashing", output_mode, modes)
+        mode = check_output_mode("Hashing", output_mode, modes)
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = "int64" if mode == "int" else config.floatx()
         super().__init__(**kwargs)
         refuse_sparse("Hashing", sparse)
-        self.num_bins = whole_number("num_bins", num_bins, owner="Hashing")
+        self.num_bins = check_integer("num_bins", num_bins, owner="Hashing")
         count_row("Hashing", mode, self.num_bins)
         if mode == "int" and self.dtype not in ("int32", "int64"):
             raise ValueError(
@@ -72,7 +72,7 @@ class Hashing(HostLayer):
                 f"{self.dtype!r}."
             )
         self.mask_value = mask_value
-        self.salt = checked_salt("Hashing", salt)
+        self.salt = check_salt("Hashing", salt)
         self.output_mode = mode
         self.sparse = False
 
@@ -136,11 +136,11 @@ class HashedCrossing(HostLayer):
         dtype: DTypePolicyLike = None,
         **kwargs: Any,
     ):
-        mode = checked_mode("HashedCrossing", output_mode, ("int", "one_hot"))
+        mode = check_output_mode("HashedCrossing", output_mode, ("int", "one_hot"))
         dtype = "int64" if dtype is None and mode == "int" else dtype
         super().__init__(name=name, dtype=dtype, **kwargs)
         refuse_sparse("HashedCrossing", sparse)
-        self.num_bins = whole_number("num_bins", num_bins, owner="HashedCrossing")
+        self.num_bins = check_integer("num_bins", num_bins, owner="HashedCrossing")
         count_row("HashedCrossing", mode, self.num_bins)
         self.output_mode = mode
         self.sparse = False
@@ -166,7 +166,7 @@ class HashedCrossing(HostLayer):
             ValueError: If the inputs are no such list.
         """
         self._check(inputs)
-        columns = [x if is_text(x) else whole_numbers(x, self._label) for x in inputs]
+        columns = [x if is_text(x) else to_integers(x, self._label) for x in inputs]
         shape = columns[0].shape
         numbers = fingerprint.crossed_buckets([x.reshape(-1) for x in columns], self.num_bins)
         return encode(numbers.reshape(shape), self.output_mode, self.num_bins, self.compute_dtype)
@@ -198,7 +198,7 @@ class HashedCrossing(HostLayer):
             )
 
 
-def checked_salt(layer: str, salt: Any) -> list[int] | None:
+def check_salt(layer: str, salt: Any) -> list[int] | None:
     """Two integers, from one, from two, or None."""
     if salt is None:
         return None
@@ -206,4 +206,4 @@ def checked_salt(layer: str, salt: Any) -> list[int] | None:
     if isinstance(pair, (list, tuple)) and len(pair) == 2:
         if all(isinstance(number, int) and not isinstance(number, bool) for number in pair):
             return list(pair)
-    raise ValueError(f"{layer}: salt is one or two whole numbers; received {salt!r}.")
+    raise ValueError(f"{layer}: salt is one or two integers; received {salt!r}.")

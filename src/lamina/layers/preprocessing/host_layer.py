@@ -13,7 +13,7 @@ from lamina.core.memory_limit import reserve_bytes
 from lamina.core.messages.errors import unknown_name
 from lamina.core.types import DTypeLike, Inputs, Outputs
 from lamina.core.user_data.data_kinds import is_text
-from lamina.core.user_data.masked_arrays import unmasked
+from lamina.core.user_data.masked_arrays import remove_mask
 from lamina.core.user_data.text import as_user_results, as_values
 
 
@@ -34,7 +34,7 @@ class HostLayer(Layer):
         results = super().__call__(*args, **{k: self._values(v) for k, v in kwargs.items()})
         return results if context.layers else as_user_results(results)
 
-    builds_nothing = True
+    has_nothing_to_build = True
 
     def build(self, input_shape: Any = None) -> None:
         """Nothing to build: there are no weights.
@@ -57,7 +57,7 @@ class HostLayer(Layer):
             )
 
 
-def whole_numbers(inputs: Any, layer: str) -> Any:
+def to_integers(inputs: Any, layer: str) -> Any:
     """The inputs as integers; fractions are refused if the values are known."""
     if inputs.dtype.kind in "iu":
         return inputs
@@ -65,13 +65,13 @@ def whole_numbers(inputs: Any, layer: str) -> Any:
         fractions = inputs[inputs != np.trunc(inputs)]
         if fractions.size:
             raise TypeError(
-                f"{layer} takes whole numbers and received {fractions[0]}.\n"
+                f"{layer} takes integers and received {fractions[0]}.\n"
                 "  Fix: x = numpy.round(x), or a Discretization layer before it."
             )
     return inputs.astype("int32" if isinstance(inputs, jax.Array) else "int64")
 
 
-def checked_mode(layer: str, output_mode: Any, allowed: Sequence[str]) -> str:
+def check_output_mode(layer: str, output_mode: Any, allowed: Sequence[str]) -> str:
     """Check an output mode; returns its current name."""
     mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
     if mode not in allowed:
@@ -178,7 +178,7 @@ def batches(data: Any, steps: int | None = None) -> Iterator[np.ndarray]:
     """
     if isinstance(data, (list, tuple)) and not any(map(_is_batch, data)):
         data = as_values(data, "the data of adapt()")  # rows, not a list of batches
-    data = unmasked(data, "the data of adapt()")
+    data = remove_mask(data, "the data of adapt()")
     if _is_batch(data):
         yield np.asarray(as_values(data, "the data of adapt()"))
         return
@@ -194,7 +194,7 @@ def batches(data: Any, steps: int | None = None) -> Iterator[np.ndarray]:
             return
         if isinstance(batch, (tuple, list)) and batch and hasattr(batch[0], "shape"):
             batch = batch[0]
-        batch = unmasked(batch, f"batch {number} of the data of adapt()")
+        batch = remove_mask(batch, f"batch {number} of the data of adapt()")
         yield np.asarray(as_values(batch, f"batch {number} of the data of adapt()"))
 
 

@@ -15,19 +15,19 @@ from lamina.core.memory_limit import reserve_bytes
 from lamina.core.types import Data, Inputs, Shape, SupportsArray
 from lamina.core.user_data.arguments import is_number
 from lamina.core.user_data.data_kinds import is_text
-from lamina.core.user_data.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_special_file
 from lamina.core.user_data.text import as_values
 from lamina.layers.preprocessing import fingerprint
-from lamina.layers.preprocessing.hashing import checked_salt
+from lamina.layers.preprocessing.hashing import check_salt
 from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     batches,
-    checked_mode,
+    check_output_mode,
     count_row,
     encode,
     encoded_shape,
     refuse_sparse,
-    whole_numbers,
+    to_integers,
 )
 from lamina.layers.settings import settings_of
 
@@ -66,7 +66,7 @@ class IndexLookup(HostLayer):
         super().__init__(**kwargs)
         kind = type(self).__name__
         refuse_sparse(kind, sparse)
-        self.output_mode = checked_mode(kind, output_mode, _MODES)
+        self.output_mode = check_output_mode(kind, output_mode, _MODES)
         self.oov_method = oov_method
         if oov_method not in ("floormod", "farmhash"):
             raise ValueError(
@@ -76,8 +76,7 @@ class IndexLookup(HostLayer):
             raise ValueError(f"{kind}: a salt is used with oov_method='farmhash' only.")
         if not isinstance(num_oov_indices, int) or num_oov_indices < 0:
             raise ValueError(
-                f"{kind}: num_oov_indices is a whole number, 0 or more; received "
-                f"{num_oov_indices!r}."
+                f"{kind}: num_oov_indices is an integer, 0 or more; received {num_oov_indices!r}."
             )
         if invert and (self.output_mode != "int" or oov_token is None):
             raise ValueError(
@@ -95,9 +94,9 @@ class IndexLookup(HostLayer):
         self.invert = bool(invert)
         self.sparse = False
         self.pad_to_max_tokens = bool(pad_to_max_tokens)
-        self.salt = checked_salt(kind, salt)
+        self.salt = check_salt(kind, salt)
         if max_tokens is not None and not is_number(max_tokens):
-            raise TypeError(f"{kind}: max_tokens is a whole number; received {max_tokens!r}.")
+            raise TypeError(f"{kind}: max_tokens is an integer; received {max_tokens!r}.")
         if max_tokens is not None and max_tokens <= max(1, self._first_token):
             raise ValueError(
                 f"{kind}: max_tokens counts all places, of which {self._first_token} are for the "
@@ -125,7 +124,7 @@ class IndexLookup(HostLayer):
                 `"tf_idf"` each row is a document.
             steps: Number of batches to take; None takes all.
         """
-        tokens = (self._checked(batch) for batch in batches(data, steps))
+        tokens = (self._to_vocabulary_dtype(batch) for batch in batches(data, steps))
         if self.output_mode != "tf_idf":  # documents make no difference
             tokens = (batch.reshape(1, -1) for batch in tokens if batch.size)
         self.adapt_to_documents(row for batch in tokens for row in _rows(batch).tolist())
@@ -188,7 +187,7 @@ class IndexLookup(HostLayer):
                 f"{self._label}: a vocabulary is a list of one or more tokens; received one of "
                 f"shape {tokens.shape}."
             )
-        own_tokens = self._checked(tokens).tolist()
+        own_tokens = self._to_vocabulary_dtype(tokens).tolist()
         special = self._special_tokens
         complete = own_tokens[: len(special)] == special
         own_tokens = own_tokens[len(special) :] if complete else own_tokens
@@ -314,7 +313,7 @@ class IndexLookup(HostLayer):
             )
 
     def _lines_of(self, path: Path) -> list[str]:
-        refuse_endless(path)
+        refuse_special_file(path)
         if not path.is_file():
             raise FileNotFoundError(f"{self._label}: there is no vocabulary file {str(path)!r}.")
         if self.output_mode == "tf_idf":
@@ -344,14 +343,14 @@ class IndexLookup(HostLayer):
                 "  Fix: layer.adapt(data) before it is used, or vocabulary=[…]."
             )
         if self.invert:
-            return self._tokens_at(whole_numbers(inputs, self._label))
-        return self.encoded(self.numbers_of(self._checked(inputs)))
+            return self._tokens_at(to_integers(inputs, self._label))
+        return self.encoded(self.indices_of(self._to_vocabulary_dtype(inputs)))
 
     def encoded(self, numbers: Any) -> Any:
         """Encode the indices of tokens in the output mode.
 
         Args:
-            numbers: The result of `numbers_of`.
+            numbers: The result of `indices_of`.
 
         Returns:
             Array in the output mode; see the class.
@@ -360,7 +359,7 @@ class IndexLookup(HostLayer):
         output = encode(numbers, mode, self._depth, config.floatx())
         return output * self.idf_weights if self.output_mode == "tf_idf" else output
 
-    def numbers_of(self, tokens: Any) -> Any:
+    def indices_of(self, tokens: Any) -> Any:
         """The index of each token; -1 for masked tokens, unless the output is `"int"`.
 
         Args:
@@ -370,7 +369,7 @@ class IndexLookup(HostLayer):
             Integers of the same shape.
         """
         numpy: Any = jnp if isinstance(tokens, jax.Array) else np
-        positions = self._positions(tokens)
+        positions = self._find_positions(tokens)
         is_known = positions >= 0
         numbers = positions + self._first_token
         if self.num_oov_indices == 0:
@@ -419,15 +418,15 @@ class IndexLookup(HostLayer):
         """The tokens of the lines of a file."""
         return lines
 
-    def _checked(self, tokens: Inputs) -> Any:
+    def _to_vocabulary_dtype(self, tokens: Inputs) -> Any:
         """The tokens in the vocabulary's dtype; tokens of another kind are refused."""
         raise NotImplementedError
 
     def _index(self) -> None:
-        """Prepare `_positions`."""
+        """Prepare `_find_positions`."""
         raise NotImplementedError
 
-    def _positions(self, tokens: Any) -> Any:
+    def _find_positions(self, tokens: Any) -> Any:
         """The position of each token without special tokens; -1 for unknown ones."""
         raise NotImplementedError
 
@@ -445,20 +444,20 @@ class IndexLookup(HostLayer):
     def compute_output_spec(self, inputs: Inputs) -> KerasTensor:
         text = self.vocabulary_dtype == "string"
         if is_text(inputs) != (text and not self.invert):
-            raise TypeError(self._wrong_kind(inputs.dtype))
+            raise TypeError(self._wrong_type_error(inputs.dtype))
         dtype = "int64" if self.output_mode == "int" else config.floatx()
         dtype = self.vocabulary_dtype if self.invert else dtype
         return KerasTensor(self.compute_output_shape(inputs.shape), dtype)
 
-    def _wrong_kind(self, received: Any) -> str:
+    def _wrong_type_error(self, received: Any) -> str:
         text = self.vocabulary_dtype == "string" and not self.invert
         if text:
             return (
                 f"{self._label} takes text and received {received}.\n"
-                "  Fix: IntegerLookup for whole numbers, or x = numpy.asarray(x, str)."
+                "  Fix: IntegerLookup for integers, or x = numpy.asarray(x, str)."
             )
         return (
-            f"{self._label} takes whole numbers and received text.\n"
+            f"{self._label} takes integers and received text.\n"
             "  Fix: StringLookup for text, or x = numpy.asarray(x, int)."
         )
 

@@ -153,7 +153,7 @@ class Normalization(Layer):
 
         Args:
             data: An array `(samples, ...)`, or an iterable of such arrays (batches), or of tuples
-                that begin with one, as data sets for training have them.
+                that begin with one, such as a data set for training.
         """
         if self.input_mean is not None:
             raise ValueError(
@@ -209,7 +209,7 @@ class Normalization(Layer):
         """
         self._check_shape(inputs.shape)
         x = inputs.astype(self.compute_dtype)
-        mean, variance = (self._over(x, self._statistic(n)) for n in ("mean", "variance"))
+        mean, variance = (self._match_rank(x, self._statistic(n)) for n in ("mean", "variance"))
         # A constant column becomes 0, not NaN.
         deviation = jnp.maximum(jnp.sqrt(variance), epsilon())
         return x * deviation + mean if self.invert else (x - mean) / deviation
@@ -241,7 +241,7 @@ class Normalization(Layer):
         value = value.reshape(shape).astype(self.compute_dtype)
         return jnp.broadcast_to(value, self._broadcast_shape)
 
-    def _over(self, x: Array, statistic: Array) -> Array:
+    def _match_rank(self, x: Array, statistic: Array) -> Array:
         """A statistic for inputs with fewer axes than the layer was built for."""
         has_extra_axes = statistic.ndim > x.ndim
         return statistic.reshape(statistic.shape[-x.ndim :]) if has_extra_axes else statistic
@@ -265,7 +265,7 @@ class Normalization(Layer):
         if len(shape) == 1 and self.axis == (-1,):
             raise ValueError(
                 f"{self._label}: data of shape {shape} has no axis of features, only samples.\n"
-                "  Fix: Normalization(axis=None) for one number a sample, or adapt(x[:, None])."
+                "  Fix: Normalization(axis=None) for one number per sample, or adapt(x[:, None])."
             )
         if self.built:
             self._check_shape(shape)
@@ -294,7 +294,7 @@ class Normalization(Layer):
             )
 
 
-def _numbers(data: Any) -> np.ndarray:
+def _check_numeric(data: Any) -> np.ndarray:
     if data.dtype.kind not in "biuf" and data.dtype != jnp.bfloat16:
         received = "text" if may_hold_text(data.dtype) else f"an array of dtype {data.dtype}"
         raise TypeError(f"adapt() takes numbers; received {received}.")
@@ -304,7 +304,7 @@ def _numbers(data: Any) -> np.ndarray:
 def _chunks_of(data: Any) -> Iterator[np.ndarray]:
     """The data in arrays that are not much larger than `_CHUNK_VALUES`."""
     for batch in batches(data):
-        yield from _chunks(_numbers(batch))
+        yield from _chunks(_check_numeric(batch))
 
 
 def _chunks(array: np.ndarray) -> Iterator[np.ndarray]:

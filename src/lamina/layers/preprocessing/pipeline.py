@@ -28,7 +28,7 @@ class Pipeline(Layer):
     Output shape: As of the last layer.
 
     Raises:
-        TypeError: If one of them is no layer.
+        TypeError: If one of them is not a layer.
 
     Example:
         >>> import numpy as np

@@ -19,7 +19,7 @@ from lamina.core.user_data.text import as_values
 from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     batches,
-    checked_mode,
+    check_output_mode,
     count_rows,
     encode,
     refuse_sparse,
@@ -107,12 +107,12 @@ class TextVectorization(HostLayer):
                 "passes over."
             )
         modes = ("int", "one_hot", "multi_hot", "count", "tf_idf")
-        self._output_mode = checked_mode("TextVectorization", output_mode, modes)
+        self._output_mode = check_output_mode("TextVectorization", output_mode, modes)
         self._standardize = _choice("standardize", standardize, tuple(_TABLES))
         self._split = _choice("split", split, ("whitespace", "character"))
         self._ngrams_arg = ngrams
         self._ngrams = _lengths(ngrams)
-        self._output_sequence_length = _checked_length(output_sequence_length, self._output_mode)
+        self._output_sequence_length = _check_length(output_sequence_length, self._output_mode)
         self._encoding = encoding
         self._lookup_layer = StringLookup(
             max_tokens=max_tokens,
@@ -209,13 +209,13 @@ class TextVectorization(HostLayer):
         documents = list(self._documents(inputs))
         sizes = np.array([len(document) for document in documents], dtype="int64")
         tokens = np.array([token for document in documents for token in document], dtype=object)
-        numbers = lookup.numbers_of(tokens)
+        numbers = lookup.indices_of(tokens)
         shape = self._shape_of_samples(tuple(inputs.shape))
         if self._output_mode in ("int", "one_hot"):
             length = self._output_sequence_length
             length = int(sizes.max(initial=0)) if length is None else length
             padding_value = 0 if self._output_mode == "int" else -1
-            padded = _padded(numbers, sizes, length, padding_value).reshape(*shape, length)
+            padded = _pad_rows(numbers, sizes, length, padding_value).reshape(*shape, length)
             if self._keeps_shape:
                 padded = padded.reshape(inputs.shape)
             return encode(padded, self._output_mode, lookup._depth, config.floatx())
@@ -237,7 +237,7 @@ class TextVectorization(HostLayer):
                 "to an Embedding."
             )
         samples = math.prod(self._shape_of_samples(texts.shape))
-        rows = standardized(texts, self._standardize).reshape(samples, -1)
+        rows = standardize_texts(texts, self._standardize).reshape(samples, -1)
         split = rows.tolist() if self._split is None else split_texts(rows[:, 0], self._split)
         for tokens in split:
             yield tokens if self._ngrams is None else ngrams_of(tokens, self._ngrams)
@@ -329,7 +329,7 @@ class TextVectorization(HostLayer):
         self._lookup_layer.load_assets(dir_path)
 
 
-def standardized(texts: np.ndarray, how: str | Callable | None) -> np.ndarray:
+def standardize_texts(texts: np.ndarray, how: str | Callable | None) -> np.ndarray:
     """Standardized text.
 
     Args:
@@ -389,7 +389,7 @@ def ngrams_of(tokens: Sequence[str], lengths: Sequence[int]) -> list[str]:
     ]
 
 
-def _padded(numbers: np.ndarray, sizes: np.ndarray, length: int, padding: int) -> np.ndarray:
+def _pad_rows(numbers: np.ndarray, sizes: np.ndarray, length: int, padding: int) -> np.ndarray:
     """Rows of `length` indices, truncated or padded."""
     output = np.full((len(sizes), length), padding, dtype="int32")
     position = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -418,12 +418,12 @@ def _lengths(ngrams: Any) -> Sequence[int] | None:
     ):
         return lengths
     raise ValueError(
-        "TextVectorization: ngrams is a whole number, 1 or more, or a tuple of them; received "
+        "TextVectorization: ngrams is an integer, 1 or more, or a tuple of them; received "
         f"{ngrams!r}."
     )
 
 
-def _checked_length(length: Any, output_mode: str) -> int | None:
+def _check_length(length: Any, output_mode: str) -> int | None:
     if length is None:
         return None
     if output_mode != "int":
@@ -433,7 +433,7 @@ def _checked_length(length: Any, output_mode: str) -> int | None:
         )
     if isinstance(length, bool) or not isinstance(length, int) or length < 1:
         raise ValueError(
-            "TextVectorization: output_sequence_length is a whole number, 1 or more; received "
+            "TextVectorization: output_sequence_length is an integer, 1 or more; received "
             f"{length!r}."
         )
     reserve_bytes(4 * length, f"TextVectorization with output_sequence_length={length:,}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.core.types import Inputs, SupportsArray
 from lamina.core.user_data.data_kinds import is_text
-from lamina.layers.preprocessing.host_layer import whole_numbers
+from lamina.layers.preprocessing.host_layer import to_integers
 from lamina.layers.preprocessing.index_lookup import IndexLookup
 
 
@@ -90,24 +90,24 @@ class IntegerLookup(IndexLookup):
     def get_config(self) -> dict:
         return {**super().get_config(), "vocabulary_dtype": self.vocabulary_dtype}
 
-    def _checked(self, tokens: Inputs) -> Any:
+    def _to_vocabulary_dtype(self, tokens: Inputs) -> Any:
         if is_text(tokens):
-            raise TypeError(self._wrong_kind("text"))
-        return whole_numbers(tokens, self._label)
+            raise TypeError(self._wrong_type_error("text"))
+        return to_integers(tokens, self._label)
 
     def _from_lines(self, lines: list[str]) -> list:
         try:
             return [int(line) for line in lines]
         except ValueError:
             raise ValueError(
-                f"{self._label}: the file of its vocabulary has lines that are no whole numbers."
+                f"{self._label}: the file of its vocabulary has lines that are not integers."
             ) from None
 
     def _index(self) -> None:
         assert self._tokens is not None
         self._order = np.argsort(self._tokens, kind="stable")
 
-    def _positions(self, tokens: Any) -> Any:
+    def _find_positions(self, tokens: Any) -> Any:
         ordered: Any = self._tokens[self._order]  # type: ignore[index]
         positions: Any = self._order
         if isinstance(tokens, jax.Array):
@@ -208,16 +208,16 @@ class StringLookup(IndexLookup):
     def get_config(self) -> dict:
         return {**super().get_config(), "encoding": self.encoding}
 
-    def _checked(self, tokens: Inputs) -> Any:
+    def _to_vocabulary_dtype(self, tokens: Inputs) -> Any:
         if not is_text(tokens) and tokens.size:
-            raise TypeError(self._wrong_kind(f"numbers ({tokens.dtype})"))
+            raise TypeError(self._wrong_type_error(f"numbers ({tokens.dtype})"))
         return tokens
 
     def _index(self) -> None:
         table = {token: position for position, token in enumerate(self._tokens)}  # type: ignore[arg-type]
         object.__setattr__(self, "_table", table)  # not searched for layers
 
-    def _positions(self, tokens: Any) -> Any:
+    def _find_positions(self, tokens: Any) -> Any:
         find = self._table.get  # type: ignore[attr-defined]
         positions = [find(token, -1) for token in tokens.ravel().tolist()]
         return np.array(positions, dtype="int64").reshape(tokens.shape)

@@ -10,7 +10,7 @@ from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
 from lamina.core.types import Array, ArrayLike, Inputs, Masks, Shape, Shapes
 from lamina.core.variable.variable import Variable
-from lamina.layers.wrapper import checked_layer
+from lamina.layers.wrapper import check_is_layer
 
 _MERGES: dict[str, Callable[[Array, Array], Array]] = {
     "sum": lambda forward, backward: forward + backward,
@@ -60,7 +60,7 @@ class Bidirectional(Layer):
         backward_layer: Layer | None = None,
         **kwargs: Any,
     ):
-        checked_layer("Bidirectional", "layer", layer)
+        check_is_layer("Bidirectional", "layer", layer)
         if merge_mode is not None and merge_mode not in _MERGES:
             raise ValueError(
                 f"Bidirectional: merge_mode must be one of {', '.join(map(repr, _MERGES))} or "
@@ -77,7 +77,7 @@ class Bidirectional(Layer):
         if backward_layer is None:
             self.backward_layer = _copy_for_direction(layer, "backward", go_backwards=True)
         else:
-            self.backward_layer = checked_layer("Bidirectional", "backward_layer", backward_layer)
+            self.backward_layer = check_is_layer("Bidirectional", "backward_layer", backward_layer)
         self._check_directions()
         if hasattr(layer, "use_cudnn"):  # it is not in the config
             self.forward_layer.use_cudnn = self.backward_layer.use_cudnn = layer.use_cudnn

@@ -14,7 +14,7 @@ def check_cell(cell: Any) -> None:
     """Refuse objects that are not cells."""
     for name, what in (
         ("call", "a method call(inputs, states) that returns an output and the new states"),
-        ("state_size", "a state_size: a whole number, or a list of them, one for each state"),
+        ("state_size", "a state_size: an integer, or a list of them, one for each state"),
     ):
         if getattr(cell, name, None) is None:
             raise ValueError(

@@ -1,8 +1,8 @@
 """Recurrent cells: layers that compute one time step.
 
 A cell divides its step in two, so that a layer can do the first part for all steps at once:
-`project` multiplies inputs by the input kernel; `stepper` returns a function that takes the result
-and the states, and computes the step.
+`project` multiplies inputs by the input kernel; `make_step` returns a function that takes the
+result and the states, and computes the step.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from lamina.core.types import (
     Shape,
     Shapes,
 )
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.recurrent.scan import Step
 from lamina.layers.settings import (
@@ -50,7 +50,7 @@ class KernelCell(Layer):
     """Base class of the cells with an input kernel, a recurrent kernel and a bias.
 
     A subclass defines its number of `gates`, the sizes of its states (`state_size`), and the step
-    from the projected inputs (`stepper`).
+    from the projected inputs (`make_step`).
 
     Args:
         activation, use_bias, dropout, recurrent_dropout, seed: See `SimpleRNNCell`, as for all
@@ -147,7 +147,7 @@ class KernelCell(Layer):
         nested = isinstance(states, (list, tuple))
         states = list(states) if nested else [states]
         input_masks, recurrent_masks = self.draw_masks(inputs, states[0], training)
-        step = self.stepper(recurrent_masks)
+        step = self.make_step(recurrent_masks)
         output, new_states = step(self.project(inputs, input_masks), states)
         return output, new_states if nested else new_states[0]
 
@@ -164,7 +164,7 @@ class KernelCell(Layer):
         projected = self.weighted(inputs, self.kernel.value, masks, self._input_product)
         return projected if self.bias is None else projected + self._bias_of_inputs()
 
-    def stepper(self, masks: Masks = None) -> Step:
+    def make_step(self, masks: Masks = None) -> Step:
         """A function `(projected inputs, [states]) → (output, [new states])` that uses the weights.
 
         Args:
@@ -176,7 +176,7 @@ class KernelCell(Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} has no stepper().")
 
-    def every_step(
+    def run_all_steps(
         self, inputs: Array, states: list, masks: Masks, counts: Array | None, backwards: bool
     ) -> tuple[Array, Array, list] | None:
         """All steps by one specialised function; None if this cell has none.
@@ -247,10 +247,10 @@ class KernelCell(Layer):
             return self._current_masks
         step_shape = inputs.shape[inputs.ndim - state.ndim :]
         rates = (self.dropout, step_shape), (self.recurrent_dropout, state.shape)
-        masks = [self._drawn(rate, shape) if training else None for rate, shape in rates]
+        masks = [self._draw_mask(rate, shape) if training else None for rate, shape in rates]
         return masks[0], masks[1]
 
-    def _drawn(self, rate: float, shape: Shape) -> Masks:
+    def _draw_mask(self, rate: float, shape: Shape) -> Masks:
         if rate == 0:
             return None
         count = self.gates if self.implementation == 1 else 1
@@ -289,7 +289,7 @@ class KernelCell(Layer):
             Array, list of arrays, or None.
         """
         masks = (
-            self._drawn(self.dropout, step_input.shape)
+            self._draw_mask(self.dropout, step_input.shape)
             if self._current_masks is None
             else self._current_masks[0]
         )
@@ -305,7 +305,9 @@ class KernelCell(Layer):
             Array, list of arrays, or None.
         """
         rate, current_masks = self.recurrent_dropout, self._current_masks
-        masks = self._drawn(rate, step_input.shape) if current_masks is None else current_masks[1]
+        masks = (
+            self._draw_mask(rate, step_input.shape) if current_masks is None else current_masks[1]
+        )
         return masks if masks is None or self.implementation == 1 else masks[0]
 
     # -- states and shapes -----------------------------------------------------------------------
@@ -406,14 +408,14 @@ class SimpleRNNCell(KernelCell):
             seed=seed,
             **kwargs,
         )
-        self.units = whole_number("units", units, owner="SimpleRNNCell")
+        self.units = check_integer("units", units, owner="SimpleRNNCell")
         self.state_size = self.output_size = self.units
 
     def build(self, input_shape: Shape) -> None:
         features = features_of(self, input_shape)
         self.add_weights((features, self.units), (self.units, self.units), (self.units,))
 
-    def stepper(self, masks: Masks = None) -> Step:
+    def make_step(self, masks: Masks = None) -> Step:
         kernel = self.recurrent_kernel.value
 
         def step(projected: Array, states: list) -> tuple[Array, list]:
@@ -503,7 +505,7 @@ class LSTMCell(KernelCell):
             seed=seed,
             **kwargs,
         )
-        self.units = whole_number("units", units, owner="LSTMCell")
+        self.units = check_integer("units", units, owner="LSTMCell")
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
         self.state_size = [self.units, self.units]
@@ -513,10 +515,10 @@ class LSTMCell(KernelCell):
         width = 4 * self.units
         self.add_weights((features_of(self, input_shape), width), (self.units, width), (width,))
 
-    def stepper(self, masks: Masks = None) -> Step:
+    def make_step(self, masks: Masks = None) -> Step:
         return long_short_term_memory(self, masks)
 
-    def every_step(
+    def run_all_steps(
         self, inputs: Array, states: list, masks: Masks, counts: Array | None, backwards: bool
     ) -> tuple[Array, Array, list] | None:
         usual = self.activation is activations.tanh
@@ -530,7 +532,7 @@ class LSTMCell(KernelCell):
         return every_h, every_h[-1], [every_h[-1], c]
 
     def _first_bias(self, initializer: Callable) -> Callable:
-        return with_forget_bias(initializer) if self.unit_forget_bias else initializer
+        return forget_bias_initializer(initializer) if self.unit_forget_bias else initializer
 
 
 class GRUCell(KernelCell):
@@ -610,7 +612,7 @@ class GRUCell(KernelCell):
             seed=seed,
             **kwargs,
         )
-        self.units = whole_number("units", units, owner="GRUCell")
+        self.units = check_integer("units", units, owner="GRUCell")
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
         self.state_size = self.output_size = self.units
@@ -620,7 +622,7 @@ class GRUCell(KernelCell):
         bias = (2, width) if self.reset_after else (width,)  # for the inputs and for the state
         self.add_weights((features_of(self, input_shape), width), (self.units, width), bias)
 
-    def stepper(self, masks: Masks = None) -> Step:
+    def make_step(self, masks: Masks = None) -> Step:
         kernel = self.recurrent_kernel.value
         bias = self.bias.value[1] if self.reset_after and self.use_bias else None
 
@@ -630,7 +632,7 @@ class GRUCell(KernelCell):
             z, r, g = jnp.split(projected, 3, axis=-1)
             recurrent_z, recurrent_r, recurrent_g = jnp.split(recurrent, 3, axis=-1)
             r = activations.get(self.recurrent_activation)(r + recurrent_r)
-            return self._mixed(states[0], z + recurrent_z, g + r * recurrent_g)
+            return self._mix_states(states[0], z + recurrent_z, g + r * recurrent_g)
 
         def before(projected: Array, states: list) -> tuple[Array, list]:
             gates, candidate = kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]
@@ -646,11 +648,13 @@ class GRUCell(KernelCell):
                     masked_states[1] @ gates[:, self.units :],
                 )
             r = activations.get(self.recurrent_activation)(r + recurrent_r)
-            return self._mixed(states[0], z + recurrent_z, g + (r * masked_states[2]) @ candidate)
+            return self._mix_states(
+                states[0], z + recurrent_z, g + (r * masked_states[2]) @ candidate
+            )
 
         return after if self.reset_after else before
 
-    def _mixed(self, state: Array, update: Array, candidate: Array) -> tuple[Array, list]:
+    def _mix_states(self, state: Array, update: Array, candidate: Array) -> tuple[Array, list]:
         z = activations.get(self.recurrent_activation)(update)
         output = z * state + (1 - z) * activations.get(self.activation)(candidate)
         return output, [output]
@@ -676,7 +680,7 @@ def long_short_term_memory(cell: Any, masks: Masks) -> Step:
     return step
 
 
-def with_forget_bias(initializer: Callable) -> Callable:
+def forget_bias_initializer(initializer: Callable) -> Callable:
     """Initializer of an LSTM's bias: 1 for the forget gate, the second of four."""
 
     def initialize(shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Any:

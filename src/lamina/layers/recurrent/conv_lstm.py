@@ -18,13 +18,13 @@ from lamina.core.types import (
     Shapes,
     SizeLike,
 )
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.recurrent.cells import (
     COMMON_SETTINGS,
     KernelCell,
     Masks,
+    forget_bias_initializer,
     long_short_term_memory,
-    with_forget_bias,
 )
 from lamina.layers.recurrent.gated import CellLayer, with_own_cell
 from lamina.layers.recurrent.scan import Step
@@ -67,16 +67,20 @@ class ConvLSTMCell(KernelCell):
         super().__init__(implementation=1, **kwargs)
         layer_type = f"ConvLSTM{rank}D"
         self.rank = rank
-        self.filters = self.output_size = whole_number("filters", filters, owner=layer_type)
-        self.kernel_size = windows.per_axis(kernel_size, rank, f"{layer_type}: kernel_size")
-        self.strides = windows.per_axis(strides, rank, f"{layer_type}: strides")
-        self.dilation_rate = windows.per_axis(dilation_rate, rank, f"{layer_type}: dilation_rate")
+        self.filters = self.output_size = check_integer("filters", filters, owner=layer_type)
+        self.kernel_size = windows.to_integers_per_axis(
+            kernel_size, rank, f"{layer_type}: kernel_size"
+        )
+        self.strides = windows.to_integers_per_axis(strides, rank, f"{layer_type}: strides")
+        self.dilation_rate = windows.to_integers_per_axis(
+            dilation_rate, rank, f"{layer_type}: dilation_rate"
+        )
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
                 f"{layer_type}: strides {self.strides} and dilation_rate {self.dilation_rate} "
                 "cannot both be above 1."
             )
-        self.padding = windows.checked_padding(padding)
+        self.padding = windows.check_padding(padding)
         self.data_format = standardize_data_format(data_format)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
@@ -101,7 +105,7 @@ class ConvLSTMCell(KernelCell):
             (width,),
         )
 
-    def stepper(self, masks: Masks = None) -> Step:
+    def make_step(self, masks: Masks = None) -> Step:
         return long_short_term_memory(self, masks)
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
@@ -140,7 +144,7 @@ class ConvLSTMCell(KernelCell):
         return self.bias.value.reshape(-1, *(1,) * (-1 - self.channel_axis))
 
     def _first_bias(self, initializer: Callable) -> Callable:
-        return with_forget_bias(initializer) if self.unit_forget_bias else initializer
+        return forget_bias_initializer(initializer) if self.unit_forget_bias else initializer
 
 
 class BaseConvLSTM(CellLayer):

@@ -188,14 +188,16 @@ class RNN(Layer):
                 inputs = inputs.astype(cell.compute_dtype)
                 input_masks, masks = cell.draw_masks(inputs, states[0], training)
                 if masks is None and not self.unroll:
-                    results = cell.every_step(inputs, states, input_masks, mask, self.go_backwards)
+                    results = cell.run_all_steps(
+                        inputs, states, input_masks, mask, self.go_backwards
+                    )
                     if results is not None:
                         return (
                             self._zero_masked(*results, mask)
                             if scan_arguments["zero_masked"]
                             else results
                         )
-                step = cell.stepper(masks)
+                step = cell.make_step(masks)
                 projected = cell.project(inputs, input_masks)
                 return scan_steps(step, projected, states, output_is_state=True, **scan_arguments)[
                     :3
@@ -329,7 +331,7 @@ class RNN(Layer):
         size = output_size_of(self.cell)
         if not isinstance(size, int):
             raise ValueError(
-                f"{self._label}: the cell's output_size must be a whole number; received {size!r}."
+                f"{self._label}: the cell's output_size must be an integer; received {size!r}."
             )
         output = (batch, time, size) if self.return_sequences else (batch, size)
         if not self.return_state:
@@ -373,8 +375,8 @@ class RNN(Layer):
         if len(shape) < 3:
             raise ValueError(
                 f"{self._label} needs inputs (batch, time, ...) of at least 3 axes and received "
-                f"shape {tuple(shape)}.\n  Fix: x[..., None] makes a sequence of one number a step "
-                "of each row, x[:, None] a single step of it."
+                f"shape {tuple(shape)}.\n  Fix: x[..., None] makes a sequence of one number per "
+                "step of each row, x[:, None] a single step of it."
             )
 
     # -- config ----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Functions of images, with Keras's names: `(height, width, channels)`, alone or in batches."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.ops.image.colour import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from lamina.ops.image.filters import gaussian_blur, sobel_edges, ssim
 from lamina.ops.image.patches import extract_patches, extract_patches_3d
@@ -31,4 +31,4 @@ __all__ = [
     "ssim",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

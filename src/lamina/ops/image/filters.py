@@ -1,4 +1,4 @@
-"""Filters over images: blur, edges, and the likeness of two images."""
+"""Filters over images: blur, edges, and the similarity of two images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from jax import lax
 
 from lamina.core.types import Array, ArrayLike
 from lamina.ops.define import operations
-from lamina.ops.image.layout import as_batch, rounded_to
-from lamina.ops.windows import per_axis
+from lamina.ops.image.layout import as_batch, round_and_clip
+from lamina.ops.windows import to_integers_per_axis
 
 op = operations("image")
 
 # Up to this width a filter is a sum of shifted images, above it a product with a band matrix.
-_SHIFTS = 16
+_MAX_WIDTH_FOR_SHIFTS = 16
 
 
 @op("images")
@@ -31,7 +31,7 @@ def gaussian_blur(
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
             before the height for `"channels_first"`. Outside of an image there are zeros.
         kernel_size: Width and height of the filter, in pixels.
-        sigma: Standard deviation of the weights across and down, in pixels.
+        sigma: Standard deviation of the weights in horizontal and vertical direction, in pixels.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
@@ -43,12 +43,12 @@ def gaussian_blur(
         >>> round(float(blurred[1, 1]), 3), round(float(blurred.sum()), 3)
         (0.204, 1.0)
     """
-    width, height = per_axis(kernel_size, 2, "kernel_size")
-    across, down = jnp.broadcast_to(jnp.asarray(sigma, "float32"), (2,))
+    width, height = to_integers_per_axis(kernel_size, 2, "kernel_size")
+    sigma_x, sigma_y = jnp.broadcast_to(jnp.asarray(sigma, "float32"), (2,))
     batch, restore_layout = as_batch("gaussian_blur", images, data_format)
-    blurred = filtered(_as_float(batch), gaussian(height, down), axis=1)
-    blurred = filtered(blurred, gaussian(width, across), axis=2)
-    return restore_layout(rounded_to(blurred, batch.dtype))
+    blurred = convolve_axis(_as_float(batch), gaussian(height, sigma_y), axis=1)
+    blurred = convolve_axis(blurred, gaussian(width, sigma_x), axis=2)
+    return restore_layout(round_and_clip(blurred, batch.dtype))
 
 
 @op("images")
@@ -61,7 +61,7 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        The shape of the images with one more axis of size 2: change down, change across.
+        The shape of the images with one more axis of size 2: vertical change, horizontal change.
 
     Example:
         >>> ramp = jnp.broadcast_to(jnp.arange(5.0)[None, None, :, None], (1, 5, 5, 1))
@@ -76,9 +76,9 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
     batch, restore_layout = as_batch("sobel_edges", images, data_format)
     batch = _as_float(batch)
     smooth, slope = jnp.array([1.0, 2.0, 1.0]), jnp.array([-1.0, 0.0, 1.0])
-    down = filtered(filtered(batch, slope, axis=1), smooth, axis=2)
-    across = filtered(filtered(batch, smooth, axis=1), slope, axis=2)
-    return jnp.stack([restore_layout(down), restore_layout(across)], axis=-1)
+    vertical = convolve_axis(convolve_axis(batch, slope, axis=1), smooth, axis=2)
+    horizontal = convolve_axis(convolve_axis(batch, smooth, axis=1), slope, axis=2)
+    return jnp.stack([restore_layout(vertical), restore_layout(horizontal)], axis=-1)
 
 
 @op("image1", "image2", class_name="SSIM")
@@ -105,7 +105,7 @@ def ssim(
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        One number an image: `(batch,)`, or a scalar for single images.
+        One number per image: `(batch,)`, or a scalar for single images.
 
     Source: Wang et al., 2004, "Image Quality Assessment: From Error Visibility to Structural
     Similarity", IEEE Transactions on Image Processing 13(4).
@@ -130,24 +130,24 @@ def ssim(
     # One filter for all quantities whose local mean is needed.
     moments = jnp.stack([x, y, x * x, y * y, x * y])
     weights = gaussian(filter_size, filter_sigma)
-    moments = filtered(moments, weights, axis=2, padded=False)
-    mean1, mean2, square1, square2, product = filtered(moments, weights, axis=3, padded=False)
+    moments = convolve_axis(moments, weights, axis=2, padded=False)
+    mean1, mean2, square1, square2, product = convolve_axis(moments, weights, axis=3, padded=False)
     c1, c2 = (k1 * max_val) ** 2, (k2 * max_val) ** 2
     variance1, variance2 = square1 - mean1 * mean1, square2 - mean2 * mean2
     covariance = product - mean1 * mean2
-    likeness = (2 * mean1 * mean2 + c1) * (2 * covariance + c2)
-    likeness /= (mean1 * mean1 + mean2 * mean2 + c1) * (variance1 + variance2 + c2)
-    result = likeness.mean(axis=(1, 2, 3)).astype(dtype)
+    similarity = (2 * mean1 * mean2 + c1) * (2 * covariance + c2)
+    similarity /= (mean1 * mean1 + mean2 * mean2 + c1) * (variance1 + variance2 + c2)
+    result = similarity.mean(axis=(1, 2, 3)).astype(dtype)
     return result[0] if single else result
 
 
-def smoothed_fields(fields: Array, sigma: Any) -> Array:
-    """Fields `(..., height, width)` blurred by a Gaussian of `sigma` pixels, a number or tracer."""
+def gaussian_filter_2d(fields: Array, sigma: Any) -> Array:
+    """Blur arrays `(..., height, width)` by a Gaussian of `sigma` pixels, a number or tracer."""
     sigma = jnp.maximum(jnp.asarray(sigma, "float32"), 1e-6)
     height, width = fields.shape[-2:]
     radius = (jnp.asarray(6 * sigma, "int32") | 1) // 2
-    down, across = (_gaussian_matrix(size, sigma, radius) for size in (height, width))
-    return jnp.einsum("ij,...jk,lk->...il", down, fields, across)
+    rows, columns = (_gaussian_matrix(size, sigma, radius) for size in (height, width))
+    return jnp.einsum("ij,...jk,lk->...il", rows, fields, columns)
 
 
 def gaussian(size: int, sigma: Any) -> Array:
@@ -172,12 +172,12 @@ def _as_float(images: Array) -> Array:
     return images if jnp.issubdtype(images.dtype, jnp.floating) else images.astype("float32")
 
 
-def filtered(x: Array, weights: Array, axis: int, padded: bool = True) -> Array:
+def convolve_axis(x: Array, weights: Array, axis: int, padded: bool = True) -> Array:
     """Sums over `weights[k] * x[position + k]` along an axis; padded, the axis keeps its size."""
     size, width = x.shape[axis], weights.shape[0]
     before = (width - 1) // 2 if padded else 0
     weights = weights.astype(x.dtype)
-    if width > _SHIFTS:
+    if width > _MAX_WIDTH_FOR_SHIFTS:
         positions = np.arange(size if padded else size - width + 1)
         offset = np.arange(size)[None, :] - positions[:, None] + before
         band = jnp.where(

@@ -50,8 +50,8 @@ def as_batch(
     return images, restore_layout
 
 
-def rounded_to(values: Array, dtype: Any) -> Array:
-    """Floats in another type; rounded and clipped for integers."""
+def round_and_clip(values: Array, dtype: Any) -> Array:
+    """Cast floats to a dtype; for integers, round first, and clip to the range of the dtype."""
     if values.dtype == dtype:
         return values
     if not jnp.issubdtype(dtype, jnp.integer):

@@ -88,10 +88,10 @@ def _patches(
     padding: str,
     data_format: str | None,
 ) -> Array:
-    size = windows.per_axis(size, rank, "size")
-    strides = size if strides is None else windows.per_axis(strides, rank, "strides")
-    dilation = windows.per_axis(dilation_rate, rank, "dilation_rate")
-    padding = windows.checked_padding(padding)
+    size = windows.to_integers_per_axis(size, rank, "size")
+    strides = size if strides is None else windows.to_integers_per_axis(strides, rank, "strides")
+    dilation = windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
+    padding = windows.check_padding(padding)
     last = standardize_data_format(data_format) == "channels_last"
     images = jnp.asarray(images)
     if images.ndim not in (rank + 1, rank + 2):
@@ -111,7 +111,7 @@ def _patches(
                 f"{caller}: patches of {size} do not fit into an input of shape {images.shape}.\n"
                 "  Fix: use padding='same' or a smaller size."
             )
-        x = windows.along(x, 1 + 2 * axis, side, step, gap)
+        x = windows.windows_along_axis(x, 1 + 2 * axis, side, step, gap)
     # Now (batch, rows, side, columns, side, ..., channels).
     positions = [1 + 2 * axis for axis in range(rank)]
     sides = [2 + 2 * axis for axis in range(rank)]

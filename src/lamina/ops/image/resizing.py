@@ -10,7 +10,7 @@ from jax import lax
 from lamina.core.messages.errors import unknown_name
 from lamina.core.types import Array, ArrayLike
 from lamina.ops.define import operations
-from lamina.ops.image.layout import check_rank, rounded_to, size_axes
+from lamina.ops.image.layout import check_rank, round_and_clip, size_axes
 
 op = operations("image")
 
@@ -59,7 +59,7 @@ def resize(
     """
     images = jnp.asarray(images)
     data_format = check_rank("resize", images.shape, data_format)
-    height, width = _checked_size(size)
+    height, width = _check_size(size)
     if interpolation not in INTERPOLATIONS:
         raise unknown_name("interpolation of resize", interpolation, INTERPOLATIONS)
     if fill_mode != "constant":
@@ -81,7 +81,7 @@ def resize(
     shape = list(images.shape)
     shape[axes[0]], shape[axes[1]] = height, width
     resized = jax.image.resize(images, shape, method=interpolation, antialias=antialias)
-    return rounded_to(resized, images.dtype)
+    return round_and_clip(resized, images.dtype)
 
 
 def aspect_crop(size: tuple[int, int], target: tuple[int, int]) -> list[tuple[int, int]]:
@@ -101,8 +101,8 @@ def aspect_pad(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int
         max(height, int(width * new_height / new_width)),
         max(width, int(height * new_width / new_height)),
     )
-    down, across = ((new - old) // 2 for new, old in zip(needed, size, strict=True))
-    return down, 0 if down > 0 else across
+    vertical, horizontal = ((new - old) // 2 for new, old in zip(needed, size, strict=True))
+    return vertical, 0 if vertical > 0 else horizontal
 
 
 @op("images", "output_shape", "scale", "translation")
@@ -148,7 +148,7 @@ def scale_and_translate(
     result = jax.image.scale_and_translate(
         images, shape, axes, scale, translation, method, antialias
     )
-    return rounded_to(result, images.dtype)
+    return round_and_clip(result, images.dtype)
 
 
 @op("images")
@@ -182,16 +182,16 @@ def pad_images(
     """
     images = jnp.asarray(images)
     data_format = check_rank("pad_images", images.shape, data_format)
-    down, across = (axis % images.ndim for axis in size_axes(data_format))
+    height_axis, width_axis = (axis % images.ndim for axis in size_axes(data_format))
     edges = [(0, 0)] * images.ndim
     for axis, names, values in (
-        (down, ("top", "bottom", "height"), (top_padding, bottom_padding, target_height)),
-        (across, ("left", "right", "width"), (left_padding, right_padding, target_width)),
+        (height_axis, ("top", "bottom", "height"), (top_padding, bottom_padding, target_height)),
+        (width_axis, ("left", "right", "width"), (left_padding, right_padding, target_width)),
     ):
         size = images.shape[axis]
-        before, after, target = _third("pad_images", "padding", names, values)
+        before, after, target = _check_two_of_three("pad_images", "padding", names, values)
         total = None if target is None else target - size
-        before, after = _completed(before, after, total)
+        before, after = _complete_padding(before, after, total)
         if before < 0 or after < 0:
             raise ValueError(
                 f"pad_images cannot bring a {names[2]} of {size} to {target}: it would take "
@@ -232,15 +232,15 @@ def crop_images(
     """
     images = jnp.asarray(images)
     data_format = check_rank("crop_images", images.shape, data_format)
-    down, across = (axis % images.ndim for axis in size_axes(data_format))
+    height_axis, width_axis = (axis % images.ndim for axis in size_axes(data_format))
     for axis, names, values in (
-        (down, ("top", "bottom", "height"), (top_cropping, bottom_cropping, target_height)),
-        (across, ("left", "right", "width"), (left_cropping, right_cropping, target_width)),
+        (height_axis, ("top", "bottom", "height"), (top_cropping, bottom_cropping, target_height)),
+        (width_axis, ("left", "right", "width"), (left_cropping, right_cropping, target_width)),
     ):
         size = images.shape[axis]
-        before, after, target = _third("crop_images", "cropping", names, values)
+        before, after, target = _check_two_of_three("crop_images", "cropping", names, values)
         total = None if target is None else size - target
-        before, after = _completed(before, after, total)
+        before, after = _complete_padding(before, after, total)
         if before < 0 or after < 0 or before + after > size:
             raise ValueError(
                 f"crop_images cannot cut a {names[2]} of {size}"
@@ -251,7 +251,7 @@ def crop_images(
     return images
 
 
-def _third(caller: str, what: str, names: tuple, values: tuple) -> tuple:
+def _check_two_of_three(caller: str, what: str, names: tuple, values: tuple) -> tuple:
     """Check that exactly two of three numbers are given and none is negative."""
     labels = (f"{names[0]}_{what}", f"{names[1]}_{what}", f"target_{names[2]}")
     received = ", ".join(f"{label}={value}" for label, value in zip(labels, values, strict=True))
@@ -262,7 +262,7 @@ def _third(caller: str, what: str, names: tuple, values: tuple) -> tuple:
     return values
 
 
-def _completed(before: int | None, after: int | None, total: int | None) -> tuple[int, int]:
+def _complete_padding(before: int | None, after: int | None, total: int | None) -> tuple[int, int]:
     if before is None:
         assert after is not None
         assert total is not None
@@ -273,10 +273,8 @@ def _completed(before: int | None, after: int | None, total: int | None) -> tupl
     return before, after
 
 
-def _checked_size(size: Any) -> tuple[int, int]:
+def _check_size(size: Any) -> tuple[int, int]:
     valid = isinstance(size, (tuple, list)) and len(size) == 2
     if not valid or not all(isinstance(s, int) and s > 0 for s in size):
-        raise ValueError(
-            f"resize takes size=(height, width), whole numbers above 0; received {size!r}."
-        )
+        raise ValueError(f"resize takes size=(height, width), integers above 0; received {size!r}.")
     return size[0], size[1]

@@ -16,8 +16,8 @@ from lamina.core.types import Array, ArrayLike, SeedLike
 from lamina.core.variable.hashing import hashed_bits
 from lamina.core.variable.seed import draw_key
 from lamina.ops.define import operations
-from lamina.ops.image.filters import smoothed_fields
-from lamina.ops.image.layout import as_batch, rounded_to
+from lamina.ops.image.filters import gaussian_filter_2d
+from lamina.ops.image.layout import as_batch, round_and_clip
 
 op = operations("image")
 
@@ -65,7 +65,7 @@ def affine_transform(
             "affine_transform takes a transform of 8 numbers, or (batch, 8); "
             f"received shape {transform.shape}."
         )
-    transform = _per_image("affine_transform", transform, batch)
+    transform = _broadcast_transform("affine_transform", transform, batch)
     return restore_layout(warp(batch, transform, interpolation, fill_mode, fill_value))
 
 
@@ -113,7 +113,7 @@ def perspective_transform(
         )
     batch, restore_layout = as_batch("perspective_transform", images, data_format)
     transform = homography(start_points, end_points)
-    transform = _per_image("perspective_transform", transform, batch)
+    transform = _broadcast_transform("perspective_transform", transform, batch)
     return restore_layout(warp(batch, transform, interpolation, "constant", fill_value))
 
 
@@ -156,7 +156,7 @@ def elastic_transform(
     batch, restore_layout = as_batch("elastic_transform", images, data_format)
     count, height, width, _ = batch.shape
     noise = normal_numbers(seed, (2, count, height, width))
-    shift_x, shift_y = alpha * smoothed_fields(noise * sigma, sigma)
+    shift_x, shift_y = alpha * gaussian_filter_2d(noise * sigma, sigma)
     y, x = jnp.mgrid[:height, :width]
     warped = sample(batch, x + shift_x, y + shift_y, interpolation, fill_mode, fill_value)
     return restore_layout(warped)
@@ -264,7 +264,7 @@ def sample(
     # next layer and compute it four times for each further layer. It also compiles faster.
     zeros = jnp.zeros((count, *y.shape[1:], channels), "float32")
     total, _ = lax.scan(add_corner, zeros, jnp.arange(4))
-    return rounded_to(total, dtype)
+    return round_and_clip(total, dtype)
 
 
 def _index_inside(index: Array, size: int, fill_mode: str) -> Array:
@@ -318,7 +318,7 @@ def adjugate(matrix: Array) -> Array:
     return jnp.stack(columns, axis=-1)
 
 
-def _per_image(caller: str, transform: Array, batch: Array) -> Array:
+def _broadcast_transform(caller: str, transform: Array, batch: Array) -> Array:
     """`(8,)` or `(batch, 8)` as `(batch, 8)`."""
     transform = transform.reshape(-1, 8)
     if transform.shape[0] not in (1, batch.shape[0]):

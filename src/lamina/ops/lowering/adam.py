@@ -72,7 +72,7 @@ def by_kernel(
     decays: Sequence[float | None],
 ) -> State:
     """Updates weights, momenta and velocities in place, in one call for all weights."""
-    return compiled_kernels.loaded().adam(
+    return compiled_kernels.kernel_package().adam(
         *state,
         gradients,
         learning_rate=learning_rate,

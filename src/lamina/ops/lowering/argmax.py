@@ -28,14 +28,14 @@ def suits_bits(x: Array, axis: Any, keepdims: bool) -> bool:
 
 
 def argmax_by_bits(x: Array, axis: Any, keepdims: bool) -> Array:
-    return _by_bits(jnp.argmax, "max", x, axis, keepdims)
+    return _find_by_bits(jnp.argmax, "max", x, axis, keepdims)
 
 
 def argmin_by_bits(x: Array, axis: Any, keepdims: bool) -> Array:
-    return _by_bits(jnp.argmin, "min", x, axis, keepdims)
+    return _find_by_bits(jnp.argmin, "min", x, axis, keepdims)
 
 
-def _by_bits(find: Callable, nan: str, x: Array, axis: Any, keepdims: bool) -> Array:
+def _find_by_bits(find: Callable, nan: str, x: Array, axis: Any, keepdims: bool) -> Array:
     """Applies `find` to integers in the order of the floats.
 
     Args:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.types import Array
-from lamina.ops.attention_parts import attended, attention_logits, causal_mask
+from lamina.ops.attention_parts import attention_logits, causal_mask, weighted_values
 from lamina.ops.lowering import compiled_kernels
 
 
@@ -45,7 +45,7 @@ def reference(query: Array, key: Array, value: Array, settings: Settings) -> Arr
     Returns:
         `(batch, queries, heads, value_size)`.
     """
-    visible = allowed(query, key, settings)
+    visible = combine_masks(query, key, settings)
     logits = attention_logits(query, key, settings.scale)
     if settings.soft_cap is not None:
         logits = settings.soft_cap * jnp.tanh(logits / settings.soft_cap)
@@ -54,10 +54,10 @@ def reference(query: Array, key: Array, value: Array, settings: Settings) -> Arr
     if visible is not None:
         # Not minus infinity: the softmax of a row that is entirely masked would be NaN.
         logits = jnp.where(visible, logits, 0.7 * jnp.finfo(logits.dtype).min)
-    return attended(jax.nn.softmax(logits).astype(query.dtype), value)
+    return weighted_values(jax.nn.softmax(logits).astype(query.dtype), value)
 
 
-def allowed(query: Array, key: Array, settings: Settings) -> Array | None:
+def combine_masks(query: Array, key: Array, settings: Settings) -> Array | None:
     """The mask combined with the causal mask; None if every query attends to all steps."""
     if not settings.is_causal:
         return settings.mask
@@ -76,7 +76,7 @@ def by_kernel(query: Array, key: Array, value: Array, settings: Settings) -> Arr
     mask, scale = settings.mask, settings.scale
     if mask is not None:
         mask = jnp.broadcast_to(mask, (*mask.shape[:3], key.shape[1]))
-    attention = compiled_kernels.loaded().attention
+    attention = compiled_kernels.kernel_package().attention
     return attention(query, key, value, mask, scale=scale, causal=settings.is_causal)
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.types import Array
-from lamina.ops.lowering.attention import Settings, allowed as allowed_places
+from lamina.ops.lowering.attention import Settings, combine_masks
 
 
 def suits(query: Array, key: Array, value: Array, settings: Settings) -> bool:
@@ -25,7 +25,7 @@ def suits(query: Array, key: Array, value: Array, settings: Settings) -> bool:
 def by_products(query: Array, key: Array, value: Array, settings: Settings) -> Array:
     """`attention.reference` by matrix products."""
     # Causal attention is not divided into blocks: docs/performance.md, `causal-pieces`.
-    visible = allowed_places(query, key, settings)
+    visible = combine_masks(query, key, settings)
     scaled = query * jnp.asarray(settings.scale, query.dtype)
     by_heads = (jnp.swapaxes(x, 1, 2) for x in (scaled, key, value))
     return jnp.swapaxes(attention_by_products(*by_heads, visible), 1, 2)
@@ -53,50 +53,54 @@ def attention_by_products(query: Array, key: Array, value: Array, allowed: Array
         >>> attention_by_products(x, x, x, None).shape
         (2, 4, 8, 16)
     """
-    return _attended(query, key, value, allowed)[0]
+    return _attend(query, key, value, allowed)[0]
 
 
 @attention_by_products.defjvp
 def _attention_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     query, key, value, allowed = primals
     d_query, d_key, d_value, _ = tangents
-    output, powers, total = _attended(query, key, value, allowed)
+    output, exponentials, total = _attend(query, key, value, allowed)
     # The products are written such that their transposes, in the gradient, sum over the last axis
     # of the left operand and the first axis of the right operand.
-    logits = _rows_by_rows(d_query, key)
-    logits = logits + _columns_by_columns(_transposed(query), _transposed(d_key))
-    change = powers * logits
+    logits = _matmul_right_transposed(d_query, key)
+    logits = logits + _matmul_left_transposed(
+        _transpose_in_memory(query), _transpose_in_memory(d_key)
+    )
+    change = exponentials * logits
     if allowed is not None:
         change = jnp.where(allowed, change, 0)
     d_by_weights = jnp.matmul(change, value) - output * jnp.sum(change, -1, keepdims=True)
-    d_by_values = lax.optimization_barrier(_rows_by_rows(_transposed(d_value), powers))
+    d_by_values = lax.optimization_barrier(
+        _matmul_right_transposed(_transpose_in_memory(d_value), exponentials)
+    )
     return output, (d_by_weights + jnp.swapaxes(d_by_values, -1, -2)) / total
 
 
-def _attended(
+def _attend(
     query: Array, key: Array, value: Array, allowed: Array | None
 ) -> tuple[Array, Array, Array]:
     """The output, the exponentials that weight the values, and their sum for each query."""
-    logits = _rows_by_rows(query, key)
+    logits = _matmul_right_transposed(query, key)
     if allowed is not None:
         # Not minus infinity: where everything is masked, that would be NaN.
         logits = jnp.where(allowed, logits, 0.7 * jnp.finfo(logits.dtype).min)
-    powers = jnp.exp(logits - lax.stop_gradient(jnp.max(logits, -1, keepdims=True)))
+    exponentials = jnp.exp(logits - lax.stop_gradient(jnp.max(logits, -1, keepdims=True)))
     # A sum as a product with ones: docs/performance.md, `attention-by-products`.
     steps = logits.shape[-1]
-    total = jnp.matmul(powers.reshape(-1, steps), jnp.ones((steps, 1), powers.dtype))
+    total = jnp.matmul(exponentials.reshape(-1, steps), jnp.ones((steps, 1), exponentials.dtype))
     total = total.reshape(*logits.shape[:-1], 1)
-    return jnp.matmul(powers, value) / total, powers, total
+    return jnp.matmul(exponentials, value) / total, exponentials, total
 
 
-def _transposed(x: Array) -> Array:
+def _transpose_in_memory(x: Array) -> Array:
     """Transposed in memory: without the barrier XLA merges the transpose into the product."""
     return lax.optimization_barrier(jnp.swapaxes(x, -1, -2))
 
 
-def _rows_by_rows(x: Array, y: Array) -> Array:
+def _matmul_right_transposed(x: Array, y: Array) -> Array:
     return lax.dot_general(x, y, (((3,), (3,)), ((0, 1), (0, 1))))
 
 
-def _columns_by_columns(x: Array, y: Array) -> Array:
+def _matmul_left_transposed(x: Array, y: Array) -> Array:
     return lax.dot_general(x, y, (((2,), (2,)), ((0, 1), (0, 1))))

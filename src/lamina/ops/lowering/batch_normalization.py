@@ -21,10 +21,10 @@ def moments(x: Array, axes: int | tuple[int, ...] | None, keepdims: bool) -> tup
     wide = x.astype(at_least_float32(x))
     mean = jnp.mean(wide, axes, keepdims=keepdims)
     variance = jnp.var(wide, axes, keepdims=keepdims)
-    return _narrowed(mean, x.dtype), _narrowed(variance, x.dtype)
+    return _cast_with_saturation(mean, x.dtype), _cast_with_saturation(variance, x.dtype)
 
 
-def _narrowed(x: Array, dtype: Any) -> Array:
+def _cast_with_saturation(x: Array, dtype: Any) -> Array:
     """In a smaller dtype; values out of range become the largest number, not infinity."""
     if dtype != jnp.float16:
         return x.astype(dtype)
@@ -41,7 +41,7 @@ def suits_kernel_of_moments(x: Array, axes: int | tuple[int, ...] | None, keepdi
 def moments_by_kernel(
     x: Array, axes: int | tuple[int, ...] | None, keepdims: bool
 ) -> tuple[Array, Array]:
-    return compiled_kernels.loaded().moments(x.reshape(-1, x.shape[-1]))
+    return compiled_kernels.kernel_package().moments(x.reshape(-1, x.shape[-1]))
 
 
 def suits_kernel_of_scale(x: Array, factor: Array, shift: Array, axis: int) -> bool:
@@ -53,7 +53,7 @@ def suits_kernel_of_scale(x: Array, factor: Array, shift: Array, axis: int) -> b
 
 def scale_by_kernel(x: Array, factor: Array, shift: Array, axis: int) -> Array:
     rows = x.reshape(-1, x.shape[-1])
-    return compiled_kernels.loaded().scale_and_shift(rows, factor, shift).reshape(x.shape)
+    return compiled_kernels.kernel_package().scale_and_shift(rows, factor, shift).reshape(x.shape)
 
 
 @functools.partial(jax.jit, static_argnums=3)

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 
 # Version of the interface; incremented here and in the package at the same time.
 _INTERFACE = 2
@@ -43,12 +43,12 @@ def package() -> ModuleType | None:
             "  Likely cause: it was built for another machine, another JAX or another Lamina.\n"
             "  Fix: build it again (make kernels), or set LAMINA_KERNELS=0 to do without.",
             LaminaWarning,
-            stacklevel=frames_to_user(),
+            stacklevel=stacklevel_of_user(),
         )
         return None
 
 
-def loaded() -> ModuleType:
+def kernel_package() -> ModuleType:
     """The package, for lowerings that are only chosen if it is installed."""
     kernels = package()
     assert kernels is not None

@@ -58,4 +58,4 @@ def by_kernel(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> Array:
     amounts = windows.padding_amounts(x.shape[1:-1], kernel.shape[:2], strides, padding, dilation)
-    return compiled_kernels.loaded().convolution(x, kernel, strides, amounts)
+    return compiled_kernels.kernel_package().convolution(x, kernel, strides, amounts)

@@ -67,7 +67,7 @@ def convolve(
     )
     if max(kernel.shape[:-2]) == 1:
         return method(x, kernel)  # a single matrix product
-    numbers = _numbers_by_rows(kernel.shape) if by_rows else math.prod(kernel.shape[:-1])
+    numbers = _values_per_position(kernel.shape) if by_rows else math.prod(kernel.shape[:-1])
     positions = math.prod(x.shape[1:-1]) // math.prod(strides)
     size = _chunk_size(x.shape[0], numbers * positions * x.dtype.itemsize)
     if size == x.shape[0]:
@@ -80,10 +80,10 @@ def convolve(
 
 def _uses_all_axes(kernel: tuple) -> bool:
     """Whether patches along all axes take fewer numbers: docs/performance.md, `patches-or-rows`."""
-    return math.prod(kernel[:-1]) <= _numbers_by_rows(kernel)
+    return math.prod(kernel[:-1]) <= _values_per_position(kernel)
 
 
-def _numbers_by_rows(kernel: tuple) -> int:
+def _values_per_position(kernel: tuple) -> int:
     """Numbers per position, before and after the product."""
     rows, *other_sizes, channels, filters = kernel
     width = math.prod(other_sizes)

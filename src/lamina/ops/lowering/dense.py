@@ -55,7 +55,7 @@ def is_faster_as_kernel(rows: int, inner: int, columns: int) -> bool:
 
 def by_kernel(inputs: Array, kernel: Array) -> Array:
     rows = inputs.reshape(-1, inputs.shape[-1])
-    product = compiled_kernels.loaded().product(rows, kernel)
+    product = compiled_kernels.kernel_package().product(rows, kernel)
     return product.reshape(*inputs.shape[:-1], kernel.shape[1])
 
 

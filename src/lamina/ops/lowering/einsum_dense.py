@@ -27,7 +27,9 @@ def suits_kernel(equation: str, inputs: Array, kernel: Array) -> bool:
 def by_kernel(equation: str, inputs: Array, kernel: Array) -> Array:
     summed = _axes_summed(equation)
     size = math.prod(kernel.shape[:summed])
-    product = compiled_kernels.loaded().product(inputs.reshape(-1, size), kernel.reshape(size, -1))
+    product = compiled_kernels.kernel_package().product(
+        inputs.reshape(-1, size), kernel.reshape(size, -1)
+    )
     return product.reshape(*inputs.shape[: inputs.ndim - summed], *kernel.shape[summed:])
 
 

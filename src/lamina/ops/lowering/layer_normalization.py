@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.types import Array
-from lamina.ops.arrays import Axes, along, as_array, as_axes
+from lamina.ops.arrays import Axes, as_array, as_axes, broadcast_along_axes
 from lamina.ops.lowering.batch_normalization import moments
 from lamina.ops.lowering.compilation_unit import compilation_unit
 
@@ -28,10 +28,10 @@ def reference(
     factor = lax.rsqrt(variance + epsilon)
     shift = -mean * factor
     if gamma is not None:
-        gamma = along(gamma, x, axis)
+        gamma = broadcast_along_axes(gamma, x, axis)
         factor, shift = factor * gamma, shift * gamma
     if beta is not None:
-        shift = shift + along(beta, x, axis)
+        shift = shift + broadcast_along_axes(beta, x, axis)
     return x * factor + shift
 
 
@@ -54,18 +54,18 @@ def by_rows(x: Array, gamma: Array | None, beta: Array | None, axis: Axes, epsil
     gamma = jnp.ones(sizes, x.dtype) if gamma is None else as_array(gamma)
     beta = jnp.zeros(sizes, x.dtype) if beta is None else as_array(beta)
     weights = (w.astype(x.dtype).reshape(width) for w in (gamma, beta))
-    y = _normalized_rows(epsilon, x.reshape(-1, width), *weights)
+    y = _normalize_rows(epsilon, x.reshape(-1, width), *weights)
     return y.reshape(x.shape)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _normalized_rows(epsilon: float, x: Array, gamma: Array, beta: Array) -> Array:
+def _normalize_rows(epsilon: float, x: Array, gamma: Array, beta: Array) -> Array:
     """`x`, `(rows, width)`, normalised over its last axis, times gamma, plus beta."""
     centered, factor = _row_statistics(x, epsilon)
     return centered * factor * gamma + beta
 
 
-@_normalized_rows.defjvp
+@_normalize_rows.defjvp
 def _normalized_rows_jvp(epsilon: float, primals: tuple, tangents: tuple) -> tuple:
     x, gamma, beta = primals
     centered, factor = _row_statistics(x, epsilon)
@@ -84,11 +84,15 @@ def _change_of_rows(
     centered: Array, factor: Array, gamma: Array, dx: Array, dgamma: Array, dbeta: Array
 ) -> Array:
     rows, width = centered.shape
-    along, down = jnp.ones((1, width), dx.dtype), jnp.ones((rows, 1), dx.dtype)
+    ones_of_row, ones_of_column = jnp.ones((1, width), dx.dtype), jnp.ones((rows, 1), dx.dtype)
     normalized = centered * factor
     # Products with ones, so that their transposes in the gradient are, too.
-    spread = _row_means(dx) @ along + normalized * (_row_means(dx * normalized) @ along)
-    return (dx - spread) * factor * gamma + normalized * (down @ dgamma[None]) + down @ dbeta[None]
+    spread = _row_means(dx) @ ones_of_row + normalized * (_row_means(dx * normalized) @ ones_of_row)
+    return (
+        (dx - spread) * factor * gamma
+        + normalized * (ones_of_column @ dgamma[None])
+        + ones_of_column @ dbeta[None]
+    )
 
 
 def _row_means(x: Array) -> Array:

@@ -38,7 +38,7 @@ def reference(
 
     Source: Hochreiter and Schmidhuber, 1997, "Long Short-Term Memory", Neural Computation 9(8).
     """
-    sums, mask = _projected(x, kernel, bias, mask, backwards)
+    sums, mask = _project_inputs(x, kernel, bias, mask, backwards)
     c, (every_h,) = _run(sums, recurrent, h, c, mask, keep=False)
     return every_h, c
 
@@ -69,7 +69,7 @@ def by_kernel(
     backwards: bool,
 ) -> tuple[Array, Array]:
     bias = jnp.zeros(kernel.shape[1], kernel.dtype) if bias is None else bias
-    return compiled_kernels.loaded().lstm(x, kernel, recurrent, bias, h, c, mask, backwards)
+    return compiled_kernels.kernel_package().lstm(x, kernel, recurrent, bias, h, c, mask, backwards)
 
 
 def suits_steps(
@@ -96,11 +96,11 @@ def by_steps(
     backwards: bool,
 ) -> tuple[Array, Array]:
     """The loop of `reference`, with a custom derivative for all steps at once."""
-    sums, mask = _projected(x, kernel, bias, mask, backwards)
+    sums, mask = _project_inputs(x, kernel, bias, mask, backwards)
     return _steps(sums, recurrent, h, c, mask)
 
 
-def _projected(
+def _project_inputs(
     x: Array, kernel: Array, bias: Array | None, mask: Array | None, backwards: bool
 ) -> tuple[Array, Array | None]:
     """The products of the inputs of all steps, and the mask, in the order of execution."""
@@ -145,9 +145,9 @@ def _run(
 # all steps at once, including the tangents of the kernel, so that their transpose is one product
 # after the loop: docs/performance.md, `lstm-steps`.
 @_steps.defjvp
-def _changes(arguments: tuple, changes: tuple) -> tuple:
-    projected, recurrent, h, c, mask = arguments
-    d_projected, d_recurrent, d_h, d_c, _ = changes
+def _steps_jvp(primals: tuple, tangents: tuple) -> tuple:
+    projected, recurrent, h, c, mask = primals
+    d_projected, d_recurrent, d_h, d_c, _ = tangents
     last_c, (every_h, every_c, i, f, g, o) = _run(projected, recurrent, h, c, mask, keep=True)
     h_before = jnp.concatenate([h[None], every_h[:-1]])
     c_before = jnp.concatenate([c[None], every_c[:-1]])

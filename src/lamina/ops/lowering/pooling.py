@@ -33,7 +33,7 @@ def max_pool(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) 
         window, steps: Size and step of the window, one number for each axis.
         amounts: Padding before and after, one pair for each axis.
     """
-    return _reduce_window(x, _lowest(x), lax.max, axes, window, steps, amounts)
+    return _reduce_window(x, _lowest_value(x), lax.max, axes, window, steps, amounts)
 
 
 def sum_pool(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
@@ -71,17 +71,17 @@ def max_pool_by_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amoun
     bias = jnp.zeros(kernel.shape[-1:], kernel.dtype) if source.bias is None else source.bias
     sizes = source.x.shape[1:-1], kernel.shape[:2]
     pads = windows.padding_amounts(*sizes, source.strides, source.padding, source.dilation)
-    pooled = compiled_kernels.loaded().pooled_convolution
+    pooled = compiled_kernels.kernel_package().pooled_convolution
     return pooled(source.x, kernel, bias, source.strides, pads, rectified=source.relu, block=window)
 
 
 def max_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    padded = windows.pad(x, axes, amounts, _lowest(x))
+    padded = windows.pad(x, axes, amounts, _lowest_value(x))
     return _largest_of_blocks(_blocks(padded, axes, window), axes)
 
 
 def max_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    padded = windows.pad(x, axes, amounts, _lowest(x))
+    padded = windows.pad(x, axes, amounts, _lowest_value(x))
     return reduce(_larger, windows.shifted(padded, axes, window, steps))
 
 
@@ -95,14 +95,14 @@ def sum_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amoun
     return reduce(jnp.add, windows.shifted(padded, axes, window, steps))
 
 
-def _lowest(x: Array) -> Any:
+def _lowest_value(x: Array) -> Any:
     return -np.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
 
 
 def _blocks(x: Array, axes: tuple, window: tuple) -> Array:
     """Adjacent windows: every axis becomes two, `(windows, positions in a window)`."""
     for axis, width in reversed(list(zip(axes, window, strict=True))):
-        x = windows.along(x, axis, width, width)
+        x = windows.windows_along_axis(x, axis, width, width)
     return x
 
 

@@ -17,7 +17,7 @@ from lamina.ops.lowering import compiled_kernels
 
 @dataclass(frozen=True)
 class Target:
-    """The target that a program is lowered for.
+    """What a program is compiled for, which decides between the implementations of operations.
 
     Args:
         platform: `"cpu"`, `"gpu"`, `"tpu"`, or `"portable"` for a program that is exported: plain
@@ -43,7 +43,9 @@ _trace_key = jax.make_user_context(None)
 
 @contextlib.contextmanager
 def lowering_for(platform: str | None = None, *, kernels: bool = False) -> Iterator[None]:
-    """Lower what is traced inside for a platform; also a decorator of the function to trace.
+    """Use the implementations for a platform in everything that is traced inside.
+
+    A context manager, and a decorator of the function to trace.
 
     Args:
         platform: `"cpu"`, `"gpu"`, `"tpu"` or `"portable"`; None for that of the default device.

@@ -1,6 +1,6 @@
 """Functions of arrays with NumPy's names, as Keras has them under `ops.numpy`."""
 
-from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.errors import suggest_similar_names
 from lamina.ops.numpy.creation import (
     arange,
     array,
@@ -457,4 +457,4 @@ __all__ = [
     "zeros_like",
 ]
 
-explain_missing_names(__name__)
+suggest_similar_names(__name__)

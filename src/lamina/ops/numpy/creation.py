@@ -12,12 +12,12 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.core.variable.variable import Variable
 from lamina.ops.arrays import as_array, as_dtype
-from lamina.ops.define import described, named, operations
+from lamina.ops.define import make_docstring, operations, set_name_and_docstring
 
 op = operations("numpy")
 
 
-def _like(name: str, make: Callable, summary: str) -> Callable[..., Array]:
+def _define_like(name: str, make: Callable, summary: str) -> Callable[..., Array]:
     def function(x: ArrayLike, dtype: DTypeLike | None = None) -> Array:
         return make(as_array(x), dtype=as_dtype(dtype))
 
@@ -25,8 +25,8 @@ def _like(name: str, make: Callable, summary: str) -> Callable[..., Array]:
         "x": "Array with the shape of the result.",
         "dtype": "Type of the result; that of `x` for None.",
     }
-    docstring = described(summary, arguments, "Array of the shape of `x`.")
-    return op("x")(named(function, name, docstring))
+    docstring = make_docstring(summary, arguments, "Array of the shape of `x`.")
+    return op("x")(set_name_and_docstring(function, name, docstring))
 
 
 @filter_traceback
@@ -102,9 +102,9 @@ def full(shape: Sequence[int], fill_value: ArrayLike, dtype: DTypeLike | None = 
     return jnp.full(shape, as_array(fill_value), standardize_dtype(dtype))
 
 
-zeros_like = _like("zeros_like", jnp.zeros_like, "Zeros in the shape and type of `x`.")
-ones_like = _like("ones_like", jnp.ones_like, "Ones in the shape and type of `x`.")
-empty_like = _like("empty_like", jnp.empty_like, "Any values in the shape and type of `x`.")
+zeros_like = _define_like("zeros_like", jnp.zeros_like, "Zeros in the shape and type of `x`.")
+ones_like = _define_like("ones_like", jnp.ones_like, "Ones in the shape and type of `x`.")
+empty_like = _define_like("empty_like", jnp.empty_like, "Any values in the shape and type of `x`.")
 
 
 @op("x", "fill_value")
@@ -181,7 +181,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None
     """
     for name, size in (("N", N), ("M", M)):
         if isinstance(size, float) or jnp.issubdtype(getattr(size, "dtype", int), jnp.floating):
-            raise TypeError(f"eye needs a whole number as {name}; received {size!r}.")
+            raise TypeError(f"eye needs an integer as {name}; received {size!r}.")
     return jnp.eye(N, M, k, standardize_dtype(dtype))
 
 
@@ -384,7 +384,7 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
     if x.ndim != 1:
         raise ValueError(f"vander needs a vector; received shape {x.shape}.")
     if N is not None and (not isinstance(N, int) or N < 0):
-        raise ValueError(f"vander needs a whole number N, 0 or more; received {N!r}.")
+        raise ValueError(f"vander needs an integer N, 0 or more; received {N!r}.")
     return jnp.vander(x, N, increasing)
 
 
@@ -450,8 +450,8 @@ def _window(name: str, make: Callable, summary: str) -> Callable[[int], Array]:
     def function(x: int) -> Array:
         return make(_length(name, x)).astype(config.floatx())
 
-    docstring = described(summary, {"x": "Number of points."}, "Array `(points,)` of floats.")
-    return named(function, name, docstring)
+    docstring = make_docstring(summary, {"x": "Number of points."}, "Array `(points,)` of floats.")
+    return set_name_and_docstring(function, name, docstring)
 
 
 bartlett = _window("bartlett", jnp.bartlett, "The Bartlett window of `x` points, a triangle.")

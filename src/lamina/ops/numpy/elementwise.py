@@ -10,8 +10,8 @@ import jax.numpy as jnp
 
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.types import Array, ArrayLike
-from lamina.ops.arrays import as_array, floats, floats_together, whole_numbers
-from lamina.ops.define import described, named, operations
+from lamina.ops.arrays import as_array, require_integers, to_common_floats, to_floats
+from lamina.ops.define import make_docstring, operations, set_name_and_docstring
 from lamina.ops.specs import elementwise, integer_spec
 
 op = operations("numpy")
@@ -58,7 +58,7 @@ def fabs(x: ArrayLike) -> Array:
     x = as_array(x)
     if jnp.iscomplexobj(x):
         raise TypeError(f"fabs takes no complex numbers; received {x.dtype}. See absolute().")
-    return jnp.fabs(floats(x))
+    return jnp.fabs(to_floats(x))
 
 
 @op("x1", "x2", spec=elementwise(lambda x1, x2: jnp.true_divide(as_array(x1), as_array(x2))))
@@ -83,33 +83,39 @@ def divide_no_nan(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 # ---- powers and logarithms ---------------------------------------------------------------------
 
-exp = unary("exp", jnp.exp, "`e ** x`.", floats)
-exp2 = unary("exp2", jnp.exp2, "`2 ** x`.", floats)
-expm1 = unary("expm1", jnp.expm1, "`exp(x) - 1`, exact near 0.", floats)
-log = unary("log", jnp.log, "The natural logarithm.", floats)
-log10 = unary("log10", jnp.log10, "The logarithm to base 10.", floats)
-log1p = unary("log1p", jnp.log1p, "`log(1 + x)`, exact near 0.", floats)
-log2 = unary("log2", jnp.log2, "The logarithm to base 2.", floats)
-sqrt = unary("sqrt", jnp.sqrt, "The square root; NaN for negative values.", floats)
-cbrt = unary("cbrt", jnp.cbrt, "The cube root.", floats)
-i0 = unary("i0", jnp.i0, "The modified Bessel function of the first kind, of order 0.", floats)
+exp = unary("exp", jnp.exp, "`e ** x`.", to_floats)
+exp2 = unary("exp2", jnp.exp2, "`2 ** x`.", to_floats)
+expm1 = unary("expm1", jnp.expm1, "`exp(x) - 1`, exact near 0.", to_floats)
+log = unary("log", jnp.log, "The natural logarithm.", to_floats)
+log10 = unary("log10", jnp.log10, "The logarithm to base 10.", to_floats)
+log1p = unary("log1p", jnp.log1p, "`log(1 + x)`, exact near 0.", to_floats)
+log2 = unary("log2", jnp.log2, "The logarithm to base 2.", to_floats)
+sqrt = unary("sqrt", jnp.sqrt, "The square root; NaN for negative values.", to_floats)
+cbrt = unary("cbrt", jnp.cbrt, "The cube root.", to_floats)
+i0 = unary("i0", jnp.i0, "The modified Bessel function of the first kind, of order 0.", to_floats)
 hypot = binary("hypot", jnp.hypot, "`sqrt(x1² + x2²)`, without overflow.")
-logaddexp = binary("logaddexp", jnp.logaddexp, "`log(exp(x1) + exp(x2))`, stable.", floats_together)
-logaddexp2 = binary("logaddexp2", jnp.logaddexp2, "`log2(2**x1 + 2**x2)`, stable.", floats_together)
+logaddexp = binary(
+    "logaddexp", jnp.logaddexp, "`log(exp(x1) + exp(x2))`, stable.", to_common_floats
+)
+logaddexp2 = binary(
+    "logaddexp2", jnp.logaddexp2, "`log2(2**x1 + 2**x2)`, stable.", to_common_floats
+)
 
 
-def _whole(name: str, compute: Any, summary: str) -> Any:
+def _define_integer_operation(name: str, compute: Any, summary: str) -> Any:
     def function(x1: ArrayLike, x2: ArrayLike) -> Array:
-        return compute(*whole_numbers(name, x1, x2))
+        return compute(*require_integers(name, x1, x2))
 
     numbers = "Integers; the shapes broadcast against each other."
     result = "Integers, of the shape that both broadcast to."
-    docstring = described(summary, {"x1": numbers, "x2": numbers}, result)
-    return op("x1", "x2", spec=integer_spec(function))(named(function, name, docstring))
+    docstring = make_docstring(summary, {"x1": numbers, "x2": numbers}, result)
+    return op("x1", "x2", spec=integer_spec(function))(
+        set_name_and_docstring(function, name, docstring)
+    )
 
 
-gcd = _whole("gcd", jnp.gcd, "The greatest common divisor of integers.")
-lcm = _whole("lcm", jnp.lcm, "The least common multiple of integers.")
+gcd = _define_integer_operation("gcd", jnp.gcd, "The greatest common divisor of integers.")
+lcm = _define_integer_operation("lcm", jnp.lcm, "The least common multiple of integers.")
 
 
 @op("x1", "x2", index_arguments=("x2",))
@@ -132,34 +138,34 @@ def ldexp(x1: ArrayLike, x2: ArrayLike) -> Array:
     """
     x1, x2 = as_array(x1), as_array(x2)
     if not jnp.issubdtype(x2.dtype, jnp.integer):
-        raise TypeError(f"ldexp takes whole numbers as exponents; received {x2.dtype}.")
+        raise TypeError(f"ldexp takes integers as exponents; received {x2.dtype}.")
     return jnp.ldexp(x1, x2)
 
 
 # ---- angles, in radians --------------------------------------------------------------------------
 
-sin = unary("sin", jnp.sin, "The sine of an angle in radians.", floats)
-cos = unary("cos", jnp.cos, "The cosine of an angle in radians.", floats)
-tan = unary("tan", jnp.tan, "The tangent of an angle in radians.", floats)
-arcsin = unary("arcsin", jnp.arcsin, "The angle in radians with this sine.", floats)
-arccos = unary("arccos", jnp.arccos, "The angle in radians with this cosine.", floats)
-arctan = unary("arctan", jnp.arctan, "The angle in radians with this tangent.", floats)
+sin = unary("sin", jnp.sin, "The sine of an angle in radians.", to_floats)
+cos = unary("cos", jnp.cos, "The cosine of an angle in radians.", to_floats)
+tan = unary("tan", jnp.tan, "The tangent of an angle in radians.", to_floats)
+arcsin = unary("arcsin", jnp.arcsin, "The angle in radians with this sine.", to_floats)
+arccos = unary("arccos", jnp.arccos, "The angle in radians with this cosine.", to_floats)
+arctan = unary("arctan", jnp.arctan, "The angle in radians with this tangent.", to_floats)
 arctan2 = binary(
-    "arctan2", jnp.arctan2, "The angle of the point (x2, x1), -π to π.", floats_together
+    "arctan2", jnp.arctan2, "The angle of the point (x2, x1), -π to π.", to_common_floats
 )
-sinh = unary("sinh", jnp.sinh, "The hyperbolic sine.", floats)
-cosh = unary("cosh", jnp.cosh, "The hyperbolic cosine.", floats)
-tanh = unary("tanh", jnp.tanh, "The hyperbolic tangent: any number to -1 … 1.", floats)
-arcsinh = unary("arcsinh", jnp.arcsinh, "The inverse of sinh.", floats)
-arccosh = unary("arccosh", jnp.arccosh, "The inverse of cosh.", floats)
-arctanh = unary("arctanh", jnp.arctanh, "The inverse of tanh.", floats)
-sinc = unary("sinc", jnp.sinc, "`sin(πx) / (πx)`, and 1 at 0.", floats)
-deg2rad = unary("deg2rad", jnp.deg2rad, "Degrees to radians.", floats)
-rad2deg = unary("rad2deg", jnp.rad2deg, "Radians to degrees.", floats)
+sinh = unary("sinh", jnp.sinh, "The hyperbolic sine.", to_floats)
+cosh = unary("cosh", jnp.cosh, "The hyperbolic cosine.", to_floats)
+tanh = unary("tanh", jnp.tanh, "The hyperbolic tangent: any number to -1 … 1.", to_floats)
+arcsinh = unary("arcsinh", jnp.arcsinh, "The inverse of sinh.", to_floats)
+arccosh = unary("arccosh", jnp.arccosh, "The inverse of cosh.", to_floats)
+arctanh = unary("arctanh", jnp.arctanh, "The inverse of tanh.", to_floats)
+sinc = unary("sinc", jnp.sinc, "`sin(πx) / (πx)`, and 1 at 0.", to_floats)
+deg2rad = unary("deg2rad", jnp.deg2rad, "Degrees to radians.", to_floats)
+rad2deg = unary("rad2deg", jnp.rad2deg, "Radians to degrees.", to_floats)
 
 # ---- complex numbers -------------------------------------------------------------------------
 
-angle = unary("angle", jnp.angle, "The angle of complex numbers, in radians.", floats)
+angle = unary("angle", jnp.angle, "The angle of complex numbers, in radians.", to_floats)
 conjugate = unary("conjugate", jnp.conjugate, "Complex numbers with the imaginary part negated.")
 conj = unary(
     "conj",
@@ -173,8 +179,8 @@ isreal = unary("isreal", jnp.isreal, "True where the imaginary part is 0.")
 
 # ---- rounding and limits -----------------------------------------------------------------------
 
-ceil = unary("ceil", jnp.ceil, "Rounded up, in floats.", floats)
-floor = unary("floor", jnp.floor, "Rounded down, in floats.", floats)
+ceil = unary("ceil", jnp.ceil, "Rounded up, in floats.", to_floats)
+floor = unary("floor", jnp.floor, "Rounded down, in floats.", to_floats)
 trunc = unary("trunc", jnp.trunc, "Rounded towards 0; integers do not change.")
 maximum = binary("maximum", jnp.maximum, "The larger of two values; NaN if one is NaN.")
 minimum = binary("minimum", jnp.minimum, "The smaller of two values; NaN if one is NaN.")
@@ -202,7 +208,7 @@ def round(x: ArrayLike, decimals: int = 0) -> Array:
     x = as_array(x)
     if decimals < 0 and jnp.issubdtype(x.dtype, jnp.integer):
         tens = 10.0**-decimals
-        return (jnp.round(floats(x) / tens) * tens).astype(x.dtype)
+        return (jnp.round(to_floats(x) / tens) * tens).astype(x.dtype)
     return jnp.round(x, decimals)
 
 
@@ -269,18 +275,18 @@ isposinf = unary("isposinf", jnp.isposinf, "True for positive infinity.")
 isneginf = unary("isneginf", jnp.isneginf, "True for negative infinity.")
 
 
-def _truths(x1: Any, x2: Any, **settings: Any) -> KerasTensor | None:
+def _isclose_spec(x1: Any, x2: Any, **settings: Any) -> KerasTensor | None:
     """The spec of `isclose`."""
     return elementwise(jnp.isclose)(x1, x2)
 
 
-def _one_truth(x1: Any, x2: Any, **settings: Any) -> KerasTensor | None:
+def _allclose_spec(x1: Any, x2: Any, **settings: Any) -> KerasTensor | None:
     """The spec of `allclose`."""
-    return None if _truths(x1, x2) is None else KerasTensor((), "bool")
+    return None if _isclose_spec(x1, x2) is None else KerasTensor((), "bool")
 
 
 # In Keras the tolerances of `isclose` are arguments of the call, those of `allclose` are settings.
-@op("x1", "x2", "rtol", "atol", spec=_truths)
+@op("x1", "x2", "rtol", "atol", spec=_isclose_spec)
 def isclose(
     x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Array:
@@ -303,7 +309,7 @@ def isclose(
     return jnp.isclose(as_array(x1), as_array(x2), rtol, atol, equal_nan)
 
 
-@op("x1", "x2", class_name="AllClose", spec=_one_truth)
+@op("x1", "x2", class_name="AllClose", spec=_allclose_spec)
 def allclose(
     x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Array:
@@ -333,18 +339,20 @@ bitwise_or = bitwise("bitwise_or", jnp.bitwise_or, "Bits that are set in one or 
 bitwise_xor = bitwise("bitwise_xor", jnp.bitwise_xor, "Bits that are set in exactly one.")
 
 
-def _inverted(name: str) -> Any:
+def _define_invert(name: str) -> Any:
     def function(x: ArrayLike) -> Array:
-        return jnp.invert(*whole_numbers(name, x))
+        return jnp.invert(*require_integers(name, x))
 
     spec = integer_spec(function)
     arguments = {"x": "Integers or booleans."}
-    docstring = described("Every bit the other way round.", arguments, "Array of the same shape.")
-    return op("x", spec=spec)(named(function, name, docstring))
+    docstring = make_docstring(
+        "Every bit the other way round.", arguments, "Array of the same shape."
+    )
+    return op("x", spec=spec)(set_name_and_docstring(function, name, docstring))
 
 
-bitwise_invert = _inverted("bitwise_invert")
-bitwise_not = _inverted("bitwise_not")
+bitwise_invert = _define_invert("bitwise_invert")
+bitwise_not = _define_invert("bitwise_not")
 bitwise_left_shift = bitwise("bitwise_left_shift", jnp.left_shift, "`x << y`.")
 bitwise_right_shift = bitwise("bitwise_right_shift", jnp.right_shift, "`x >> y`.")
 left_shift = bitwise("left_shift", jnp.left_shift, "`x << y`.")

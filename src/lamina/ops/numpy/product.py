@@ -28,7 +28,7 @@ def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
         [[11]]
     """
     x1, x2 = as_array(x1), as_array(x2)
-    return jnp.matmul(x1, x2, preferred_element_type=_wide([x1, x2]))
+    return jnp.matmul(x1, x2, preferred_element_type=_accumulation_dtype([x1, x2]))
 
 
 @op("operands")
@@ -48,7 +48,9 @@ def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
         [3, 7]
     """
     operands_ = as_arrays(operands)
-    return jnp.einsum(subscripts, *operands_, preferred_element_type=_wide(operands_), **kwargs)
+    return jnp.einsum(
+        subscripts, *operands_, preferred_element_type=_accumulation_dtype(operands_), **kwargs
+    )
 
 
 @op("x1", "x2")
@@ -169,5 +171,5 @@ def slogdet(x: ArrayLike) -> tuple[Array, Array]:
     return tuple(jnp.linalg.slogdet(as_array(x)))
 
 
-def _wide(operands: list[Array]) -> str | None:
+def _accumulation_dtype(operands: list[Array]) -> str | None:
     return "int32" if all(x.dtype == "int8" for x in operands) else None

@@ -16,11 +16,11 @@ from lamina.ops.arrays import (
     as_axes,
     as_dtype,
     at_least_float32,
-    dense_only,
-    floats,
-    floats_together,
+    refuse_sparse_and_ragged,
+    to_common_floats,
+    to_floats,
 )
-from lamina.ops.define import described, named, operations
+from lamina.ops.define import make_docstring, operations, set_name_and_docstring
 from lamina.ops.lowering import lower
 
 op = operations("numpy")
@@ -43,9 +43,9 @@ def _real(x: Array) -> Any:
 
 
 sum = reduction("sum", jnp.sum, "The sum over axes.")
-mean = reduction("mean", _mean, "The mean over axes.", floats)
-var = reduction("var", _var, "The variance: the mean squared distance from the mean.", floats)
-std = reduction("std", jnp.std, "The standard deviation: the root of the variance.", floats)
+mean = reduction("mean", _mean, "The mean over axes.", to_floats)
+var = reduction("var", _var, "The variance: the mean squared distance from the mean.", to_floats)
+std = reduction("std", jnp.std, "The standard deviation: the root of the variance.", to_floats)
 
 
 @op("x")
@@ -92,8 +92,8 @@ def average(
         1.5
     """
     if weights is None:
-        return jnp.average(floats(x), as_axes(axis))
-    x, weights = floats_together(x, weights)
+        return jnp.average(to_floats(x), as_axes(axis))
+    x, weights = to_common_floats(x, weights)
     return jnp.average(x, as_axes(axis), weights)
 
 
@@ -206,10 +206,10 @@ nansum = reduction("nansum", jnp.nansum, "The sum without NaN.")
 nanprod = reduction("nanprod", jnp.nanprod, "The product without NaN.")
 nanmax = reduction("nanmax", jnp.nanmax, "The largest value that is not NaN.")
 nanmin = reduction("nanmin", jnp.nanmin, "The smallest value that is not NaN.")
-nanmean = reduction("nanmean", jnp.nanmean, "The mean without NaN.", floats)
-nanmedian = reduction("nanmedian", jnp.nanmedian, "The median without NaN.", floats)
-nanstd = reduction("nanstd", jnp.nanstd, "The standard deviation without NaN.", floats)
-nanvar = reduction("nanvar", jnp.nanvar, "The variance without NaN.", floats)
+nanmean = reduction("nanmean", jnp.nanmean, "The mean without NaN.", to_floats)
+nanmedian = reduction("nanmedian", jnp.nanmedian, "The median without NaN.", to_floats)
+nanstd = reduction("nanstd", jnp.nanstd, "The standard deviation without NaN.", to_floats)
+nanvar = reduction("nanvar", jnp.nanvar, "The variance without NaN.", to_floats)
 nanargmax = reduction(
     "nanargmax", jnp.nanargmax, "Index of the largest value, ignoring NaN.", axis=_ONE_AXIS
 )
@@ -234,7 +234,9 @@ def _running(name: str, compute: Callable, summary: str) -> Callable[..., Array]
         "dtype": "Type of the result; that of `x` for None, int32 for booleans.",
     }
     returns = "Array of the same shape, or `(values,)` if `axis` is None."
-    return op("x")(named(function, name, described(summary, arguments, returns)))
+    return op("x")(
+        set_name_and_docstring(function, name, make_docstring(summary, arguments, returns))
+    )
 
 
 cumsum = _running("cumsum", jnp.cumsum, "Cumulative sums along an axis; flattened for None.")
@@ -279,7 +281,7 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: i
         >>> float(trapezoid([1.0, 2.0, 3.0]))
         4.0
     """
-    return jnp.trapezoid(floats(y), None if x is None else as_array(x), dx, axis)
+    return jnp.trapezoid(to_floats(y), None if x is None else as_array(x), dx, axis)
 
 
 # ---- quantiles and distributions -----------------------------------------------------------------
@@ -293,7 +295,7 @@ def _quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array
         method: str = "linear",
         keepdims: bool = False,
     ) -> Array:
-        return compute(floats(x), as_array(q), as_axes(axis), method=method, keepdims=keepdims)
+        return compute(to_floats(x), as_array(q), as_axes(axis), method=method, keepdims=keepdims)
 
     arguments = {
         "x": "Array of any shape.",
@@ -304,10 +306,14 @@ def _quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array
         "keepdims": "Whether to keep the reduced axes with size 1.",
     }
     returns = "Array without these axes; for several `q` they are its first axis."
-    return op("x", "q")(named(function, name, described(summary, arguments, returns)))
+    return op("x", "q")(
+        set_name_and_docstring(function, name, make_docstring(summary, arguments, returns))
+    )
 
 
-median = reduction("median", jnp.median, "The middle value over axes, or the mean of two.", floats)
+median = reduction(
+    "median", jnp.median, "The middle value over axes, or the mean of two.", to_floats
+)
 quantile = _quantile(
     "quantile", jnp.quantile, "The value that a fraction `q` (0 to 1) of the values is below."
 )
@@ -338,7 +344,7 @@ def histogram(
         ([2.0, 1.0], [1.0, 2.0, 3.0])
     """
     if not isinstance(bins, int) or bins < 1:
-        raise ValueError(f"histogram needs a whole number of bins, 1 or more; received {bins!r}.")
+        raise ValueError(f"histogram needs bins as an integer, 1 or more; received {bins!r}.")
     if range is not None and (len(range) != 2 or range[1] < range[0]):
         raise ValueError(f"histogram needs a range (lower, upper); received {range!r}.")
     x = as_array(x)
@@ -376,7 +382,7 @@ def bincount(
         >>> bincount([0, 2, 2]).tolist()
         [1, 0, 2]
     """
-    dense_only("bincount", sparse)
+    refuse_sparse_and_ragged("bincount", sparse)
     x = as_array(x)
     weights = None if weights is None else as_array(weights)
     if isinstance(x, jax.core.Tracer):
@@ -411,7 +417,7 @@ def corrcoef(x: ArrayLike) -> Array:
         >>> corrcoef([[1.0, 2.0], [4.0, 2.0]]).round(3).tolist()
         [[1.0, -1.0], [-1.0, 1.0]]
     """
-    return jnp.corrcoef(floats(x))
+    return jnp.corrcoef(to_floats(x))
 
 
 @op("x1", "x2")
@@ -431,5 +437,5 @@ def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
     """
     if mode not in ("valid", "same", "full"):
         raise ValueError(f"correlate needs mode 'valid', 'same' or 'full'; received {mode!r}.")
-    x1, x2 = floats_together(x1, x2)
+    x1, x2 = to_common_floats(x1, x2)
     return jnp.correlate(x1, x2, mode)

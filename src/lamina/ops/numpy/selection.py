@@ -198,7 +198,7 @@ def nonzero(x: ArrayLike) -> tuple[Array, ...]:
         [[0, 1], [1, 0]]
     """
     x = as_array(x)
-    _known("nonzero", x, "where(condition, x, 0) keeps the shape")
+    _require_known("nonzero", x, "where(condition, x, 0) keeps the shape")
     return jnp.nonzero(x)
 
 
@@ -388,7 +388,7 @@ def unique(
     """
     x = as_array(x)
     if size is None:
-        _known("unique", x, "unique(x, size=…) with the most that there can be")
+        _require_known("unique", x, "unique(x, size=…) with the most that there can be")
     return jnp.unique(
         x, return_index, return_inverse, return_counts, axis,
         equal_nan=False, size=size, fill_value=fill_value, sorted=sorted,
@@ -451,7 +451,7 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
     return jnp.vectorize(pyfunc, excluded=excluded or set(), signature=signature)
 
 
-def _known(caller: str, x: Array, alternative: str) -> None:
+def _require_known(caller: str, x: Array, alternative: str) -> None:
     if isinstance(x, jax.core.Tracer):
         raise ValueError(
             f"{caller} is of a size that depends on the values, which a compiled step does not "

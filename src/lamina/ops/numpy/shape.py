@@ -11,7 +11,7 @@ import numpy as np
 from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic
 from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays, as_axes
-from lamina.ops.define import described, named, operations
+from lamina.ops.define import make_docstring, operations, set_name_and_docstring
 from lamina.ops.specs import broadcast_shapes
 
 op = operations("numpy")
@@ -434,19 +434,25 @@ def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> Array:
     return jnp.append(as_array(x1), as_array(x2), axis)
 
 
-def _joined(name: str, compute: Callable, summary: str) -> Callable[[Sequence[ArrayLike]], Array]:
+def _define_join(
+    name: str, compute: Callable, summary: str
+) -> Callable[[Sequence[ArrayLike]], Array]:
     def function(xs: Sequence[ArrayLike]) -> Array:
         return compute(as_arrays(xs))
 
     arguments = {"xs": "List of arrays that differ in size on that axis alone."}
-    return op("xs")(named(function, name, described(summary, arguments, "One array.")))
+    return op("xs")(
+        set_name_and_docstring(function, name, make_docstring(summary, arguments, "One array."))
+    )
 
 
-hstack = _joined(
+hstack = _define_join(
     "hstack", jnp.hstack, "Concatenates along the second axis, or the first for vectors."
 )
-vstack = _joined("vstack", jnp.vstack, "Concatenates along the first axis; vectors become rows.")
-dstack = _joined(
+vstack = _define_join(
+    "vstack", jnp.vstack, "Concatenates along the first axis; vectors become rows."
+)
+dstack = _define_join(
     "dstack", jnp.dstack, "Concatenates along the third axis, which is added if necessary."
 )
 
@@ -521,7 +527,7 @@ def array_split(x: ArrayLike, indices_or_sections: int, axis: int = 0) -> list[A
         A list of arrays.
 
     Raises:
-        ValueError: If it is no integer, or less than 1.
+        ValueError: If it is not an integer, or less than 1.
 
     Example:
         >>> [part.tolist() for part in array_split([1, 2, 3], 2)]
@@ -529,7 +535,7 @@ def array_split(x: ArrayLike, indices_or_sections: int, axis: int = 0) -> list[A
     """
     if not isinstance(indices_or_sections, int) or indices_or_sections < 1:
         raise ValueError(
-            "array_split needs a whole number of pieces, 1 or more; received "
+            "array_split needs the number of pieces as an integer of 1 or more; received "
             f"{indices_or_sections!r}."
         )
     return jnp.array_split(as_array(x), indices_or_sections, axis)
@@ -553,8 +559,8 @@ def _split_along(name: str, axis: int, summary: str) -> Callable[..., list[Array
         "x": "Array to cut.",
         "indices_or_sections": "Number of equal parts, or the indices to split at.",
     }
-    docstring = described(summary, arguments, "A list of arrays.")
-    return op("x", spec=spec)(named(function, name, docstring))
+    docstring = make_docstring(summary, arguments, "A list of arrays.")
+    return op("x", spec=spec)(set_name_and_docstring(function, name, docstring))
 
 
 vsplit = _split_along("vsplit", 0, "Splits along the first axis, see `split`.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.saving.atomic import make_folder
@@ -105,12 +105,12 @@ class BackupAndRestore(Callback):
                     warnings.warn(
                         f"{error}\n  Training goes on from the backup before it.",
                         LaminaWarning,
-                        stacklevel=frames_to_user(),
+                        stacklevel=stacklevel_of_user(),
                     )
         if problems:
             problem = problems[0].partition("\n")[0]
             raise DamagedFileError(
-                f"{problem}\n  Fix: delete the folder {self.backup_dir} to start anew; "
+                f"{problem}\n  Fix: delete the folder {self.backup_dir} to start over; "
                 "double_checkpoint=True keeps a second backup next time."
             )
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Logs
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ LOOP_HOOKS = (
 )
 
 
-def costs_nothing(hook: Callable[..., Any]) -> Callable[..., Any]:
+def mark_as_no_op(hook: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator for a batch hook that does nothing, so that it need not be called per batch."""
-    hook.costs_nothing = True  # type: ignore[attr-defined]
+    hook.is_no_op = True  # type: ignore[attr-defined]
     return hook
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Callback:
     """Base class of callbacks: methods that `fit`, `evaluate` and `predict` call.
 
@@ -65,7 +65,7 @@ class Callback:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        filter_methods(cls)
+        filter_tracebacks_of_methods(cls)
 
     def set_model(self, model: "Model | None") -> None:
         """Called before training with the model.
@@ -101,7 +101,7 @@ class Callback:
         """Called before every epoch; `epoch` counts from 0.
 
         Args:
-            epoch: Number of the epoch, from 0.
+            epoch: Index of the epoch, from 0.
             logs: Empty.
         """
 
@@ -109,7 +109,7 @@ class Callback:
         """Called after every epoch, and its validation, with what was measured.
 
         Args:
-            epoch: Number of the epoch, from 0.
+            epoch: Index of the epoch, from 0.
             logs: From names of measures to values; those of validation begin with `val_`.
         """
 
@@ -141,77 +141,77 @@ class Callback:
             logs: Empty.
         """
 
-    @costs_nothing
+    @mark_as_no_op
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before every training batch; `batch` counts from 0 in its epoch.
 
         Args:
-            batch: Number of the batch in its epoch, from 0.
+            batch: Index of the batch in its epoch, from 0.
             logs: Empty.
         """
         self.on_batch_begin(batch, logs=logs)
 
-    @costs_nothing
+    @mark_as_no_op
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after every training batch with the means of the epoch so far.
 
         Args:
-            batch: Number of the batch in its epoch, from 0.
+            batch: Index of the batch in its epoch, from 0.
             logs: From names of measures to their means over the epoch so far.
         """
         self.on_batch_end(batch, logs=logs)
 
-    @costs_nothing
+    @mark_as_no_op
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Older name of `on_train_batch_begin`, which calls it.
 
         Args:
-            batch: Number of the batch in its epoch, from 0.
+            batch: Index of the batch in its epoch, from 0.
             logs: Empty.
         """
 
-    @costs_nothing
+    @mark_as_no_op
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Older name of `on_train_batch_end`, which calls it.
 
         Args:
-            batch: Number of the batch in its epoch, from 0.
+            batch: Index of the batch in its epoch, from 0.
             logs: From names of measures to their means over the epoch so far.
         """
 
-    @costs_nothing
+    @mark_as_no_op
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before every batch of `evaluate` and of validation.
 
         Args:
-            batch: Number of the batch, from 0.
+            batch: Index of the batch, from 0.
             logs: Empty.
         """
 
-    @costs_nothing
+    @mark_as_no_op
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after every batch of `evaluate` and of validation, with the means so far.
 
         Args:
-            batch: Number of the batch, from 0.
+            batch: Index of the batch, from 0.
             logs: From names of measures to their means so far.
         """
 
-    @costs_nothing
+    @mark_as_no_op
     def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before every batch of `predict`.
 
         Args:
-            batch: Number of the batch, from 0.
+            batch: Index of the batch, from 0.
             logs: Empty.
         """
 
-    @costs_nothing
+    @mark_as_no_op
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after every batch of `predict`.
 
         Args:
-            batch: Number of the batch, from 0.
+            batch: Index of the batch, from 0.
             logs: A dict with the entry `"outputs"`, what the model gave for the batch.
         """
 
@@ -225,7 +225,7 @@ class Callback:
             True if a hook of that mode was overridden by one that is not marked as free of cost.
         """
         hooks = (getattr(self, name) for name in BATCH_HOOKS[mode])
-        return not all(getattr(hook, "costs_nothing", False) for hook in hooks)
+        return not all(getattr(hook, "is_no_op", False) for hook in hooks)
 
     def _stored_run(self) -> Mapping[str, Any] | None:
         """The stored run to resume (`Checkpoint.contents`), or None; called before any hook."""

@@ -196,12 +196,12 @@ class CallbackList(Callback):
         return [callback for callback in self.callbacks if hasattr(callback, "_at_checkpoint")]
 
 
-def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
+def flatten_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
     """Logs sorted by name, with Python numbers in place of arrays; nested ones flattened.
 
     Example:
         >>> import numpy as np
-        >>> plain_logs({"loss": np.float32(0.5), "accuracy": np.array(1.0)})
+        >>> flatten_logs({"loss": np.float32(0.5), "accuracy": np.array(1.0)})
         {'accuracy': 1.0, 'loss': 0.5}
     """
     if isinstance(logs, DeferredLogs):
@@ -209,7 +209,7 @@ def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name, value in sorted((logs or {}).items()):
         if isinstance(value, Mapping):
-            plain.update(plain_logs(value))
+            plain.update(flatten_logs(value))
             continue
         try:
             plain[name] = float(value)
@@ -241,7 +241,7 @@ def _flatten(callbacks: Any) -> Iterator[Any]:
 def _loop_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
     def call_hooks(self: CallbackList, logs: Logs | None = None) -> None:
-        logs = plain_logs(logs)  # one dict for all: what a callback adds, the next ones see
+        logs = flatten_logs(logs)  # one dict for all: what a callback adds, the next ones see
         for callback in self.callbacks:
             getattr(callback, hook)(logs)
 
@@ -251,7 +251,7 @@ def _loop_hook(hook: str) -> Callable[..., None]:
 def _epoch_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
     def call_hooks(self: CallbackList, epoch: int, logs: Logs | None = None) -> None:
-        logs = plain_logs(logs)
+        logs = flatten_logs(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(epoch, logs)
 
@@ -261,7 +261,7 @@ def _epoch_hook(hook: str) -> Callable[..., None]:
 def _batch_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
     def call_hooks(self: CallbackList, batch: int, logs: Logs | None = None) -> None:
-        logs = plain_logs(logs)
+        logs = flatten_logs(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(batch, logs)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from lamina.core.types import Logs
 from lamina.core.user_data.arguments import explain_arguments
-from lamina.training.callbacks.callback import Callback, costs_nothing
+from lamina.training.callbacks.callback import Callback, mark_as_no_op
 from lamina.training.callbacks.monitor import Monitoring, Watch
 
 
@@ -13,7 +13,7 @@ class EarlyStopping(Monitoring, Callback):
     """Ends training when a number has stopped improving.
 
     Args:
-        monitor: Name of the number in the logs.
+        monitor: Name of the metric in the logs.
         min_delta: Smallest change that counts as better, in units of the number.
         patience: Epochs without improvement after which training ends.
         verbose: 1 to print a message when it happens.
@@ -124,7 +124,7 @@ class TerminateOnNaN(Callback):
         self._warned = False
 
     # The compiled loop looks at every loss itself; this is for a user's own loop.
-    @costs_nothing
+    @mark_as_no_op
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._check(logs, f"batch {batch}")
 

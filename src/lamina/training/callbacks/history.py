@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lamina.core.messages.representation import shown_before_init
+from lamina.core.messages.representation import safe_repr
 from lamina.core.types import Logs
 from lamina.findings import Findings, Record
 from lamina.training.callbacks import history_view
@@ -13,7 +13,7 @@ from lamina.training.feeds.validation_split import RowSplit
 class History(Callback):
     """The logs of all epochs, returned by `fit`.
 
-    `history.history["loss"]` is the list of losses, one an epoch; `history.epoch` the numbers of
+    `history.history["loss"]` is the list of losses, one per epoch; `history.epoch` the numbers of
     the epochs, from 0; `history.params` has the settings of the run. `history.split` says which
     samples `validation_split` took: `split.how`, `split.train` and `split.validation`, the numbers
     of the rows; None without it. With `config.set_diagnosis("notes")`, `history.findings` has what
@@ -54,7 +54,7 @@ class History(Callback):
             "epoch": list(self.epoch),
         }
 
-    @shown_before_init
+    @safe_repr
     def __repr__(self) -> str:
         if not self.epoch:
             return "<History of no epoch>"

@@ -17,7 +17,7 @@ def as_text(
     epochs: Sequence[int],
     validation_freq: int | Collection[int] = 1,
 ) -> str:
-    """The table in plain text, one line an epoch.
+    """The table in plain text, one line per epoch.
 
     Args:
         history: Lists of values by name.

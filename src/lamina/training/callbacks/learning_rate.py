@@ -70,7 +70,7 @@ class ReduceLROnPlateau(Monitoring, Callback):
     `MultiOptimizer` each of its rates is lowered, and the logs have that of its default optimizer.
 
     Args:
-        monitor: Name of the number in the logs.
+        monitor: Name of the metric in the logs.
         factor: Factor of the learning rate, above 0 and below 1.
         patience: Epochs without improvement after which it is lowered.
         verbose: 1 to print a message when it happens.

@@ -9,7 +9,7 @@ from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.user_data.paths import path_of
 from lamina.saving.atomic import make_folder
-from lamina.training.callbacks.callback import Callback, costs_nothing
+from lamina.training.callbacks.callback import Callback, mark_as_no_op
 from lamina.training.callbacks.monitor import Monitoring, Watch
 
 
@@ -19,7 +19,7 @@ class ModelCheckpoint(Monitoring, Callback):
     Args:
         filepath: Any file name. `{epoch:02d}` (from 1), `{batch}` and names in the logs such as
             `{val_loss:.2f}` are filled in; folders are made.
-        monitor: Name of the number in the logs that decides which model is best.
+        monitor: Name of the metric in the logs that decides which model is best.
         verbose: 1 to print a message when it happens.
         save_best_only: Save only when the number is better than at every earlier save.
         save_weights_only: Save with `model.save_weights`, not `model.save`.
@@ -56,7 +56,7 @@ class ModelCheckpoint(Monitoring, Callback):
         initial_value_threshold: float | None = None,
     ):
         self._watch = Watch("ModelCheckpoint", monitor, mode)
-        self.filepath = _checked_path(filepath)
+        self.filepath = _check_path(filepath)
         if save_freq != "epoch" and not (type(save_freq) is int and save_freq > 0):
             raise ValueError(
                 "ModelCheckpoint: save_freq must be 'epoch' or a number of batches, 1 or more; "
@@ -95,7 +95,7 @@ class ModelCheckpoint(Monitoring, Callback):
         if self.save_freq == "epoch":
             self._save_if_due(epoch, dict(logs or {}))
 
-    @costs_nothing  # unless save_freq says so, see has_batch_hooks
+    @mark_as_no_op  # unless save_freq says so, see has_batch_hooks
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.save_freq == "epoch":
             return
@@ -145,7 +145,7 @@ class ModelCheckpoint(Monitoring, Callback):
             print(f"Epoch {epoch + 1}: {what}.")
 
 
-def _checked_path(filepath: PathLike) -> str:
+def _check_path(filepath: PathLike) -> str:
     path = path_of(filepath, "ModelCheckpoint")
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(path) if name is not None]

@@ -35,13 +35,13 @@ class Watch:
 
     Args:
         owner: Name of the callback's class, for messages.
-        monitor: Name of the number, such as `"val_loss"`.
+        monitor: Name of the metric, such as `"val_loss"`.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         min_delta: Smallest change that counts, in units of the number.
 
     Example:
         >>> watch = Watch("EarlyStopping", "val_accuracy", min_delta=0.01)
-        >>> watch.better(0.95, than=0.93), watch.better(0.935, than=0.93)
+        >>> watch.is_better(0.95, than=0.93), watch.is_better(0.935, than=0.93)
         (True, False)
     """
 
@@ -112,7 +112,7 @@ class Watch:
             return f"{message}\n  Fix: monitor= one of these, or add the metric to compile()."
         return f"{message}\n  Fix: monitor= one of these, or compile(metrics=[{self.monitor!r}])."
 
-    def better(self, current: float, than: float | None) -> bool:
+    def is_better(self, current: float, than: float | None) -> bool:
         """Whether a number is better than `than` by more than `min_delta`; True if that is None."""
         if math.isnan(current):
             return False
@@ -162,7 +162,7 @@ class Monitoring:
 
     def _is_improvement(self, monitor_value: float, reference_value: float | None) -> bool:
         """Whether a number is better than the reference, if there is one; may be overridden."""
-        return self._watch.better(monitor_value, than=reference_value)
+        return self._watch.is_better(monitor_value, than=reference_value)
 
 
 def higher_is_better(monitor: str) -> bool | None:

@@ -24,9 +24,9 @@ class OrbaxCheckpoint(ModelCheckpoint):
     Args:
         directory: Folder of the checkpoints; each is a folder in it, named by its epoch (from 0)
             or, with `save_freq` in batches, by the number of steps.
-        monitor: Name of the number that says which is best.
-        verbose: 1 to print a message when it happens.
-        save_best_only: Save only when the number is better than ever.
+        monitor: Name of the metric in the logs that decides which checkpoint is best.
+        verbose: 1 to print a message for each checkpoint.
+        save_best_only: Save only if the metric is better than in all earlier epochs.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         save_freq: `"epoch"`, or a number of batches.
         initial_value_threshold: The first value must be better than this to count as the best.
@@ -56,7 +56,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
         orbax()  # raises now if it is missing, rather than after an epoch
         if max_to_keep is not None and (type(max_to_keep) is not int or max_to_keep < 1):
             raise ValueError(
-                "OrbaxCheckpoint: max_to_keep must be a whole number above 0, or None; received "
+                "OrbaxCheckpoint: max_to_keep must be an integer above 0, or None; received "
                 f"{max_to_keep!r}."
             )
         self.directory = os.path.abspath(path_of(directory, "OrbaxCheckpoint"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.types import Logs
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback
@@ -48,7 +48,7 @@ class RemoteMonitor(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         import requests
 
-        values = {name: _plain(value) for name, value in (logs or {}).items()}
+        values = {name: _to_json_value(value) for name, value in (logs or {}).items()}
         record = {"epoch": epoch, **values}
         content = (
             {"json": record} if self.send_as_json else {"data": {self.field: json.dumps(record)}}
@@ -60,11 +60,11 @@ class RemoteMonitor(Callback):
                 f"RemoteMonitor could not reach {self.root}{self.path}: {type(error).__name__}.\n"
                 "  Training goes on; the logs of this epoch were not sent.",
                 LaminaWarning,
-                stacklevel=frames_to_user(),
+                stacklevel=stacklevel_of_user(),
             )
 
 
-def _plain(value: object) -> object:
+def _to_json_value(value: object) -> object:
     """A number where there is one, also in an array; else a list."""
     array = np.asarray(value)
     return array.item() if array.size == 1 else array.tolist()

@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina.core.layer.layer_state import all_layers
 from lamina.core.types import Logs, PathLike
-from lamina.core.user_data.arguments import explain_arguments, whole_number
+from lamina.core.user_data.arguments import check_integer, explain_arguments
 from lamina.core.user_data.paths import path_of
 from lamina.layers import Embedding
 from lamina.saving.atomic import make_folder
@@ -34,7 +34,7 @@ class TensorBoard(Callback):
         write_steps_per_second: Write the number of steps per second.
         update_freq: `"epoch"`, `"batch"`, or a number of batches after which the losses and
             metrics so far are written (`batch_loss` …). It does not slow down training.
-        profile_batch: Number of the batch (from 1) to profile with JAX, or first and last; 0 for
+        profile_batch: Index of the batch (from 1) to profile with JAX, or first and last; 0 for
             none.
         embeddings_freq: Number of epochs between writing the vectors of Embedding layers, for the
             projector; 0 for none.
@@ -259,7 +259,7 @@ def _writer_class() -> Any:
 
 def _frequency(name: str, value: Any, least: int = 0) -> int:
     words = ", 'epoch' or 'batch'" if name == "update_freq" else ""
-    return whole_number(name, value, least, owner="TensorBoard", also=words)
+    return check_integer(name, value, least, owner="TensorBoard", also=words)
 
 
 def _batches(profile_batch: Any) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from lamina.training.feeds.conversion import (
 from lamina.training.feeds.feed import Feed, FeedOptions
 from lamina.training.feeds.host_feed import BatchwiseFeed, HostFeed, SmallRowsFeed
 from lamina.training.feeds.resident_feed import ResidentFeed
-from lamina.training.feeds.samples_feed import SamplesFeed, gives_samples
+from lamina.training.feeds.samples_feed import SamplesFeed, is_map_style_dataset
 from lamina.training.feeds.sparse import has_sparse_rows
 from lamina.training.feeds.stream_feed import StreamFeed
 
@@ -49,7 +49,7 @@ def choose(choices: Sequence[Choice], data: Any, options: FeedOptions) -> Feed:
     raise AssertionError("the last entry suits all data")
 
 
-def batchwise(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
+def converts_batch_by_batch(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
     """Whether the inputs become numbers batch by batch: sparse rows, and text that would grow."""
     if has_sparse_rows(x):
         return True
@@ -62,7 +62,7 @@ def batchwise(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
 
 def _become_numbers_batchwise(arrays: Any, options: FeedOptions) -> bool:
     x, y, sample_weight = unpack_x_y_sample_weight(arrays)
-    return batchwise(x, number_of_samples(x, y, sample_weight), options.prepare)
+    return converts_batch_by_batch(x, number_of_samples(x, y, sample_weight), options.prepare)
 
 
 def _exceed_the_budget(arrays: Any, options: FeedOptions) -> bool:
@@ -70,7 +70,7 @@ def _exceed_the_budget(arrays: Any, options: FeedOptions) -> bool:
 
 
 def _give_samples(source: Any, options: FeedOptions) -> bool:
-    return gives_samples(source)
+    return is_map_style_dataset(source)
 
 
 OF_SOURCES = (

@@ -56,7 +56,7 @@ class Buffers:
         """Uninitialised arrays of these shapes and dtypes."""
         i = next(self._next)
         if [(array.shape, array.dtype) for array in self._arrays[i]] != shapes:
-            self._arrays[i] = [aligned(shape, dtype) for shape, dtype in shapes]
+            self._arrays[i] = [empty_aligned(shape, dtype) for shape, dtype in shapes]
         return self._arrays[i]
 
 
@@ -189,7 +189,7 @@ def example_chunk(example: tuple[Any, Any, Any], max_rows: int, put: Callable[[A
     return Chunk(put(first_rows), None, rows, 0, 1)
 
 
-def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def empty_aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An uninitialised array at an address that XLA can read without a copy."""
     if may_hold_text(dtype):
         return np.empty(shape, dtype)
@@ -203,6 +203,6 @@ def with_length(array: np.ndarray, rows: int) -> np.ndarray:
     """The array with uninitialised rows appended, so that all chunks have the same shape."""
     if len(array) == rows:
         return array
-    longer = aligned((rows, *array.shape[1:]), array.dtype)
+    longer = empty_aligned((rows, *array.shape[1:]), array.dtype)
     longer[: len(array)] = array
     return longer

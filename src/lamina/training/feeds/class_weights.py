@@ -15,8 +15,8 @@ def class_weights_as_sample_weights(class_weight: Mapping[int, float], y: Target
     """The weight of each sample's class.
 
     Args:
-        class_weight: From class number to weight; classes that are missing weigh 1.
-        y: Labels: class numbers `(samples,)` or `(samples, 1)`, or one-hot `(samples, classes)`.
+        class_weight: From class index to weight; classes that are missing weigh 1.
+        y: Labels: class indices `(samples,)` or `(samples, 1)`, or one-hot `(samples, classes)`.
 
     Returns:
         `(samples,)` weights.
@@ -32,7 +32,7 @@ def class_weights_as_sample_weights(class_weight: Mapping[int, float], y: Target
             f"class_weight needs one array of labels, and the model has {len(leaves)} targets.\n"
             "  Fix: give sample_weight=… for each of them."
         )
-    labels = _class_numbers(leaves[0])
+    labels = _class_indices(leaves[0])
     table: np.ndarray = np.ones(max(labels.max(initial=0), *class_weight) + 1, dtype=np.float32)
     for number, weight in class_weight.items():
         table[number] = weight
@@ -56,7 +56,7 @@ def balanced_sample_weights(y: Any) -> Any:
     """
 
     def weights_of(labels: Any) -> np.ndarray:
-        numbers = _class_numbers(labels)
+        numbers = _class_indices(labels)
         counts = np.bincount(numbers)
         by_class = len(numbers) / (np.count_nonzero(counts) * np.maximum(counts, 1))
         weights: np.ndarray = by_class[numbers].astype("float32")
@@ -65,8 +65,8 @@ def balanced_sample_weights(y: Any) -> Any:
     return jax.tree.map(weights_of, y)
 
 
-def _class_numbers(labels: Any) -> np.ndarray:
-    """The number of the class of each sample, `(samples,)`."""
+def _class_indices(labels: Any) -> np.ndarray:
+    """The class index of each sample, `(samples,)`."""
     labels = np.asarray(labels)
     if labels.ndim > 2:
         raise ValueError(
@@ -93,12 +93,12 @@ def _check(class_weight: Any) -> None:
         elif np.ndim(class_weight) == 1:
             fix = "class_weight = dict(enumerate(class_weight))"
         raise TypeError(
-            f"class_weight maps class numbers to weights; received {class_weight!r}.\n  Fix: {fix}."
+            f"class_weight maps class indices to weights; received {class_weight!r}.\n  Fix: {fix}."
         )
     for key, weight in class_weight.items():
         if not isinstance(key, numbers.Integral) or isinstance(key, bool) or int(key) < 0:
             raise ValueError(
-                f"class_weight maps class numbers, 0 and up, to weights; received the key "
+                f"class_weight maps class indices, 0 and up, to weights; received the key "
                 f"{key!r}.\n  Likely cause: names of classes, or classes that are not counted "
                 "from 0.\n  Fix: class_weight={0: 1.0, 1: 2.0}."
             )

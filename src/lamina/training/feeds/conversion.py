@@ -15,11 +15,11 @@ from lamina.core.user_data.text import as_values
 from lamina.training.feeds.sparse import SparseRows, dense
 from lamina.training.feeds.tables import rows_of_table
 from lamina.training.feeds.unsupported_data import (
-    one_by_one,
-    plain,
-    ragged,
+    ragged_error,
     refuse_text,
     refuse_unsupported_data,
+    sample_iterator_error,
+    to_supported_array,
 )
 
 
@@ -43,7 +43,7 @@ def to_array(
         return value
     if not isinstance(value, np.ndarray) and hasattr(value, "numpy"):
         refuse_unsupported_data(value, what)
-    value = without_tensors(value)
+    value = tensor_to_array(value)
     if text and not is_table(value) and is_text(value):
         try:
             return np.atleast_1d(as_values(value, what))
@@ -64,9 +64,9 @@ def to_array(
             value = np.asarray(value)
         except ValueError as error:
             if not isinstance(value, (list, tuple)):
-                raise one_by_one(value, what) from error
-            raise ragged(what) from error
-    value = plain(value, what)
+                raise sample_iterator_error(value, what) from error
+            raise ragged_error(what) from error
+    value = to_supported_array(value, what)
     kind = value.dtype.kind
     if kind == "O" and value.size and isinstance(value.flat[0], dict):
         raise TypeError(
@@ -90,7 +90,7 @@ def to_array(
     return value
 
 
-def without_tensors(value: Any) -> PyTree:
+def tensor_to_array(value: Any) -> PyTree:
     """A tensor of PyTorch or TensorFlow as an array that shares its memory; else the value."""
     if isinstance(value, (np.ndarray, jax.Array)) or is_table(value) or is_column(value):
         return value
@@ -101,7 +101,7 @@ def without_tensors(value: Any) -> PyTree:
 def _from_objects(value: np.ndarray, what: str) -> np.ndarray:
     if value.dtype.kind == "O" and value.ndim == 1 and _holds_rows(value):
         if len({np.shape(row) for row in value}) > 1:
-            raise ragged(what)
+            raise ragged_error(what)
         table: np.ndarray = to_array(np.stack(list(value)), what)
         return table
     if value.dtype.kind == "O" and not is_text(value):
@@ -125,7 +125,7 @@ def _to_32_bits(value: np.ndarray, what: str) -> np.ndarray:
         low, high = value.min(), value.max()
         if low < -(2**31) or high >= 2**31:
             raise ValueError(
-                f"{what} holds whole numbers from {low} to {high}, beyond the 32 bits that "
+                f"{what} holds integers from {low} to {high}, beyond the 32 bits that "
                 f"devices compute with.\n  Fix: {what} = {what}.astype('float32'), or number the "
                 "values from 0."
             )

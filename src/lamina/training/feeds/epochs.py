@@ -32,7 +32,7 @@ def batches_of_epoch(epoch: int, first_epoch: int, steps: int, steps_in_pass: in
     """The batches of an epoch.
 
     Args:
-        epoch: Number of the epoch.
+        epoch: Index of the epoch.
         first_epoch: Number of the first epoch of the run, which begins a pass.
         steps: Steps in an epoch, at most.
         steps_in_pass: Batches in the data.

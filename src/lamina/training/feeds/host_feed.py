@@ -50,7 +50,7 @@ class HostFeed(ResidentFeed):
         def first_batch(arrays: PyTree) -> PyTree:
             return jax.tree.map(lambda a: a[: self.batch_size], arrays)
 
-        checks.fits_in_budget(size_in_bytes(first_batch(self.host)), self.batch_size)
+        checks.warn_of_large_batch(size_in_bytes(first_batch(self.host)), self.batch_size)
         if size_in_bytes(y) > _MAX_BYTES_CHECKED:
             y = first_batch(y)
         return self.options.prepare(convert(first_batch(x), text=True)), convert(y), sample_weight

@@ -16,7 +16,7 @@ _MAX_BATCHES = 64
 
 
 @functools.lru_cache(maxsize=4096)
-def padded_calls(
+def plan_padded_calls(
     total: int, batch_size: int, by_step: bool, is_batch_size_fixed: bool
 ) -> list[tuple[int, int]]:
     """The calls that compute a number of rows: how many rows each takes, and its padded size.
@@ -53,7 +53,7 @@ def padded_calls(
 
 
 @functools.lru_cache(maxsize=4096)
-def exact_calls(total: int, batch_size: int, by_step: bool) -> list[tuple[int, int]]:
+def plan_exact_calls(total: int, batch_size: int, by_step: bool) -> list[tuple[int, int]]:
     """The calls for rows that depend on each other: whole batches, and a shorter last batch.
 
     There is one program for many batches, one for a few, and one for a single batch.
@@ -68,12 +68,12 @@ def exact_calls(total: int, batch_size: int, by_step: bool) -> list[tuple[int, i
 
 
 @functools.lru_cache(maxsize=4096)
-def keeps_batches(
+def padded_calls_keep_batches(
     total: int, batch_size: int, requested: int, by_step: bool, is_batch_size_fixed: bool
 ) -> bool:
-    """Whether `padded_calls` computes exactly the batches of the requested size, unpadded."""
+    """Whether `plan_padded_calls` computes exactly the batches of the requested size, unpadded."""
     rows_left = total
-    for rows, size in padded_calls(total, batch_size, by_step, is_batch_size_fixed):
+    for rows, size in plan_padded_calls(total, batch_size, by_step, is_batch_size_fixed):
         batch = min(size, batch_size)
         if rows != size or batch != min(requested, rows_left):
             return False
@@ -100,7 +100,7 @@ def _sizes(batch_size: int, max_rows: int) -> list[int]:
     return [*sizes, 1] if sizes[-1] > 1 else sizes
 
 
-def padded(array: Any, size: int) -> PyTree:
+def pad_rows(array: Any, size: int) -> PyTree:
     missing = size - array.shape[0]
     if missing == 0:
         return array

@@ -2,13 +2,13 @@
 
 import math
 
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import PyTree
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class PyDataset:
-    """A source that gives any batch by its number, so it can be shuffled and prepared in parallel.
+    """A source that gives any batch by its index, so it can be shuffled and prepared in parallel.
 
     Args:
         workers: Number of threads or processes that prepare batches.
@@ -57,7 +57,7 @@ class PyDataset:
                 raise
         owner = type(self).__name__
         raise TypeError(
-            f"{owner}.__len__() is the number of batches, a whole number of at least 0; it "
+            f"{owner}.__len__() is the number of batches, an integer of at least 0; it "
             f"returned {count!r}.\n  Likely cause: a division.\n"
             f"  Fix: return math.ceil(samples / batch_size) in {owner}.__len__()."
         )

@@ -30,13 +30,13 @@ class RandomStates:
         """The first batch is about to be taken, for the checks before the run."""
         self._reach("example")
 
-    def epoch_begins(self, epoch: int) -> None:
+    def on_epoch_begin(self, epoch: int) -> None:
         """An epoch, counted from 0 in this run, is about to begin in the source."""
         if self.keeping:
             self._after_batch.clear()
             self._reach(f"begin {epoch}")
 
-    def epoch_goes_on(self, epoch: int) -> None:
+    def on_epoch_continue(self, epoch: int) -> None:
         """An epoch begins within a pass, while a thread is working ahead.
 
         The state at this moment is unknown. A resumed run repeats the pass from its beginning.
@@ -46,7 +46,7 @@ class RandomStates:
             before = f"begin {epoch - 1}" if epoch else "example"
             self._positions.setdefault(f"begin {epoch}", self._positions[before])
 
-    def epoch_ends(self, epoch: int) -> None:
+    def on_epoch_end(self, epoch: int) -> None:
         """An epoch is about to end in the source."""
         if self.keeping:
             self._reach(f"end {epoch}")
@@ -63,7 +63,7 @@ class RandomStates:
             del self._after_batch[earlier]
         return state
 
-    def at_beginning(self, epoch: int) -> np.ndarray | None:
+    def state_at_epoch_begin(self, epoch: int) -> np.ndarray | None:
         """The state at the beginning of an epoch."""
         position = self._positions.get(f"begin {epoch}")
         return None if position is None else self._known[position]

@@ -1,4 +1,4 @@
-"""SamplesFeed: data sets that give one sample by its number, such as PyTorch's.
+"""SamplesFeed: data sets that give one sample by its index, such as PyTorch's.
 
 Samples are read again in every epoch, since reading them may change them at random.
 """
@@ -17,8 +17,8 @@ from lamina.training.feeds.py_dataset import PyDataset, steps_in
 from lamina.training.feeds.stream_feed import StreamFeed
 
 
-def gives_samples(value: Any) -> bool:
-    """Whether a value gives samples by their numbers, and is neither an array nor iterable."""
+def is_map_style_dataset(value: Any) -> bool:
+    """Whether a value gives samples by their index, and is neither an array nor iterable."""
     kind = type(value)
     if not (hasattr(kind, "__getitem__") and hasattr(kind, "__len__")):
         return False
@@ -45,7 +45,7 @@ class PartOfSamples:
     """Some of the samples of a data set.
 
     Args:
-        samples: Gives a sample for a number.
+        samples: Returns the sample at an index.
         rows: The numbers of those that belong to the part.
     """
 
@@ -64,7 +64,7 @@ class SampleBatches(PyDataset):
     """Batches of the samples of a data set.
 
     Args:
-        samples: Gives a sample for a number.
+        samples: Returns the sample at an index.
         batch_size: Samples in a batch; the last one may have fewer.
     """
 
@@ -79,14 +79,14 @@ class SampleBatches(PyDataset):
 
     def __getitem__(self, index: int) -> PyTree:
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return stacked([self.samples[int(row)] for row in rows])
+        return collate([self.samples[int(row)] for row in rows])
 
 
 class SamplesFeed(StreamFeed):
-    """Batches of samples that are read by their numbers, in a new order for every epoch.
+    """Batches of samples that are read by index, in a new order for every epoch.
 
     Args:
-        samples: Gives a sample for a number.
+        samples: Returns the sample at an index.
         options: How to iterate over it.
     """
 
@@ -105,7 +105,7 @@ class SamplesFeed(StreamFeed):
         return super()._new_iterator()
 
 
-def stacked(samples: Sequence[Any]) -> PyTree:
+def collate(samples: Sequence[Any]) -> PyTree:
     """A batch of samples: arrays, numbers or texts, or tuples, lists or dicts of them.
 
     Raises:
@@ -113,9 +113,9 @@ def stacked(samples: Sequence[Any]) -> PyTree:
     """
     first = samples[0]
     if isinstance(first, (tuple, list)):
-        return tuple(stacked(part) for part in zip(*samples, strict=True))
+        return tuple(collate(part) for part in zip(*samples, strict=True))
     if isinstance(first, dict):
-        return {name: stacked([sample[name] for sample in samples]) for name in first}
+        return {name: collate([sample[name] for sample in samples]) for name in first}
     if isinstance(first, (str, bytes)):
         return np.array(samples, dtype=object)
     arrays = [as_array(sample) for sample in samples]

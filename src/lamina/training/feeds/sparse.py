@@ -70,7 +70,7 @@ def has_sparse_rows(structure: PyTree) -> bool:
     return any(isinstance(leaf, SparseRows) for leaf in jax.tree.leaves(structure))
 
 
-def part_of(array: Any, rows: slice | np.ndarray) -> PyTree:
+def take_rows(array: Any, rows: slice | np.ndarray) -> PyTree:
     """Some rows of an array; rows of `SparseRows` stay sparse."""
     if isinstance(array, jax.Array) and isinstance(rows, np.ndarray):
         array = np.asarray(array)  # on the device, a program would be compiled for it

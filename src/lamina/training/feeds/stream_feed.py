@@ -17,9 +17,9 @@ from lamina.training.feeds.conversion import (
     number_of_samples,
     pack_x_y_sample_weight,
     size_in_bytes,
+    tensor_to_array,
     to_array,
     unpack_x_y_sample_weight,
-    without_tensors,
 )
 from lamina.training.feeds.epoch_order import permutation
 from lamina.training.feeds.epochs import BatchRange, batches_of_epoch
@@ -105,7 +105,7 @@ class StreamFeed:
     def skip(self, epochs: int, steps: int) -> None:
         """Resume an interrupted run after this number of epochs, and of steps of the next.
 
-        Batches of a PyDataset are skipped by their numbers. Other sources are iterated again. Of a
+        Batches of a PyDataset are skipped by index. Other sources are iterated again. Of a
         finished pass only the first batch is taken, since a source may choose a new order when a
         pass begins.
         """
@@ -113,9 +113,9 @@ class StreamFeed:
         if isinstance(self.source, PyDataset):
             self._drop_peeked()
             for epoch in range(epochs):
-                self.random_states.epoch_begins(epoch)
+                self.random_states.on_epoch_begin(epoch)
                 self.source.on_epoch_begin()
-                self.random_states.epoch_ends(epoch)
+                self.random_states.on_epoch_end(epoch)
                 self.source.on_epoch_end()
             self._position = epochs * (self.steps or 0)
             if self._steps_in_pass is not None:
@@ -151,9 +151,9 @@ class StreamFeed:
         self._evaluations = count
         for number in range(count):
             if isinstance(self.source, PyDataset):
-                self.random_states.epoch_begins(number)
+                self.random_states.on_epoch_begin(number)
                 self.source.on_epoch_begin()
-                self.random_states.epoch_ends(number)
+                self.random_states.on_epoch_end(number)
                 self.source.on_epoch_end()
             elif self._must_be_replayed(number):
                 self._replay_epoch(number)
@@ -166,7 +166,7 @@ class StreamFeed:
 
     def _skip_pass(self, epoch: int) -> None:
         if epoch > 0:  # the first pass has begun already, for the checks
-            self.random_states.epoch_begins(epoch)
+            self.random_states.on_epoch_begin(epoch)
             next(iter(self.source), None)
         self._drop_peeked()
         self._pass_number += 1
@@ -204,7 +204,7 @@ class StreamFeed:
         """
         if isinstance(self.source, PyDataset):
             return self.random_states.after_batch(steps)
-        return self.random_states.at_beginning(epoch - self.first_epoch)
+        return self.random_states.state_at_epoch_begin(epoch - self.first_epoch)
 
     def _batches(self, epoch: int) -> Iterator[Any]:
         source, epoch_of_run = self.source, epoch - self.first_epoch
@@ -212,9 +212,9 @@ class StreamFeed:
         by_number = isinstance(source, PyDataset)
         state_before = shared_state() if skipped and by_number else None
         if self.is_drawing:
-            self.random_states.epoch_goes_on(epoch_of_run)
+            self.random_states.on_epoch_continue(epoch_of_run)
         else:
-            self.random_states.epoch_begins(epoch_of_run)
+            self.random_states.on_epoch_begin(epoch_of_run)
         if isinstance(source, PyDataset):
             source.on_epoch_begin()
         if state_before is not None:
@@ -248,7 +248,7 @@ class StreamFeed:
         elif ended or self._position == self._steps_in_pass:
             self._begin_pass()
         if isinstance(source, PyDataset):
-            self.random_states.epoch_ends(epoch_of_run)
+            self.random_states.on_epoch_end(epoch_of_run)
             source.on_epoch_end()
 
     def _begin_pass(self) -> None:
@@ -285,7 +285,7 @@ class StreamFeed:
         """A batch as arrays. Batches with dtypes and shapes seen before are not checked again."""
         spec = _spec_of_plain_batch(batch)
         if spec is None and type(batch) in (list, tuple):
-            batch = tuple(map(without_tensors, batch))
+            batch = tuple(map(tensor_to_array, batch))
             spec = _spec_of_plain_batch(batch)
         if spec is not None and spec == self._checked_spec:
             return batch
@@ -298,7 +298,7 @@ class StreamFeed:
         rows = number_of_samples(x, y, sample_weight)
         if self._example is None:
             self._example = x, y, sample_weight
-            checks.fits_in_budget(size_in_bytes(self._example), rows)
+            checks.warn_of_large_batch(size_in_bytes(self._example), rows)
         self._refuse_missing_or_extra(y, sample_weight)
         self.check(x, y, sample_weight)
         if spec is not None and x is unprepared:

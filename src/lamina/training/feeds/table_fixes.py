@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def numbered(column: Any, what: str, table: str | None) -> str:
+def fix_words(column: Any, what: str, table: str | None) -> str:
     """The lines that make numbers of the words in a column.
 
     Args:
@@ -15,7 +15,7 @@ def numbered(column: Any, what: str, table: str | None) -> str:
         if table is None:
             return f"names, {what} = numpy.unique({what}, return_inverse=True)"
         return f"{table} = {table}.to_dummies({column.name!r}) makes a column of 0 and 1 for each."
-    return _in_pandas(
+    return _pandas_lines(
         column,
         what,
         table,
@@ -24,48 +24,48 @@ def numbered(column: Any, what: str, table: str | None) -> str:
     )
 
 
-def as_days(column: Any, what: str, table: str | None) -> str:
+def fix_dates(column: Any, what: str, table: str | None) -> str:
     """The lines that count the days of dates from the first one."""
     if _is_polars(column):
-        return _in_polars(what, table, f"({what} - {what}.min()).dt.total_days()")
+        return _polars_lines(what, table, f"({what} - {what}.min()).dt.total_days()")
     plain = hasattr(column, "iloc") and getattr(column.dtype, "kind", "") == "M"
     dates = "" if plain else f"{what} = pandas.to_datetime({what})\n  "
     fix = f"{what} = ({what} - {what}.min()).dt.days counts days from the first one."
-    return _in_pandas(column, what, table, dates + fix)
+    return _pandas_lines(column, what, table, dates + fix)
 
 
-def as_seconds(column: Any, what: str, table: str | None) -> str:
+def fix_durations(column: Any, what: str, table: str | None) -> str:
     """The lines that make seconds of durations."""
     if _is_polars(column):
-        return _in_polars(what, table, f"{what}.dt.total_seconds()")
-    return _in_pandas(column, what, table, f"{what} = {what}.dt.total_seconds().")
+        return _polars_lines(what, table, f"{what}.dt.total_seconds()")
+    return _pandas_lines(column, what, table, f"{what} = {what}.dt.total_seconds().")
 
 
-def without_gaps(column: Any, what: str, table: str | None) -> str:
+def fix_missing_values(column: Any, what: str, table: str | None) -> str:
     """The lines that put the usual value where one is missing."""
     rest = ", or leave those rows out, in x and in y."
     if _is_polars(column):
         filled = f"{what}.cast(polars.Float32).fill_nan(None).fill_null(strategy='mean')"
-        return _in_polars(what, table, filled) + rest
+        return _polars_lines(what, table, filled) + rest
     kind = getattr(column.dtype, "kind", "")
     values = what if kind == "f" else f"{what}.astype('float32')"
     fix = f"{what} = {values}.fillna({what}.median())"
     if kind == "O":  # truth values
         fix = f"{what} = {values}\n  {what} = {what}.fillna({what}.median())"
-    return _in_pandas(column, what, table, fix) + rest
+    return _pandas_lines(column, what, table, fix) + rest
 
 
 def _is_polars(column: Any) -> bool:
     return hasattr(column, "to_physical")
 
 
-def _in_polars(what: str, table: str | None, values: str) -> str:
+def _polars_lines(what: str, table: str | None, values: str) -> str:
     if table is None:
         return f"{what} = {values}"
     return f"{table} = {table}.with_columns({values})"
 
 
-def _in_pandas(column: Any, what: str, table: str | None, fix: str) -> str:
+def _pandas_lines(column: Any, what: str, table: str | None, fix: str) -> str:
     """The lines for pandas, after one that makes a table of pandas of another's."""
     if hasattr(column, "iloc"):
         return fix

@@ -13,7 +13,7 @@ from lamina.core.types import PyTree
 from lamina.core.user_data.data_kinds import is_column, is_table, is_text
 from lamina.core.user_data.text import as_values
 from lamina.training.feeds import table_fixes
-from lamina.training.feeds.unsupported_data import ragged
+from lamina.training.feeds.unsupported_data import ragged_error
 
 
 def rows_of_table(
@@ -33,7 +33,7 @@ def rows_of_table(
         TypeError: If a column does not hold numbers.
     """
     if is_column(value):
-        return _with_features(_numbers(value, what, table))
+        return _with_features(_column_to_numbers(value, what, table))
     columns = _columns(value)
     if len(columns) == 1 and np.ndim(columns[0][1]) > 1:
         arrays: np.ndarray = columns[0][1].to_numpy()
@@ -45,7 +45,7 @@ def rows_of_table(
     if text and all(is_text(column.to_numpy()) for _, column in columns):
         words: np.ndarray = as_values(value.to_numpy(), what)
         return words
-    found = [_numbers(column, f"{what}[{name!r}]", what) for name, column in columns]
+    found = [_column_to_numbers(column, f"{what}[{name!r}]", what) for name, column in columns]
     if len(found) == 1:
         return _with_features(found[0])
     for (name, _), values in zip(columns, found, strict=True):
@@ -98,8 +98,8 @@ def _is_plain(column: Any) -> bool:
     return plain and np.ndim(column) == 1
 
 
-def _numbers(column: Any, what: str, table: str | None = None) -> np.ndarray:
-    """The numbers of a column, one a row, or an array a row.
+def _column_to_numbers(column: Any, what: str, table: str | None = None) -> np.ndarray:
+    """The numbers of a column, one per row, or one array per row.
 
     Args:
         column: One column.
@@ -122,7 +122,7 @@ def _numbers(column: Any, what: str, table: str | None = None) -> np.ndarray:
     values = array.tolist()
     if not any(isinstance(value, (str, bytes)) for value in values):
         if _are_arrays(values):
-            return _together(values, what)
+            return _stack_rows(values, what)
         if any(isinstance(value, datetime.timedelta) for value in values):
             raise _no_numbers_but_times(column, what, table, seconds=True)
         if any(isinstance(value, datetime.date) for value in values):
@@ -134,7 +134,7 @@ def _numbers(column: Any, what: str, table: str | None = None) -> np.ndarray:
             pass
     number = next((i for i, value in enumerate(values) if not _is_number(value)), 0)
     cause = "a column of categories or words"
-    fix = table_fixes.numbered(column, what, table)
+    fix = table_fixes.fix_words(column, what, table)
     if hasattr(column, "iloc") and any(_is_number(v) and v is not None for v in values):
         cause = "a word among the numbers of a column"
         fix = (
@@ -152,12 +152,12 @@ def _are_arrays(values: list[Any]) -> bool:
     return bool(values) and all(np.ndim(v) or isinstance(v, (list, tuple)) for v in values)
 
 
-def _together(values: list[Any], what: str) -> np.ndarray:
+def _stack_rows(values: list[Any], what: str) -> np.ndarray:
     """An array of the arrays in the rows of a column."""
     try:
         together = np.array([np.asarray(value).tolist() for value in values])
     except ValueError:
-        raise ragged(what) from None
+        raise ragged_error(what) from None
     if together.dtype.kind not in "biuf":
         raise TypeError(
             f"{what} holds lists of words or objects, and a network computes with numbers.\n"
@@ -167,7 +167,7 @@ def _together(values: list[Any], what: str) -> np.ndarray:
 
 
 def _no_numbers_but_times(column: Any, what: str, table: str | None, seconds: bool) -> TypeError:
-    fix = table_fixes.as_seconds if seconds else table_fixes.as_days
+    fix = table_fixes.fix_durations if seconds else table_fixes.fix_dates
     return TypeError(
         f"{what} holds dates or times ({column.dtype}), and a network computes with numbers.\n"
         f"  Fix: {fix(column, what, table)}"
@@ -179,19 +179,19 @@ def _is_number(value: Any) -> bool:
 
 
 def _refuse_gap(column: Any, what: str, table: str | None = None) -> None:
-    missing = _missing(column)
+    missing = _missing_mask(column)
     if missing is None or not missing.any():
         return
     count = int(missing.sum())
     raise ValueError(
         f"{what} has {count} missing {'value' if count == 1 else 'values'} (NaN or NA), the first "
         f"in row {int(missing.argmax())}; one is enough to make every weight NaN.\n"
-        f"  Fix: {table_fixes.without_gaps(column, what, table)}"
+        f"  Fix: {table_fixes.fix_missing_values(column, what, table)}"
     )
 
 
-def _missing(column: Any) -> np.ndarray | None:
-    """Which numbers of a column are missing; None if it holds none, or is no column of a table."""
+def _missing_mask(column: Any) -> np.ndarray | None:
+    """Which numbers of a column are missing; None without numbers, or if it is not a column."""
     if hasattr(column, "isna"):
         of_words = str(column.dtype) in ("object", "str", "string", "category")
         if of_words or getattr(column.dtype, "kind", "") not in "biuf":

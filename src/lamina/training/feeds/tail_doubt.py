@@ -21,12 +21,12 @@ _SURELY_THERE = 20.0
 # Cells of the test with less expected than this are put together.
 _LEAST_EXPECTED = 3.0
 _FEWEST_NUMBERS = 20
-# Whole numbers over a wider range are amounts.
+# Integers over a wider range are amounts.
 _MOST_CLASSES = 1000
 
 
-def doubt(y: PyTree, kept: int, fraction: float) -> str | None:
-    """A warning if the last samples differ in their targets, with the line that mends it.
+def explain_unlike_tail(y: PyTree, kept: int, fraction: float) -> str | None:
+    """A warning if the last samples differ in their targets, with the line that fixes it.
 
     Args:
         y: Targets as arrays.
@@ -34,9 +34,9 @@ def doubt(y: PyTree, kept: int, fraction: float) -> str | None:
         fraction: The argument `validation_split`, for the message.
 
     Example:
-        >>> doubt(np.repeat([0, 1], 500), 800, 0.2) is None
+        >>> explain_unlike_tail(np.repeat([0, 1], 500), 800, 0.2) is None
         False
-        >>> doubt(np.tile([0, 1], 500), 800, 0.2) is None
+        >>> explain_unlike_tail(np.tile([0, 1], 500), 800, 0.2) is None
         True
     """
     leaves = jax.tree.leaves(y)
@@ -96,7 +96,7 @@ def _of_classes(before: np.ndarray, last: np.ndarray) -> tuple[str, bool] | None
 
 
 def _counts(before: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """How often each class is in both parts; None if targets are no classes."""
+    """How often each class is in both parts; None if targets are not classes."""
     kind = before.dtype.kind
     if before.ndim == 2 and kind in "biuf":
         head = before[:1000]

@@ -1,4 +1,4 @@
-"""Errors for arguments that are no arrays of numbers, with the line that converts them."""
+"""Errors for arguments that are not arrays of numbers, with the line that converts them."""
 
 import os
 import types
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.user_data.masked_arrays import unmasked
+from lamina.core.user_data.masked_arrays import remove_mask
 
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, partial)
 
@@ -64,7 +64,7 @@ def refuse_unsupported_data(value: Any, what: str) -> None:
         )
 
 
-def ragged(what: str) -> ValueError:
+def ragged_error(what: str) -> ValueError:
     """The error for rows that differ in length."""
     return ValueError(
         f"{what} is a list whose rows differ in length, so it is not an array.\n"
@@ -73,10 +73,11 @@ def ragged(what: str) -> ValueError:
     )
 
 
-def one_by_one(value: Any, what: str) -> TypeError:
+def sample_iterator_error(value: Any, what: str) -> TypeError:
     """The error for an object that yields one sample by its index, such as PyTorch's data sets."""
     return TypeError(
-        f"{what} is a {type(value).__name__}, which gives one sample at a time and is no array.\n"
+        f"{what} is a {type(value).__name__}, which gives one sample at a time and is "
+        "not an array.\n"
         "  Fix, if they are pairs of sample and label:\n"
         f"  x, y = map(numpy.stack, zip(*({what}[i] for i in range(len({what})))))"
     )
@@ -89,7 +90,7 @@ def is_path(value: Any) -> bool:
     return isinstance(value, os.PathLike)
 
 
-def plain(value: np.ndarray, what: str) -> np.ndarray:
+def to_supported_array(value: np.ndarray, what: str) -> np.ndarray:
     """Convert an array of a type that JAX does not support to one that it supports.
 
     Raises:
@@ -99,7 +100,7 @@ def plain(value: np.ndarray, what: str) -> np.ndarray:
     keep = f"keep = ~numpy.ma.getmaskarray({what}).reshape(len({what}), -1).any(axis=1)"
     zeros = f"\n  or put 0 there: {what} = {what}.filled(0)" if what == "x" else ""
     rest = f"leave those rows out:\n  {keep}\n  x, y = x[keep], y[keep]{zeros}"
-    value = unmasked(value, what, rest)
+    value = remove_mask(value, what, rest)
     if value.dtype.names:
         raise TypeError(
             f"{what} is an array of records with the fields "
@@ -143,7 +144,7 @@ def _numbers_of(value: np.ndarray, words: list[Any], what: str) -> str:
         )
     text = f"{what}" if value.dtype.kind != "O" else f"numpy.asarray({what}, str)"
     return (
-        "  Likely cause: class names instead of class numbers, or a column of words.\n"
+        "  Likely cause: class names instead of class indices, or a column of words.\n"
         f"  Fix: names, {what} = numpy.unique({text}, return_inverse=True) turns names into "
         "numbers."
     )

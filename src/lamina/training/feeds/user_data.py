@@ -15,7 +15,7 @@ from lamina.core.user_data.columnar import ColumnTable, as_tables
 from lamina.core.user_data.data_kinds import is_sparse, is_table
 from lamina.core.user_data.text import Preprocessed
 from lamina.training import checks
-from lamina.training.feeds.choice import OF_ARRAYS, OF_SOURCES, batchwise, choose
+from lamina.training.feeds.choice import OF_ARRAYS, OF_SOURCES, choose, converts_batch_by_batch
 from lamina.training.feeds.class_weights import (
     balanced_sample_weights,
     class_weights_as_sample_weights,
@@ -28,11 +28,11 @@ from lamina.training.feeds.conversion import (
 )
 from lamina.training.feeds.feed import Feed, FeedOptions
 from lamina.training.feeds.py_dataset import PyDataset
-from lamina.training.feeds.samples_feed import PartOfSamples, gives_samples, tensors_of
-from lamina.training.feeds.sparse import keep_large_sparse, part_of
+from lamina.training.feeds.samples_feed import PartOfSamples, is_map_style_dataset, tensors_of
+from lamina.training.feeds.sparse import keep_large_sparse, take_rows
 from lamina.training.feeds.table_columns import refuse_other_order
 from lamina.training.feeds.tables import refuse_gaps
-from lamina.training.feeds.tail_doubt import doubt
+from lamina.training.feeds.tail_doubt import explain_unlike_tail
 from lamina.training.feeds.unsupported_data import is_path, refuse_unsupported_data
 from lamina.training.feeds.validation_split import Rows, RowSplit, row_split
 from lamina.training.trainable import Signature, Trainable
@@ -40,11 +40,11 @@ from lamina.training.trainable import Signature, Trainable
 INFINITE = -1  # what TensorFlow says of the number of batches
 
 
-class _Whole(int):
+class _SingleBatch(int):
     """A batch size that cannot be confused with a user's."""
 
 
-WHOLE = _Whole(-1)  # everything in one batch
+SINGLE_BATCH = _SingleBatch(-1)  # everything in one batch
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class UserData:
         signature = learner.signature
         x, y = named_columns(signature, x), named_targets(signature, y)
         refuse_other_order(learner, x, y)
-        if is_source(x) or (y is None and gives_samples(x)):
+        if is_source(x) or (y is None and is_map_style_dataset(x)):
             _refuse_beside_source(x, y, sample_weight)
             resident = getattr(x, "resident", None)
             if resident is None:
@@ -106,11 +106,11 @@ class UserData:
         y = y if _is_large_file(y) else convert(y, "y")
         sample_weight = convert(sample_weight, "sample_weight")
         if hasattr(x, "shape"):
-            checks.samples_in_input(learner, x, y)
-        with_batch_axis(learner, x, refuse=True)
+            checks.warn_of_samples_in_input(learner, x, y)
+        add_batch_axis(learner, x, refuse=True)
         return cls(x, y, sample_weight, number_of_samples(x, y, sample_weight))
 
-    def balanced(self, sample_weight: Any) -> "UserData":
+    def with_balanced_weights(self, sample_weight: Any) -> "UserData":
         """These data with sample weights that make every class count alike."""
         if sample_weight is not None:
             raise ValueError(
@@ -142,7 +142,7 @@ class UserData:
                 f"validation_split is a fraction between 0 and 1; received {fraction!r}.\n"
                 "  Fix: validation_split=0.2 keeps the last fifth of the samples for validation."
             )
-        if self.samples is None and not gives_samples(self.x):
+        if self.samples is None and not is_map_style_dataset(self.x):
             raise ValueError(
                 f"validation_split needs arrays, and x is a {type(self.x).__name__}.\n"
                 "  Fix: give validation_data=…"
@@ -151,7 +151,11 @@ class UserData:
         rows = row_split(count, fraction, split, self.y)
         # Whoever names the last samples means them.
         kept = len(rows.train)
-        found = doubt(self.y, kept, fraction) if split is None and self.y is not None else None
+        found = (
+            explain_unlike_tail(self.y, kept, fraction)
+            if split is None and self.y is not None
+            else None
+        )
         return self._rows(rows.train), self._rows(rows.validation), rows, found
 
     def _rows(self, rows: Rows) -> "UserData":
@@ -165,7 +169,7 @@ class UserData:
                 "  Fix: split='tail'."
             )
         picked = rows if isinstance(rows, np.ndarray) else slice(rows[0], rows[-1] + 1)
-        x, y, sample_weight = jax.tree.map(lambda a: part_of(a, picked), arrays)
+        x, y, sample_weight = jax.tree.map(lambda a: take_rows(a, picked), arrays)
         return UserData(x, y, sample_weight, len(rows))
 
     def feed(self, options: FeedOptions) -> Feed:
@@ -186,16 +190,16 @@ class UserData:
             feed = self._feed_of_arrays(options)
         if limit is not None:
             # A property in the protocol, since some feeds always know it and others do not.
-            feed.steps = limited(feed.steps, limit, "steps an epoch")  # type: ignore[misc]
+            feed.steps = apply_limit(feed.steps, limit, "steps an epoch")  # type: ignore[misc]
         return feed
 
     def _feed_of_arrays(self, options: FeedOptions) -> Feed:
         assert self.samples is not None
         x = self.x
-        if not batchwise(x, self.samples, options.prepare):
+        if not converts_batch_by_batch(x, self.samples, options.prepare):
             x = options.prepare(x)
         arrays = options.reweight(pack_x_y_sample_weight(x, self.y, self.sample_weight))
-        batch_size = self.samples if options.batch_size == WHOLE else options.batch_size
+        batch_size = self.samples if options.batch_size == SINGLE_BATCH else options.batch_size
         options = replace(options, batch_size=min(int(batch_size), self.samples))
         return choose(OF_ARRAYS, arrays, options)
 
@@ -259,12 +263,12 @@ def default_batch_size(learner: Trainable) -> int:
     return size if stateful and size else 32
 
 
-def limited(asked: int | None, limit: int | None, what: str) -> int:
+def apply_limit(requested: int | None, limit: int | None, what: str) -> int:
     """Limit a number of epochs or steps to what `lamina.config` allows, with a warning."""
-    if limit is None or (asked is not None and asked <= limit):
-        return asked  # type: ignore[return-value]
+    if limit is None or (requested is not None and requested <= limit):
+        return requested  # type: ignore[return-value]
     counted = what if limit != 1 else what.replace("steps", "step").replace("epochs", "epoch")
-    checks.warn(f"Limited to {limit} {counted}, as lamina.config asks.")
+    checks.warn(f"Limited to {limit} {counted}, as set in lamina.config.")
     return limit
 
 
@@ -298,7 +302,7 @@ def dividing_batch_size(samples: int) -> int:
     return next(sizes, min(256, samples))
 
 
-def with_batch_axis(learner: Trainable, x: Data, refuse: bool = False) -> PyTree:
+def add_batch_axis(learner: Trainable, x: Data, refuse: bool = False) -> PyTree:
     """A single sample as a batch of one, if the model's input shape shows that it is one.
 
     Args:

@@ -11,9 +11,9 @@ from lamina.core.types import PyTree
 from lamina.core.variable import seed as seeds
 from lamina.training.feeds.epoch_order import permutation
 
-HOW = ("tail", "random", "stratified", "group")
-# No epoch of training has this number, so that the split has an order of its own.
-_PLACE = 2**40
+SPLIT_METHODS = ("tail", "random", "stratified", "group")
+# In place of the index of an epoch: larger than any, so that the split has its own order.
+_EPOCH_OF_SPLIT = 2**40
 
 Rows = Sequence[int] | np.ndarray
 
@@ -24,8 +24,8 @@ class RowSplit:
 
     Args:
         how: `"tail"`, `"random"`, `"stratified"` or `"group"`.
-        train: Numbers of the samples to train on, in ascending order.
-        validation: Numbers of those to validate on.
+        train: Indices of the samples to train on, in ascending order.
+        validation: Indices of the samples to validate on.
 
     Example:
         >>> split = row_split(10, 0.2, None, None)
@@ -68,7 +68,7 @@ def row_split(samples: int, fraction: float, split: Any, y: PyTree) -> RowSplit:
     Raises:
         ValueError: If that cannot be done.
     """
-    how, groups = _read(split)
+    how, groups = _parse_split(split)
     kept = int(samples * (1 - fraction))
     if kept == 0 or kept == samples:
         raise ValueError(
@@ -79,18 +79,18 @@ def row_split(samples: int, fraction: float, split: Any, y: PyTree) -> RowSplit:
     if how == "tail":
         return RowSplit(how, range(kept), range(kept, samples))
     if how == "group":
-        chosen = _of_whole_groups(groups, samples, samples - kept)
+        chosen = _select_whole_groups(groups, samples, samples - kept)
     else:
-        order = _shuffled(samples)
+        order = _shuffle(samples)
         chosen = np.zeros(samples, dtype=bool)
         if how == "stratified":
-            order = _stratified(order, y, samples - kept)
+            order = _stratify(order, y, samples - kept)
         chosen[order[: samples - kept]] = True
     return RowSplit(how, np.flatnonzero(~chosen), np.flatnonzero(chosen))
 
 
 def classes_of(y: PyTree) -> np.ndarray | None:
-    """The class of each sample as a whole number; None if targets are no single classes."""
+    """The class of each sample as an integer; None if targets are not single classes."""
     if not hasattr(y, "shape"):
         return None
     y = np.asarray(y)
@@ -107,34 +107,34 @@ def classes_of(y: PyTree) -> np.ndarray | None:
     return classes
 
 
-# Whole numbers over a wider range are amounts.
+# Integers over a wider range are amounts.
 _MOST_CLASSES = 1000
 
 
-def _read(split: Any) -> tuple[str, Any]:
+def _parse_split(split: Any) -> tuple[str, Any]:
     """The name of a split and the groups."""
     if isinstance(split, (tuple, list)) and len(split) == 2 and split[0] == "group":
         return "group", split[1]
     if isinstance(split, str) and split == "group":
         raise ValueError(
             "split='group' keeps samples of one group together, and needs the group of every "
-            "sample.\n  Fix: split=('group', groups), with one name or number a sample."
+            "sample.\n  Fix: split=('group', groups), with one name or number per sample."
         )
-    if split is None or (isinstance(split, str) and split in HOW):
+    if split is None or (isinstance(split, str) and split in SPLIT_METHODS):
         return split or "tail", None
-    hint = did_you_mean(split, HOW) if isinstance(split, str) else ""
+    hint = did_you_mean(split, SPLIT_METHODS) if isinstance(split, str) else ""
     raise ValueError(
         "split must be 'tail', 'random', 'stratified' or ('group', groups); received "
         f"{split if isinstance(split, str) else type(split).__name__!r}.{hint}"
     )
 
 
-def _shuffled(count: int) -> np.ndarray:
-    # By a fixed seed: a second call of fit must not train on what the first validated on.
-    return permutation(count, seeds.global_seed() or 0, _PLACE)
+def _shuffle(count: int) -> np.ndarray:
+    # The seed is fixed: a second call of fit must not train on samples that the first validated on.
+    return permutation(count, seeds.global_seed() or 0, _EPOCH_OF_SPLIT)
 
 
-def _stratified(order: np.ndarray, y: PyTree, wanted: int) -> np.ndarray:
+def _stratify(order: np.ndarray, y: PyTree, wanted: int) -> np.ndarray:
     """The order, with samples of every class among the first `wanted`."""
     labels = classes_of(y)
     if labels is None:
@@ -155,7 +155,7 @@ def _stratified(order: np.ndarray, y: PyTree, wanted: int) -> np.ndarray:
     return np.concatenate([by_class[first], by_class[~first]])
 
 
-def _of_whole_groups(groups: Any, samples: int, wanted: int) -> np.ndarray:
+def _select_whole_groups(groups: Any, samples: int, wanted: int) -> np.ndarray:
     """Which samples are for validation: whole groups, about as many samples as wanted."""
     values = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
     if values.ndim != 1 or len(values) != samples:
@@ -174,7 +174,7 @@ def _of_whole_groups(groups: Any, samples: int, wanted: int) -> np.ndarray:
             "split=('group', groups) needs at least two groups, one to train on and one to "
             f"validate on; all samples are of group {names[0]!r}.\n  Fix: split='random'."
         )
-    order = _shuffled(len(names))
+    order = _shuffle(len(names))
     reached = np.cumsum(sizes[order])
     count = int(np.abs(reached[:-1] - wanted).argmin()) + 1
     chosen: np.ndarray = np.isin(numbers, order[:count])

@@ -20,18 +20,18 @@ _IDLE_SECONDS = 300
 def batches_by_workers(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
     """The batches with these numbers, in order, prepared by the workers of the source."""
     if source.use_multiprocessing:
-        return _by_processes(source, numbers)
+        return _make_in_processes(source, numbers)
     if source.workers > 1:
-        return _by_threads(source, numbers)
+        return _make_in_threads(source, numbers)
     return (source[number] for number in numbers)
 
 
-def _by_threads(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
+def _make_in_threads(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
     with ThreadPoolExecutor(source.workers, thread_name_prefix="lamina-dataset") as pool:
-        yield from _results_ahead(pool, source.__getitem__, numbers, source)
+        yield from _prefetch_results(pool, source.__getitem__, numbers, source)
 
 
-def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
+def _make_in_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
     """Batches prepared by processes, which are reused in the next epoch.
 
     The processes read the source from a file.
@@ -64,7 +64,7 @@ def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
         pool = get_reusable_executor(max(1, source.workers), timeout=_IDLE_SECONDS)
         try:
             batch_or_error = functools.partial(_batch_or_error, path)
-            results = _results_ahead(pool, batch_or_error, numbers, source)
+            results = _prefetch_results(pool, batch_or_error, numbers, source)
             for batch, raised, traceback_text in results:
                 if raised is not None:
                     raised.add_note(f"  In another process:\n{traceback_text}")
@@ -78,7 +78,7 @@ def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
             ) from error
 
 
-def _results_ahead(
+def _prefetch_results(
     pool: Executor, make_batch: Callable[[int], Any], numbers: Iterable[int], source: PyDataset
 ) -> Iterator[Any]:
     """The results of `make_batch` for each number, in order, computed ahead in the pool.

@@ -49,7 +49,7 @@ class UnalignedRows:
         gathered = lax.gather(self.numbers, starts, axes, (size,), mode="promise_in_bounds")
         return gathered.reshape(len(rows), *self.shape)
 
-    def between(self, start: Any, count: int) -> jax.Array:
+    def slice_rows(self, start: Any, count: int) -> jax.Array:
         """`count` rows from `start` on: `(count, *shape)`."""
         size = math.prod(self.shape)
         flat_rows = lax.dynamic_slice_in_dim(self.numbers, self.first + start * size, count * size)
@@ -109,7 +109,9 @@ def rows_of(data: PyTree, order: Any, start: Any, count: int) -> PyTree:
     if order is None:
         return jax.tree.map(
             lambda a: (
-                a.between(start, count) if is_rows(a) else lax.dynamic_slice_in_dim(a, start, count)
+                a.slice_rows(start, count)
+                if is_rows(a)
+                else lax.dynamic_slice_in_dim(a, start, count)
             ),
             data,
             is_leaf=is_rows,

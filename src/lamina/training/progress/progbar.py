@@ -9,10 +9,10 @@ import numpy as np
 
 from lamina.core.configuration.config import is_interactive_logging_enabled
 from lamina.core.messages.messages import show
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Progbar:
     """Shows steps done, time and measures, in one line that is rewritten in place.
 

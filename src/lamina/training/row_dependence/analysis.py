@@ -47,7 +47,7 @@ def rows_are_independent(
     """
     for sizes in _SIZES:
         try:
-            first, second = (_traced(forward, state, rows, size) for size in sizes)
+            first, second = (_trace(forward, state, rows, size) for size in sizes)
         except Exception:
             return False  # the call itself will raise the error, if it is one
         state_values = [CONSTANT] * len(jax.tree.leaves(state))
@@ -67,7 +67,7 @@ def rows_are_independent(
 _INDEPENDENT = (Batched(0), Batched(0, 0, 1))
 
 
-def _traced(forward: Callable[..., Any], state: PyTree, rows: PyTree, size: int) -> tuple[Any, int]:
+def _trace(forward: Callable[..., Any], state: PyTree, rows: PyTree, size: int) -> tuple[Any, int]:
     """The program for a number of rows, and the number of its results that are outputs."""
     state = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), state)
     rows = jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), rows)

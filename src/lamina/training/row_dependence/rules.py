@@ -18,7 +18,7 @@ def _element_wise(step: Step) -> Value:
     return meet(step.values) if step.agree(*step.equations[0].params) else MIXED
 
 
-def _along(*names: str) -> Rule:
+def _rule_along_axes(*names: str) -> Rule:
     """Operations along the axes in these parameters, which leave the other axes unchanged."""
 
     def rule(step: Step) -> Value:
@@ -306,7 +306,10 @@ def _operands(step: Step) -> list[Value]:
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(_ELEMENT_WISE, _element_wise),
-    **{f"cum{name}": _along("axis") for name in ("sum", "prod", "max", "min", "logsumexp")},
+    **{
+        f"cum{name}": _rule_along_axes("axis")
+        for name in ("sum", "prod", "max", "min", "logsumexp")
+    },
     **{f"reduce_{n}": _reduction("axes") for n in ("sum max min prod and or xor".split())},
     **dict.fromkeys(("argmax", "argmin"), _reduction("axes")),
     **dict.fromkeys(("cholesky", "eig", "eigh", "lu", "qr", "geqrf", "svd"), _last_axes(2)),
@@ -317,7 +320,7 @@ RULES: dict[str, Rule] = {
     **{f"reduce_window_{name}": _windows for name in ("sum", "max", "min")},
     "select_and_gather_add": _windows,
     "broadcast_in_dim": _broadcast,
-    "concatenate": _along("dimension"),
+    "concatenate": _rule_along_axes("dimension"),
     "conv_general_dilated": _convolution,
     "dot_general": _dot_general,
     "dynamic_slice": _dynamic_slice,
@@ -328,13 +331,13 @@ RULES: dict[str, Rule] = {
     "optimization_barrier": _operands,
     "pad": _pad,
     "reshape": _reshape,
-    "rev": _along("dimensions"),
+    "rev": _rule_along_axes("dimensions"),
     "slice": _slice,
-    "sort": _along("dimension"),
-    "split": _along("axis"),
+    "sort": _rule_along_axes("dimension"),
+    "split": _rule_along_axes("axis"),
     "squeeze": _reduction("dimensions"),
     "stack": _stack,
-    "top_k": _along("axis"),
+    "top_k": _rule_along_axes("axis"),
     "tile": _tile,
     "transpose": _transpose,
     "unstack": _unstack,

@@ -49,7 +49,7 @@ def first_batches(
             if so many need more memory than there may be of resident data.
         caller: The method that the user has called, for messages.
     """
-    checks.compiled(learner, caller)
+    checks.check_compiled(learner, caller)
     model = learner.model
     if model.run_eagerly:
         raise ValueError(

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Data, PyTree, Targets
-from lamina.core.user_data.arguments import is_number, whole_number
+from lamina.core.user_data.arguments import check_integer, is_number
 from lamina.core.variable.variable import Variable
 from lamina.optimizers import LossScaleOptimizer, MultiOptimizer, Optimizer
 from lamina.training.compiled_function import CompiledFunction, run_program
@@ -37,7 +37,7 @@ _DIVERGED = 3.0
 _LEAST_FALL = 0.02
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class LearningRateRange:
     """Losses at growing learning rates, and the rate that they suggest.
@@ -102,7 +102,7 @@ def find_learning_rate(
     max_rate: float,
 ) -> LearningRateRange:
     """Run the test; see `Trainer.find_learning_rate`."""
-    whole_number("steps", steps, _LEAST_STEPS, owner="find_learning_rate")
+    check_integer("steps", steps, _LEAST_STEPS, owner="find_learning_rate")
     in_order = is_number(min_rate) and is_number(max_rate) and 0 < min_rate < max_rate < np.inf
     if not in_order:
         raise ValueError(

@@ -31,7 +31,7 @@ def step_with_loss(
     Raises:
         ValueError: When the step is traced, if the user's own `train_step` returns no loss.
     """
-    step = steps.training_step(learner, variables).step
+    step = steps.make_train_step(learner, variables).step
     reset = stateless(learner.model.reset_metrics, variables)
     tracked = [id(variable) for variable in learner.objectives.loss_tracker.variables]
     places = [i for i, variable in enumerate(variables.metrics) if id(variable) in tracked]

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Data, PyTree, Targets
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.variable.variable import Variable
 from lamina.findings.performance import guessing_loss
 from lamina.training.compiled_function import CompiledFunction, run_program
@@ -32,7 +32,7 @@ _UNCHANGED = 0.9
 _FALLING = 0.97
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class OneBatchTrial:
     """How the loss on one batch changed when a model was trained on it alone.
@@ -93,7 +93,7 @@ def overfit_one_batch(
     steps: int,
 ) -> OneBatchTrial:
     """Run the trial; see `Trainer.overfit_one_batch`."""
-    whole_number("steps", steps, 2, owner="overfit_one_batch")
+    check_integer("steps", steps, 2, owner="overfit_one_batch")
     batch = first_batches(learner, x, y, sample_weight, batch_size, 1, "overfit_one_batch")
     variables = learner.variables()
     losses = run_program(
@@ -126,8 +126,8 @@ def judged(losses: np.ndarray, guess: float | None, samples: int) -> OneBatchTri
         bad = int(np.flatnonzero(~np.isfinite(losses))[0]) + 1
         return result(
             False,
-            f"The model did not learn {what} by heart: the loss was no finite number at step "
-            f"{bad}. A lower learning rate, or inputs between -1 and 1, may mend it.",
+            f"The model did not learn {what} by heart: the loss was not finite at step "
+            f"{bad}. A lower learning rate, or inputs between -1 and 1, may help.",
         )
     reference = guess or first
     if last < 0:

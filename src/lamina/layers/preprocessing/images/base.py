@@ -120,7 +120,7 @@ class BaseImagePreprocessingLayer(Layer):
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
-        """The masks, transformed like the images; class numbers are not interpolated.
+        """The masks, transformed like the images; class indices are not interpolated.
 
         Args:
             segmentation_masks: Class numbers, `(batch, height, width, 1)`.
@@ -300,7 +300,7 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
         ...     def get_random_transformation(self, data, training=True, seed=None):
         ...         return self.draw(1, data, seed)[0] if training else None
         ...     def transform_images(self, images, transformation, training=True):
-        ...         return images * per_image(transformation) if training else images
+        ...         return images * reshape_per_image(transformation) if training else images
         >>> pictures = np.ones((2, 3, 3, 1))
         >>> Dim()({"images": pictures, "labels": np.array([4, 5])})["labels"].tolist()
         [4, 5]
@@ -334,11 +334,11 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
 _PARTS = ("images", "labels", "bounding_boxes", "segmentation_masks")
 
 
-def per_image(values: Array) -> Array:
+def reshape_per_image(values: Array) -> Array:
     """One number per image, reshaped to broadcast to images: `(batch,)` to `(batch, 1, 1, 1)`.
 
     Example:
-        >>> per_image(jnp.zeros(5)).shape
+        >>> reshape_per_image(jnp.zeros(5)).shape
         (5, 1, 1, 1)
     """
     return jnp.reshape(values, (-1, 1, 1, 1))
@@ -355,7 +355,7 @@ def uniform_numbers(seed: Any, shape: Sequence[int]) -> Array:
     return (hashed_bits(key, shape) >> 8).astype("float32") * np.float32(2**-24)
 
 
-def between(low: float, high: float, fraction: Array) -> Array:
+def interpolate(low: float, high: float, fraction: Array) -> Array:
     """Linear interpolation from `low` to `high` at a fraction from 0 to 1."""
     return low + (high - low) * fraction
 
@@ -390,7 +390,7 @@ def factor_range(
     return max(-abs(factor), low), abs(factor)
 
 
-def checked_value_range(owner: str, value_range: Any) -> tuple[float, float]:
+def check_value_range(owner: str, value_range: Any) -> tuple[float, float]:
     """The minimum and maximum value of a pixel, checked."""
     pair = isinstance(value_range, (tuple, list)) and len(value_range) == 2
     if not pair or not value_range[0] < value_range[1]:
@@ -401,7 +401,7 @@ def checked_value_range(owner: str, value_range: Any) -> tuple[float, float]:
     return value_range[0], value_range[1]
 
 
-def one_of(owner: str, name: str, value: Any, allowed: Sequence[str]) -> str:
+def check_choice(owner: str, name: str, value: Any, allowed: Sequence[str]) -> str:
     """Check that a value is one of a list of words."""
     if value not in allowed:
         raise unknown_name(f"{name} of {owner}", value, allowed)

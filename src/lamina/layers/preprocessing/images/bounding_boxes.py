@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.types import Array, Outputs, PyTree, Shapes
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.preprocessing.images.base import BaseImagePreprocessingLayer
 from lamina.layers.settings import same_dtype, settings_of
 
@@ -32,7 +32,7 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
 
     def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.max_number = whole_number("max_number", max_number, owner="MaxNumBoundingBoxes")
+        self.max_number = check_integer("max_number", max_number, owner="MaxNumBoundingBoxes")
         self.fill_value = int(fill_value)
 
     def transform_images(
@@ -43,7 +43,7 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: PyTree = None, training: bool = True
     ) -> dict:
-        parts = {name: self._filled(bounding_boxes[name]) for name in ("boxes", "labels")}
+        parts = {name: self._pad_boxes(bounding_boxes[name]) for name in ("boxes", "labels")}
         return {**bounding_boxes, **parts}
 
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
@@ -65,7 +65,7 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
         # Keras does not save it; here it is saved if it is not the default.
         return config if self.fill_value == -1 else {**config, "fill_value": self.fill_value}
 
-    def _filled(self, values: Array) -> Array:
+    def _pad_boxes(self, values: Array) -> Array:
         values = values[:, : self.max_number]
         edges = [(0, 0)] * values.ndim
         edges[1] = (0, self.max_number - values.shape[1])

@@ -12,10 +12,10 @@ from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,
-    between,
-    checked_value_range,
+    check_value_range,
     factor_range,
-    per_image,
+    interpolate,
+    reshape_per_image,
 )
 from lamina.layers.settings import same_dtype, settings_of
 from lamina.ops.image import colour
@@ -26,7 +26,7 @@ ValueRange = Sequence[float]
 class ColourLayer(BaseImagePreprocessingLayer):
     """Base class of layers that change the colours of pixels.
 
-    A subclass defines `recoloured`; labels, boxes and masks are not changed.
+    A subclass defines `change_colours`; labels, boxes and masks are not changed.
 
     Args:
         value_range: Minimum and maximum value of a pixel.
@@ -35,9 +35,9 @@ class ColourLayer(BaseImagePreprocessingLayer):
 
     def __init__(self, value_range: ValueRange = (0, 255), **kwargs: Any):
         super().__init__(**kwargs)
-        self.value_range = checked_value_range(type(self).__name__, value_range)
+        self.value_range = check_value_range(type(self).__name__, value_range)
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def change_colours(self, images: Array, transformation: Any) -> Array:
         """The images with changed colours.
 
         Args:
@@ -55,7 +55,7 @@ class ColourLayer(BaseImagePreprocessingLayer):
         images = jnp.asarray(images, self.compute_dtype)
         if not training or transformation is None:
             return images
-        return self.recoloured(images, transformation).astype(images.dtype)
+        return self.change_colours(images, transformation).astype(images.dtype)
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: PyTree, training: bool = True
@@ -65,7 +65,7 @@ class ColourLayer(BaseImagePreprocessingLayer):
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "value_range")}
 
-    def _clipped(self, images: Array) -> Array:
+    def _clip(self, images: Array) -> Array:
         return jnp.clip(images, *self.value_range)
 
 
@@ -88,7 +88,7 @@ class RandomColourLayer(ColourLayer, RandomImageLayer):
     ) -> PyTree:
         if not training:
             return None
-        return {"factor": between(*self.factor, self.draw(1, data, seed)[0])}
+        return {"factor": interpolate(*self.factor, self.draw(1, data, seed)[0])}
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "factor")}
@@ -141,12 +141,12 @@ class RandomBrightness(RandomColourLayer):
     ) -> PyTree:
         if not training:
             return None
-        change = between(*self.factor, self.draw(1, data, seed)[0])
+        change = interpolate(*self.factor, self.draw(1, data, seed)[0])
         low, high = self.value_range
-        return {"rgb_delta": per_image(change * (high - low))}
+        return {"rgb_delta": reshape_per_image(change * (high - low))}
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
-        return self._clipped(images + transformation["rgb_delta"])
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
+        return self._clip(images + transformation["rgb_delta"])
 
 
 class RandomContrast(RandomColourLayer):
@@ -185,12 +185,12 @@ class RandomContrast(RandomColourLayer):
         if not training:
             return None
         low, high = self.factor
-        contrast = between(1 - low, 1 + high, self.draw(1, data, seed)[0])
-        return {"contrast_factor": per_image(contrast)}
+        contrast = interpolate(1 - low, 1 + high, self.draw(1, data, seed)[0])
+        return {"contrast_factor": reshape_per_image(contrast)}
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
         mean = images.mean(axis=(self._height_axis, self._width_axis), keepdims=True)
-        return self._clipped((images - mean) * transformation["contrast_factor"] + mean)
+        return self._clip((images - mean) * transformation["contrast_factor"] + mean)
 
 
 class RandomHue(RandomColourLayer):
@@ -231,16 +231,16 @@ class RandomHue(RandomColourLayer):
         if not training:
             return None
         other_way, turn = self.draw(2, data, seed)
-        return {"factor": jnp.where(other_way > 0.5, -0.5, 0.5) * between(*self.factor, turn)}
+        return {"factor": jnp.where(other_way > 0.5, -0.5, 0.5) * interpolate(*self.factor, turn)}
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
         images = to_range(images, self.value_range, (0, 1))
-        hue, saturation, value = self._hsv(images)
+        hue, saturation, value = self._to_hsv(images)
         turn = jnp.reshape(transformation["factor"], (-1, 1, 1))
         images = self._rgb(jnp.mod(hue + turn, 1), saturation, value)
         return to_range(jnp.clip(images, 0, 1), (0, 1), self.value_range)
 
-    def _hsv(self, images: Array) -> Array:
+    def _to_hsv(self, images: Array) -> Array:
         hsv = colour.rgb_to_hsv(images, data_format=self.data_format)
         return jnp.moveaxis(hsv, self._channel_axis, 0)
 
@@ -277,12 +277,12 @@ class RandomSaturation(RandomHue):
     ) -> PyTree:
         if not training:
             return None
-        strength = between(*self.factor, self.draw(1, data, seed)[0])
+        strength = interpolate(*self.factor, self.draw(1, data, seed)[0])
         return {"factor": strength / (1 - strength + epsilon())}
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
         images = to_range(images, self.value_range, (0, 1))
-        hue, saturation, value = self._hsv(images)
+        hue, saturation, value = self._to_hsv(images)
         saturation *= jnp.reshape(transformation["factor"], (-1, 1, 1))
         images = self._rgb(hue, jnp.clip(saturation, 0, 1), value)
         return to_range(images, (0, 1), self.value_range)
@@ -328,11 +328,11 @@ class RandomColorDegeneration(RandomColourLayer):
     ) -> PyTree:
         if not training:
             return None
-        return {"factor": per_image(between(*self.factor, self.draw(1, data, seed)[0]))}
+        return {"factor": reshape_per_image(interpolate(*self.factor, self.draw(1, data, seed)[0]))}
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
         gray = colour.rgb_to_grayscale(images, data_format=self.data_format)
-        return self._clipped(images + per_image(transformation["factor"]) * (gray - images))
+        return self._clip(images + reshape_per_image(transformation["factor"]) * (gray - images))
 
 
 class RandomGrayscale(RandomImageLayer):
@@ -370,7 +370,7 @@ class RandomGrayscale(RandomImageLayer):
     def get_random_transformation(
         self, data: PyTree, training: bool = True, seed: Any = None
     ) -> PyTree:
-        return per_image(self.draw(1, data, seed)[0] < self.factor) if training else None
+        return reshape_per_image(self.draw(1, data, seed)[0] < self.factor) if training else None
 
     def transform_images(
         self, images: Array, transformation: PyTree, training: bool = True
@@ -442,11 +442,11 @@ class RandomInvert(RandomColourLayer):
         if not training:
             return None
         fraction, threshold = self.draw(2, data, seed)
-        return {"apply_inversion": threshold < between(*self.factor, fraction)}
+        return {"apply_inversion": threshold < interpolate(*self.factor, fraction)}
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
         low, high = self.value_range
-        inverted = per_image(transformation["apply_inversion"])
+        inverted = reshape_per_image(transformation["apply_inversion"])
         return jnp.where(inverted, low + high - images, images)
 
 
@@ -488,11 +488,11 @@ class RandomPosterization(RandomColourLayer):
     ) -> PyTree:
         if not training:
             return None
-        bits = jnp.floor(between(*self.factor, self.draw(1, data, seed)[0]))
+        bits = jnp.floor(interpolate(*self.factor, self.draw(1, data, seed)[0]))
         return {"shift_factor": 8 - bits.astype("uint8")}
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
-        shift = per_image(transformation["shift_factor"])
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
+        shift = reshape_per_image(transformation["shift_factor"])
         shades = to_range(images, self.value_range, (0, 255)).astype("uint8")
         shades = ((shades >> shift) << shift).astype(images.dtype)
         return to_range(shades, (0, 255), self.value_range)
@@ -541,11 +541,11 @@ class Solarization(ColourLayer, RandomImageLayer):
             return None
         addition, threshold = self.draw(2, data, seed)
         return {
-            "additions": per_image(255 * between(*self.addition_factor, addition)),
-            "thresholds": per_image(255 * between(*self.threshold_factor, threshold)),
+            "additions": reshape_per_image(255 * interpolate(*self.addition_factor, addition)),
+            "thresholds": reshape_per_image(255 * interpolate(*self.threshold_factor, threshold)),
         }
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
         images = to_range(images, self.value_range, (0, 255))
         brightened = jnp.clip(images + transformation["additions"], 0, 255)
         brightened = jnp.where(
@@ -614,7 +614,7 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
             if factor is not None
         }
 
-    builds_nothing = True
+    has_nothing_to_build = True
 
     def build(self, input_shape: Any) -> None:
         """Nothing to build: the four layers have no weights.
@@ -634,9 +634,9 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
             for number, (name, layer) in enumerate(self._steps.items())
         }
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
         for name, layer in self._steps.items():
-            images = layer.recoloured(images, transformation[name])
+            images = layer.change_colours(images, transformation[name])
         return images
 
     def get_config(self) -> dict:

@@ -11,11 +11,11 @@ from lamina.layers.preprocessing.images.base import (
     FILL_MODES,
     INTERPOLATIONS,
     RandomImageLayer,
-    between,
-    checked_value_range,
+    check_choice,
+    check_value_range,
     factor_range,
-    one_of,
-    per_image,
+    interpolate,
+    reshape_per_image,
 )
 from lamina.layers.settings import settings_of
 from lamina.ops.image import sampling
@@ -65,10 +65,10 @@ class RandomElasticTransform(RandomImageLayer):
         owner = type(self).__name__
         self.factor = factor_range(owner, "factor", factor, 0, 1)
         self.scale = factor_range(owner, "scale", scale, 0, 1)
-        self.interpolation = one_of(owner, "interpolation", interpolation, INTERPOLATIONS)
-        self.fill_mode = one_of(owner, "fill_mode", fill_mode, FILL_MODES)
+        self.interpolation = check_choice(owner, "interpolation", interpolation, INTERPOLATIONS)
+        self.fill_mode = check_choice(owner, "fill_mode", fill_mode, FILL_MODES)
         self.fill_value = fill_value
-        self.value_range = checked_value_range(owner, value_range)
+        self.value_range = check_value_range(owner, value_range)
 
     def get_random_transformation(
         self, data: PyTree, training: bool = True, seed: Any = None
@@ -79,8 +79,8 @@ class RandomElasticTransform(RandomImageLayer):
         key = draw_key(self.generator) if seed is None else seed
         fraction, threshold, strength = self.draw(3, data, key)
         return {
-            "apply_transform": threshold < between(*self.factor, fraction),
-            "distortion_factor": between(*self.scale, strength[0]),
+            "apply_transform": threshold < interpolate(*self.factor, fraction),
+            "distortion_factor": interpolate(*self.scale, strength[0]),
             "seed": key,
         }
 
@@ -90,7 +90,7 @@ class RandomElasticTransform(RandomImageLayer):
         images = jnp.asarray(images, self.compute_dtype)
         if not training or transformation is None:
             return images
-        distorted = self._distorted(images, transformation, self.interpolation)
+        distorted = self._distort(images, transformation, self.interpolation)
         return jnp.clip(distorted, *self.value_range).astype(images.dtype)
 
     def transform_segmentation_masks(
@@ -98,13 +98,13 @@ class RandomElasticTransform(RandomImageLayer):
     ) -> Array:
         if not training or transformation is None:
             return segmentation_masks
-        return self._distorted(jnp.asarray(segmentation_masks), transformation, "nearest")
+        return self._distort(jnp.asarray(segmentation_masks), transformation, "nearest")
 
     def get_config(self) -> dict:
         names = ("factor", "scale", "interpolation", "fill_mode", "fill_value", "value_range")
         return {**super().get_config(), **settings_of(self, *names)}
 
-    def _distorted(self, images: Array, transformation: dict, interpolation: str) -> Array:
+    def _distort(self, images: Array, transformation: dict, interpolation: str) -> Array:
         size = images.shape[self._height_axis], images.shape[self._width_axis]
         strength = transformation["distortion_factor"]
         distorted = sampling.elastic_transform(
@@ -117,4 +117,4 @@ class RandomElasticTransform(RandomImageLayer):
             seed=transformation["seed"],
             data_format=self.data_format,
         )
-        return jnp.where(per_image(transformation["apply_transform"]), distorted, images)
+        return jnp.where(reshape_per_image(transformation["apply_transform"]), distorted, images)

@@ -8,15 +8,15 @@ import numpy as np
 from lamina.core.types import Array, Factor, PyTree, SizeLike
 from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
-    between,
     factor_range,
-    per_image,
+    interpolate,
+    reshape_per_image,
     uniform_numbers,
 )
 from lamina.layers.preprocessing.images.colours import RandomColourLayer, ValueRange
 from lamina.layers.settings import settings_of
 from lamina.ops.image import filters
-from lamina.ops.windows import per_axis
+from lamina.ops.windows import to_integers_per_axis
 
 # The centre of the 3 × 3 window has weight 5; the sum of the weights is 13.
 _WINDOW_SUM = 13
@@ -54,13 +54,13 @@ class RandomSharpness(RandomColourLayer):
             factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
         )
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
         ones, around = jnp.ones(3), images
         for axis in (self._height_axis, self._width_axis):
-            around = filters.filtered(around, ones, axis % images.ndim)
+            around = filters.convolve_axis(around, ones, axis % images.ndim)
         blurred = (around + 4 * images) / _WINDOW_SUM
-        sharpness = per_image(2 * transformation["factor"])
-        return self._clipped(images + (1 - sharpness) * (blurred - images))
+        sharpness = reshape_per_image(2 * transformation["factor"])
+        return self._clip(images + (1 - sharpness) * (blurred - images))
 
 
 class RandomGaussianBlur(RandomColourLayer):
@@ -98,7 +98,7 @@ class RandomGaussianBlur(RandomColourLayer):
         super().__init__(
             factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
         )
-        self.kernel_size = per_axis(kernel_size, 2, "RandomGaussianBlur: kernel_size")
+        self.kernel_size = to_integers_per_axis(kernel_size, 2, "RandomGaussianBlur: kernel_size")
         if not all(size % 2 for size in self.kernel_size):
             raise ValueError(
                 "RandomGaussianBlur: kernel_size must be odd, so that the filter has a middle; "
@@ -116,19 +116,19 @@ class RandomGaussianBlur(RandomColourLayer):
         # Another use of the same key: other bits.
         random_numbers = uniform_numbers(key ^ np.uint32(1 << 31), (2,))
         return {
-            "should_apply_blur": threshold < between(*self.factor, fraction),
-            "blur_factor": between(*self.sigma, random_numbers) + 1e-6,
+            "should_apply_blur": threshold < interpolate(*self.factor, fraction),
+            "blur_factor": interpolate(*self.sigma, random_numbers) + 1e-6,
         }
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
         blurred = filters.gaussian_blur(
             images,
             self.kernel_size,
             transformation["blur_factor"],
             data_format=self.data_format,
         )
-        is_blurred = per_image(transformation["should_apply_blur"])
-        return self._clipped(jnp.where(is_blurred, blurred, images))
+        is_blurred = reshape_per_image(transformation["should_apply_blur"])
+        return self._clip(jnp.where(is_blurred, blurred, images))
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "kernel_size", "sigma")}

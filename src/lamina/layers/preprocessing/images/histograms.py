@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.types import Array, PyTree
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.layers.preprocessing.images.colours import ColourLayer, ValueRange, to_range
 from lamina.layers.settings import settings_of
-from lamina.ops.windows import per_axis
+from lamina.ops.windows import to_integers_per_axis
 
 
 class AutoContrast(ColourLayer):
@@ -41,7 +41,7 @@ class AutoContrast(ColourLayer):
         flat = high == low
         relative = (images - low) / jnp.where(flat, 1, high - low)
         stretched = to_range(relative, (0, 1), self.value_range)
-        return jnp.where(flat, images, self._clipped(stretched)).astype(images.dtype)
+        return jnp.where(flat, images, self._clip(stretched)).astype(images.dtype)
 
 
 class Equalization(ColourLayer):
@@ -69,7 +69,7 @@ class Equalization(ColourLayer):
         **kwargs: Any,
     ):
         super().__init__(value_range, data_format=data_format, **kwargs)
-        self.bins = whole_number("bins", bins, owner="Equalization")
+        self.bins = check_integer("bins", bins, owner="Equalization")
 
     def transform_images(
         self, images: Array, transformation: PyTree = None, training: bool = True
@@ -130,7 +130,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
     ):
         super().__init__(value_range, data_format=data_format, **kwargs)
         self.clip_limit = clip_limit
-        self.tile_grid_size = per_axis(tile_grid_size, 2, "tile_grid_size")
+        self.tile_grid_size = to_integers_per_axis(tile_grid_size, 2, "tile_grid_size")
 
     def transform_images(
         self, images: Array, transformation: PyTree = None, training: bool = True
@@ -139,14 +139,14 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
         values = jnp.moveaxis(images, self._channel_axis, -3).astype("float32")
         shades = jnp.clip(to_range(values, self.value_range, (0, 255)), 0, 255)
         flat = shades.reshape(-1, *shades.shape[-2:]).astype("int32")
-        spread = self._equalized(flat).reshape(values.shape)
+        spread = self._equalize(flat).reshape(values.shape)
         spread = to_range(spread, (0, 255), self.value_range).astype(images.dtype)
         return jnp.moveaxis(spread, -3, self._channel_axis)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "clip_limit", "tile_grid_size")}
 
-    def _equalized(self, shades: Array) -> Array:
+    def _equalize(self, shades: Array) -> Array:
         """Channels `(channels, height, width)` of values from 0 to 255, tile by tile."""
         channels, height, width = shades.shape
         rows, columns = self.tile_grid_size

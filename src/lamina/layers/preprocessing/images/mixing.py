@@ -11,9 +11,9 @@ from lamina.core.types import Array, Factor, PyTree
 from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
     RandomImageLayer,
-    between,
     factor_range,
-    per_image,
+    interpolate,
+    reshape_per_image,
 )
 from lamina.layers.preprocessing.images.colours import RandomColourLayer, ValueRange
 from lamina.layers.settings import settings_of
@@ -74,17 +74,21 @@ class RandomErasing(RandomColourLayer):
             return None
         key = draw_key(self.generator) if seed is None else seed
         _, height, width = self.images_shape(data)
-        across, down, left, top, fraction, threshold = self.draw(6, data, key)
-        across, down = (jnp.sqrt(between(*self.scale, share)) for share in (across, down))
-        window = rectangle((height, width), across, down, left, top, self.data_format)
+        relative_width, relative_height, left, top, fraction, threshold = self.draw(6, data, key)
+        relative_width, relative_height = (
+            jnp.sqrt(interpolate(*self.scale, share)) for share in (relative_width, relative_height)
+        )
+        window = rectangle(
+            (height, width), relative_width, relative_height, left, top, self.data_format
+        )
         return {
-            "apply_erasing": threshold < between(*self.factor, fraction),
+            "apply_erasing": threshold < interpolate(*self.factor, fraction),
             "batch_masks": window.mask,
             "fill_value": self._cover(self.images_of(data).shape, key),
         }
 
-    def recoloured(self, images: Array, transformation: PyTree) -> Array:
-        covered = transformation["batch_masks"] & per_image(transformation["apply_erasing"])
+    def change_colours(self, images: Array, transformation: PyTree) -> Array:
+        covered = transformation["batch_masks"] & reshape_per_image(transformation["apply_erasing"])
         return jnp.where(covered, transformation["fill_value"], images)
 
     def get_config(self) -> dict:
@@ -94,8 +98,8 @@ class RandomErasing(RandomColourLayer):
         if self.fill_value is None:
             # Another use of the same key: other bits.
             noise = sampling.normal_numbers(key ^ np.uint32(1 << 31), shape)
-            return self._clipped(noise * self.value_range[1])
-        values = self._clipped(jnp.asarray(self.fill_value, "float32"))
+            return self._clip(noise * self.value_range[1])
+        values = self._clip(jnp.asarray(self.fill_value, "float32"))
         if values.ndim and values.shape[0] not in (1, shape[self._channel_axis]):
             raise ValueError(
                 f"{self._label}: fill_value={self.fill_value!r} needs a number for each of "
@@ -148,26 +152,26 @@ class CutMix(RandomImageLayer):
         key = draw_key(self.generator) if seed is None else seed
         batch, height, width = self.images_shape(data)
         strength, left, top, order = self.draw(4, data, key)
-        alpha = between(*self.factor, strength[0]) + 1e-6
+        alpha = interpolate(*self.factor, strength[0]) + 1e-6
         weight = jax.random.beta(key, alpha, alpha, (batch,))
         ratio = jnp.sqrt(1 - weight)
         window = rectangle((height, width), ratio, ratio, left, top, self.data_format)
         return {
             "permutation_order": jnp.argsort(order),
             "batch_masks": window.mask,
-            "mix_weight": per_image(1 - window.share),
+            "mix_weight": reshape_per_image(1 - window.share),
         }
 
     def transform_images(
         self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
-        return self._cut(images, transformation, training)
+        return self._cut_and_paste(images, transformation, training)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
-        return self._cut(jnp.asarray(segmentation_masks), transformation, training)
+        return self._cut_and_paste(jnp.asarray(segmentation_masks), transformation, training)
 
     def transform_labels(
         self, labels: PyTree, transformation: PyTree, training: bool = True
@@ -179,7 +183,7 @@ class CutMix(RandomImageLayer):
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "factor")}
 
-    def _cut(self, images: Array, transformation: PyTree, training: bool) -> Array:
+    def _cut_and_paste(self, images: Array, transformation: PyTree, training: bool) -> Array:
         if not training or transformation is None:
             return images
         # The rectangle is the same in every channel.
@@ -240,12 +244,12 @@ class MixUp(RandomImageLayer):
         self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
-        return self._mixed(images, transformation, training)
+        return self._mix(images, transformation, training)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
-        return self._mixed(segmentation_masks, transformation, training)
+        return self._mix(segmentation_masks, transformation, training)
 
     def transform_labels(
         self, labels: PyTree, transformation: PyTree, training: bool = True
@@ -269,10 +273,10 @@ class MixUp(RandomImageLayer):
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "alpha")}
 
-    def _mixed(self, images: Array, transformation: PyTree, training: bool) -> Array:
+    def _mix(self, images: Array, transformation: PyTree, training: bool) -> Array:
         if not training or transformation is None:
             return images
-        weight = per_image(transformation["mix_weight"])
+        weight = reshape_per_image(transformation["mix_weight"])
         mixed = weight * images + (1 - weight) * images[transformation["permutation_order"]]
         floats = jnp.issubdtype(images.dtype, jnp.floating)
         return mixed.astype(images.dtype if floats else "float32")
@@ -287,24 +291,32 @@ class Rectangle:
 
 
 def rectangle(
-    size: Sequence[int], across: Array, down: Array, left: Array, top: Array, data_format: str
+    size: Sequence[int],
+    relative_width: Array,
+    relative_height: Array,
+    left: Array,
+    top: Array,
+    data_format: str,
 ) -> Rectangle:
     """A rectangle in every image.
 
     Args:
         size: Height and width of the images.
-        across, down: Width and height of the rectangles, as fractions, `(batch,)`.
+        relative_width, relative_height: Size of the rectangles, as fractions, `(batch,)`.
         left, top: Their position, as fractions of the free space.
         data_format: `"channels_last"` or `"channels_first"`.
     """
     sides = []
-    for length, part, position in zip(size, (down, across), (top, left), strict=True):
+    for length, part, position in zip(
+        size, (relative_height, relative_width), (top, left), strict=True
+    ):
         start = position * (length - part * length)
         pixels = jnp.arange(length)[None, :]
         sides.append((pixels >= start[:, None]) & (pixels < (start + part * length)[:, None]))
     mask = sides[0][:, :, None] & sides[1][:, None, :]
     return Rectangle(
-        jnp.expand_dims(mask, -1 if data_format == "channels_last" else 1), across * down
+        jnp.expand_dims(mask, -1 if data_format == "channels_last" else 1),
+        relative_width * relative_height,
     )
 
 
@@ -313,7 +325,7 @@ def mixed_labels(layer: RandomImageLayer, labels: Any, transformation: dict) -> 
     labels = jnp.asarray(labels)
     if labels.ndim < 2 and not jnp.issubdtype(labels.dtype, jnp.floating):
         raise ValueError(
-            f"{layer._label} mixes labels and received class numbers of shape {labels.shape}: "
+            f"{layer._label} mixes labels and received class indices of shape {labels.shape}: "
             "a mixture of the numbers would be a third class.\n"
             "  Fix: lamina.ops.one_hot(labels, num_classes), and categorical_crossentropy as loss."
         )

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.types import Array, Factor, PyTree
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,
-    checked_value_range,
+    check_value_range,
     factor_range,
     uniform_numbers,
 )
@@ -71,9 +71,9 @@ class PolicyLayer(RandomImageLayer):
             RandomContrast(factor, **colour),
             RandomSharpness(factor, **colour),
         ]
-        self.value_range = checked_value_range(owner, value_range)
+        self.value_range = check_value_range(owner, value_range)
 
-    builds_nothing = True
+    has_nothing_to_build = True
 
     def build(self, input_shape: Any) -> None:
         """Nothing to build: augmentations have no weights.
@@ -91,7 +91,7 @@ class PolicyLayer(RandomImageLayer):
             entry: `"images"`, `"segmentation_masks"` or `"bounding_boxes"`.
             value: The value to change.
             shape: Shape of the images.
-            choices: Numbers of the augmentations, `(steps,)`; the number after the last means none.
+            choices: Indices of the augmentations, `(steps,)`; the index after the last is for none.
             keys: A key for each, `(steps, 2)`.
 
         Returns:
@@ -161,7 +161,7 @@ class RandAugment(PolicyLayer):
         super().__init__(
             value_range, factor, interpolation, seed=seed, data_format=data_format, **kwargs
         )
-        self.num_ops = whole_number("num_ops", num_ops, owner="RandAugment")
+        self.num_ops = check_integer("num_ops", num_ops, owner="RandAugment")
 
     def get_random_transformation(
         self, data: PyTree, training: bool = True, seed: Any = None
@@ -204,15 +204,16 @@ class RandAugment(PolicyLayer):
 class AugMix(PolicyLayer):
     """AugMix: mixes images with versions of them that are augmented by chains; in training only.
 
-    The chains and shares are drawn for each batch. Masks and boxes are not changed, because the
-    original images are part of the mixture.
+    The chains and mixing weights are drawn for each batch. Masks and boxes are not changed, because
+    the original images are part of the mixture.
 
     Args:
         value_range: Minimum and maximum value of a pixel.
         num_chains: Number of versions.
         chain_depth: Maximum number of augmentations in a chain.
         factor: Maximum strength of each, 0 to 1, or a pair of the minimum and the maximum.
-        alpha: Parameter of the distributions of the shares; 1 makes all equally likely.
+        alpha: Parameter of the Dirichlet and Beta distributions of the mixing weights; 1 makes all
+            weights equally likely.
         all_ops: Whether brightness, colour degeneration, contrast and sharpness are among the
             augmentations, besides shear, translation, rotation, posterization, solarization,
             auto-contrast and equalization.
@@ -249,8 +250,8 @@ class AugMix(PolicyLayer):
         super().__init__(
             value_range, factor, interpolation, seed=seed, data_format=data_format, **kwargs
         )
-        self.num_chains = whole_number("num_chains", num_chains, owner="AugMix")
-        self.chain_depth = whole_number("chain_depth", chain_depth, owner="AugMix")
+        self.num_chains = check_integer("num_chains", num_chains, owner="AugMix")
+        self.chain_depth = check_integer("chain_depth", chain_depth, owner="AugMix")
         self.alpha = alpha
         self.all_ops = all_ops
         if not all_ops:

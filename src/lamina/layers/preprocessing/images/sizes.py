@@ -7,12 +7,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.types import Array, Outputs, PyTree
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.variable.seed import make_default_seed
 from lamina.layers.preprocessing.images.base import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,
-    one_of,
+    check_choice,
 )
 from lamina.layers.settings import same_dtype, settings_of
 from lamina.ops.image import resizing
@@ -29,8 +29,8 @@ class SizedLayer(BaseImagePreprocessingLayer):
 
     def __init__(self, height: int, width: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.height = whole_number("height", height, owner=type(self).__name__)
-        self.width = whole_number("width", width, owner=type(self).__name__)
+        self.height = check_integer("height", height, owner=type(self).__name__)
+        self.width = check_integer("width", width, owner=type(self).__name__)
 
     def output_size(self) -> tuple[int, int]:
         return self.height, self.width
@@ -50,7 +50,7 @@ class SizedLayer(BaseImagePreprocessingLayer):
         """
         return height >= self.height and width >= self.width
 
-    def whole_window(self, height: int, width: int) -> tuple[int, int, int, int]:
+    def largest_window(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Top, left, height and width of the largest centred window with the target's aspect ratio.
 
         Args:
@@ -88,7 +88,7 @@ class SizedLayer(BaseImagePreprocessingLayer):
 
         return self.move_boxes(bounding_boxes, size, moved)
 
-    def _resized(self, images: Array, interpolation: str = "bilinear") -> Array:
+    def _resize(self, images: Array, interpolation: str = "bilinear") -> Array:
         return resizing.resize(
             images,
             self.output_size(),
@@ -136,7 +136,7 @@ class Resizing(SizedLayer):
         **kwargs: Any,
     ):
         super().__init__(height, width, data_format=data_format, **kwargs)
-        self.interpolation = one_of(
+        self.interpolation = check_choice(
             "Resizing", "interpolation", interpolation, resizing.INTERPOLATIONS
         )
         if crop_to_aspect_ratio and pad_to_aspect_ratio:
@@ -145,7 +145,7 @@ class Resizing(SizedLayer):
             )
         self.crop_to_aspect_ratio = crop_to_aspect_ratio
         self.pad_to_aspect_ratio = pad_to_aspect_ratio
-        self.fill_mode = one_of("Resizing", "fill_mode", fill_mode, ("constant",))
+        self.fill_mode = check_choice("Resizing", "fill_mode", fill_mode, ("constant",))
         self.fill_value = fill_value
         self.antialias = bool(antialias)
 
@@ -165,12 +165,12 @@ class Resizing(SizedLayer):
     def transform_images(
         self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
-        return self._to_size(images, self.interpolation)
+        return self._resize_to_target(images, self.interpolation)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
-        return self._to_size(segmentation_masks, "nearest")
+        return self._resize_to_target(segmentation_masks, "nearest")
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: PyTree, training: bool = True
@@ -178,10 +178,10 @@ class Resizing(SizedLayer):
         height, width = transformation
         window = (0, 0, height, width)
         if self.crop_to_aspect_ratio:
-            window = self.whole_window(height, width)
+            window = self.largest_window(height, width)
         elif self.pad_to_aspect_ratio:
-            down, across = resizing.aspect_pad((height, width), self.output_size())
-            window = (-down, -across, height + 2 * down, width + 2 * across)
+            vertical, horizontal = resizing.aspect_pad((height, width), self.output_size())
+            window = (-vertical, -horizontal, height + 2 * vertical, width + 2 * horizontal)
         # Boxes of zeros or -1 are padding and are not changed.
         corners = bounding_boxes["boxes"]
         filler = jnp.all(corners == -1, axis=-1) | jnp.all(corners == 0, axis=-1)
@@ -197,7 +197,7 @@ class Resizing(SizedLayer):
         names = ("interpolation", "crop_to_aspect_ratio", "pad_to_aspect_ratio", "fill_mode")
         return {**super().get_config(), **settings_of(self, *names, "fill_value", "antialias")}
 
-    def _to_size(self, images: Array, interpolation: str) -> Array:
+    def _resize_to_target(self, images: Array, interpolation: str) -> Array:
         return resizing.resize(
             images,
             self.output_size(),
@@ -250,27 +250,27 @@ class CenterCrop(SizedLayer):
     def transform_images(
         self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
-        return self._cropped(jnp.asarray(images, self.compute_dtype))
+        return self._crop(jnp.asarray(images, self.compute_dtype))
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
-        return self._cropped(jnp.asarray(segmentation_masks), "nearest")
+        return self._crop(jnp.asarray(segmentation_masks), "nearest")
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         shape = transformation["input_shape"]
         height, width = shape[self._height_axis], shape[self._width_axis]
-        window = self.whole_window(height, width)
+        window = self.largest_window(height, width)
         if self.fits(height, width):
             window = (*self._start(height, width), self.height, self.width)
         return self.boxes_in_window(bounding_boxes, (height, width), window)
 
-    def _cropped(self, images: Array, interpolation: str = "bilinear") -> Array:
+    def _crop(self, images: Array, interpolation: str = "bilinear") -> Array:
         height, width = images.shape[self._height_axis], images.shape[self._width_axis]
         if not self.fits(height, width):
-            return self._resized(images, interpolation)
+            return self._resize(images, interpolation)
         top, left = self._start(height, width)
         images = lax.slice_in_dim(images, top, top + self.height, axis=self._height_axis)
         return lax.slice_in_dim(images, left, left + self.width, axis=self._width_axis)
@@ -327,37 +327,37 @@ class RandomCrop(SizedLayer, RandomImageLayer):
         """
         _, height, width = self.images_shape(data)
         if not training or not self.fits(height, width):
-            top, left, _, _ = self.whole_window(height, width)
+            top, left, _, _ = self.largest_window(height, width)
             return top, left, height, width
-        down, across = self.draw(2, data, seed)
-        top, left = down * (height - self.height + 1), across * (width - self.width + 1)
+        vertical, horizontal = self.draw(2, data, seed)
+        top, left = vertical * (height - self.height + 1), horizontal * (width - self.width + 1)
         return top.astype("int32"), left.astype("int32"), height, width
 
     def transform_images(
         self, images: Array, transformation: PyTree, training: bool = True
     ) -> Array:
-        return self._cropped(jnp.asarray(images, self.compute_dtype), transformation, training)
+        return self._crop(jnp.asarray(images, self.compute_dtype), transformation, training)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
-        return self._cropped(jnp.asarray(segmentation_masks), transformation, training, "nearest")
+        return self._crop(jnp.asarray(segmentation_masks), transformation, training, "nearest")
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         top, left, height, width = transformation
-        window = self.whole_window(height, width)
+        window = self.largest_window(height, width)
         if training and self.fits(height, width):
             window = (top, left, self.height, self.width)
         return self.boxes_in_window(bounding_boxes, (height, width), window)
 
-    def _cropped(
+    def _crop(
         self, images: Array, transformation: PyTree, training: bool, interpolation: str = "bilinear"
     ) -> Array:
         height, width = images.shape[self._height_axis], images.shape[self._width_axis]
         if not training or not self.fits(height, width):
-            return self._resized(images, interpolation)
+            return self._resize(images, interpolation)
         single = images.ndim == 3
         batch = images[None] if single else images
         first = self.data_format == "channels_first"

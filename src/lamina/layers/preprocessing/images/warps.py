@@ -10,10 +10,10 @@ from lamina.layers.preprocessing.images.base import (
     FILL_MODES,
     INTERPOLATIONS,
     RandomImageLayer,
-    between,
+    check_choice,
     factor_range,
-    one_of,
-    per_image,
+    interpolate,
+    reshape_per_image,
 )
 from lamina.layers.settings import settings_of
 from lamina.ops import boxes
@@ -51,7 +51,7 @@ class RandomFlip(RandomImageLayer):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
-        self.mode = one_of("RandomFlip", "mode", mode, _FLIPS)
+        self.mode = check_choice("RandomFlip", "mode", mode, _FLIPS)
 
     def get_random_transformation(
         self, data: PyTree, training: bool = True, seed: Any = None
@@ -59,17 +59,17 @@ class RandomFlip(RandomImageLayer):
         if not training:
             return None
         flips = self.draw(1, data, seed)[0] <= 0.5
-        return {"flips": per_image(flips), "input_shape": self.images_of(data).shape}
+        return {"flips": reshape_per_image(flips), "input_shape": self.images_of(data).shape}
 
     def transform_images(
         self, images: Array, transformation: PyTree, training: bool = True
     ) -> Array:
-        return self._flipped(jnp.asarray(images, self.compute_dtype), transformation, training)
+        return self._flip(jnp.asarray(images, self.compute_dtype), transformation, training)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
-        return self._flipped(jnp.asarray(segmentation_masks), transformation, training)
+        return self._flip(jnp.asarray(segmentation_masks), transformation, training)
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: PyTree, training: bool = True
@@ -93,7 +93,7 @@ class RandomFlip(RandomImageLayer):
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "mode")}
 
-    def _flipped(self, images: Array, transformation: PyTree, training: bool) -> Array:
+    def _flip(self, images: Array, transformation: PyTree, training: bool) -> Array:
         if not training or transformation is None:
             return images
         is_horizontal, is_vertical = "horizontal" in self.mode, "vertical" in self.mode
@@ -126,8 +126,8 @@ class RandomWarp(RandomImageLayer):
     ):
         super().__init__(**kwargs)
         owner = type(self).__name__
-        self.interpolation = one_of(owner, "interpolation", interpolation, INTERPOLATIONS)
-        self.fill_mode = one_of(owner, "fill_mode", fill_mode, FILL_MODES)
+        self.interpolation = check_choice(owner, "interpolation", interpolation, INTERPOLATIONS)
+        self.fill_mode = check_choice(owner, "fill_mode", fill_mode, FILL_MODES)
         self.fill_value = fill_value
 
     def maps(self, transformation: dict, height: int, width: int) -> Array:
@@ -159,13 +159,13 @@ class RandomWarp(RandomImageLayer):
         self, images: Array, transformation: PyTree, training: bool = True
     ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
-        return self._warped(images, transformation, training, self.interpolation)
+        return self._warp(images, transformation, training, self.interpolation)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
         masks = jnp.asarray(segmentation_masks)
-        return self._warped(masks, transformation, training, "nearest")
+        return self._warp(masks, transformation, training, "nearest")
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: PyTree, training: bool = True
@@ -181,7 +181,7 @@ class RandomWarp(RandomImageLayer):
         settings = settings_of(self, "interpolation", "fill_mode", "fill_value")
         return {**super().get_config(), **settings}
 
-    def _warped(
+    def _warp(
         self, images: Array, transformation: PyTree, training: bool, interpolation: str
     ) -> Array:
         if not training or transformation is None:
@@ -243,7 +243,7 @@ class RandomRotation(RandomWarp):
         if not training:
             return None
         batch, height, width = self.images_shape(data)
-        angle = 360 * between(*self.factor, self.draw(1, data, seed)[0])
+        angle = 360 * interpolate(*self.factor, self.draw(1, data, seed)[0])
         return {
             "angle": angle,
             "rotation_matrix": _rotation(angle, height, width),
@@ -313,7 +313,7 @@ class RandomTranslation(RandomWarp):
             return None
         _, height, width = self.images_shape(data)
         down, right = self.draw(2, data, seed)
-        shifts = [width * between(*self._right, right), height * between(*self._down, down)]
+        shifts = [width * interpolate(*self._right, right), height * interpolate(*self._down, down)]
         return {
             "translations": jnp.stack(shifts, axis=-1),
             "input_shape": self.images_of(data).shape,
@@ -376,9 +376,11 @@ class RandomZoom(RandomWarp):
     ) -> PyTree:
         if not training:
             return None
-        down, across = self.draw(2, data, seed)[..., None]
-        height_zoom = 1 + between(*self._height, down)
-        width_zoom = height_zoom if self._width is None else 1 + between(*self._width, across)
+        vertical, horizontal = self.draw(2, data, seed)[..., None]
+        height_zoom = 1 + interpolate(*self._height, vertical)
+        width_zoom = (
+            height_zoom if self._width is None else 1 + interpolate(*self._width, horizontal)
+        )
         return {
             "height_zoom": height_zoom,
             "width_zoom": width_zoom,
@@ -386,9 +388,11 @@ class RandomZoom(RandomWarp):
         }
 
     def maps(self, transformation: dict, height: int, width: int) -> Array:
-        down, across = (jnp.ravel(transformation[name]) for name in ("height_zoom", "width_zoom"))
-        left, top = (width - 1) / 2 * (1 - across), (height - 1) / 2 * (1 - down)
-        return _map(across, 0, left, 0, down, top)
+        vertical, horizontal = (
+            jnp.ravel(transformation[name]) for name in ("height_zoom", "width_zoom")
+        )
+        left, top = (width - 1) / 2 * (1 - horizontal), (height - 1) / 2 * (1 - vertical)
+        return _map(horizontal, 0, left, 0, vertical, top)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "height_factor", "width_factor")}
@@ -442,7 +446,7 @@ class RandomShear(RandomWarp):
         if not training:
             return None
         direction, across, down = self.draw(3, data, seed)
-        slopes = [between(*self.x_factor, across), between(*self.y_factor, down)]
+        slopes = [interpolate(*self.x_factor, across), interpolate(*self.y_factor, down)]
         sign = jnp.where(direction > 0.5, -1, 1)[:, None]
         return {
             "shear_factor": sign * jnp.stack(slopes, axis=-1),
@@ -512,7 +516,7 @@ class RandomPerspective(RandomWarp):
         start_points = jnp.broadcast_to(corners, (batch, 4, 2))
         relative_moves = self.scale * (random_numbers[2:].T.reshape(batch, 4, 2) - 0.5)
         return {
-            "apply_perspective": random_numbers[0] < between(*self.factor, random_numbers[1]),
+            "apply_perspective": random_numbers[0] < interpolate(*self.factor, random_numbers[1]),
             "start_points": start_points,
             "end_points": start_points + start_points * relative_moves,
             "input_shape": self.images_of(data).shape,
