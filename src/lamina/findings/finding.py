@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
-from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
+from lamina.core.messages.tracebacks import filter_methods
 
 SEVERITIES = ("problem", "warning", "hint")
 
 
-@filter_tracebacks_of_methods
+@filter_methods
 @dataclass(frozen=True)
 class Change:
     """What to change, as a value: an argument, a setting of a layer, or an operation on the data.
@@ -81,7 +81,7 @@ def _in_words(name: str, value: Any, where: str, layers: Sequence[str | None]) -
     return f"{name} = {value!r} in {where}"
 
 
-@filter_tracebacks_of_methods
+@filter_methods
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong, or may be, in a training.
@@ -93,7 +93,7 @@ class Finding:
         fix: What to do, in one sentence.
         evidence: The numbers that show it, by name.
         where: A layer, an argument, or numbers of samples.
-        change: What `fix` says, as a value; None if no single change fixes it.
+        change: What `fix` says, as a value; None if no single change mends it.
         confidence: From 0 to 1.
         others: Codes of causes that the evidence cannot tell from this one.
 
@@ -131,7 +131,7 @@ class Finding:
         }
 
 
-@filter_tracebacks_of_methods
+@filter_methods
 class Findings(Sequence[Finding]):
     """Findings, problems before warnings before hints, and what was not checked.
 

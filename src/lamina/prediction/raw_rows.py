@@ -157,7 +157,7 @@ def _unread(column: Column, values: Any, inputs: dict[str, np.ndarray]) -> list[
 
 def _why(column: Column, text: str) -> str:
     if column.kind != "category":
-        return f"is no {column.kind}"
+        return f"is not a {column.kind}"
     near = [name for name in column.categories if name.casefold() == text.casefold()]
     return f"was not in training{f', where it is {near[0]!r},' if near else ''}"
 
