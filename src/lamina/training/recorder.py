@@ -33,7 +33,7 @@ class Recorder(Listener):
         self._steps_in_epoch = 0
 
     def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
-        self._record = make_record(request, learner)
+        self._record = record_of(request, learner)
 
     def on_chunk(self, done: ChunkDone) -> None:
         self._steps_in_epoch = done.step
@@ -83,7 +83,7 @@ def format_findings(findings: Findings) -> str:
     return "\n".join(f"{found.title}\n  Fix: {found.fix}" for found in chosen)
 
 
-def make_record(request: FitRequest, learner: Trainable) -> Record:
+def record_of(request: FitRequest, learner: Trainable) -> Record:
     """What is known of a training before its first step."""
     x, y, _ = request.feed.example()
     validation = request.validation
