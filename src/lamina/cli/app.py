@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from lamina.cli import console, usage
+from lamina.cli.diagnose import diagnose
 from lamina.cli.doctor import doctor
 from lamina.cli.evaluate import evaluate
 from lamina.cli.predict import predict
@@ -46,6 +47,7 @@ _add(
     run,
     "lamina run first_network.py",
     "lamina run train.py --epochs 5",
+    "lamina run train.py --diagnose --json findings.json",
     # All arguments after the script's name belong to the script.
     allow_extra_args=True,
     ignore_unknown_options=True,
@@ -67,6 +69,11 @@ _add(
     "lamina predict model.keras seven.png",
     "lamina predict runs/mnist-mlp scans/ --top 1",
     "lamina predict model.keras seven.png --show",
+)
+_add(
+    diagnose,
+    "lamina diagnose runs/mnist-mlp mnist",
+    "lamina diagnose model.keras table.csv --epochs 20 --json",
 )
 _add(summary, "lamina summary model.keras", "lamina summary model.keras --json")
 _add(doctor, "lamina doctor", "lamina doctor --json")

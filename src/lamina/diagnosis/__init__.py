@@ -1,12 +1,19 @@
-"""Evaluation of a trained model in words and pictures: verdict, charts and a report page.
+"""What is wrong with a training, and evaluation in words and pictures.
+
+`diagnose` finds out what is wrong with a model and its data. `Examiner` does so at the end of
+`fit`, with `lamina.config.set_diagnosis("full")`.
 
 `write_report` measures a trained model and writes the page. Its parts: `measure`
 evaluates the model, `judge` sums up the result in a sentence, `charts` draws, `write_page` writes.
 """
 
+from lamina.diagnosis.diagnose import diagnose
 from lamina.diagnosis.html_page import write_page
 from lamina.diagnosis.outcome import Outcome, measure
 from lamina.diagnosis.report import write_report
 from lamina.diagnosis.verdict import Verdict, judge
+from lamina.findings import Findings
 
-__all__ = ["Outcome", "Verdict", "judge", "measure", "write_page", "write_report"]
+__all__ = [
+    "Findings", "Outcome", "Verdict", "diagnose", "judge", "measure", "write_page", "write_report",
+]  # fmt: skip

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from lamina.core.user_data.text import Preprocessed
+from lamina.diagnosis.applying import apply
 from lamina.diagnosis.experiments.baselines import best_baseline
 from lamina.diagnosis.experiments.candidates import candidates
 from lamina.diagnosis.experiments.conclusions import conclude
@@ -48,7 +50,7 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
     if setup is None:
         return static
     budget = max(_SHARE_OF_TRAINING * seconds_of_training, _SECONDS)
-    tasks = _tasks(record, setup)
+    tasks = tasks_of(record, setup)
     if not tasks:
         return Findings(static, [*static.unchecked, "changes: there are no targets to compare"])
     short = _shortened(setup, seconds_of_training, budget / _PART)
@@ -59,7 +61,7 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
         note = f"changes, because no copy of the model can be made: {error}"
         return Findings(static, [*static.unchecked, note])
     reached = baseline if record.ended == "refused" else _reached(trials, setup, baseline, record)
-    is_shorter, setup = short is not setup, short
+    is_shorter, whole, setup = short is not setup, setup, short
     unstable = not is_shorter and abs(reached.score - baseline.score) > _UNSTABLE
     if not is_shorter:
         baseline = min(reached, baseline, key=lambda trial: trial.score)
@@ -80,7 +82,7 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
     unchecked = [*static.unchecked]
     if search.untried:
         unchecked.append("whether these would help: " + "; ".join(search.untried))
-    return Findings(found, unchecked)
+    return Findings(found, unchecked, apply=partial(apply, setup=whole, tasks=tasks))
 
 
 def _reached(trials: Trials, setup: TrainingSetup, baseline: Trial, record: Record) -> Trial:
@@ -90,7 +92,8 @@ def _reached(trials: Trials, setup: TrainingSetup, baseline: Trial, record: Reco
     return trials.trained(setup.model)
 
 
-def _tasks(record: Record, setup: TrainingSetup) -> list[Task]:
+def tasks_of(record: Record, setup: TrainingSetup) -> list[Task]:
+    """What each output predicts; empty if there are no targets to compare."""
     targets = jax.tree.leaves(setup.train.y)
     if not targets or len(targets) != len(record.outputs):
         return []

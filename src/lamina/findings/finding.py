@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -117,6 +117,33 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.severity} {self.code}: {self.title}\n  Fix: {self.fix}"
 
+    def apply(self, model: Any) -> Any:
+        """Train a copy of the model with the change, and one without it, and compare them.
+
+        Both begin with the weights that the model had before its last `fit`, and take its data,
+        epochs and batch size. The model is not changed.
+
+        Args:
+            model: The model that the finding is about, after `fit` with
+                `lamina.config.set_diagnosis("full")`.
+
+        Returns:
+            What the change did: `helped`, the scores `before` and `after`, and the trained `model`.
+
+        Raises:
+            ValueError: If the finding has no change, or the model does not know its training.
+        """
+        if self.change is None:
+            raise ValueError(f"{self.code} has no change to apply; what to do: {self.fix}")
+        known = getattr(getattr(model, "history", None), "findings", None)
+        if known is None or known.apply is None:
+            raise ValueError(
+                f"{getattr(model, 'name', model)!r} does not know what its training began with.\n"
+                '  Fix: lamina.config.set_diagnosis("full") before fit, or '
+                "lamina.diagnosis.diagnose(model, x, y).apply(finding.change)."
+            )
+        return known.apply(self.change)
+
     def to_json(self) -> dict[str, Any]:
         """The finding as plain data.
 
@@ -138,6 +165,8 @@ class Findings(Sequence[Finding]):
     Args:
         findings: Any number of findings.
         unchecked: What could not be checked, and why.
+        apply: Takes a `Change`, trains copies with and without it, and returns what it did; None
+            if the training cannot be repeated.
 
     Example:
         >>> found = Findings([Finding("b", "hint", "B.", "x"), Finding("a", "problem", "A.", "y")])
@@ -145,9 +174,15 @@ class Findings(Sequence[Finding]):
         ['a', 'b']
     """
 
-    def __init__(self, findings: Iterable[Finding] = (), unchecked: Sequence[str] = ()):
+    def __init__(
+        self,
+        findings: Iterable[Finding] = (),
+        unchecked: Sequence[str] = (),
+        apply: Callable[[Change], Any] | None = None,
+    ):
         self._findings = sorted(findings, key=lambda found: SEVERITIES.index(found.severity))
         self.unchecked = tuple(unchecked)
+        self.apply = apply
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -155,7 +190,7 @@ class Findings(Sequence[Finding]):
     def __getitem__(self, index: slice) -> "Findings": ...
     def __getitem__(self, index: int | slice) -> "Finding | Findings":
         if isinstance(index, slice):
-            return Findings(self._findings[index], self.unchecked)
+            return Findings(self._findings[index], self.unchecked, self.apply)
         return self._findings[index]
 
     def __len__(self) -> int:

@@ -33,7 +33,9 @@ class OwnEvaluation(NamedTuple):
     remarks: list[str]
 
 
-class _Samples(NamedTuple):
+class LabelledSamples(NamedTuple):
+    """Inputs, targets, what was left out and why, and what else the user should know."""
+
     x: Any
     y: np.ndarray
     left_out: dict[str, str]
@@ -52,7 +54,22 @@ def evaluate_own(model: Any, source: str, batch_size: int = 256) -> OwnEvaluatio
         FileNotFoundError: If there is nothing at the path.
         ValueError: If there are no targets, or classes that the model does not have.
     """
-    contract: Contract = model.input_contract
+    x, y, left_out, remarks = labelled_samples(model.input_contract, source)
+    results = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+    return OwnEvaluation({k: float(v) for k, v in results.items()}, len(y), left_out, remarks)
+
+
+def labelled_samples(contract: Contract, source: str) -> LabelledSamples:
+    """Inputs and targets from a folder or table, as a model with this contract takes them.
+
+    Args:
+        contract: The contract of the model.
+        source: Path of the folder or table.
+
+    Raises:
+        FileNotFoundError: If there is nothing at the path.
+        ValueError: If there are no targets, or classes that the model does not have.
+    """
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {source!r}.")
@@ -64,14 +81,12 @@ def evaluate_own(model: Any, source: str, batch_size: int = 256) -> OwnEvaluatio
         samples = _series(contract, path)
     else:
         samples = _table(contract, path)
-    x, y, left_out, remarks = samples
-    if not len(y):
+    if not len(samples.y):
         raise ValueError(f"Nothing in {source} could be measured on.")
-    results = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
-    return OwnEvaluation({k: float(v) for k, v in results.items()}, len(y), left_out, remarks)
+    return samples
 
 
-def _folder(contract: Contract, folder: Path) -> _Samples:
+def _folder(contract: Contract, folder: Path) -> LabelledSamples:
     files = find_files(folder, PICTURES if contract.kind == "images" else TEXTS)
     if contract.kind == "images":
         by_folders = files.classes is not None and not tables_in(folder)
@@ -94,10 +109,10 @@ def _folder(contract: Contract, folder: Path) -> _Samples:
     class_of = dict(zip(paths, classes, strict=True))
     y = _labels(contract, [class_of[name] for name in inputs.names])
     left_out = {**{o.what: o.why for o in files.left_out}, **inputs.errors}
-    return _Samples(inputs.x, y, left_out, remarks + inputs.remarks)
+    return LabelledSamples(inputs.x, y, left_out, remarks + inputs.remarks)
 
 
-def _table(contract: Contract, path: Path) -> _Samples:
+def _table(contract: Contract, path: Path) -> LabelledSamples:
     target = contract.target or ""
     table = read_table(path, (target, *(column.name for column in contract.columns)))
     frame = table.frame
@@ -121,10 +136,10 @@ def _table(contract: Contract, path: Path) -> _Samples:
         y = _labels(contract, texts)
     else:
         y = np.array([n for n in numbers if n is not None], dtype="float32")
-    return _Samples(inputs.x, y, left_out, table.remarks + inputs.remarks)
+    return LabelledSamples(inputs.x, y, left_out, table.remarks + inputs.remarks)
 
 
-def _series(contract: Contract, path: Path) -> _Samples:
+def _series(contract: Contract, path: Path) -> LabelledSamples:
     assert contract.series is not None
     table = read_table(path)
     remarks = list(table.remarks)
@@ -137,7 +152,7 @@ def _series(contract: Contract, path: Path) -> _Samples:
         0,
         0,
     )
-    return _Samples(windows.x, windows.y, {}, remarks)
+    return LabelledSamples(windows.x, windows.y, {}, remarks)
 
 
 def _labels(contract: Contract, names: list[str]) -> np.ndarray:

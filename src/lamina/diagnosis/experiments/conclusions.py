@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lamina.diagnosis.experiments.baselines import Baseline
 from lamina.diagnosis.experiments.candidates import Candidate
-from lamina.diagnosis.experiments.scores import Task
+from lamina.diagnosis.experiments.scores import Task, shown
 from lamina.diagnosis.experiments.search import GAIN, Search, Tried
 from lamina.diagnosis.experiments.trials import Trial
 from lamina.findings import Finding
@@ -91,7 +91,7 @@ def _found(result: Tried, task: Task, search: Search) -> Finding:
         candidate.code,
         "problem" if large else "warning",
         f"{title} With {candidate.change.describe()}{besides}, a copy reached a {task.measure} of "
-        f"{_shown(result.trial.score, task)} instead of {_shown(before.score, task)}.",
+        f"{shown(result.trial.score, task)} instead of {shown(before.score, task)}.",
         candidate.fix,
         {**(known.evidence if known else {}), **evidence},
         known.where if known else candidate.change.layer or candidate.change.name,
@@ -111,7 +111,7 @@ def _found_jointly(candidate: Candidate, task: Task, search: Search) -> Finding:
         candidate.code,
         "problem",
         f"{title} With {candidate.change.describe()}{together}, a copy reached a {task.measure} "
-        f"of {_shown(search.joint.score, task)} instead of {_shown(search.baseline.score, task)}.",
+        f"of {shown(search.joint.score, task)} instead of {shown(search.baseline.score, task)}.",
         candidate.fix,
         {
             **(known.evidence if known else {}),
@@ -122,13 +122,6 @@ def _found_jointly(candidate: Candidate, task: Task, search: Search) -> Finding:
         candidate.change,
         confidence=0.8,
     )
-
-
-def _shown(score: float, task: Task) -> str:
-    if task.kind == "numbers":
-        return f"{score:.2f}"
-    classes = 2 if task.kind == "several classes" else max(task.classes, 2)
-    return f"{score * (1 - 1 / classes) + 1 / classes:.1%}"
 
 
 def _weighed(
@@ -168,8 +161,8 @@ def _unexplained(
                 "labels-unrelated",
                 "problem",
                 f"Nothing was learned that holds for other samples, and {simple.name} finds "
-                f"nothing either: a {task.measure} of {_shown(baseline.score, task)} and "
-                f"{_shown(simple.score, task)}.",
+                f"nothing either: a {task.measure} of {shown(baseline.score, task)} and "
+                f"{shown(simple.score, task)}.",
                 "Check that each row of y belongs to the row of x with the same index.",
                 {"score": baseline.score, f"score of {simple.name}": simple.score},
                 where="y",
@@ -184,8 +177,8 @@ def _unexplained(
             Finding(
                 "overfitting",
                 "warning",
-                f"On training samples the {task.measure} is {_shown(baseline.train_score, task)}, "
-                f"on others {_shown(baseline.score, task)}.",
+                f"On training samples the {task.measure} is {shown(baseline.train_score, task)}, "
+                f"on others {shown(baseline.score, task)}.",
                 "More samples, a smaller network, or dropout.",
                 {"score in training": baseline.train_score, "score": baseline.score},
                 where="x",

@@ -134,3 +134,11 @@ def score_of(tasks: Sequence[Task], predictions: Any, y: Any) -> np.ndarray:
     for task, output, target in zip(tasks, outputs, targets, strict=True):
         values.append(goodness(task, output, target).reshape(len(target), -1).mean(axis=1))
     return np.mean(values, axis=0)
+
+
+def shown(score: float, task: Task) -> str:
+    """A score as text, in the measure of the task."""
+    if task.kind == "numbers":
+        return f"{score:.2f}"
+    classes = 2 if task.kind == "several classes" else max(task.classes, 2)
+    return f"{score * (1 - 1 / classes) + 1 / classes:.1%}"

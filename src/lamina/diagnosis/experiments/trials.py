@@ -25,6 +25,7 @@ class Trial:
         losses: Training loss of every epoch.
         seconds: Duration.
         failed: Why there is no result, e.g. a loss that is not finite; None if there is one.
+        model: The copy.
     """
 
     change: Change | None
@@ -33,6 +34,7 @@ class Trial:
     losses: tuple[float, ...] = ()
     seconds: float = 0.0
     failed: str | None = None
+    model: Any = None
 
     @property
     def score(self) -> float:
@@ -62,7 +64,6 @@ class Trials:
         self.setup = setup
         self.tasks = tasks
         self._ends = time.perf_counter() + seconds
-        self.made: list[Trial] = []
 
     @property
     def seconds_left(self) -> float:
@@ -96,7 +97,6 @@ class Trials:
         with undisturbed():
             trial = self._train_copy(parts, self.setup.seed if seed is None else seed)
         trial = replace(trial, change=change, seconds=time.perf_counter() - began)
-        self.made.append(trial)
         return trial
 
     def _train_copy(self, parts: Sequence[Change], seed: int) -> Trial:
@@ -135,6 +135,7 @@ class Trials:
             self._goodness(copy, validation),
             self._goodness(copy, _some(train)),
             tuple(map(float, losses)),
+            model=copy,
         )
 
     def _goodness(self, model: Any, samples: Samples) -> np.ndarray:
