@@ -26,6 +26,8 @@ _SECONDS = 20.0
 # A trial should take at most this part of the budget.
 _PART = 6
 _FEWEST_SAMPLES = 1000
+# Of fewer samples none are held out: they may be all there are, as for XOR.
+_WHOLE_WORLD = 50
 # Below this prior a change is tried only if the training went badly.
 _SUSPECT = 0.5
 _GOOD = 0.9
@@ -137,9 +139,9 @@ def setup_of(
     ):
         return None
     train = Samples(*jax.tree.map(np.asarray, data))
-    if train.size < 5:
-        return None
-    if validation is None:
+    if validation is None and train.size < _WHOLE_WORLD:
+        held = train
+    elif validation is None:
         train, held = held_out(train)
     else:
         held = Samples(*jax.tree.map(np.asarray, validation))

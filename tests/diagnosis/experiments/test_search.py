@@ -10,6 +10,7 @@ from lamina.diagnosis.experiments.candidates import Candidate
 from lamina.diagnosis.experiments.conclusions import conclude
 from lamina.diagnosis.experiments.scores import Task
 from lamina.diagnosis.experiments.search import Search
+from lamina.diagnosis.experiments.setup import Samples
 from lamina.diagnosis.experiments.trials import Trial
 from lamina.findings import Change, Finding
 
@@ -28,6 +29,9 @@ def trial(score, change=None, seconds=1.0):
 
 @dataclass
 class Setup:
+    """A setup of 500 training samples."""
+
+    train: Samples = field(default_factory=lambda: Samples(np.zeros((500, 1)), np.zeros(500)))
     epochs: int = 5
     seed: int = 0
 

@@ -21,6 +21,10 @@ _SYMPTOMS = {"labels-unrelated", "too-few-epochs", "class-imbalance", "overfitti
 _POOR = 0.4
 _SIGNAL = 3.0
 _CERTAIN = 0.9
+# The score in training above that in validation by this much is memorising.
+_GAP = 0.25
+# Fewer samples than this for each class are few.
+_FEW_SAMPLES = 30
 
 
 def conclude(
@@ -52,7 +56,7 @@ def conclude(
             if kept is not None:
                 findings.append(kept)
     if not codes:
-        findings = _unexplained(findings, baseline, simple, task)
+        findings = _unexplained(findings, search, simple, task)
     return findings
 
 
@@ -149,41 +153,51 @@ def _weighed(
 
 
 def _unexplained(
-    findings: list[Finding], baseline: Trial, simple: Baseline | None, task: Task
+    findings: list[Finding], search: Search, simple: Baseline | None, task: Task
 ) -> list[Finding]:
     """Findings where no change helped: nothing to learn, or too little of it."""
-    if simple is None or any(found.severity == "problem" for found in findings):
+    baseline, samples = search.baseline, search.samples
+    if simple is not None and baseline.score < 0.15:
+        if simple.score < max(_SIGNAL * simple.error, 0.05):
+            rest = [found for found in findings if found.code not in _SYMPTOMS]
+            return [_unrelated(baseline, simple, task), *rest]
+    if any(found.severity == "problem" for found in findings):
         return findings
-    if baseline.score < 0.15 and simple.score < max(_SIGNAL * simple.error, 0.05):
-        return [
-            *findings,
-            Finding(
-                "labels-unrelated",
-                "problem",
-                f"Nothing was learned that holds for other samples, and {simple.name} finds "
-                f"nothing either: a {task.measure} of {shown(baseline.score, task)} and "
-                f"{shown(simple.score, task)}.",
-                "Check that each row of y belongs to the row of x with the same index.",
-                {"score": baseline.score, f"score of {simple.name}": simple.score},
-                where="y",
-                confidence=0.8,
-                others=("too-few-samples",),
-            ),
-        ]
     gap = baseline.train_score - baseline.score
-    if gap > 0.25 and not any(found.code == "overfitting" for found in findings):
-        return [
-            *findings,
-            Finding(
-                "overfitting",
-                "warning",
-                f"On training samples the {task.measure} is {shown(baseline.train_score, task)}, "
-                f"on others {shown(baseline.score, task)}.",
-                "More samples, a smaller network, or dropout.",
-                {"score in training": baseline.train_score, "score": baseline.score},
-                where="x",
-                confidence=0.6,
-                others=("too-few-samples", "label-noise", "validation-unlike-training"),
-            ),
-        ]
-    return findings
+    if gap < _GAP or any(found.code == "overfitting" for found in findings):
+        return findings
+    few = samples < _FEW_SAMPLES * max(task.classes, 2)
+    others = ("overfitting" if few else "too-few-samples", "label-noise")
+    return [
+        *findings,
+        Finding(
+            "too-few-samples" if few else "overfitting",
+            "problem" if few else "warning",
+            f"On {samples:,} training samples the {task.measure} is "
+            f"{shown(baseline.train_score, task)}, on others {shown(baseline.score, task)}.",
+            "More samples, a smaller network, or dropout.",
+            {
+                "samples": samples,
+                "score in training": baseline.train_score,
+                "score": baseline.score,
+            },
+            where="x",
+            confidence=0.6,
+            others=(*others, "validation-unlike-training"),
+        ),
+    ]
+
+
+def _unrelated(baseline: Trial, simple: Baseline, task: Task) -> Finding:
+    return Finding(
+        "labels-unrelated",
+        "problem",
+        f"Nothing was learned that holds for other samples, and {simple.name} finds nothing "
+        f"either: a {task.measure} of {shown(baseline.score, task)} and "
+        f"{shown(simple.score, task)}.",
+        "Check that each row of y belongs to the row of x with the same index.",
+        {"score": baseline.score, f"score of {simple.name}": simple.score},
+        where="y",
+        confidence=0.8,
+        others=("too-few-samples",),
+    )

@@ -73,6 +73,11 @@ class Search:
         self.untried: list[str] = []
 
     @property
+    def samples(self) -> int:
+        """Number of training samples."""
+        return self._trials.setup.train.size
+
+    @property
     def helping(self) -> list[Tried]:
         """The changes that help by themselves, the best first."""
         helping = [result for result in self.results if result.helps]
