@@ -43,7 +43,7 @@ CONTRACTS = st.builds(
     Contract,
     kind=st.sampled_from(["images", "table", "text", "series", "arrays"]),
     inputs=st.lists(RANGES, max_size=2).map(tuple),
-    columns=st.lists(COLUMNS, max_size=2).map(tuple),
+    columns=st.lists(COLUMNS, max_size=2, unique_by=lambda column: column.name).map(tuple),
     image=st.none()
     | st.builds(
         ImageInput,
@@ -108,6 +108,8 @@ DAMAGED = [
     {"version": 1, "image": {"height": "3", "width": 3, "channels": 1}},
     {"version": 1, "columns": {"name": "x"}},
     {"version": 1, "columns": [{"name": "x", "kind": "number", "missing": True}]},
+    {"version": 1, "columns": [{"name": "x", "kind": "colour"}]},
+    {"version": 1, "columns": [{"name": "x", "kind": "number"}] * 2},
 ]
 
 

@@ -4,6 +4,7 @@
 """
 
 from lamina.contract.contract import (
+    COLUMN_KINDS,
     Column,
     Contract,
     Drawing,
@@ -15,6 +16,7 @@ from lamina.contract.contract import (
 )
 
 __all__ = [
+    "COLUMN_KINDS",
     "Column",
     "Contract",
     "Drawing",

@@ -15,6 +15,8 @@ from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 
 # Increased when older versions of Lamina cannot read the written data.
 VERSION = 1
+# What the columns of a table hold.
+COLUMN_KINDS = ("number", "category", "date", "text")
 # Longer lists or texts mean that a file is damaged or malicious.
 _MAX_LENGTH = 100_000
 
@@ -246,6 +248,10 @@ class Contract:
         names = contract.class_names or ()
         if len(set(names)) < len(names):
             raise ValueError("two classes have one name")
+        if any(column.kind not in COLUMN_KINDS for column in contract.columns):
+            raise ValueError("it has a column of an unknown kind")
+        if len({column.name for column in contract.columns}) < len(contract.columns):
+            raise ValueError("two columns have one name")
         image = contract.image
         if image is not None and not (
             0 < image.height < 10_000 and 0 < image.width < 10_000 and image.channels in (1, 3)

@@ -14,8 +14,6 @@ from lamina.data.loading.dates import date_columns, is_date, order_of
 from lamina.data.loading.decimal_marks import has_decimal_comma
 from lamina.data.loading.numbers import mostly_numbers
 
-KINDS = ("number", "category", "date", "text")
-
 # Share of the values that must be readable as dates for a column to count as such.
 _MOST = 0.95
 # With fewer rows, whole numbers without a gap may be anything.

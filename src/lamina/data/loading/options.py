@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lamina.contract import COLUMN_KINDS
 from lamina.core.user_data.arguments import check_integer, is_number
-from lamina.data.loading.columns import KINDS
 from lamina.data.loading.splits import SPLIT_METHODS
 
 # What arguments are for, in messages.
@@ -177,9 +177,10 @@ class Options:
                 "  Fix: kinds={'postcode': 'category'}."
             )
         for name, kind in (self.kinds or {}).items():
-            if kind not in KINDS:
+            if kind not in COLUMN_KINDS:
+                known = ", ".join(COLUMN_KINDS)
                 raise ValueError(
-                    f"kinds gives column {name!r} the kind {kind!r}; kinds are {', '.join(KINDS)}."
+                    f"kinds gives column {name!r} the kind {kind!r}; kinds are {known}."
                 )
         both = [name for name in self.drop or () if name in (self.columns or ())]
         if both:
