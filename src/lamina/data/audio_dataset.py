@@ -124,7 +124,7 @@ def read_wav(path: str) -> tuple[int, np.ndarray]:
         The rate, and a float32 array `(samples, channels)` from -1 to 1.
 
     Raises:
-        ValueError: If it is no WAV file, or has an unsupported encoding.
+        ValueError: If it is not a WAV file, or has an unsupported encoding.
     """
     from scipy.io import wavfile  # type: ignore[import-untyped]
 

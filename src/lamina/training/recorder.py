@@ -1,4 +1,4 @@
-"""Recorder: notes what `fit` learns of a training, and says at the end what is wrong with it."""
+"""Recorder: records facts about a run of `fit`, and shows at the end what is wrong with it."""
 
 from dataclasses import replace
 from typing import Any
@@ -84,7 +84,7 @@ def format_findings(findings: Findings) -> str:
 
 
 def record_of(request: FitRequest, learner: Trainable) -> Record:
-    """What is known of a training before its first step."""
+    """A record of what is known about a training before its first step."""
     x, y, _ = request.feed.example()
     validation = request.validation
     whole = request.feed.samples is not None

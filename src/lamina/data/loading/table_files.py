@@ -22,7 +22,7 @@ from lamina.data.loading.table_layout import (
     separator_of,
 )
 
-# Enough of a file to tell its encoding, separator and header by.
+# The encoding, separator and header are found from so much of a file.
 _SAMPLE = 2**18
 
 
@@ -196,7 +196,7 @@ def as_frame(source: Any, where: str) -> Any:
 
 
 def import_pandas() -> Any:
-    """The library that reads tables.
+    """Import pandas, which reads tables.
 
     Raises:
         ImportError: If it is not installed; the message has the command.
