@@ -88,7 +88,7 @@ class operations:
         class_name: str | None = None,
         returns: str = "Array of the same shape.",
     ) -> Callable[[ArrayLike], Array]:
-        """`f(x)`, element by element; `convert=floats` to convert integers to floats."""
+        """`f(x)`, element by element; `convert=to_floats` to convert integers to floats."""
 
         def function(x: ArrayLike) -> Array:
             return compute(convert(x))
@@ -108,7 +108,7 @@ class operations:
     ) -> Callable[[ArrayLike, ArrayLike], Array]:
         """`f(x1, x2)`, element by element; shapes are broadcast against each other if `broadcast`.
 
-        `convert=floats_together` to convert integers to floats; `returns` describes the result if
+        `convert=to_common_floats` to convert integers to floats; `returns` describes the result if
         it does not have the arguments' shape.
         """
 
