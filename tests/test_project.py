@@ -40,6 +40,7 @@ LEVELS = (
     ("data", "datasets"),
     ("preprocessing", "visualization"),
     ("prediction",),
+    ("explanation",),
     ("diagnosis",),
     ("jobs",),
     ("compat",),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         distillation,
         distribution,
         dtype_policies,
+        explanation,
         export,
         initializers,
         layers,
@@ -72,10 +73,10 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "activations", "applications", "backend", "callbacks", "config", "constraints", "data",
-    "datasets", "diagnosis", "distillation", "distribution", "dtype_policies", "export",
-    "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models", "ops",
-    "optimizers", "prediction", "preprocessing", "quantizers", "random", "regularizers", "saving",
-    "tree", "utils", "visualization", "wrappers",
+    "datasets", "diagnosis", "distillation", "distribution", "dtype_policies",
+    "explanation", "export", "initializers", "layers", "legacy", "losses", "metrics",
+    "mixed_precision", "models", "ops", "optimizers", "prediction", "preprocessing", "quantizers",
+    "random", "regularizers", "saving", "tree", "utils", "visualization", "wrappers",
 )  # fmt: skip
 _NAMES = {
     "DTypePolicy": "lamina.core.configuration.dtypes",
@@ -147,6 +148,7 @@ __all__ = [
     "distillation",
     "distribution",
     "dtype_policies",
+    "explanation",
     "export",
     "initializers",
     "layers",

@@ -13,7 +13,7 @@ from lamina.cli.app import _take_debug
 
 pytestmark = pytest.mark.quick
 
-COMMANDS = ["quickstart", "run", "train", "evaluate", "predict", "summary", "doctor"]
+COMMANDS = ["quickstart", "run", "train", "evaluate", "predict", "explain", "summary", "doctor"]
 
 
 def test_the_version_is_printed(run):

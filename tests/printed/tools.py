@@ -14,6 +14,53 @@ _ARCHIVE = (
 )
 
 CASES = {
+    ("cli/explain.py", "that exists with --out"): (
+        "command('lamina explain model.keras digit.png --out gone/why.png')",
+        "command('lamina explain model.keras digit.png --out why.png')  "
+        "# «name a file in a folder that exists»",
+        _COMMAND + "lamina.utils.save_img('digit.png', np.eye(8)[..., None])",
+    ),
+    ("explanation/sample.py", "has no weights yet, so"): (
+        "model.explain(x[0])",
+        "model.build((None, 3)); model.explain(x[0])  # «model.build(input_shape)»",
+        "model = lamina.Sequential([layers.Dense(2)])",
+    ),
+    ("explanation/sample.py", "explain() takes one sample; received ….\n"): (
+        "model.explain(x)",
+        "«model.explain(x[0])»",
+        "model = net()",
+    ),
+    ("explanation/parts.py", "are whole numbers, which have no gradient"): (
+        "model = whole('int32'); model.explain(x[0].astype('int32'))",
+        "model = whole('float32'); model.explain(«x.astype('float32')»[0])",
+        "def whole(dtype):\n"
+        "  a = Input((3,), dtype=dtype); return lamina.Model(a, ops.cast(a, 'float32') * 2.0)",
+    ),
+    ("explanation/grad_cam.py", "has no convolution, whose"): (
+        "lamina.explanation.grad_cam(model, x[0])",
+        "x = x[0]; «lamina.explanation.integrated_gradients(model, x)»",
+        "model = net()",
+    ),
+    ("explanation/receptive_fields.py", "are not drawn as a graph"): (
+        "lamina.explanation.receptive_field(Own(), 'c')",
+        "model = lamina.Sequential([«lamina.Input(»(6, 6, 1)), layers.Conv2D(1, 3, name='c')]); "
+        "lamina.explanation.receptive_field(model, 'c')",
+        "class Own(lamina.Model):\n"
+        "  def __init__(self):\n"
+        "    super().__init__(); self.c = layers.Conv2D(1, 3, name='c')\n"
+        "  def call(self, x): return self.c(x)",
+    ),
+    ("explanation/receptive_fields.py", "has an axis of any size."): (
+        "lamina.explanation.receptive_field(sized((None, None, 1)), 'c')",
+        "lamina.explanation.receptive_field(sized((6, 6, 1)), 'c')  # «lamina.Input(shape)»",
+        "def sized(shape): return lamina.Sequential([Input(shape), "
+        "layers.Conv2D(1, 3, 2, padding='same', name='c')])",
+    ),
+    ("explanation/explanation.py", "is saved as a picture or a page"): (
+        "explanation.save('why.doc')",
+        "«explanation.save('why.png')»",
+        "explanation = net().explain(x[0])",
+    ),
     ("cli/evaluate.py", "is a file or folder, and evaluate measures"): (
         "command('lamina evaluate model.keras data.csv')",
         "x, y = np.zeros((4, 8, 8, 1)), np.zeros(4); "

@@ -14,6 +14,7 @@ from lamina.cli import console, usage
 from lamina.cli.diagnose import diagnose
 from lamina.cli.doctor import doctor
 from lamina.cli.evaluate import evaluate
+from lamina.cli.explain import explain
 from lamina.cli.predict import predict
 from lamina.cli.quickstart import quickstart
 from lamina.cli.run import own_and_script_arguments, run
@@ -74,6 +75,12 @@ _add(
     diagnose,
     "lamina diagnose runs/mnist-mlp mnist",
     "lamina diagnose model.keras table.csv --epochs 20 --json",
+)
+_add(
+    explain,
+    "lamina explain model.keras seven.png --out why.png",
+    "lamina explain runs/houses rows.csv --row 3",
+    "lamina explain runs/spam 'You have won' --json",
 )
 _add(summary, "lamina summary model.keras", "lamina summary model.keras --json")
 _add(doctor, "lamina doctor", "lamina doctor --json")

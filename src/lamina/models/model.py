@@ -20,6 +20,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.types import Data, Inputs, Masks, Outputs, Shapes
 from lamina.core.unavailable import unavailable_function
+from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.user_data.text import Preprocessed, as_user_results, has_text, with_texts
 from lamina.models.graph import Graph, output_of
 from lamina.models.graph_config import graph_config, model_from_graph_config
@@ -29,6 +30,9 @@ from lamina.training.inference import InferenceFunction, inference_function
 from lamina.training.overrides import Overrides
 from lamina.training.trainable import Signature
 from lamina.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from lamina.explanation import Explanation
 
 # Methods that Keras 3 has removed, and their replacements.
 _REMOVED_ATTRIBUTES = {
@@ -370,6 +374,55 @@ class Model(Trainer):
     def _input_dtype(self) -> str | None:
         # The inputs of a graph have their own dtypes.
         return super()._input_dtype if self._graph is None else None
+
+    @filter_traceback
+    @explain_arguments
+    def explain(
+        self,
+        x: Data,
+        target: int | str | None = None,
+        baseline: Data = None,
+        output: int | str | None = None,
+        steps: int = 64,
+        names: Sequence[str] | Mapping[int, str] | None = None,
+    ) -> "Explanation":
+        """Why the model gives its answer for one sample.
+
+        Every number of the sample gets the amount by which it raised or lowered the score of the
+        class, by integrated gradients. For a picture there is also a Grad-CAM map, and for a model
+        with attention its maps. `lamina.explanation` has more, such as single neurons and the
+        receptive fields of convolutions. Not in Keras.
+
+        Args:
+            x: One sample, `(…)` or `(1, …)`; a structure of arrays, a text; for a model that was
+                trained on data of `lamina.data.load` also a file, or a row as a dict.
+            target: Number or name of the class to explain, or number of the output of a regression;
+                the likeliest class if None.
+            baseline: A sample that says nothing, in the form of `x`, with which it is compared. If
+                None: zeros; for columns of a table their mean in training.
+            output: Name or number of the output, if the model has several; the first if None.
+            steps: Number of points of the integral.
+            names: Names of the features; or of the numbers of words, as a list or a dict.
+
+        Returns:
+            An `Explanation`: printed it is a short text; `plot()` draws it, `save(path)` writes it.
+
+        Raises:
+            ValueError, TypeError: If `x` is not one sample that fits the model, or there is no such
+                class or output.
+
+        Example:
+            >>> import lamina
+            >>> dense = lamina.layers.Dense(1, kernel_initializer="ones")
+            >>> model = lamina.Sequential([lamina.Input((2,)), dense], name="sum")
+            >>> print(model.explain([4.0, -1.0]))
+            Model 'sum' gives the output = 3.
+              Raised it most: x[0] = 4 (+4).
+              Lowered it most: x[1] = -1 (-1).
+        """
+        from lamina.explanation import explain  # which is above this package
+
+        return explain(self, x, target, baseline, output, steps, names)
 
     # -- saving ----------------------------------------------------------------------------------
 

@@ -1,0 +1,171 @@
+"""What the outputs of a model mean: classes with names and probabilities, or numbers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.core.messages.errors import did_you_mean
+from lamina.explanation.forward import Forward, activation_of
+from lamina.models import Model
+from lamina.prediction.predictor import Predictor
+from lamina.prediction.probabilities import as_probabilities
+
+
+@dataclass(frozen=True)
+class OutputMeaning:
+    """What one output of a model says.
+
+    Args:
+        index: Its place among the outputs.
+        name: Its name; `""` for the only one.
+        kind: `"classes"`, of which one is right; `"two classes"`, told by one number; `"labels"`,
+            each of which may be right; `"numbers"`.
+        names: Names of the classes, or of the numbers.
+        positions: Number of places with an answer each, as in a sequence; 1 for one answer.
+    """
+
+    index: int
+    name: str
+    kind: str
+    names: tuple[str, ...]
+    positions: int = 1
+
+    @property
+    def is_class(self) -> bool:
+        """Whether it says which class a sample is of."""
+        return self.kind != "numbers"
+
+    def values(self, output: np.ndarray) -> np.ndarray:
+        """Probabilities of the classes, or the numbers: the mean over all positions.
+
+        Args:
+            output: What the model gives for one sample, `(1, …)`.
+        """
+        rows = np.asarray(output, dtype=float).reshape(-1, _last(output))
+        if self.kind != "numbers":
+            rows = as_probabilities(rows, independent=self.kind == "labels")
+        return rows.mean(axis=0)
+
+    def place(self, target: Any, values: np.ndarray) -> int:
+        """The number of a class or number that the user means; by default of the likeliest class.
+
+        Args:
+            target: Number or name; None for the likeliest class, or the first number.
+            values: Result of `values`.
+
+        Raises:
+            ValueError: If there is no such class or number.
+        """
+        what = "class" if self.is_class else "output"
+        if target is None:
+            return int(values.argmax()) if self.is_class else 0
+        if isinstance(target, str) and target in self.names:
+            return self.names.index(target)
+        if isinstance(target, (int, np.integer)) and not isinstance(target, bool):
+            if 0 <= target < len(self.names):
+                return int(target)
+        shown = ", ".join(self.names[:12]) + (", …" if len(self.names) > 12 else "")
+        hint = did_you_mean(str(target), self.names) if isinstance(target, str) else ""
+        raise ValueError(
+            f"target={target!r} is no {what} of the model, which has {len(self.names)}: "
+            f"{shown}.{hint}"
+        )
+
+    def score(self, outputs: list[Any], place: int) -> Any:
+        """The number to explain, of the outputs before softmax or sigmoid; to be traced.
+
+        Args:
+            outputs: The outputs of the model.
+            place: Number of the class or number.
+        """
+        output = outputs[self.index].astype("float32")
+        rows = output.reshape(-1, _last(output))
+        if self.kind == "two classes":
+            return rows.mean() * (1 if place == 1 else -1)
+        return rows[:, place].mean()
+
+
+def meaning_of(forward: Forward, output: str | int | None = None) -> OutputMeaning:
+    """What an output of a model means.
+
+    Args:
+        forward: The model, opened up.
+        output: Name or number of the output; the first for None.
+
+    Raises:
+        ValueError: If there is no such output.
+    """
+    model = forward.model
+    names = list(model._learner.signature.output_names)
+    if len(names) != len(forward.outputs):
+        names = [f"output_{i}" for i in range(len(forward.outputs))]
+    index = _index_of(output, names)
+    spec = forward.outputs[index]
+    classes = spec.shape[-1] if len(spec.shape) > 1 else 1
+    kind = _kind(forward, index, classes, len(names) == 1)
+    positions = int(np.prod(spec.shape[1:-1], dtype=int)) if len(spec.shape) > 2 else 1
+    name = names[index] if len(names) > 1 else ""
+    return OutputMeaning(index, name, kind, _names(model, kind, classes, len(names)), positions)
+
+
+def _last(output: Any) -> int:
+    return int(output.shape[-1]) if output.ndim > 1 else 1
+
+
+def _index_of(output: Any, names: list[str]) -> int:
+    if output is None:
+        return 0
+    if isinstance(output, str) and output in names:
+        return names.index(output)
+    if isinstance(output, int) and not isinstance(output, bool) and 0 <= output < len(names):
+        return output
+    hint = did_you_mean(output, names) if isinstance(output, str) else ""
+    raise ValueError(
+        f"The model has no output {output!r}.{hint}\n  Its outputs: {', '.join(names)}."
+    )
+
+
+def _kind(forward: Forward, index: int, classes: int, is_only: bool) -> str:
+    activations = [activation_of(c.layer) for c in forward.calls if c.gives_output == index]
+    if "softmax" in activations and classes > 1:
+        return "classes"
+    if "sigmoid" in activations:
+        return "two classes" if classes == 1 else "labels"
+    contract = forward.model.input_contract
+    known = contract.class_names if contract is not None and is_only else None
+    loss = _crossentropy(forward.model, index)
+    if loss == "binary" or (loss is None and known is not None and classes == 1 == len(known) - 1):
+        return "two classes" if classes == 1 else "labels"
+    if loss == "categorical" or (known is not None and len(known) == classes > 1):
+        return "classes"
+    return "numbers"
+
+
+def _crossentropy(model: Model, index: int) -> str | None:
+    """`"binary"` or `"categorical"`, if the output is compared by such a loss."""
+    learner = model._learner
+    if not learner.compiled:
+        return None
+    if learner.objectives.built:
+        losses: list[Any] = [loss for place, loss in learner.objectives.losses if place == index]
+    else:
+        losses = [learner.objectives.loss]  # as it was given to `compile`
+    names = [str(getattr(loss, "name", loss)).lower().replace("_", "") for loss in losses]
+    if not names or "crossentropy" not in names[0]:
+        return None
+    return "binary" if "binary" in names[0] else "categorical"
+
+
+def _names(model: Model, kind: str, classes: int, outputs: int) -> tuple[str, ...]:
+    contract = model.input_contract
+    if kind == "numbers":
+        target = contract.target if contract is not None else None
+        if classes == 1:
+            return (target or "the output",)
+        return tuple(f"{target or 'output'} {i + 1}" for i in range(classes))
+    count = 2 if kind == "two classes" else classes
+    known = contract.class_names if contract is not None else None
+    if outputs == 1 and (known is None or len(known) == count):
+        return Predictor(model).names_of(count)
+    return tuple(map(str, range(count)))

@@ -1,0 +1,246 @@
+"""One neuron of a dense layer at work: inputs times weights, their sum, the activation."""
+
+import dataclasses
+import html
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.types import Data
+from lamina.explanation.answers import meaning_of
+from lamina.explanation.forward import Call, Forward, activation_of
+from lamina.explanation.grad_cam import call_of
+from lamina.explanation.names import column_names
+from lamina.explanation.sample import one_sample
+from lamina.layers import Dense
+from lamina.models import Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_ROWS = 10  # of more inputs, those with the largest products are shown
+
+
+@filter_methods
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Neuron:
+    """A unit of a dense layer with all that it computed for one sample.
+
+    Made by `lamina.explanation.neuron`. At a prompt it shows a table.
+
+    Args:
+        layer: Name of the layer.
+        unit: Number of the unit.
+        name: The class that it stands for, in the last layer; or None.
+        names: Names of the inputs.
+        inputs: What it gets, `(features,)`.
+        weights: Its weights, `(features,)`.
+        bias: Its bias; 0 without one.
+        total: The sum of the products and the bias.
+        activation: Name of the activation.
+        output: What it gives.
+
+    Example:
+        >>> row = Neuron("dense", 0, None, ("a", "b"), np.array([1.0, 2.0]), np.array([3.0, -1.0]),
+        ...              0.5, 1.5, "relu", 1.5)
+        >>> print(row)
+        Unit 0 of 'dense', which has 2 inputs:
+          input   value   weight  product
+          a      1.0000   3.0000  +3.0000
+          b      2.0000  -1.0000  -2.0000
+          bias                    +0.5000
+          sum                     +1.5000
+          relu                     1.5000
+    """
+
+    layer: str
+    unit: int
+    name: str | None
+    names: tuple[str, ...]
+    inputs: np.ndarray
+    weights: np.ndarray
+    bias: float
+    total: float
+    activation: str
+    output: float
+
+    @property
+    def products(self) -> np.ndarray:
+        """Inputs times weights, `(features,)`."""
+        return self.inputs * self.weights
+
+    @property
+    def title(self) -> str:
+        """The unit in words."""
+        meant = "" if self.name is None else f" ({self.name})"
+        return f"Unit {self.unit}{meant} of {self.layer!r}"
+
+    def rows(self, most: int | None = None) -> list[tuple[str, str, str, str]]:
+        """The table: input, value, weight and product, as text.
+
+        Args:
+            most: Number of inputs to show, those with the largest products; all for None.
+
+        Returns:
+            A row for each input, one for the rest, bias, sum and activation.
+        """
+        products = self.products
+        shown = np.arange(len(products))
+        if most is not None and len(shown) > most:
+            shown = np.argsort(-np.abs(products), kind="stable")[:most]
+        rows = [
+            (
+                self.names[i],
+                f"{self.inputs[i]:.4f}",
+                f"{self.weights[i]:.4f}",
+                f"{products[i]:+.4f}",
+            )
+            for i in shown
+        ]
+        others = len(products) - len(shown)
+        if others:
+            rest = products.sum() - products[shown].sum()
+            rows.append((f"{others:,} others", "", "", f"{rest:+.4f}"))
+        rows.append(("bias", "", "", f"{self.bias:+.4f}"))
+        rows.append(("sum", "", "", f"{self.total:+.4f}"))
+        rows.append((self.activation, "", "", f"{self.output:.4f}"))
+        return rows
+
+    def __repr__(self) -> str:
+        rows = [("input", "value", "weight", "product"), *self.rows(_ROWS)]
+        first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+        lines = [
+            "  ".join(
+                [row[0].ljust(first), *(c.rjust(w) for c, w in zip(row[1:], others, strict=True))]
+            )
+            for row in rows
+        ]
+        title = f"{self.title}, which has {len(self.inputs):,} inputs:"
+        return "\n".join([title, *(f"  {line}" for line in lines)])
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        head = "".join(f"<th>{name}</th>" for name in ("input", "value", "weight", "product"))
+        body = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
+            for row in self.rows(_ROWS)
+        )
+        return (
+            f"<p>{html.escape(self.title)}</p><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table>"
+        )
+
+    def plot(self) -> "Figure":
+        """The largest products as bars, from the first to the sum.
+
+        Returns:
+            A matplotlib figure.
+        """
+        from lamina.explanation.plots import plot_neuron  # matplotlib, where it is wanted
+
+        return plot_neuron(self)
+
+
+@filter_traceback
+def neuron(
+    model: Model,
+    x: Data,
+    unit: int | str | None = None,
+    layer: str | None = None,
+    position: int | tuple[int, ...] | None = None,
+) -> Neuron:
+    """What a unit of a dense layer computes for a sample: inputs times weights, sum, activation.
+
+    Args:
+        model: A built model.
+        x: One sample, `(…)` or `(1, …)`.
+        unit: Number of the unit; of the last layer also the name of a class. The most active unit
+            if None.
+        layer: Name of the dense layer; the last one if None.
+        position: For a layer that is applied to every step of a sequence: which step, from 0.
+
+    Returns:
+        A `Neuron`, which prints as a table.
+
+    Raises:
+        ValueError: If the model has no dense layer, or no such layer, unit or position.
+
+    Example:
+        >>> import lamina
+        >>> from lamina.explanation import neuron
+        >>> dense = lamina.layers.Dense(1, kernel_initializer=lambda *_, **k: np.array([[2], [-3]]))
+        >>> model = lamina.Sequential([lamina.Input((2,)), dense])
+        >>> neuron(model, [[1.0, 1.0]]).products.tolist()
+        [2.0, -3.0]
+    """
+    forward = Forward(model, one_sample(model, x).inputs)
+    call = _dense_call(forward, layer)
+    dense: Any = call.layer
+
+    def look(run: Any, inputs: Any) -> Any:
+        found = run(inputs, kept=[call.key])
+        return found.given[call.key], found.kept[call.key]
+
+    given, outputs = (np.asarray(a, dtype="float32")[0] for a in forward.compiled(look)())
+    place = _position(position, given.shape[:-1])
+    given, outputs = given[place], outputs[place]
+    meaning = meaning_of(forward, call.gives_output) if call.gives_output is not None else None
+    names = None if meaning is None or not meaning.is_class else meaning.names
+    number = _unit_of(unit, outputs, names, dense.name)
+    weights = np.asarray(dense.kernel.numpy(), dtype="float32")[:, number]
+    bias = 0.0 if dense.bias is None else float(dense.bias.numpy()[number])
+    meant = names[number] if names is not None and len(names) == len(outputs) else None
+    return Neuron(
+        layer=dense.name,
+        unit=number,
+        name=meant,
+        names=_names_of_inputs(forward, given),
+        inputs=given,
+        weights=weights,
+        bias=bias,
+        total=float(given @ weights + bias),
+        activation=activation_of(dense) or "linear",
+        output=float(outputs[number]),
+    )
+
+
+def _dense_call(forward: Forward, name: str | None) -> Call:
+    calls = [call for call in forward.calls if isinstance(call.layer, Dense) and not call.is_part]
+    if not calls:
+        raise ValueError(f"Model {forward.model.name!r} has no Dense layer.")
+    return calls[-1] if name is None else call_of(forward, name, calls, "of class Dense")
+
+
+def _position(position: Any, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    place = () if position is None else tuple(np.atleast_1d(position).tolist())
+    if position is None:
+        place = (0,) * len(sizes)
+    if len(place) != len(sizes) or any(
+        not 0 <= p < size for p, size in zip(place, sizes, strict=True)
+    ):
+        raise ValueError(
+            f"position={position!r} is none of the layer's positions, of which there are "
+            f"{sizes or 'none: it is applied once'}."
+        )
+    return place
+
+
+def _unit_of(unit: Any, outputs: np.ndarray, names: tuple[str, ...] | None, layer: str) -> int:
+    if unit is None:
+        return int(outputs.argmax())
+    if isinstance(unit, str) and names is not None and unit in names[: len(outputs)]:
+        return names.index(unit)
+    if isinstance(unit, (int, np.integer)) and 0 <= unit < len(outputs):
+        return int(unit)
+    raise ValueError(
+        f"Layer {layer!r} has the units 0 to {len(outputs) - 1}; received unit={unit!r}."
+    )
+
+
+def _names_of_inputs(forward: Forward, given: np.ndarray) -> tuple[str, ...]:
+    """Names of columns, if the layer gets them as they are; else numbers."""
+    columns = column_names(forward.model, len(given))
+    if columns is not None and np.array_equal(np.ravel(forward.inputs), given):
+        return columns
+    return tuple(f"input {i}" for i in range(len(given)))

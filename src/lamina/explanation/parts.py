@@ -1,0 +1,172 @@
+"""Parts: the numbers of a sample that an answer can be explained by, and what they are called.
+
+Numbers that a model computes with as they are given, such as pixels, are parts themselves. Whole
+numbers, such as those of words, have no gradient; there the outputs of the layer that turns them
+into floats, an Embedding, are parts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.types import PyTree
+from lamina.core.user_data.text import Preprocessed
+from lamina.explanation.forward import Call, Forward, Key
+from lamina.layers import Embedding
+
+
+@dataclass(frozen=True)
+class Part:
+    """Numbers of a sample that an answer can be explained by.
+
+    Args:
+        name: Name of the input that they come from; `""` for the only one.
+        key: Index of a leaf of the inputs, or the call of the layer whose outputs they are.
+        value: The numbers, `(1, …)`.
+        ids: The whole numbers that a layer got in their place, `(1, …)`; or None.
+        words: The vocabulary that numbers or ids count by; None without one.
+    """
+
+    name: str
+    key: int | Key
+    value: np.ndarray
+    ids: np.ndarray | None = None
+    words: tuple[str, ...] | None = None
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it is an input of the model, rather than the output of a layer."""
+        return isinstance(self.key, int)
+
+
+def parts_of(forward: Forward) -> list[Part]:
+    """The parts of a sample.
+
+    Raises:
+        ValueError: If there are none: the inputs are whole numbers that no layer turns into floats.
+    """
+    leaves = jax.tree.leaves(forward.inputs)
+    floats = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
+    names, words = _names_of_leaves(forward.model, forward.inputs)
+    calls = [call for call in forward.calls if _makes_floats(call)]
+    if not calls and not any(floats):
+        raise ValueError(
+            f"The inputs of model {forward.model.name!r} are whole numbers, which have no "
+            "gradient, and no layer turns them into others, as Embedding does.\n"
+            "  Fix: x.astype('float32'), if they are amounts, such as pixels."
+        )
+    keys = [call.key for call in calls]
+
+    def look(run: Any, inputs: Any) -> Any:
+        found = run(inputs, kept=keys)
+        return [found.kept[key] for key in keys], [found.given[key] for key in keys]
+
+    outputs, ids = forward.compiled(look)() if calls else ([], [])
+    whole = [i for i, is_float in enumerate(floats) if not is_float]
+    vectors, counted = [], set()
+    for call, output, numbers in zip(calls, outputs, ids, strict=True):
+        # Which input the layer got: the one with the same numbers, which may have come as floats.
+        same = [i for i, leaf in enumerate(leaves) if np.array_equal(leaf, numbers)]
+        source = same[0] if same else (whole[0] if len(whole) == 1 else None)
+        counted.update(same)
+        vectors.append(
+            Part(
+                names[source] if source is not None else call.layer.name,
+                call.key,
+                np.asarray(output, dtype="float32"),
+                np.asarray(numbers),
+                words[source] if source is not None else None,
+            )
+        )
+    inputs = [
+        Part(names[i], i, np.asarray(leaf), words=words[i])
+        for i, leaf in enumerate(leaves)
+        if floats[i] and i not in counted
+    ]
+    return inputs + vectors
+
+
+def with_parts(
+    inputs: PyTree, parts: Sequence[Part], values: Sequence[Any]
+) -> tuple[PyTree, dict[Key, Any]]:
+    """The inputs, and the outputs of layers, with these values of the parts.
+
+    Returns:
+        The arguments `inputs` and `replaced` of `Forward.run`.
+    """
+    leaves, structure = jax.tree.flatten(inputs)
+    replaced: dict[Key, Any] = {}
+    for part, value in zip(parts, values, strict=True):
+        if isinstance(part.key, int):
+            leaves[part.key] = value.astype(leaves[part.key].dtype)
+        else:
+            replaced[part.key] = value
+    return jax.tree.unflatten(structure, leaves), replaced
+
+
+def _makes_floats(call: Call) -> bool:
+    """Whether a layer turns whole numbers into floats; an Embedding takes floats for them."""
+    if call.is_part or not call.inputs or call.output is None:
+        return False
+    counts = isinstance(call.layer, Embedding) or all(
+        not jnp.issubdtype(spec.dtype, jnp.floating) for spec in call.inputs
+    )
+    return counts and jnp.issubdtype(call.output.dtype, jnp.floating)
+
+
+def _names_of_leaves(model: Any, inputs: PyTree) -> tuple[list[str], list[Any]]:
+    """For each leaf of the inputs: the name of the input it comes from, and its vocabulary."""
+    if isinstance(inputs, Preprocessed):
+        return _names_of_preprocessed(model, inputs)
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(inputs)]
+    if len(paths) == 1 and not isinstance(inputs, Mapping):
+        return [""], [None]
+    input_names = model._learner.signature.input_names
+    names = [str(getattr(path[-1], "key", getattr(path[-1], "idx", i))) if path else ""
+             for i, path in enumerate(paths)]  # fmt: skip
+    if not isinstance(inputs, Mapping) and len(input_names) == len(names):
+        names = list(input_names)
+    return names, [None] * len(names)
+
+
+def _names_of_preprocessed(model: Any, inputs: Preprocessed) -> tuple[list[str], list[Any]]:
+    """The same, for a model whose text has been turned into numbers on the host."""
+    leaves = jax.tree.leaves(inputs)
+    graph = model._graph
+    keys = graph.host_part.boundary
+    if len(keys) != len(leaves):  # a model inside it takes text, too
+        return ["" if len(leaves) == 1 else f"input {i + 1}" for i in range(len(leaves))], [
+            None for _ in leaves
+        ]
+    operations = {id(node.operation): node.operation for node in graph.nodes}
+    columns = _columns_of(graph)
+    names, words = [], []
+    for operation_id, node_index, _ in keys:
+        operation = operations.get(operation_id)
+        names.append(columns.get(operation_id) or _input_of(operation, node_index, columns))
+        vocabulary = getattr(operation, "get_vocabulary", None)
+        words.append(None if vocabulary is None else tuple(map(str, vocabulary())))
+    return names if len(set(names)) > 1 or len(columns) > 1 else [""] * len(names), words
+
+
+def _columns_of(graph: Any) -> dict[int, str]:
+    """From the id of an input layer to the key or name of the input."""
+    paths = jax.tree_util.tree_leaves_with_path(graph.inputs)
+    found = {}
+    for (path, tensor), name in zip(paths, graph.input_names, strict=True):
+        found[id(tensor.history.operation)] = str(getattr(path[-1], "key", name)) if path else name
+    return found
+
+
+def _input_of(operation: Any, node_index: int, columns: dict[int, str]) -> str:
+    """The input that the result of an operation comes from; the first, if there are several."""
+    while operation is not None and id(operation) not in columns:
+        tensors = operation._inbound_nodes[node_index].input_tensors
+        if not tensors or tensors[0].history is None:
+            return str(operation.name)
+        operation, node_index, _ = tensors[0].history
+    return columns.get(id(operation), "")

@@ -1,0 +1,130 @@
+"""Explanations as text and as HTML."""
+
+import base64
+import html
+import io
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lamina.explanation.explanation import Explanation
+    from lamina.explanation.names import Amount
+
+_MOST = 3  # named in a sentence
+_MOST_ROWS = 12  # of a table
+
+
+def as_text(explanation: "Explanation") -> str:
+    """What the model says, how sure it is, and what spoke for it and against it."""
+    lines = [_answer(explanation)]
+    raised, lowered = "Raised it most", "Lowered it most"
+    if explanation.is_class:
+        name = explanation.names[explanation.target]
+        raised, lowered = f"Most for {name}", f"Most against {name}"
+    for words, sign in ((raised, 1), (lowered, -1)):
+        found = [a for a in explanation.amounts if sign * a.amount > 0][:_MOST]
+        if found:
+            lines.append(f"  {words}: {'; '.join(map(described, found))}.")
+    if not any(amount.amount for amount in explanation.amounts):
+        lines.append("  No number of the sample makes a difference to the score.")
+    if explanation.grad_cam is not None and not explanation.grad_cam.any():
+        lines.append(f"  No position of {explanation.grad_cam_layer!r} speaks for it (Grad-CAM).")
+    difference = explanation.score - explanation.baseline_score
+    if abs(explanation.gap) > max(0.05 * abs(difference), 1e-3):
+        lines.append(
+            f"  These amounts are inexact: they add up to {difference + explanation.gap:.3g}, and "
+            f"the score differs by {difference:.3g} from the baseline's. More steps help."
+        )
+    return "\n".join(lines)
+
+
+def described(amount: "Amount") -> str:
+    """A named part with its value and its amount."""
+    value = f" = {amount.value}" if amount.value else ""
+    return f"{amount.name}{value} ({amount.amount:+.2g})"
+
+
+def percent(share: float) -> str:
+    """A probability in percent, never rounded to certainty.
+
+    Example:
+        >>> percent(0.9751), percent(0.99996), percent(0.00001)
+        ('97.5%', 'over 99.9%', 'under 0.1%')
+    """
+    if 0.999 < share < 1:
+        return "over 99.9%"
+    return "under 0.1%" if 0 < share < 0.001 else f"{share:.1%}"
+
+
+def as_html(explanation: "Explanation") -> str:
+    """The text, and a picture, coloured words or a table."""
+    lines = as_text(explanation).splitlines()
+    parts = [f"<p>{'<br>'.join(html.escape(line.strip()) for line in lines)}</p>"]
+    if explanation.kind == "words":
+        parts.append(_coloured_words(explanation))
+    elif explanation.kind == "picture":
+        parts.append(_embedded(explanation))
+    else:
+        parts.append(_table(explanation))
+    return f'<div class="lamina-explanation">{"".join(parts)}</div>'
+
+
+def as_page(explanation: "Explanation") -> str:
+    """A page of its own."""
+    title = html.escape(_answer(explanation))
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        "<style>body{font-family:sans-serif;margin:2em;max-width:60em}td{padding:0.1em 0.8em}"
+        f"img{{max-width:100%}}</style></head><body>{as_html(explanation)}</body></html>"
+    )
+
+
+def _answer(explanation: "Explanation") -> str:
+    names, values, target = explanation.names, explanation.values, explanation.target
+    where = f" for {explanation.output!r}" if explanation.output else ""
+    says = f"Model {explanation.model!r}"
+    if not explanation.is_class:
+        return f"{says} gives {names[target]} = {values[target]:.4g}{where}."
+    ranking = sorted(range(len(names)), key=lambda i: -values[i])
+    best, *others = ranking
+    second = ""
+    if others:
+        second = f", before {names[others[0]]} ({percent(float(values[others[0]]))})"
+    text = f"{says} says {names[best]} ({percent(float(values[best]))}){where}{second}."
+    if target != best:
+        text += f" Explained is {names[target]} ({percent(float(values[target]))})."
+    return text
+
+
+def _colour(amount: float, largest: float) -> str:
+    """Red for what raises the score and blue for what lowers it, stronger for more."""
+    share = min(abs(amount) / largest, 1.0) if largest else 0.0
+    red_green_blue = "201,79,10" if amount > 0 else "37,99,201"
+    return f"rgba({red_green_blue},{0.6 * share:.2f})"
+
+
+def _coloured_words(explanation: "Explanation") -> str:
+    largest = max((abs(a.amount) for a in explanation.in_order), default=0.0)
+    spans = " ".join(
+        f'<span style="background:{_colour(a.amount, largest)};padding:0.1em 0.2em" '
+        f'title="{a.amount:+.3g}">{html.escape(a.name)}</span>'
+        for a in explanation.in_order
+    )
+    return f'<p style="line-height:1.8">{spans}</p>'
+
+
+def _table(explanation: "Explanation") -> str:
+    largest = max((abs(a.amount) for a in explanation.amounts), default=0.0)
+    rows = "".join(
+        f"<tr><td>{html.escape(a.name)}</td><td>{html.escape(a.value)}</td>"
+        f'<td style="background:{_colour(a.amount, largest)}">{a.amount:+.3g}</td></tr>'
+        for a in explanation.amounts[:_MOST_ROWS]
+    )
+    head = "<tr><th>name</th><th>value</th><th>raised the score by</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def _embedded(explanation: Any) -> str:
+    content = io.BytesIO()
+    explanation.plot().savefig(content, format="png", dpi=100)
+    data = base64.b64encode(content.getvalue()).decode()
+    return f'<img alt="The sample and what spoke for the class" src="data:image/png;base64,{data}">'
