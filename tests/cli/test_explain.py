@@ -53,9 +53,9 @@ def test_a_row_of_a_table_is_explained_by_its_columns(run, houses):
 @pytest.mark.parametrize(
     ("content", "arguments", "message"),
     [
-        (b"hello", (), "is no image"),
+        (b"hello", (), "is not an image"),
         (None, (), "There is no file"),
-        ("picture", ("--target", "cat"), "target='cat' is no class"),
+        ("picture", ("--target", "cat"), "target='cat' is not a class"),
         ("picture", ("--out", "no/such/folder/why.png"), "name a file in a folder that exists"),
         ("picture", ("--out", "why.doc"), "is saved as a picture or a page"),
     ],

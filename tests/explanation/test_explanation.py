@@ -46,7 +46,7 @@ def test_another_class_may_be_explained_by_name_or_number():
     by_name, by_number = model.explain([1.0, 3.0], "cat"), model.explain([1.0, 3.0], 0)
     assert by_name.score == by_number.score == 2
     assert "Explained is cat" in str(by_name)
-    with pytest.raises(ValueError, match="target='cot' is no class .*Did you mean 'cat'"):
+    with pytest.raises(ValueError, match="target='cot' is not a class .*Did you mean 'cat'"):
         model.explain([1.0, 3.0], "cot")
 
 
@@ -124,7 +124,7 @@ def test_rows_of_a_table_have_columns_and_values():
     model = lamina.Model({"size": size, "town": town}, layers.Dense(1, name="price")(joined))
     kernel = model.get_weights()[0][:, 0]
     found = model.explain({"size": 2.0, "town": "b"})
-    by_name = {amount.name: amount for amount in found.amounts}
+    by_name = {amount.name: amount for amount in found.contributions}
     assert by_name["size"].amount == pytest.approx(2 * kernel[0], rel=1e-4)
     assert by_name["town"].amount == pytest.approx(kernel[3], rel=1e-4)
     assert (by_name["size"].value, by_name["town"].value) == ("2", "b")
@@ -146,8 +146,8 @@ def test_the_largest_pixel_is_the_first_place():
     found = linear(weights).explain(np.ones(100))
     assert found.kind == "picture"
     # The middle of 3 × 3 pixels that hold it.
-    assert [amount.amount for amount in found.amounts[:1]] == [5]
-    row, column = (int(part.split()[1]) for part in found.amounts[0].name.split(", "))
+    assert [amount.amount for amount in found.contributions[:1]] == [5]
+    row, column = (int(part.split()[1]) for part in found.contributions[0].name.split(", "))
     assert abs(row - 3) <= 1
     assert abs(column - 7) <= 1
 
@@ -193,5 +193,5 @@ def test_a_model_without_weights_has_nothing_to_explain():
 def test_whole_numbers_without_an_embedding_have_no_gradient():
     x = lamina.Input((2,), dtype="int32")
     model = lamina.Model(x, lamina.ops.cast(x, "float32") * 2.0)
-    with pytest.raises(ValueError, match=r"whole numbers.*\n.*x.astype\('float32'\)"):
+    with pytest.raises(ValueError, match=r"integers.*\n.*x.astype\('float32'\)"):
         model.explain([1, 2])

@@ -35,7 +35,7 @@ def test_a_class_may_be_named(pictures):
         ("pictures", {"unit": 9, "layer": "convolution"}, "has the units 0 to 3; received unit=9"),
         ("pictures", {"unit": "crass"}, "Did you mean 'cross'"),
         ("pictures", {"norm": 0}, "norm must be above 0"),
-        ("texts", {}, "takes several inputs, text or whole numbers"),
+        ("texts", {}, "takes several inputs, text or integers"),
         ("own", {}, "a subclass without Input"),
     ],
 )

@@ -107,7 +107,7 @@ def test_the_filter_is_that_of_the_channel(network):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("strided", (99, 0)), r"position=\(99, 0\) is no position"),
+        (("strided", (99, 0)), r"position=\(99, 0\) is not a position"),
         (("stridde",), "no layer 'stridde'.*Did you mean 'strided'"),
         (("strided", (0, 0), 7), "has the channels 0 to 2; received unit=7"),
     ],

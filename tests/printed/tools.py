@@ -30,7 +30,7 @@ CASES = {
         "«model.explain(x[0])»",
         "model = net()",
     ),
-    ("explanation/parts.py", "are whole numbers, which have no gradient"): (
+    ("explanation/parts.py", "are integers, which have no gradient"): (
         "model = whole('int32'); model.explain(x[0].astype('int32'))",
         "model = whole('float32'); model.explain(«x.astype('float32')»[0])",
         "def whole(dtype):\n"

@@ -8,7 +8,7 @@ import typer
 
 from lamina.cli import console
 from lamina.cli.options import RANGE_REMARK, AsJson, ModelFile, PixelMax, load
-from lamina.core.messages.messages import readable
+from lamina.core.messages.messages import escape_control_characters
 
 
 def explain(
@@ -42,8 +42,8 @@ def explain(
 ) -> None:
     """Explain a model's answer: which pixels, columns or words spoke for it and against it.
 
-    The amounts are integrated gradients, in units of the score before softmax; for pictures there
-    is a Grad-CAM map as well.
+    The contributions are integrated gradients, in units of the score before softmax; for pictures
+    there is a Grad-CAM map as well.
     """
     network = load(model, "explain", [input])
     contract = network.input_contract
@@ -67,8 +67,8 @@ def explain(
         console.print_json({"input": input, **explanation.to_json()})
         return
     for remark in remarks:
-        console.remark(readable(remark))
-    console.say_plain(readable(str(explanation)))
+        console.remark(escape_control_characters(remark))
+    console.say_plain(escape_control_characters(str(explanation)))
     if out is not None:
         console.remark(f"Written: {out}")
 

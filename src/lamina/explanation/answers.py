@@ -57,7 +57,7 @@ class OutputMeaning:
         Raises:
             ValueError: If there is no such class or number.
         """
-        what = "class" if self.is_class else "output"
+        what = "a class" if self.is_class else "an output"
         if target is None:
             return int(values.argmax()) if self.is_class else 0
         if isinstance(target, str) and target in self.names:
@@ -68,7 +68,7 @@ class OutputMeaning:
         shown = ", ".join(self.names[:12]) + (", …" if len(self.names) > 12 else "")
         hint = did_you_mean(str(target), self.names) if isinstance(target, str) else ""
         raise ValueError(
-            f"target={target!r} is no {what} of the model, which has {len(self.names)}: "
+            f"target={target!r} is not {what} of the model, which has {len(self.names)}: "
             f"{shown}.{hint}"
         )
 

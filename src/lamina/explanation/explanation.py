@@ -21,7 +21,7 @@ from lamina.explanation.gradients import (
     opened_for,
     per_number,
 )
-from lamina.explanation.names import Amount, as_picture, labelled, places
+from lamina.explanation.names import Contribution, as_picture, labelled, places
 from lamina.models import Model
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Explanation:
         attributions: Integrated gradients: how much each number of the sample raised the score,
             in the shape of the sample; a dict of arrays by input if there are several.
         saliency: The size of the gradient by each number, in the same form.
-        amounts: The attributions by name, the largest first: columns, words, places in a picture.
+        contributions: The attributions by name, the largest first: columns, words, places in a
+            picture.
         in_order: The attributions by name in the order of the sample; empty for a picture.
         picture: The sample as a picture, `(height, width)` or `(height, width, channels)`; or None.
         grad_cam: The Grad-CAM map of the last convolution, `(rows, columns)`; or None.
@@ -81,8 +82,8 @@ class Explanation:
     baseline_score: float
     attributions: Any
     saliency: Any
-    amounts: tuple[Amount, ...]
-    in_order: tuple[Amount, ...]
+    contributions: tuple[Contribution, ...]
+    in_order: tuple[Contribution, ...]
     picture: np.ndarray | None
     grad_cam: np.ndarray | None
     grad_cam_layer: str | None
@@ -142,7 +143,7 @@ class Explanation:
         """The explanation as plain data, without the arrays.
 
         Returns:
-            A dict of the answer, the scores and the amounts by name.
+            A dict of the answer, the scores and the contributions by name.
         """
         answer = dict(zip(self.names, map(float, self.values), strict=True))
         return {
@@ -154,7 +155,7 @@ class Explanation:
             "score": self.score,
             "baseline_score": self.baseline_score,
             "gap": self.gap,
-            "attributions": [amount._asdict() for amount in self.amounts],
+            "attributions": [amount._asdict() for amount in self.contributions],
             **({} if self.grad_cam is None else {"grad_cam_layer": self.grad_cam_layer}),
             "remarks": list(self.remarks),
         }
@@ -205,10 +206,10 @@ def explain(
     gradients = [abs(gradient) for gradient in found.gradients]
     values = [per_number(part, v[0]) for part, v in zip(parts, found.values, strict=True)]
     labels = labelled(forward, parts, values, opened.given, names)
-    picture, in_order, heat = None, labels.amounts, None
-    amounts = in_order
+    picture, in_order, heat = None, labels.contributions, None
+    contributions = in_order
     if labels.kind == "picture":
-        amounts = places(as_picture(values[0], labels.shape))
+        contributions = places(as_picture(values[0], labels.shape))
         picture = as_picture(parts[0].value[0], labels.shape)
         heat = _class_map(opened, place)
     return Explanation(
@@ -223,7 +224,7 @@ def explain(
         baseline_score=found.baseline_score,
         attributions=by_input(parts, found.values),
         saliency=by_input(parts, gradients, np.linalg.norm),
-        amounts=tuple(sorted(amounts, key=lambda amount: -abs(amount.amount))),
+        contributions=tuple(sorted(contributions, key=lambda amount: -abs(amount.amount))),
         in_order=tuple(in_order),
         picture=picture,
         grad_cam=None if heat is None else heat.values,

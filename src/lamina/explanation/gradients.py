@@ -10,7 +10,7 @@ from jax import lax
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data
-from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.arguments import check_integer
 from lamina.explanation.answers import OutputMeaning, meaning_of
 from lamina.explanation.forward import Forward
 from lamina.explanation.parts import Part, parts_of, with_parts
@@ -176,7 +176,7 @@ def attributions(
     opened: Opened, place: int, baselines: Sequence[np.ndarray], steps: int
 ) -> Attributions:
     """Integrated gradients of the parts, by the midpoint rule."""
-    whole_number("steps", steps, owner="integrated_gradients")
+    check_integer("steps", steps, owner="integrated_gradients")
     score_of = _score_of(opened, place)
     fractions = (jnp.arange(steps, dtype="float32") + 0.5) / steps
 

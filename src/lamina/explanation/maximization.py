@@ -10,7 +10,7 @@ from jax import lax
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
-from lamina.core.user_data.arguments import is_number, whole_number
+from lamina.core.user_data.arguments import check_integer, is_number
 from lamina.explanation.answers import meaning_of
 from lamina.explanation.forward import Forward
 from lamina.explanation.grad_cam import call_of
@@ -98,7 +98,7 @@ def activation_maximization(
         >>> activation_maximization(model, norm=1.0).input.round(2)
         array([ 0.6, -0.8], dtype=float32)
     """
-    whole_number("steps", steps, owner="activation_maximization")
+    check_integer("steps", steps, owner="activation_maximization")
     shape = _input_shape(model)
     size = float(np.sqrt(np.prod(shape))) if norm is None else norm
     if not is_number(size) or not size > 0:
@@ -162,6 +162,6 @@ def _input_shape(model: Any) -> tuple[int, ...]:
         raise ValueError(
             f"activation_maximization changes one input of floats whose shape is known, and model "
             f"{model.name!r} has none: it is a subclass without Input, or takes several inputs, "
-            "text or whole numbers."
+            "text or integers."
         )
     return tuple(size for size in inputs[0].shape[1:] if size is not None)

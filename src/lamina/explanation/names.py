@@ -16,7 +16,7 @@ _OF_SEQUENCES = ("Conv1D", "Attention", "LSTM", "GRU", "RNN", "Bidirectional", "
                  "Pooling1D")  # fmt: skip
 
 
-class Amount(NamedTuple):
+class Contribution(NamedTuple):
     """How much a part of the sample that has a name raised or lowered the score.
 
     Args:
@@ -35,12 +35,12 @@ class Labels(NamedTuple):
 
     Args:
         kind: `"picture"`, `"words"`, `"columns"` or `"numbers"`.
-        amounts: The named parts, in the order of the sample; empty for a picture.
+        contributions: The named parts, in the order of the sample; empty for a picture.
         shape: Of a picture, `(height, width)` or `(height, width, channels)`.
     """
 
     kind: str
-    amounts: list[Amount]
+    contributions: list[Contribution]
     shape: tuple[int, ...] = ()
 
 
@@ -81,12 +81,13 @@ def labelled(
         if part.words is not None or _counts_words(part):
             return Labels("words", _words(part, value, names))
         return _of_one_array(model, part, value, given, names)
-    amounts: dict[str, float] = {}
+    contributions: dict[str, float] = {}
     for part, value in zip(parts, values, strict=True):
         name = part.name or "input"
-        amounts[name] = amounts.get(name, 0.0) + float(value.sum())
+        contributions[name] = contributions.get(name, 0.0) + float(value.sum())
     return Labels(
-        "columns", [Amount(name, _value_of(given, name), a) for name, a in amounts.items()]
+        "columns",
+        [Contribution(name, _value_of(given, name), a) for name, a in contributions.items()],
     )
 
 
@@ -118,7 +119,7 @@ def as_picture(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return array.reshape(shape) if array.size == math.prod(shape) else array
 
 
-def places(attributions: np.ndarray, count: int = 3) -> list[Amount]:
+def places(attributions: np.ndarray, count: int = 3) -> list[Contribution]:
     """The places in a picture with the largest attributions, some above and some below 0.
 
     Each is the middle of 3 × 3 pixels, whose sum is the amount; no two are neighbours.
@@ -139,7 +140,7 @@ def places(attributions: np.ndarray, count: int = 3) -> list[Amount]:
             if left[row, column] <= 0:
                 break
             amount = float(sign * left[row, column])
-            found.append(Amount(f"row {row}, column {column}", "", amount))
+            found.append(Contribution(f"row {row}, column {column}", "", amount))
             left[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3] = 0
     return found
 
@@ -151,42 +152,44 @@ def _of_one_array(model: Any, part: Part, value: np.ndarray, given: Any, names: 
         labels = known or tuple(f"x[{i}]" for i in range(len(value)))
         kind = "columns" if known else "numbers"
         rows = zip(labels, numbers, value, strict=True)
-        return Labels(kind, [Amount(n, shown(v), float(a)) for n, v, a in rows])
+        return Labels(kind, [Contribution(n, shown(v), float(a)) for n, v, a in rows])
     if value.ndim == 0:
-        return Labels("numbers", [Amount("x", shown(numbers), float(value))])
+        return Labels("numbers", [Contribution("x", shown(numbers), float(value))])
     contract = model.input_contract
     columns = [column.name for column in contract.columns] if contract is not None else []
     columns = list(_given_names(names, value.shape[-1]) or columns)
     if len(columns) != value.shape[-1]:
         columns = [f"feature {i}" for i in range(value.shape[-1])]
-    amounts = []
+    contributions = []
     for index in np.ndindex(value.shape):
         step = ", ".join(f"step {i}" for i in index[:-1])
         amount = float(value[index])
-        amounts.append(Amount(f"{columns[index[-1]]}, {step}", shown(numbers[index]), amount))
-    return Labels("numbers", amounts)
+        contributions.append(
+            Contribution(f"{columns[index[-1]]}, {step}", shown(numbers[index]), amount)
+        )
+    return Labels("numbers", contributions)
 
 
 def _counts_words(part: Part) -> bool:
-    """Whether a part is the vectors of whole numbers, rather than numbers that were made floats."""
+    """Whether a part is the vectors of integers, rather than numbers that were made floats."""
     return part.ids is not None and part.ids.shape != part.value.shape
 
 
-def _words(part: Part, value: np.ndarray, names: Any) -> list[Amount]:
+def _words(part: Part, value: np.ndarray, names: Any) -> list[Contribution]:
     if part.ids is None:  # a vector with a number for each word of the vocabulary
         assert part.words is not None
         there = np.flatnonzero(np.ravel(part.value))
         flat = np.ravel(value)
         known = part.words if len(part.words) == len(flat) else ()
-        return [Amount(known[i] if known else f"word {i}", "", float(flat[i])) for i in there]
-    ids, amounts = np.ravel(part.ids), np.ravel(value)
-    if len(ids) != len(amounts):
-        return [Amount(f"position {i}", "", float(a)) for i, a in enumerate(amounts)]
+        return [Contribution(known[i] if known else f"word {i}", "", float(flat[i])) for i in there]
+    ids, contributions = np.ravel(part.ids), np.ravel(value)
+    if len(ids) != len(contributions):
+        return [Contribution(f"position {i}", "", float(a)) for i, a in enumerate(contributions)]
     words: Any = names if isinstance(names, Mapping) else dict(enumerate(names or part.words or ()))
-    padding = part.words is not None or not float(np.abs(amounts[ids == 0]).sum())
+    padding = part.words is not None or not float(np.abs(contributions[ids == 0]).sum())
     return [
-        Amount(str(words.get(int(i), f"number {i}")), "", float(a))
-        for i, a in zip(ids, amounts, strict=True)
+        Contribution(str(words.get(int(i), f"number {i}")), "", float(a))
+        for i, a in zip(ids, contributions, strict=True)
         if i != 0 or not padding
     ]
 

@@ -27,7 +27,7 @@ class Part:
         name: Name of the input that they come from; `""` for the only one.
         key: Index of a leaf of the inputs, or the call of the layer whose outputs they are.
         value: The numbers, `(1, …)`.
-        ids: The whole numbers that a layer got in their place, `(1, …)`; or None.
+        ids: The integers that a layer got in their place, `(1, …)`; or None.
         words: The vocabulary that numbers or ids count by; None without one.
     """
 
@@ -47,7 +47,7 @@ def parts_of(forward: Forward) -> list[Part]:
     """The parts of a sample.
 
     Raises:
-        ValueError: If there are none: the inputs are whole numbers that no layer turns into floats.
+        ValueError: If there are none: the inputs are integers that no layer turns into floats.
     """
     leaves = jax.tree.leaves(forward.inputs)
     floats = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
@@ -55,7 +55,7 @@ def parts_of(forward: Forward) -> list[Part]:
     calls = [call for call in forward.calls if _makes_floats(call)]
     if not calls and not any(floats):
         raise ValueError(
-            f"The inputs of model {forward.model.name!r} are whole numbers, which have no "
+            f"The inputs of model {forward.model.name!r} are integers, which have no "
             "gradient, and no layer turns them into others, as Embedding does.\n"
             "  Fix: x.astype('float32'), if they are amounts, such as pixels."
         )
@@ -109,7 +109,7 @@ def with_parts(
 
 
 def _makes_floats(call: Call) -> bool:
-    """Whether a layer turns whole numbers into floats; an Embedding takes floats for them."""
+    """Whether a layer turns integers into floats; an Embedding takes floats for them."""
     if call.is_part or not call.inputs or call.output is None:
         return False
     counts = isinstance(call.layer, Embedding) or all(

@@ -35,7 +35,7 @@ def plot_explanation(explanation: "Explanation") -> "Figure":
     if explanation.is_class and len(explanation.names) > 1:
         panels.append(_draw_classes)
     widths = [1.6 if panel is _draw_amounts else 1.0 for panel in panels]
-    bars = min(len(explanation.amounts), _MOST_BARS)
+    bars = min(len(explanation.contributions), _MOST_BARS)
     height = 3.1 if explanation.kind == "picture" else max(2.6, 0.9 + 0.28 * bars)
     figure = _figure(3.0 * sum(widths), height)
     grid = figure.subplots(1, len(panels), width_ratios=widths, squeeze=False)[0]
@@ -177,7 +177,7 @@ def _draw_grad_cam(axes: Any, explanation: "Explanation") -> None:
 
 def _draw_amounts(axes: Any, explanation: "Explanation") -> None:
     """The largest attributions by name, as bars."""
-    shown = explanation.amounts[:_MOST_BARS]
+    shown = explanation.contributions[:_MOST_BARS]
     labels = [a.name + (f" = {a.value}" if a.value else "") for a in shown]
     colours = [_RAISED if a.amount > 0 else _LOWERED for a in shown]
     axes.barh(range(len(shown)), [a.amount for a in shown], color=colours, height=0.7)

@@ -15,7 +15,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.graph.operation import Node
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
-from lamina.layers.convolution import BaseConv, BaseWindowed
+from lamina.layers.convolution import BaseConv, BaseConvolution
 from lamina.layers.convolution_separable import BaseDepthwiseConv, BaseSeparableConv
 from lamina.layers.convolution_transpose import BaseConvTranspose
 from lamina.layers.cropping_and_padding import BaseCroppingOrPadding
@@ -153,7 +153,7 @@ def receptive_field(
         A `ReceptiveField`.
 
     Raises:
-        ValueError: If the model is no graph, has no such layer or position, or if a layer on the
+        ValueError: If the model is not a graph, has no such layer or position, or if a layer on the
             way is of a kind for which this cannot be computed.
 
     Source: Araujo, Norris and Sim, 2019, "Computing Receptive Fields of Convolutional Neural
@@ -331,7 +331,7 @@ def _before_transposed(seen: Seen, operation: Any, axis: int) -> Seen:
     gap = operation.dilation_rate[axis]
     dilated = (size - 1) * gap + 1
     extra = None if operation.output_padding is None else operation.output_padding[axis]
-    before, _ = windows.transposed_padding(dilated, stride, operation.padding, extra)
+    before, _ = windows.conv_transpose_padding(dilated, stride, operation.padding, extra)
     cut = dilated - 1 - before
     reached = [p + cut - i * gap for p in seen.positions for i in range(size)]
     positions = frozenset(p // stride for p in reached if p % stride == 0)
@@ -414,15 +414,15 @@ def _checked_position(position: Any, sizes: Sequence[int | None], layer: str) ->
     )
     if not fits:
         raise ValueError(
-            f"position={position!r} is no position of layer {layer!r}, whose spatial axes have the "
-            f"sizes {tuple(sizes)}."
+            f"position={position!r} is not a position of layer {layer!r}, whose spatial axes have "
+            f"the sizes {tuple(sizes)}."
         )
     return where
 
 
 def _filter_of(operation: Any, unit: int) -> np.ndarray | None:
     """The kernel of one channel; None for a layer without one."""
-    if not isinstance(operation, BaseWindowed) or not hasattr(operation, "kernel"):
+    if not isinstance(operation, BaseConvolution) or not hasattr(operation, "kernel"):
         return None
     kernel = np.asarray(operation.kernel.numpy(), dtype="float32")
     if isinstance(operation, BaseDepthwiseConv):

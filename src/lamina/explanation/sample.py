@@ -74,15 +74,15 @@ def one_sample(model: Model, x: Any) -> Sample:
     if has_text(arrays) and tensors and not any(t.dtype == "string" for t in tensors):
         convert(arrays, "x")  # raises an error that explains what to do with text
     arrays = _with_batch_axis(model, arrays)
-    checks.inputs(learner, arrays)
+    checks.check_inputs(learner, arrays)
     sizes = {leaf.shape[0] for leaf in jax.tree.leaves(arrays)}
     if sizes != {1}:
         raise ValueError(
             f"explain() takes one sample; received {max(sizes)}.\n  Fix: model.explain(x[0])."
         )
     if not learner.signature.handles_missing_values:
-        checks.finite(arrays, "x")
-    checks.embedding_indices(learner, arrays, "")
+        checks.check_finite(arrays, "x")
+    checks.check_embedding_indices(learner, arrays, "")
     inputs = learner.on_host(arrays)
     return Sample(arrays, _on_device(model, inputs), tuple(remarks))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lamina.explanation.explanation import Explanation
-    from lamina.explanation.names import Amount
+    from lamina.explanation.names import Contribution
 
 _MOST = 3  # named in a sentence
 _MOST_ROWS = 12  # of a table
@@ -21,23 +21,23 @@ def as_text(explanation: "Explanation") -> str:
         name = explanation.names[explanation.target]
         raised, lowered = f"Most for {name}", f"Most against {name}"
     for words, sign in ((raised, 1), (lowered, -1)):
-        found = [a for a in explanation.amounts if sign * a.amount > 0][:_MOST]
+        found = [a for a in explanation.contributions if sign * a.amount > 0][:_MOST]
         if found:
             lines.append(f"  {words}: {'; '.join(map(described, found))}.")
-    if not any(amount.amount for amount in explanation.amounts):
+    if not any(amount.amount for amount in explanation.contributions):
         lines.append("  No number of the sample makes a difference to the score.")
     if explanation.grad_cam is not None and not explanation.grad_cam.any():
         lines.append(f"  No position of {explanation.grad_cam_layer!r} speaks for it (Grad-CAM).")
     difference = explanation.score - explanation.baseline_score
     if abs(explanation.gap) > max(0.05 * abs(difference), 1e-3):
         lines.append(
-            f"  These amounts are inexact: they add up to {difference + explanation.gap:.3g}, and "
-            f"the score differs by {difference:.3g} from the baseline's. More steps help."
+            f"  The contributions are inexact: they add up to {difference + explanation.gap:.3g}, "
+            f"and the score differs by {difference:.3g} from the baseline's. More steps help."
         )
     return "\n".join(lines)
 
 
-def described(amount: "Amount") -> str:
+def described(amount: "Contribution") -> str:
     """A named part with its value and its amount."""
     value = f" = {amount.value}" if amount.value else ""
     return f"{amount.name}{value} ({amount.amount:+.2g})"
@@ -113,11 +113,11 @@ def _coloured_words(explanation: "Explanation") -> str:
 
 
 def _table(explanation: "Explanation") -> str:
-    largest = max((abs(a.amount) for a in explanation.amounts), default=0.0)
+    largest = max((abs(a.amount) for a in explanation.contributions), default=0.0)
     rows = "".join(
         f"<tr><td>{html.escape(a.name)}</td><td>{html.escape(a.value)}</td>"
         f'<td style="background:{_colour(a.amount, largest)}">{a.amount:+.3g}</td></tr>'
-        for a in explanation.amounts[:_MOST_ROWS]
+        for a in explanation.contributions[:_MOST_ROWS]
     )
     head = "<tr><th>name</th><th>value</th><th>raised the score by</th></tr>"
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"

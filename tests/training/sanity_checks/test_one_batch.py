@@ -74,7 +74,7 @@ def test_of_a_generator_one_batch_is_taken(blobs):
         (np.linspace(2, 1, 50), "no: The model has not learned .* yet.*steps=200"),
         (np.maximum(np.geomspace(2, 0.1, 50), 0.8), "no: The model learned 32 samples in part"),
         (np.full(50, 0.01), "yes: The model knew 32 samples already"),
-        (np.where(np.arange(50) < 7, 2, np.nan), "no finite number at step 8"),
+        (np.where(np.arange(50) < 7, 2, np.nan), "not finite at step 8"),
         (np.linspace(2, -5, 50), "yes: The loss went .* may be negative"),
     ],
 )
