@@ -470,10 +470,10 @@ def put(group, name, value):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (put("/", "model_config", b"{"), "no JSON"),
-        (put("/", "model_config", b"[1, 2]"), "no config of a model"),
+        (put("/", "model_config", b"{"), "not JSON"),
+        (put("/", "model_config", b"[1, 2]"), "not a config of a model"),
         (put("/", "model_config", np.zeros(3)), "not a list of names"),
-        (put("/", "model_config", b"[" * 100_000), "no JSON"),
+        (put("/", "model_config", b"[" * 100_000), "not JSON"),
         (put("model_weights", "layer_names", [b"gone"]), "holds nothing"),
         (
             lambda f: f["model_weights"].attrs.__setitem__("layer_names", [b"x" * 2000]),
