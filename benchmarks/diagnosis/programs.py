@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -325,6 +325,92 @@ def normalised_cnn(seed: int) -> Program:
     )  # fmt: skip
 
 
+def scaled_inside(seed: int) -> Program:
+    """Pixels from 0 to 255, and a layer that scales them."""
+    program = mnist_dense(seed)
+    return replace(
+        program,
+        name="scaled inside",
+        layers=(("Rescaling", {"scale": 1 / 255}), *program.layers),
+        x=program.x * 255,
+        x_val=program.x_val * 255,
+        scale=None,
+    )
+
+
+def large_targets(seed: int) -> Program:
+    """Targets in the hundreds, which a higher rate and more epochs reach."""
+    program = diamonds(seed)
+    return replace(
+        program,
+        name="targets in the hundreds",
+        y=program.y * 100 + 300,
+        y_val=program.y_val * 100 + 300,
+        rate=0.02,
+        fit={"epochs": 30},
+    )
+
+
+def sorted_series(seed: int) -> Program:
+    """A time series in its order, not shuffled."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(2200)
+    series = np.sin(time / 9) + 0.5 * np.sin(time / 31) + rng.normal(0, 0.05, len(time))
+    windows = np.lib.stride_tricks.sliding_window_view(series.astype("float32"), 25)
+    x, y = windows[:, :24], windows[:, 24]
+    return Program(
+        "sorted series", (dense(32), dense(1, "linear")),
+        x[:1700], y[:1700], x[1730:], y[1730:],
+        "mean_squared_error", rate=0.003, fit={"epochs": 15, "shuffle": False},
+    )  # fmt: skip
+
+
+def frozen_base(seed: int) -> Program:
+    """Random features that are not trained, and a layer that is."""
+    program = digits_dense(seed)
+    layers_of = (("Flatten", {}), dense(512, trainable=False), dense(10, "softmax"))
+    return replace(program, name="frozen base", layers=layers_of, rate=0.003)
+
+
+def whole_world(seed: int) -> Program:
+    """XOR: four samples are all there are."""
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "float32")
+    y = np.array([0, 1, 1, 0])
+    return Program(
+        "xor", (dense(16, "tanh"), dense(1, "sigmoid")), x, y, x, y,
+        "binary_crossentropy", rate=0.05, fit={"epochs": 300},
+    )  # fmt: skip
+
+
+def rare_class(seed: int) -> Program:
+    """A class of a fiftieth of the samples, with weights."""
+    program = digits_dense(seed)
+
+    def part(x: Any, y: Any, every: int) -> tuple[Any, Any]:
+        rare = np.flatnonzero(y == 0)[::every]
+        rows = np.sort(np.concatenate([np.flatnonzero(y != 0), rare]))
+        return x[rows], (y[rows] == 0).astype("int64")
+
+    x, y = part(program.x, program.y, 4)
+    x_val, y_val = part(program.x_val, program.y_val, 4)
+    fit = {"epochs": 20, "class_weight": {0: 1.0, 1: 30.0}}
+    stack = (*program.layers[:-1], dense(1, "sigmoid"))
+    return replace(
+        program, name="rare class", layers=stack, x=x, y=y, x_val=x_val, y_val=y_val,
+        loss="binary_crossentropy", fit=fit,
+    )  # fmt: skip
+
+
+def high_rate(seed: int) -> Program:
+    """A rate of 0.2, with which plain SGD does well on scaled columns."""
+    program = breast_cancer(seed)
+    stack = (dense(16, "tanh"), dense(2, "softmax"))
+    return replace(program, name="high rate", layers=stack, rate=0.2, settings={})
+
+
+ODD: tuple[Callable[[int], Program], ...] = (
+    scaled_inside, large_targets, sorted_series, frozen_base, whole_world, rare_class, high_rate,
+)  # fmt: skip
 PROGRAMS: tuple[Callable[[int], Program], ...] = (
     digits_dense, mnist_dense, fashion_cnn, digits_lstm, digits_transformer, sms_embedding, titanic,
     diamonds, breast_cancer, penguins, autoencoder, several_labels, normalised_cnn,

@@ -13,10 +13,8 @@ from injectors import INJECTORS, Injector
 
 import lamina
 from lamina.diagnosis.experiments.scores import score_of, task_of
-from programs import PROGRAMS, Program
-
-# A fault counts if it costs this much of the score.
-_HURTS = 0.05
+from lamina.findings import Findings, finding_of_error
+from programs import ODD, PROGRAMS, Program
 
 
 def trained(program: Program, seed: int, level: str) -> dict[str, Any]:
@@ -30,10 +28,12 @@ def trained(program: Program, seed: int, level: str) -> dict[str, Any]:
         validation = (program.x_val, program.y_val)
         model.fit(program.x, program.y, validation_data=validation, verbose=0, **program.fit)
     except (ValueError, FloatingPointError) as caught:
-        error = str(caught).splitlines()[0]
+        caught_error, error = caught, str(caught).splitlines()[0]
     seconds = time.perf_counter() - began
     history = getattr(model, "history", None)
     findings = getattr(history, "findings", None)
+    if error is not None and not findings:
+        findings = Findings([finding_of_error(caught_error)])
     return {
         "score": -1.0 if error else score(program, model),
         "error": error,
@@ -96,6 +96,10 @@ def main() -> None:
         for injector in (None, *INJECTORS)
         if options.faults in ("healthy" if injector is None else injector.name)
     ]
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    if options.faults in "healthy":
+        odd = [make for make in ODD if options.programs in make.__name__]
+        cases += [(make, None, seed) for make in odd for seed in seeds]
     chosen = random.Random(0)
     cases = [one for one in cases if one[1] is None or chosen.random() < options.share]
     with options.out.open("a", encoding="utf-8") as out:

@@ -65,8 +65,7 @@ class DiagnosedRun(Listener):
         lines = []
         for record, findings in self.fits:
             place = record.called_from or record.model
-            text = str(findings[:3]) if len(findings) else "Nothing was found."
-            lines.append(f"fit at {place}:\n{text}")
+            lines.append(f"fit at {place}:\n{findings[:3]}")
         if self.error is not None:
             lines.append(f"The script ended with an error:\n{self.error}")
         return "\n\n".join(lines) or "The script called fit nowhere, so there is nothing to find."

@@ -16,9 +16,9 @@ from lamina.diagnosis.experiments.conclusions import conclude
 from lamina.diagnosis.experiments.copies import CannotCopyError
 from lamina.diagnosis.experiments.scores import Task, task_of
 from lamina.diagnosis.experiments.search import Search
-from lamina.diagnosis.experiments.setup import Samples, TrainingSetup, held_out
+from lamina.diagnosis.experiments.setup import WHOLE_WORLD, Samples, TrainingSetup, held_out
 from lamina.diagnosis.experiments.trials import Trial, Trials
-from lamina.findings import Findings, Record, findings_of
+from lamina.findings import Findings, Record, all_findings_of, findings_of
 
 # Trials take at most this share of the time that training took, or these seconds if that is more.
 _SHARE_OF_TRAINING = 0.15
@@ -26,11 +26,10 @@ _SECONDS = 20.0
 # A trial should take at most this part of the budget.
 _PART = 6
 _FEWEST_SAMPLES = 1000
-# Of fewer samples none are held out: they may be all there are, as for XOR.
-_WHOLE_WORLD = 50
 # Below this prior a change is tried only if the training went badly.
 _SUSPECT = 0.5
 _GOOD = 0.9
+_NO_SIGNAL = 0.15
 # A repetition that differs by this much from the training shows that chance decides.
 _UNSTABLE = 0.15
 # Shorter trainings gain from them, and repetitions of an unstable one do by chance.
@@ -67,14 +66,19 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
     unstable = not is_shorter and abs(reached.score - baseline.score) > _UNSTABLE
     if not is_shorter:
         baseline = min(reached, baseline, key=lambda trial: trial.score)
-    simple = best_baseline(tasks, setup.train, setup.validation, _are_indices(record))
+    indices = _are_indices(record)
+    simple = best_baseline(tasks, setup.train, setup.validation, indices)
+    if simple is not None and simple.score < _NO_SIGNAL:
+        # Validation may be unlike training; whether there is anything to learn is another matter.
+        within = best_baseline(tasks, *held_out(setup.train), indices)
+        simple = max((one for one in (simple, within) if one), key=lambda one: one.score)
     good = reached.score > _GOOD or (
         simple is not None and reached.score > max(simple.score + 0.02, 0.5)
     )
     search = Search(trials, baseline, unstable)
     likely = [
         candidate
-        for candidate in candidates(record, static)
+        for candidate in candidates(record, all_findings_of(record))
         if candidate.prior >= _SUSPECT
         or not (good or (candidate.code in _MORE_STEPS and (unstable or is_shorter)))
     ]
@@ -139,7 +143,7 @@ def setup_of(
     ):
         return None
     train = Samples(*jax.tree.map(np.asarray, data))
-    if validation is None and train.size < _WHOLE_WORLD:
+    if validation is None and train.size < WHOLE_WORLD:
         held = train
     elif validation is None:
         train, held = held_out(train)

@@ -4,7 +4,7 @@ Everything here is plain data and pure functions. `lamina.training` fills record
 findings; `lamina.diagnosis` examines trained models.
 """
 
-from lamina.findings.checks import CHECKS, findings_of
+from lamina.findings.checks import CHECKS, all_findings_of, findings_of
 from lamina.findings.finding import Change, Finding, Findings
 from lamina.findings.record import (
     LayerFacts,
@@ -27,6 +27,7 @@ __all__ = [
     "Record",
     "Targets",
     "Values",
+    "all_findings_of",
     "finding_of_error",
     "findings_of",
 ]

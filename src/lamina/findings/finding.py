@@ -18,7 +18,7 @@ class Change:
 
     Args:
         where: `"compile"` or `"fit"` for an argument, `"layer"` for a setting of a layer, `"data"`
-            for an operation on inputs or targets.
+            for an operation on inputs or targets, `"model"` for an operation on its layers.
         name: The argument, the setting, or the operation.
         value: The new value, as plain data.
         layer: Name of the layer, for `"layer"`; None for all layers.
@@ -70,6 +70,8 @@ _NAMED = 3
 
 
 def _in_words(name: str, value: Any, where: str, layers: Sequence[str | None]) -> str:
+    if where == "model":
+        return f"{name.replace('-', ' ')} ({value}) before {layers[0]!r}"
     if where == "data":
         return name.replace("-", " ") + ("" if value is None else f" {value:g}")
     if where == "layer":

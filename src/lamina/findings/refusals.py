@@ -17,6 +17,7 @@ _CODES = (
     ("takes one-hot labels", "wrong-target-encoding"),
     ("needs one whole-number label", "wrong-target-encoding"),
     ("binary_crossentropy takes labels", "loss-mismatch"),
+    ("with loss='categorical_crossentropy';\n  for a regression", "loss-mismatch"),
     ("compares y_true and y_pred", "wrong-target-encoding"),
     ("which compares the outputs with targets, and y is None", "loss-mismatch"),
     ("looks for the classes on axis", "wrong-axis"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lamina.findings import Change, Finding, LayerFacts, Record, Values
 from lamina.findings.checks.curves import rate_ratio
-from lamina.findings.properties import MULTIPLYING_LAYERS
+from lamina.findings.properties import MULTIPLYING_LAYERS, REGRESSION_LOSSES
 
 _ADAPTIVE = {"Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Lion", "Adadelta", "Adagrad", "Ftrl"}
 _DEFAULT_INITIALIZERS = {
@@ -55,9 +55,16 @@ def candidates(record: Record, findings: Iterable[Finding]) -> list[Candidate]:
     proposed = [
         Candidate(found.code, found.change, "", found.fix, _prior(found), found)
         for found in findings
-        if found.change is not None and found.severity != "hint"
+        # Copies have no metrics.
+        if found.change is not None and found.severity != "hint" and found.change.name != "metrics"
     ]
-    others = [*_of_inputs(record), *_of_layers(record), *_of_compile(record), *_of_fit(record)]
+    others = [
+        *_of_inputs(record),
+        *_of_outputs(record),
+        *_of_layers(record),
+        *_of_compile(record),
+        *_of_fit(record),
+    ]
     chosen: dict[str, Candidate] = {}
     for candidate in [*proposed, *others]:
         key = candidate.change.describe()
@@ -96,6 +103,31 @@ def _of_inputs(record: Record) -> Iterator[Candidate]:
         "normalization = lamina.layers.Normalization(); normalization.adapt(x), and "
         "normalization as the first layer.",
         min(0.9, 0.2 + 0.2 * oddity),
+    )
+
+
+def _of_outputs(record: Record) -> Iterator[Candidate]:
+    """A last activation that cuts off numbers, or that does not give probabilities."""
+    if len(record.outputs) != 1:
+        return
+    output = record.outputs[0]
+    activation, targets = output.activation, output.targets
+    last = [layer for layer in record.layers if layer.own and layer.activation == activation]
+    if activation in (None, "linear", "softmax") or targets is None or not last:
+        return
+    if output.loss not in REGRESSION_LOSSES:
+        return
+    wanted = None
+    if targets.form in ("zeros and ones", "several classes"):
+        wanted = "sigmoid"
+    if activation == wanted or (activation == "sigmoid" and targets.values.high <= 1):
+        return
+    yield Candidate(
+        "output-activation",
+        Change("layer", "activation", wanted, last[-1].name),
+        f"the last activation is {activation}, and the loss {output.loss}",
+        f"activation={wanted!r} on the last layer.",
+        0.6,
     )
 
 
@@ -184,6 +216,14 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
             )
             break
     narrow = [layer for layer in hidden if layer.units is not None and layer.units < _FEW_UNITS]
+    if not hidden and products and products[-1].kind == "Dense" and record.is_chain:
+        yield Candidate(
+            "network-too-small",
+            Change("model", "insert-hidden-layer", 64, products[-1].name),
+            "the model has no hidden layer, so it is linear",
+            f"Dense(64, activation='relu') before {products[-1].name!r}.",
+            0.5,
+        )
     if narrow and not _repeats_inputs(record):
         parts = [Change("layer", _size_name(layer), 64, layer.name) for layer in narrow]
         smallest = min(narrow, key=lambda layer: layer.units or 0)

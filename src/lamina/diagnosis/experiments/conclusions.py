@@ -157,10 +157,13 @@ def _unexplained(
 ) -> list[Finding]:
     """Findings where no change helped: nothing to learn, or too little of it."""
     baseline, samples = search.baseline, search.samples
-    if simple is not None and baseline.score < 0.15:
-        if simple.score < max(_SIGNAL * simple.error, 0.05):
-            rest = [found for found in findings if found.code not in _SYMPTOMS]
-            return [_unrelated(baseline, simple, task), *rest]
+    unconfirmed = [
+        found for found in findings if found.severity == "problem" and found.code not in _SYMPTOMS
+    ]
+    nothing = simple is not None and simple.score < max(_SIGNAL * simple.error, 0.05)
+    if simple is not None and nothing and baseline.score < 0.15 and not unconfirmed:
+        rest = [found for found in findings if found.code not in _SYMPTOMS]
+        return [_unrelated(baseline, simple, task), *rest]
     if any(found.severity == "problem" for found in findings):
         return findings
     gap = baseline.train_score - baseline.score

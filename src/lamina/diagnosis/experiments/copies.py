@@ -11,7 +11,9 @@ from lamina import optimizers
 from lamina.core.layer.layer_state import all_layers
 from lamina.diagnosis.experiments.setup import Samples, TrainingSetup
 from lamina.findings import Change
+from lamina.layers import Dense
 from lamina.models.cloning import clone_model
+from lamina.models.sequential import Sequential
 
 
 class CannotCopyError(ValueError):
@@ -36,12 +38,30 @@ def copy_of(setup: TrainingSetup, changes: Sequence[Change] = ()) -> Any:
         copy = clone_model(setup.model, clone_function=_cloning(of_layers, setup.model))
     except Exception as error:  # the user's classes may raise anything
         raise CannotCopyError(str(error)) from error
+    is_larger = False
+    for change in changes:
+        if change.where == "model":
+            copy, is_larger = _with_hidden_layer(copy, change), True
     if any(change.name == "trainable" and change.layer is None for change in of_layers):
         copy.trainable = True
     copy.compile(**_compile_arguments(setup, changes))
     copy(jax.tree.map(lambda array: np.asarray(array)[:1], setup.train.x))
-    _take_weights(copy, setup, of_layers)
+    if not is_larger:
+        _take_weights(copy, setup, of_layers)
     return copy
+
+
+def _with_hidden_layer(copy: Any, change: Change) -> Any:
+    """A Sequential model with a dense layer before another one."""
+    names = [layer.name for layer in copy.layers]
+    if not isinstance(copy, Sequential) or change.layer not in names:
+        raise CannotCopyError(
+            f"{copy.name!r} is not a Sequential model with layer {change.layer!r}."
+        )
+    # New layers: those of the copy are built for the inputs that they have now.
+    layers = [type(layer).from_config(layer.get_config()) for layer in copy.layers]
+    layers.insert(names.index(change.layer), Dense(change.value, activation="relu"))
+    return Sequential(layers)
 
 
 def _cloning(changes: Sequence[Change], model: Any) -> Any:

@@ -13,6 +13,9 @@ from lamina.core.configuration.context import context
 from lamina.core.types import PyTree
 from lamina.core.variable import seed as seeds
 
+# Of fewer samples none are held out: they may be all there are, as for XOR.
+WHOLE_WORLD = 50
+
 
 @dataclass(frozen=True)
 class Samples:

@@ -10,7 +10,7 @@ import numpy as np
 from lamina.core.variable.seed import set_random_seed
 from lamina.diagnosis.experiments.copies import CannotCopyError, changed_data, copy_of
 from lamina.diagnosis.experiments.scores import Task, score_of
-from lamina.diagnosis.experiments.setup import Samples, TrainingSetup, undisturbed
+from lamina.diagnosis.experiments.setup import WHOLE_WORLD, Samples, TrainingSetup, undisturbed
 from lamina.findings import Change
 
 
@@ -148,8 +148,12 @@ def _some(samples: Samples) -> Samples:
 
 
 def gain(trial: Trial, baseline: Trial) -> tuple[float, float]:
-    """How much better a trial is than another in validation, and the standard error of that."""
+    """How much better a trial is than another in validation, and the standard error of that.
+
+    Few samples are all there are, and have no error.
+    """
     if len(trial.validation) != len(baseline.validation) or trial.failed or baseline.failed:
         return trial.score - baseline.score, 0.0
     difference = trial.validation - baseline.validation
-    return float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
+    error = difference.std() / np.sqrt(len(difference)) if len(difference) >= WHOLE_WORLD else 0.0
+    return float(difference.mean()), float(error)

@@ -37,6 +37,11 @@ _OF_THE_SPLIT = {"data-not-shuffled", "validation-unlike-training"}
 _CERTAIN = 0.7
 
 
+def all_findings_of(record: Record) -> list[Finding]:
+    """What every check finds, including symptoms of what another one finds."""
+    return [finding for check in CHECKS for finding in check(record)]
+
+
 def findings_of(record: Record) -> Findings:
     """All findings of a record, the most important first.
 
@@ -46,7 +51,7 @@ def findings_of(record: Record) -> Findings:
     Returns:
         `Findings`, without those that another one explains.
     """
-    found = [finding for check in CHECKS for finding in check(record)]
+    found = all_findings_of(record)
     codes = {finding.code for finding in found}
     explained: set[str] = set()
     if any(f.severity == "problem" and f.confidence >= _CERTAIN for f in found):

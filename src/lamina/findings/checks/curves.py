@@ -17,6 +17,8 @@ _FEW_STEPS = 4
 # Rise of the validation loss above its minimum that counts.
 _RISE = 1.2
 _GAP = 0.05
+# Share of the loss of guessing that a rise of the validation loss costs at least.
+_FELT = 0.05
 
 
 def check(record: Record) -> Iterator[Finding]:
@@ -172,7 +174,11 @@ def _memorised(record: Record, done: Performance) -> Iterator[Finding]:
     if len(validation) < 4 or len(validation) != len(losses):
         return
     best = min(range(len(validation)), key=validation.__getitem__)
-    if validation[-1] < _RISE * validation[best] or losses[-1] > losses[best]:
+    # One bad epoch is chance; a model that memorises stays worse.
+    last = sorted(validation[-3:])[1]
+    if last < _RISE * validation[best] or losses[-1] > losses[best]:
+        return
+    if last - validation[best] < _FELT * done.guess:
         return
     accuracies = _losses(record, "val_accuracy")
     trained = _losses(record, "accuracy")

@@ -24,8 +24,8 @@ def check(record: Record) -> Iterator[Finding]:
         return
     last_step = max(found.step for found in record.statistics)
     last = [found for found in record.statistics if found.step == last_step]
-    # The last layer may be as certain as it likes.
-    yield from _dead(last)
+    # The last layer may be as certain as it likes, and checks of outputs tell of its activation.
+    yield from _dead(last[:-1])
     yield from _saturated(last[:-1])
     yield from _gradients(last)
 
