@@ -58,18 +58,21 @@ _add(
     train,
     "lamina train mnist",
     "lamina train fashion_mnist --model cnn --epochs 10 --out runs/cnn",
-    "lamina train digits --learning-rate 0.01 --batch-size 64 --seed 3",
+    "lamina train photos/",
+    "lamina train houses.csv --target price --drop id --kinds postcode=category",
+    "lamina train sales.csv --target sold --time day --forecast 7",
 )
 _add(
     evaluate,
     "lamina evaluate runs/mnist-mlp/model.keras mnist",
-    "lamina evaluate model.keras digits --json",
+    "lamina evaluate runs/photos photos-of-another-day/ --json",
 )
 _add(
     predict,
     "lamina predict model.keras seven.png",
     "lamina predict runs/mnist-mlp scans/ --top 1",
     "lamina predict model.keras seven.png --show",
+    "lamina predict runs/houses rows.csv --json",
 )
 _add(
     diagnose,

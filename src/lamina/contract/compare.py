@@ -1,4 +1,4 @@
-"""Finds inputs that differ from those of training: scaled, inverted, with swapped channels.
+"""Finds inputs that differ from those of training: scaled, inverted, of another unit.
 
 `predict` warns about the difference.
 """
@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.contract.contract import InputRange
 from lamina.contract.measure import some_rows
+from lamina.contract.units import other_unit
 
 # Values so many times larger or smaller than in training have another scale.
 _ANOTHER_SCALE = 20.0
@@ -28,7 +29,7 @@ class Difference(NamedTuple):
     """Differences of inputs from those of training, as sentences.
 
     Args:
-        kind: `"scale"`, `"inverted"`, `"channels"` or `"far"`.
+        kind: `"scale"`, `"inverted"`, `"channels"` or `"unit"`.
         evidence: The observation, with its numbers.
         fix: An expression that corrects the input.
     """
@@ -62,6 +63,7 @@ def difference(input_range: InputRange, array: Any) -> Difference | None:
         _another_scale(input_range, rows)
         or _swapped_channels(input_range, rows)
         or _inverted(input_range, rows)
+        or _another_unit(input_range, array)
     )
 
 
@@ -93,6 +95,25 @@ def _another_scale(input_range: InputRange, rows: np.ndarray) -> Difference | No
         f"its values are about {factor:,g} times {direction} than in training: up to "
         f"{largest:,.4g} in place of {largest_before:,.4g}",
         fix,
+    )
+
+
+def _another_unit(input_range: InputRange, array: Any) -> Difference | None:
+    """A column in another unit, whose values are those of training times a usual factor."""
+    if not input_range.quantiles or math.prod(array.shape[1:]) != 1:
+        return None
+    values = some_rows(array).reshape(-1)
+    unit = other_unit(input_range.quantiles, input_range.shares, values)
+    if unit is None:
+        return None
+    first, last = np.nanquantile(values, (0.25, 0.75))
+    known = np.interp((0.25, 0.75), input_range.shares, input_range.quantiles)
+    names = f", as for {unit.names}" if unit.names else f" by a factor of {unit.factor:g}"
+    return Difference(
+        "unit",
+        f"it seems to have another unit{names}: half of its values are from {first:.4g} to "
+        f"{last:.4g}, in training from {known[0]:.4g} to {known[1]:.4g}",
+        unit.back(input_range.name),
     )
 
 

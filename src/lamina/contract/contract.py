@@ -62,6 +62,8 @@ class InputRange:
         spread: Their standard deviation.
         sample_spread: The standard deviation of the means of single samples.
         channels: The mean of each channel, for pictures in colour.
+        quantiles: Where an input has one number a sample and many different ones: their quantiles.
+        shares: The shares of the numbers that are below these.
     """
 
     name: str
@@ -73,6 +75,8 @@ class InputRange:
     spread: float
     sample_spread: float
     channels: tuple[float, ...] = ()
+    quantiles: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

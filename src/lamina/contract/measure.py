@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.contract.contract import InputRange, TargetRange
+from lamina.contract.units import quantiles_of
 
 # Rows that are looked at, spread evenly over the array; fewer of large ones, and some of any.
 _ROWS, _FEWEST_ROWS = 2048, 64
@@ -36,6 +37,7 @@ def measured(name: str, array: Any) -> InputRange | None:
     with np.errstate(invalid="ignore"):
         means = samples.mean(axis=1)
     means = means[np.isfinite(means)]
+    quantiles, shares = quantiles_of(samples[:, 0]) if samples.shape[1] == 1 else ((), ())
     in_colour = rows.ndim == 4 and rows.shape[-1] == 3
     return InputRange(
         name=name,
@@ -47,6 +49,8 @@ def measured(name: str, array: Any) -> InputRange | None:
         spread=float(finite.std()),
         sample_spread=float(means.std()) if means.size else 0.0,
         channels=tuple(map(float, rows.mean(axis=(0, 1, 2)))) if in_colour else (),
+        quantiles=quantiles,
+        shares=shares,
     )
 
 
