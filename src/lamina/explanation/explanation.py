@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.types import Data
 from lamina.explanation import view
 from lamina.explanation.attention_maps import maps_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _PICTURES = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """Why a model gives an answer for one sample.

@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from lamina.core.messages.errors import did_you_mean
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.user_data.arguments import check_integer, is_number
 from lamina.explanation.answers import meaning_of
 from lamina.explanation.forward import Forward
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class MaximizingInput:
     """The input that a unit answers to most, among those of one length.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.types import Data
 from lamina.explanation.answers import meaning_of
 from lamina.explanation.forward import Call, Forward, activation_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ROWS = 10  # of more inputs, those with the largest products are shown
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Neuron:
     """A unit of a dense layer with all that it computed for one sample.

@@ -14,7 +14,7 @@ from lamina import layers
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.graph.operation import Node
 from lamina.core.messages.errors import did_you_mean
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.layers.convolution import BaseConv, BaseConvolution
 from lamina.layers.convolution_separable import BaseDepthwiseConv, BaseSeparableConv
 from lamina.layers.convolution_transpose import BaseConvTranspose
@@ -72,7 +72,7 @@ _POINTWISE_OPERATIONS = frozenset(
 )
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ReceptiveField:
     """The part of the input that one position of a layer depends on, and the layer's filter.

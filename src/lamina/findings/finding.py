@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
-from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 
 SEVERITIES = ("problem", "warning", "hint")
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclass(frozen=True)
 class Change:
     """What to change, as a value: an argument, a setting of a layer, or an operation on the data.
@@ -83,7 +83,7 @@ def _in_words(name: str, value: Any, where: str, layers: Sequence[str | None]) -
     return f"{name} = {value!r} in {where}"
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong, or may be, in a training.
@@ -160,7 +160,7 @@ class Finding:
         }
 
 
-@filter_methods
+@filter_tracebacks_of_methods
 class Findings(Sequence[Finding]):
     """Findings, problems before warnings before hints, and what was not checked.
 

@@ -88,8 +88,6 @@ def filter_tracebacks_of_methods(cls: C, *names: str) -> C:
     return cls
 
 
-filter_methods = filter_tracebacks_of_methods  # the former name, until all files use the new one
-
 # `call` of a layer is called by `__call__`, which filters, and is traced.
 _NOT_FILTERED = {"call"}
 _FILTERED_SPECIAL_METHODS = {
