@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import lamina
@@ -27,6 +28,61 @@ def linear(weights, activation=None, **arguments):
         kernel.shape[1], activation, kernel_initializer=lambda *_, **k: kernel, **arguments
     )
     return lamina.Sequential([lamina.Input((kernel.shape[0],)), dense], name="known")
+
+
+class Ends(lamina.Model):
+    """A model without a graph, whose softmax is a function."""
+
+    def __init__(self):
+        super().__init__(name="ends")
+        self.scale = layers.Rescaling(1 / 255)
+        self.convolution = layers.Conv2D(4, 3, name="convolution")
+        self.pool = layers.GlobalAveragePooling2D()
+        self.dense = layers.Dense(3)
+
+    def call(self, x):
+        x = self.pool(self.convolution(self.scale(x)))
+        return lamina.ops.softmax(self.dense(x))
+
+
+def test_bytes_of_a_picture_and_a_softmax_that_is_a_function_are_understood():
+    model = Ends()
+    model(np.zeros((1, 6, 6, 3), "uint8"))
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 6, 3)).astype("uint8")
+    found = model.explain(pixels)
+    assert (found.kind, found.is_class, found.grad_cam.shape) == ("picture", True, (4, 4))
+    assert found.values.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_layers_that_compute_again_in_the_backward_pass_are_opened():
+    with lamina.RematScope(mode="full"):
+        model = linear([[2, 0], [0, 1]], "softmax")
+    scope = model.layers[0]._remat_scope
+    assert model.explain([1.0, 1.0], 0).score == 2
+    assert model.layers[0]._remat_scope is scope
+
+
+@pytest.mark.parametrize("form", ["frame", "series", "dict"])
+def test_a_row_of_a_table_goes_by_its_names(form):
+    frame = pd.DataFrame({"size": [4.0, 2.0], "age": [1.0, 0.0]})
+    model = linear([[2], [-3]])
+    model.compile(lamina.optimizers.SGD(1e-9), "mse")
+    model.fit(frame, np.array([5.0, 4.0]), verbose=0)
+    row = {"frame": frame.iloc[[0]], "series": frame.iloc[0], "dict": {"age": 1.0, "size": 4.0}}
+    found = model.explain(row[form])
+    assert [amount.name for amount in found.in_order] == ["size", "age"]
+    assert [amount.amount for amount in found.in_order] == pytest.approx([8, -3], rel=1e-4)
+
+
+def test_an_explanation_leaves_fit_nothing_to_compile(compilations):
+    model = linear([[2], [-3]])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
+    model.explain([1.0, 2.0])
+    compilations.reset()
+    model.explain([3.0, 4.0])
+    model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
+    assert compilations.names == []
 
 
 def test_the_text_tells_the_class_the_second_and_what_mattered_most():
@@ -178,6 +234,8 @@ def test_it_is_written_as_a_picture_a_page_and_data(of_picture, of_text, tmp_pat
         ("dense", None, TypeError, "takes one sample; received None"),
         ("dense", iter([1]), TypeError, "takes one sample; received a list_iterator"),
         ("dense", "text", TypeError, "text"),
+        ("texts", np.ones(3), TypeError, "takes text as its input"),
+        ("dense", pd.DataFrame(np.ones((2, 3))), ValueError, r"Fix: model.explain\(x.iloc"),
     ],
 )
 def test_what_is_not_one_sample_is_refused(name, x, error, message, request):

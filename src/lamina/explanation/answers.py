@@ -1,6 +1,6 @@
 """What the outputs of a model mean: classes with names and probabilities, or numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,20 @@ class OutputMeaning:
     def is_class(self) -> bool:
         """Whether it says which class a sample is of."""
         return self.kind != "numbers"
+
+    def judged_by(self, model: Model, output: np.ndarray) -> "OutputMeaning":
+        """The same; or classes, where numbers are probabilities that add up to 1.
+
+        Args:
+            model: The model.
+            output: What it gives for one sample, `(1, …)`.
+        """
+        sums = output.reshape(-1, _last(output)).sum(axis=-1)
+        if self.kind != "numbers" or _last(output) < 2 or output.min() < 0:
+            return self
+        if not np.allclose(sums, 1, atol=1e-3):
+            return self
+        return replace(self, kind="classes", names=_names(model, "classes", len(self.names), 1))
 
     def values(self, output: np.ndarray) -> np.ndarray:
         """Probabilities of the classes, or the numbers: the mean over all positions.

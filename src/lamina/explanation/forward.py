@@ -72,7 +72,8 @@ class Forward:
         self._values = shared_values_of(variables)
         self._platform = variables.placement.platform
         self._pure = stateless(self._call_model, variables)
-        self._layers = [layer for layer in all_layers(model) if not isinstance(layer, Model)]
+        self._all_layers = all_layers(model)
+        self._layers = [layer for layer in self._all_layers if not isinstance(layer, Model)]
         self.calls: list[Call] = []
         self.outputs: list[jax.ShapeDtypeStruct] = []
         self._raw: dict[Key, Callable[..., Any]] = {}
@@ -142,7 +143,7 @@ class Forward:
 
         ids = {i for i, _ in (*replaced, *added, *handled, *kept)}
         layers = [layer for layer in self._layers if id(layer) in ids]
-        with tapped(dict.fromkeys(layers, handler)):
+        with tapped(self._all_layers, dict.fromkeys(layers, handler)):
             outputs, _ = self._pure(values, inputs)
         return Run(jax.tree.leaves(outputs), kept_outputs, given)
 
@@ -169,7 +170,7 @@ class Forward:
             return outputs
 
         def look(values: Any, inputs: Any) -> Any:
-            with tapped(dict.fromkeys(self._layers, handler)):
+            with tapped(self._all_layers, dict.fromkeys(self._layers, handler)):
                 outputs, _ = self._pure(values, inputs)
             results.extend(jax.tree.leaves(outputs))
             return outputs

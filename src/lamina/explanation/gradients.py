@@ -135,7 +135,9 @@ def opened_for(model: Model, x: Data, output: int | str | None = None) -> Opened
     forward = Forward(model, sample.inputs)
     meaning = meaning_of(forward, output)
     results = forward.compiled(lambda run, inputs: run(inputs).outputs)()
-    values = meaning.values(np.asarray(results[meaning.index], dtype="float32"))
+    result = np.asarray(results[meaning.index], dtype="float32")
+    meaning = meaning.judged_by(model, result)
+    values = meaning.values(result)
     return Opened(forward, parts_of(forward), meaning, values, sample.given, sample.remarks)
 
 
@@ -213,7 +215,7 @@ def baselines_of(opened: Opened, baseline: Data = None) -> list[np.ndarray]:
     parts, model = opened.parts, opened.forward.model
     if baseline is None:
         return [_default_baseline(opened, part) for part in parts]
-    given = jax.tree.leaves(one_sample(model, baseline).inputs)
+    given = jax.tree.leaves(one_sample(model, baseline, is_baseline=True).inputs)
     return [
         np.asarray(given[part.key]) if isinstance(part.key, int) else np.zeros_like(part.value)
         for part in parts

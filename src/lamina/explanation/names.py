@@ -183,12 +183,14 @@ def _words(part: Part, value: np.ndarray, names: Any) -> list[Contribution]:
         known = part.words if len(part.words) == len(flat) else ()
         return [Contribution(known[i] if known else f"word {i}", "", float(flat[i])) for i in there]
     ids, contributions = np.ravel(part.ids), np.ravel(value)
-    if len(ids) != len(contributions):
-        return [Contribution(f"position {i}", "", float(a)) for i, a in enumerate(contributions)]
+    if len(ids) != len(contributions):  # one vector for all of them
+        return [
+            Contribution(f"category {i}", "", float(a)) for i, a in enumerate(contributions) if a
+        ]
     words: Any = names if isinstance(names, Mapping) else dict(enumerate(names or part.words or ()))
     padding = part.words is not None or not float(np.abs(contributions[ids == 0]).sum())
     return [
-        Contribution(str(words.get(int(i), f"number {i}")), "", float(a))
+        Contribution(str(words.get(int(i), f"number {int(i)}")), "", float(a))
         for i, a in zip(ids, contributions, strict=True)
         if i != 0 or not padding
     ]

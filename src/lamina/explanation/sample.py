@@ -18,6 +18,7 @@ from lamina.training import checks
 from lamina.training.feeds.conversion import convert
 from lamina.training.feeds.table_columns import refuse_other_order
 from lamina.training.feeds.user_data import is_source, named_columns, unwrap_single
+from lamina.training.input_contract import warn_of_different_inputs
 
 
 class Sample(NamedTuple):
@@ -34,11 +35,12 @@ class Sample(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def one_sample(model: Model, x: Any) -> Sample:
+def one_sample(model: Model, x: Any, is_baseline: bool = False) -> Sample:
     """Bring one sample to the form in which a model takes it.
 
     Args:
         model: A built model.
+        is_baseline: Whether it may be unlike the data of training.
         x: Array `(…)` or `(1, …)`, a structure of them, a text, a row as a dict; or a file, if
             the model's contract says how files become inputs.
 
@@ -61,7 +63,8 @@ def one_sample(model: Model, x: Any) -> Sample:
             raise ValueError(f"{name}: {reason}")
         x, remarks = found.x, found.remarks
     x = as_tables(x, "x")
-    x = named_columns(learner.signature, x)
+    is_table = hasattr(x, "iloc") and hasattr(x, "columns")
+    x = named_columns(learner.signature, _row_as_array(model, x))
     refuse_other_order(learner, x)
     if x is None or is_source(x):
         raise TypeError(f"explain() takes one sample; received {_described(x)}.")
@@ -75,15 +78,18 @@ def one_sample(model: Model, x: Any) -> Sample:
         convert(arrays, "x")  # raises an error that explains what to do with text
     arrays = _with_batch_axis(model, arrays)
     checks.check_inputs(learner, arrays)
+    inputs = learner.on_host(arrays)
     sizes = {leaf.shape[0] for leaf in jax.tree.leaves(arrays)}
     if sizes != {1}:
+        first = "x.iloc[[0]]" if is_table else "x[0]"
         raise ValueError(
-            f"explain() takes one sample; received {max(sizes)}.\n  Fix: model.explain(x[0])."
+            f"explain() takes one sample; received {max(sizes)}.\n  Fix: model.explain({first})."
         )
     if not learner.signature.handles_missing_values:
         checks.check_finite(arrays, "x")
     checks.check_embedding_indices(learner, arrays, "")
-    inputs = learner.on_host(arrays)
+    if not is_baseline:
+        warn_of_different_inputs(learner, arrays)
     return Sample(arrays, _on_device(model, inputs), tuple(remarks))
 
 
@@ -93,6 +99,19 @@ def _is_raw(x: Any) -> bool:
         return all(np.ndim(value) == 0 for value in x.values())
     is_picture = hasattr(x, "convert") and hasattr(x, "getexif")
     return is_picture or isinstance(x, (str, bytes, os.PathLike)) or hasattr(x, "_asdict")
+
+
+def _row_as_array(model: Model, x: Any) -> Any:
+    """A row with names, of a model that was trained on a table, as an array in its order."""
+    names = model._learner.columns.get("x")
+    is_row = isinstance(x, Mapping) or (hasattr(x, "index") and hasattr(x, "to_numpy"))
+    if names is None or not is_row or len(model._learner.signature.inputs) != 1:
+        return x
+    known = set(x.keys())
+    if getattr(x, "columns", None) is not None or not all(name in known for name in names):
+        return x
+    values = [x[name] for name in names]
+    return np.array([values], "float32") if all(np.ndim(v) == 0 for v in values) else x
 
 
 def _described(x: Any) -> str:
@@ -106,6 +125,9 @@ def _with_batch_axis(model: Model, arrays: Any) -> Any:
     contract = model.input_contract
     if not shapes and contract is not None:
         shapes = [known.shape for known in contract.inputs]
+    if not shapes:  # a model without a graph: the number of axes that it was built for
+        built = (model.get_build_config() or {}).get("input_shape")
+        shapes = [(None,) * (len(built) - 1)] if isinstance(built, (list, tuple)) else []
     leaves, structure = jax.tree.flatten(arrays)
     if isinstance(arrays, Mapping) and learner.signature.inputs and len(leaves) == len(shapes):
         by_name = dict(zip(learner.signature.input_names, shapes, strict=True))

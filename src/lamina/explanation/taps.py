@@ -1,7 +1,7 @@
 """Taps on layers: what they get and give while a model is called, and changes of what they give."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,12 +14,16 @@ _lock = threading.RLock()
 
 
 @contextmanager
-def tapped(handlers: Mapping[Layer, Handler]) -> Iterator[None]:
-    """Inside, calls of these layers in this thread go to the handlers.
+def tapped(layers: Sequence[Layer], handlers: Mapping[Layer, Handler]) -> Iterator[None]:
+    """Inside, calls of some layers in this thread go to the handlers.
 
     A layer looks its `call` up on itself, so one that is set on the object is used in place of that
     of the class. It is set past `__setattr__`, since the layer does not change: no compiled program
     has to be made again. Other threads get the layer's own `call`.
+
+    Args:
+        layers: All layers of the model, and the model itself.
+        handlers: A handler for each layer with a tap.
     """
     thread = threading.get_ident()
 
@@ -33,11 +37,16 @@ def tapped(handlers: Mapping[Layer, Handler]) -> Iterator[None]:
 
     with _lock:
         before = {layer: layer.__dict__.get("call") for layer in handlers}
+        scopes = {layer: layer._remat_scope for layer in layers}
         for layer, handler in handlers.items():
             layer.__dict__["call"] = tap(layer, handler, layer.call)
+        for layer in layers:
+            layer.__dict__["_remat_scope"] = None  # it hides what is computed inside
         try:
             yield
         finally:
+            for layer, scope in scopes.items():
+                layer.__dict__["_remat_scope"] = scope
             for layer, call in before.items():
                 if call is None:
                     del layer.__dict__["call"]
