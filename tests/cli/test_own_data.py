@@ -1,6 +1,7 @@
 """The four commands on a person's own data, end to end."""
 
 import ast
+import io
 import json
 import signal
 import subprocess
@@ -173,6 +174,37 @@ def test_each_input_has_an_answer_in_its_place(run, photos):
     code, out, _ = run("predict", "run", bad, good, bad, good, "--json")
     assert code == 1
     assert ["error" in answer for answer in json.loads(out)] == [True, False, True, False]
+
+
+def given_on_standard_input(monkeypatch, content):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_rows_may_come_from_standard_input(run, table, monkeypatch):
+    run("train", table, "--target", "[/] price", "--epochs", "1", "--no-measure", "--out", "run")
+    from_file = json.loads(run("predict", "run", table, "--json")[1])
+    given_on_standard_input(monkeypatch, table.read_bytes())
+    code, out, err = run("predict", "run", "-", "--json")
+    assert code == 0, err
+    assert [a["value"] for a in json.loads(out)] == [a["value"] for a in from_file]
+    code, _, err = run("predict", "run", table, "--show")
+    assert (code, "--show is for pictures, and the model takes rows" in err) == (1, True)
+    code, _, err = run("predict", "run", table, "--like", "mnist")
+    assert (code, "--like is for models that do not remember" in err) == (1, True)
+
+
+def test_a_picture_may_come_from_standard_input_and_be_written_as_it_was_seen(
+    run, photos, tmp_path, monkeypatch
+):
+    run("train", photos, "--epochs", "1", "--no-measure", "--out", "run")
+    path = photos / "day" / "0.png"
+    given_on_standard_input(monkeypatch, path.read_bytes())
+    code, out, err = run("predict", "run", "-", path, "--json", "--seen", "seen")
+    assert code == 0, err
+    first, second = json.loads(out)
+    assert first["probabilities"] == second["probabilities"]
+    written = Image.open(tmp_path / "seen" / "0.png")
+    assert np.asarray(written)[0, 0].tolist() == np.asarray(Image.open(path))[0, 0].tolist()
 
 
 def test_which_number_of_a_date_is_the_day_may_be_said(run, tmp_path):

@@ -31,7 +31,8 @@ def predict(
         typer.Argument(
             metavar="INPUT...",
             help="What the model was trained on: picture files or folders of them; tables of rows "
-            "(.csv, .tsv, .parquet); texts in quotation marks, or .txt files.",
+            "(.csv, .tsv, .parquet); texts in quotation marks, or .txt files; - for standard "
+            "input.",
         ),
     ],
     top: Annotated[int, typer.Option(min=1, help="Classes to show, likeliest first.")] = 3,
@@ -70,7 +71,15 @@ def predict(
 
     network = load(model, "predict", inputs)
     if network.input_contract is not None and network.input_contract.kind != "arrays":
-        answer(network, inputs, top, show, json)
+        for option, value in (
+            ("--like", like), ("--invert", invert), ("--pixel-max", pixel_max)
+        ):  # fmt: skip
+            if value is not None:
+                raise ValueError(
+                    f"{option} is for models that do not remember what they were trained on, and "
+                    f"this one does.\n  Fix: leave {option} out."
+                )
+        answer(network, inputs, top, show, json, seen)
         return
     images = [Path(path) for path in inputs]
     from lamina import Predictor

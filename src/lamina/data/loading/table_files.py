@@ -68,7 +68,20 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
         except Exception as error:
             raise ValueError(f"{path} cannot be read as Parquet: {error}.") from None
         return Table(as_frame(frame, str(path)), True, [], [])
-    content = path.read_bytes()
+    return table_of(path.read_bytes(), path, expected)
+
+
+def table_of(content: bytes, path: Path, expected: Collection[str | None] = ()) -> Table:
+    """The table that the content of a text file is.
+
+    Args:
+        content: The bytes.
+        path: Where they are from, for messages.
+        expected: As for `read_table`.
+
+    Raises:
+        ImportError, ValueError: As `read_table`.
+    """
     if not content.strip():
         raise ValueError(f"{path} is empty.")
     text, remarks = decode_text(content, path)
