@@ -82,8 +82,7 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
         if candidate.prior >= _SUSPECT
         or not (good or (candidate.code in _MORE_STEPS and (unstable or is_shorter)))
     ]
-    search.singly(likely)
-    search.together(likely)
+    search.run(likely)
     found = conclude(static, search, simple, tasks[0])
     unchecked = [*static.unchecked]
     if search.untried:

@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 
 from lamina.diagnosis.examination import examine, setup_of
+from lamina.diagnosis.experiments.setup import undisturbed
 from lamina.diagnosis.layer_statistics import LayerProbe
+from lamina.diagnosis.sampled_facts import with_samples
 from lamina.findings import Findings, LayerStatistics, Record, findings_of
 from lamina.training.learner import Learner
 from lamina.training.recorder import Recorder
 from lamina.training.requests import FitRequest
 from lamina.training.trainable import Trainable
+
+# Samples that are kept for trials.
+_MOST_SAMPLES = 20_000
 
 
 class Examiner(Recorder):
@@ -44,7 +49,13 @@ class Examiner(Recorder):
             self._measured_at = self._steps
 
     def complete(self, record: Record) -> Record:
-        """The record with the statistics of layers."""
+        """The record with the statistics of layers, and with facts that need samples."""
+        with undisturbed():
+            try:
+                self._drawn, self._drawn_validation = self._draw()
+                record = with_samples(record, self._learner, self._drawn, self._drawn_validation)
+            except Exception:  # the user's sources may raise anything
+                self._drawn = self._drawn_validation = None
         if self._probe is None:
             note = (
                 "what layers compute: the model is not a graph of layers, or has steps of its own"
@@ -64,16 +75,22 @@ class Examiner(Recorder):
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             return Findings(found, [*found.unchecked, f"changes, because of an error ({reason})"])
 
+    def _draw(self) -> tuple[Any, Any]:
+        validation = self._request.validation
+        held_out = None if validation is None else validation.draw(_MOST_SAMPLES)
+        return self._request.feed.draw(_MOST_SAMPLES), held_out
+
     def _setup(self, record: Record) -> Any:
         request, learner = self._request, self._learner
         if not learner.compares_targets(True) or not isinstance(learner, Learner):
             return None
-        validation = None if request.validation is None else request.validation.example()
+        if self._drawn is None:
+            return None
         return setup_of(
             learner.model,
             learner.compile_config or {},
-            request.feed.example(),
-            validation,
+            self._drawn,
+            self._drawn_validation,
             learning_rate=record.learning_rate,
             start=self._start,
             epochs=max(len(record.epochs), record.planned_epochs or 1),

@@ -58,8 +58,7 @@ def candidate(change, code, prior=0.6, finding=None):
 
 def findings(trials, candidates, static=(), baseline=0.0, simple=0.9, unstable=False):
     search = Search(trials, trial(baseline), unstable)
-    search.singly(candidates)
-    search.together(candidates)
+    search.run(candidates)
     yardstick = None if simple is None else Baseline("ridge", trial(simple).validation)
     return conclude(list(static), search, yardstick, TASK)
 
@@ -138,6 +137,19 @@ def test_a_change_is_repeated_where_chance_decides():
     trials = GivenTrials({frozenset({"learning_rate"}): 0.9})
     findings(trials, [HIGH_RATE], unstable=True)
     assert trials.runs == 2
+
+
+def test_what_checks_propose_is_tried_at_once_if_time_is_short():
+    static = Finding("output-activation", "problem", "Wrong.", "sigmoid.", change=SIGMOID)
+    tried = [
+        candidate(SIGMOID, "output-activation", 0.95, static),
+        candidate(SCALE, "inputs-not-scaled", 0.9, static),
+        *[candidate(Change("fit", f"a{i}", 1), f"a{i}", 0.4) for i in range(9)],
+    ]
+    both = frozenset({"standardize-inputs", "activation"})
+    search = Search(GivenTrials({both: 0.9}, seconds_left=5.0), trial(0.0), False)
+    search.run(tried)
+    assert [one.code for one in search.jointly] == ["output-activation", "inputs-not-scaled"]
 
 
 def test_what_there_is_no_time_for_is_said():

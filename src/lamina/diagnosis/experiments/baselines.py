@@ -16,6 +16,8 @@ from lamina.diagnosis.experiments.scores import Task, goodness
 from lamina.diagnosis.experiments.setup import Samples
 
 _MOST_SAMPLES = 2000
+# Samples times columns.
+_MOST_NUMBERS = 500_000
 # Trees are slow with more columns.
 _MOST_COLUMNS_OF_TREES = 64
 _MOST_COLUMNS = 20_000
@@ -64,6 +66,10 @@ def best_baseline(
         return None
     task = tasks[0]
     train, validation = _some(train), _some(validation)
+    first = jax.tree.leaves(train.x)
+    if first and not are_indices:
+        columns = sum(int(np.prod(np.shape(leaf)[1:])) for leaf in first)
+        train = _some(train, max(_MOST_NUMBERS // max(columns, 1), 300))
     x_train, x_test = _columns(train.x, validation.x, are_indices)
     if x_train is None or x_train.shape[1] > _MOST_COLUMNS or task.classes > _MOST_CLASSES:
         return None
@@ -83,7 +89,10 @@ def best_baseline(
         labels = labels.reshape(-1) if labels.shape[1] == 1 else labels
         models = _regressors(x_train.shape[1])
     results = []
-    with warnings.catch_warnings():
+    from threadpoolctl import threadpool_limits  # a dependency of scikit-learn
+
+    # Threads cost more than they bring for so few numbers.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         for name, model in models:
             predictions = model.fit(x_train, labels).predict(x_test)
@@ -93,8 +102,8 @@ def best_baseline(
     return max(results, key=lambda result: result.score)
 
 
-def _some(samples: Samples) -> Samples:
-    return samples.take(slice(None, None, -(-samples.size // _MOST_SAMPLES)))
+def _some(samples: Samples, most: int = _MOST_SAMPLES) -> Samples:
+    return samples.take(slice(None, None, -(-samples.size // most)))
 
 
 def _columns(train: Any, validation: Any, are_indices: bool) -> tuple[Any, Any]:
@@ -127,7 +136,7 @@ def _classifiers(columns: int) -> list[tuple[str, Any]]:
     from sklearn.preprocessing import StandardScaler
 
     linear = make_pipeline(
-        StandardScaler(), LogisticRegression(max_iter=100, C=0.1, class_weight="balanced")
+        StandardScaler(), LogisticRegression(max_iter=30, C=0.1, class_weight="balanced")
     )
     models: list[tuple[str, Any]] = [("logistic regression", linear)]
     if columns <= _MOST_COLUMNS_OF_TREES:

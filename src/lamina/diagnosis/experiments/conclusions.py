@@ -20,7 +20,6 @@ _REPORTED = 2
 _SYMPTOMS = {"labels-unrelated", "too-few-epochs", "class-imbalance", "overfitting"}
 _POOR = 0.4
 _SIGNAL = 3.0
-_CERTAIN = 0.9
 # The score in training above that in validation by this much is memorising.
 _GAP = 0.25
 # Fewer samples than this for each class are few.
@@ -139,10 +138,10 @@ def _weighed(
     if finding.code == "labels-unrelated":
         return None  # `_unexplained` decides
     if result is not None and result.trial.failed is None and not result.helps:
-        if finding.confidence > _CERTAIN and baseline.score < _POOR:
-            return finding
         if result.gain < -GAIN or finding.code in _SYMPTOMS:
             return None
+        if baseline.score < _POOR and not has_cause:
+            return finding  # with several faults, one change may not be enough
         return replace(finding, severity="hint", confidence=finding.confidence / 3)
     if has_cause and finding.severity == "problem":
         return replace(finding, severity="warning", confidence=finding.confidence / 2)

@@ -13,6 +13,7 @@ from lamina.diagnosis.experiments.setup import Samples, TrainingSetup
 from lamina.findings import Change
 from lamina.layers import Dense
 from lamina.models.cloning import clone_model
+from lamina.models.functional import Functional
 from lamina.models.sequential import Sequential
 
 
@@ -35,7 +36,7 @@ def copy_of(setup: TrainingSetup, changes: Sequence[Change] = ()) -> Any:
     """
     of_layers = [change for change in changes if change.where == "layer"]
     try:
-        copy = clone_model(setup.model, clone_function=_cloning(of_layers, setup.model))
+        copy = _changed_clone(setup.model, of_layers)
     except Exception as error:  # the user's classes may raise anything
         raise CannotCopyError(str(error)) from error
     is_larger = False
@@ -64,14 +65,27 @@ def _with_hidden_layer(copy: Any, change: Change) -> Any:
     return Sequential(layers)
 
 
-def _cloning(changes: Sequence[Change], model: Any) -> Any:
-    """The `clone_function` that applies changes to layers; None if there are none to apply."""
+def _changed_clone(model: Any, changes: Sequence[Change]) -> Any:
+    """A copy of a model with other settings of its layers."""
     if not changes:
-        return None
+        return clone_model(model)
     names = {layer.name for layer in all_layers(model)}
     missing = [c.layer for c in changes if c.layer is not None and c.layer not in names]
     if missing:
         raise CannotCopyError(f"There is no layer {missing[0]!r}.")
+    if isinstance(model, (Sequential, Functional)):
+        return clone_model(model, clone_function=_cloning(changes))
+    copy = clone_model(model)
+    for layer, copied in zip(all_layers(model), all_layers(copy), strict=True):
+        for change in changes:
+            if layer is not model and change.layer in (None, layer.name):
+                changed = _cloning([replace(change, layer=None)])(layer)
+                setattr(copied, change.name, getattr(changed, change.name))
+    return copy
+
+
+def _cloning(changes: Sequence[Change]) -> Any:
+    """The `clone_function` that applies changes to layers."""
 
     def clone(layer: Any) -> Any:
         config = layer.get_config()

@@ -15,6 +15,8 @@ _GOOD = 0.85
 # Changes that are tried together are at least so likely.
 _LIKELY = 0.35
 _MOST_TOGETHER = 5
+# What checks of the program propose with this confidence is tried at once if time is short.
+_CHECKED = 0.75
 _MOST_FURTHER = 6
 
 
@@ -82,6 +84,15 @@ class Search:
         """The changes that help by themselves, the best first."""
         helping = [result for result in self.results if result.helps]
         return sorted(helping, key=lambda result: -result.gain)
+
+    def run(self, candidates: Sequence[Candidate]) -> None:
+        """Try changes in the order that suits the time that there is."""
+        checked = [c for c in candidates if c.finding is not None and c.prior >= _CHECKED]
+        if len(checked) > 1 and self._trials.seconds_left < len(candidates) * self.baseline.seconds:
+            self._at_once(checked)
+        if not self.jointly:
+            self.singly(candidates)
+            self.together(candidates)
 
     def singly(self, candidates: Sequence[Candidate]) -> None:
         """Try each change by itself."""

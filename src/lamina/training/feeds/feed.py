@@ -81,6 +81,13 @@ class Feed(Protocol):
         """x, y and sample_weight of one batch, on the host, for shapes and checks."""
         ...
 
+    def draw(self, most: int) -> tuple[Any, Any, Any] | None:
+        """x, y and sample_weight of at most so many samples, on the host, outside of a run.
+
+        None if the source can be read only once.
+        """
+        ...
+
     def first_chunk(self) -> Chunk:
         """A chunk of the first steps, which training will get again."""
         ...

@@ -58,6 +58,13 @@ class ResidentFeed:
     def example(self) -> tuple[Any, Any, Any]:
         return unpack_x_y_sample_weight(self.host)
 
+    def draw(self, most: int) -> tuple[Any, Any, Any] | None:
+        arrays = self.host
+        if self.samples > most:
+            rows = np.random.default_rng(self.seed).choice(self.samples, most, replace=False)
+            arrays = jax.tree.map(lambda array: array[np.sort(rows)], arrays)
+        return unpack_x_y_sample_weight(arrays)
+
     @property
     def data(self) -> PyTree:
         if self._data is None:

@@ -83,6 +83,31 @@ class StreamFeed:
         assert self._example is not None
         return self._example
 
+    def draw(self, most: int) -> tuple[Any, Any, Any] | None:
+        if self._single_pass:
+            return None
+        batches, rows = [], 0
+        for batch in self._batches_again(most):
+            x, y, sample_weight = unpack_x_y_sample_weight(batch)
+            batches.append((convert(x, "x", text=True), convert(y, "y"), sample_weight))
+            rows += number_of_samples(*batches[-1])
+            if rows >= most:
+                break
+        if not batches:
+            return None
+        x, y, sample_weight = jax.tree.map(lambda *parts: np.concatenate(parts)[:most], *batches)
+        return x, y, sample_weight
+
+    def _batches_again(self, most: int) -> Iterator[Any]:
+        """Batches of a new pass, of a PyDataset those of indices that are spread over it."""
+        source = self.source
+        if not isinstance(source, PyDataset):
+            yield from source
+            return
+        count = min(source.num_batches or most, most)
+        for index in np.random.default_rng(self.seed).permutation(count):
+            yield source[int(index)]
+
     def first_chunk(self) -> Chunk:
         example = self.example()
         rows = number_of_samples(*example)

@@ -1,0 +1,84 @@
+"""Facts that need samples: targets of streams, and what a model without a graph gives."""
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core.user_data.text import has_text
+from lamina.findings import OutputFacts, Record
+from lamina.training import checks
+from lamina.training.recorded_facts import input_values, output_facts, targets_of
+from lamina.training.trainable import Trainable
+
+_ROWS = 64
+_TOLERANCE = 1e-3
+
+
+def with_samples(record: Record, learner: Trainable, drawn: Any, validation: Any) -> Record:
+    """A record with the facts that it lacks.
+
+    Args:
+        record: What is known.
+        learner: The model.
+        drawn: x, y and sample_weight of training samples, or None.
+        validation: The same of validation.
+    """
+    if drawn is None:
+        note = "the samples: they come from a source that can be read only once"
+        return replace(record, unchecked=(*record.unchecked, note))
+    x, y, _ = drawn
+    y_validation = None if validation is None else validation[1]
+    outputs = record.outputs
+    if not outputs and learner.compares_targets(True):
+        outputs = _observed_outputs(learner, x, y, y_validation)
+    elif outputs and outputs[0].targets is None:
+        outputs = output_facts(learner, y, y_validation)
+    unchecked = tuple(
+        note for note in record.unchecked if not note.startswith("classes and order of the targets")
+    )
+    inputs = record.inputs or (() if has_text(x) else input_values(x))
+    return replace(record, outputs=outputs, inputs=inputs, unchecked=unchecked)
+
+
+def _observed_outputs(
+    learner: Trainable, x: Any, y: Any, y_validation: Any
+) -> tuple[OutputFacts, ...]:
+    """The output of a model without a graph, whose last activation is told from predictions."""
+    losses = learner.objectives.losses
+    targets = jax.tree.leaves(y)
+    if len(losses) != 1 or len(targets) != 1:
+        return ()
+    rows = jax.tree.map(lambda array: array[:_ROWS], x)
+    (predictions,) = jax.tree.leaves(learner.model.predict(rows, verbose=0))
+    (_, loss) = losses[0]
+    return (
+        OutputFacts(
+            name="output",
+            units=int(predictions.shape[-1]) if predictions.ndim > 1 else None,
+            activation=activation_like(predictions),
+            loss=checks.loss_name(loss),
+            from_logits=bool(getattr(loss, "from_logits", False)),
+            targets=targets_of(targets[0]),
+            validation_targets=None if y_validation is None else targets_of(y_validation),
+        ),
+    )
+
+
+def activation_like(predictions: Any) -> str | None:
+    """The last activation, as far as numbers tell: sigmoid, softmax or linear; else None.
+
+    Example:
+        >>> activation_like(np.array([[0.2, 0.8], [0.5, 0.5]]))
+        'softmax'
+    """
+    values = np.asarray(predictions, float)
+    if not np.isfinite(values).all():
+        return None
+    if values.min() < -_TOLERANCE or values.max() > 1 + _TOLERANCE:
+        return "linear" if values.min() < 0 else None
+    if values.ndim > 1 and values.shape[-1] > 1:
+        if np.allclose(values.sum(axis=-1), 1, atol=_TOLERANCE):
+            return "softmax"
+    return "sigmoid"
