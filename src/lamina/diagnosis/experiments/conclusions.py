@@ -40,8 +40,8 @@ def conclude(
     baseline = search.baseline
     causes = _causes(search.helping)
     reported = [*causes[:1], *search.further, *causes[1:]][:_REPORTED]
-    findings = [_found(result, task, search) for result in reported]
-    findings += [_found_jointly(candidate, task, search) for candidate in search.jointly]
+    findings = [_found_jointly(candidate, task, search) for candidate in search.jointly]
+    findings += [_found(result, task, search) for result in reported]
     codes = {finding.code for finding in findings}
     singly = {
         result.candidate.finding.code: result
@@ -49,9 +49,11 @@ def conclude(
         if result.candidate.finding is not None
     }
     for finding in static:
-        if finding.code not in codes and not (causes and finding.code in _SYMPTOMS):
+        if finding.code in search.dismissed:
+            findings.append(replace(finding, severity="hint", confidence=finding.confidence / 3))
+        elif finding.code not in codes and not (codes and finding.code in _SYMPTOMS):
             result = singly.get(finding.code)
-            kept = _weighed(finding, result, baseline, simple, bool(causes))
+            kept = _weighed(finding, result, baseline, simple, bool(codes))
             if kept is not None:
                 findings.append(kept)
     if not codes:

@@ -12,6 +12,8 @@ from lamina.findings import Change
 GAIN, _ERRORS, _SHARE = 0.03, 2.5, 0.15
 # Below this score a training may have several faults.
 _GOOD = 0.85
+# Below this score what checks propose is tried at once first.
+_POOR = 0.4
 # Changes that are tried together are at least so likely.
 _LIKELY = 0.35
 _MOST_TOGETHER = 5
@@ -61,6 +63,7 @@ class Search:
         further: Those that help on top of the best one.
         jointly: Changes that help together, and not one by one.
         joint: The trial of these.
+        dismissed: Codes of changes that were tried with them and are not needed.
         untried: What could not be tried, in words.
     """
 
@@ -72,6 +75,7 @@ class Search:
         self.further: list[Tried] = []
         self.jointly: list[Candidate] = []
         self.joint: Trial | None = None
+        self.dismissed: set[str] = set()
         self.untried: list[str] = []
 
     @property
@@ -88,11 +92,17 @@ class Search:
     def run(self, candidates: Sequence[Candidate]) -> None:
         """Try changes in the order that suits the time that there is."""
         checked = [c for c in candidates if c.finding is not None and c.prior >= _CHECKED]
-        if len(checked) > 1 and self._trials.seconds_left < len(candidates) * self.baseline.seconds:
+        is_short = self._trials.seconds_left < len(candidates) * self.baseline.seconds
+        if len(checked) > 1 and (is_short or self.baseline.score < _POOR):
             self._at_once(checked)
         if not self.jointly:
             self.singly(candidates)
             self.together(candidates)
+        elif self.joint is not None and self.joint.score < _GOOD:
+            needed = _joined([candidate.change for candidate in self.jointly])
+            known = {candidate.code for candidate in checked}
+            rest = [candidate for candidate in candidates if candidate.code not in known]
+            self._on_top_of(needed, self.joint, rest)
 
     def singly(self, candidates: Sequence[Candidate]) -> None:
         """Try each change by itself."""
@@ -105,25 +115,25 @@ class Search:
         """Try changes on top of the best one, or the likeliest ones at once, if all is not well."""
         helping = self.helping
         if helping and helping[0].trial.score < _GOOD:
-            self._on_top_of(helping[0], candidates)
+            best = helping[0]
+            rest = [other for other in candidates if other.code != best.candidate.code]
+            self._on_top_of(best.candidate.change, best.trial, rest)
         elif not helping and self.baseline.score < _GOOD:
             self._at_once(candidates)
 
-    def _on_top_of(self, best: Tried, candidates: Sequence[Candidate]) -> None:
+    def _on_top_of(self, change: Change, reached: Trial, candidates: Sequence[Candidate]) -> None:
         # Other values of the same setting are no further changes.
-        names = {part.name for part in best.candidate.change.parts}
+        names = {part.name for part in change.parts}
         rest = [
             candidate
             for candidate in candidates
-            if candidate.code != best.candidate.code
-            and not names & {part.name for part in candidate.change.parts}
+            if not names & {part.name for part in candidate.change.parts}
         ]
         for candidate in rest[:_MOST_FURTHER]:
-            change = _joined([best.candidate.change, candidate.change])
-            trial = self._run(change)
+            trial = self._run(_joined([change, candidate.change]))
             if trial is None:
                 continue
-            result = Tried(candidate, trial, best.trial)
+            result = Tried(candidate, trial, reached)
             if result.helps:
                 self.further.append(result)
         self.further.sort(key=lambda result: -result.gain)
@@ -150,6 +160,7 @@ class Search:
             if without is None or Tried(candidate, trial, without).helps:
                 needed.add(candidate.code)
         self.joint, self.jointly = trial, [c for c in chosen if c.code in needed]
+        self.dismissed = {c.code for c in chosen} - needed
 
     def _run(self, change: Change, name: str | None = None) -> Trial | None:
         """Train a copy, if there is time and it can be made."""
