@@ -1,12 +1,15 @@
 """What is wrong with a training, and evaluation in words and pictures.
 
 `diagnose` finds out what is wrong with a model and its data. `Examiner` does so at the end of
-`fit`, with `lamina.config.set_diagnosis("full")`.
+`fit`, with `lamina.config.set_diagnosis("full")`. `label_noise` finds wrong labels, and
+`find_duplicates` validation samples that are in the training data, too.
 
 `write_report` measures a trained model and writes the page. Its parts: `measure`
 evaluates the model, `judge` sums up the result in a sentence, `charts` draws, `write_page` writes.
 """
 
+from lamina.diagnosis.data_checks.duplicates import find_duplicates
+from lamina.diagnosis.data_checks.label_noise import LabelNoise, label_noise
 from lamina.diagnosis.diagnose import diagnose
 from lamina.diagnosis.html_page import write_page
 from lamina.diagnosis.outcome import Outcome, measure
@@ -15,5 +18,6 @@ from lamina.diagnosis.verdict import Verdict, judge
 from lamina.findings import Findings
 
 __all__ = [
-    "Findings", "Outcome", "Verdict", "diagnose", "judge", "measure", "write_page", "write_report",
+    "Findings", "LabelNoise", "Outcome", "Verdict", "diagnose", "find_duplicates", "judge",
+    "label_noise", "measure", "write_page", "write_report",
 ]  # fmt: skip

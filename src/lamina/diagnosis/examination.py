@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.core.user_data.text import Preprocessed
 from lamina.diagnosis.applying import apply
+from lamina.diagnosis.data_checks.checking import check_data, with_label_noise
 from lamina.diagnosis.experiments.baselines import best_baseline
 from lamina.diagnosis.experiments.candidates import candidates
 from lamina.diagnosis.experiments.conclusions import conclude
@@ -54,13 +55,14 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
     tasks = tasks_of(record, setup)
     if not tasks:
         return Findings(static, [*static.unchecked, "changes: there are no targets to compare"])
+    of_data = check_data(record, setup, tasks)
     short = _shortened(setup, seconds_of_training, budget / _PART)
     trials = Trials(short, tasks, budget)
     try:
         baseline = trials.run()
     except CannotCopyError as error:
         note = f"changes, because no copy of the model can be made: {error}"
-        return Findings(static, [*static.unchecked, note])
+        return Findings([*of_data, *static], [*static.unchecked, note])
     reached = baseline if record.ended == "refused" else _reached(trials, setup, baseline, record)
     is_shorter, whole, setup = short is not setup, setup, short
     unstable = not is_shorter and abs(reached.score - baseline.score) > _UNSTABLE
@@ -83,8 +85,9 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
         or not (good or (candidate.code in _MORE_STEPS and (unstable or is_shorter)))
     ]
     search.run(likely)
-    found = conclude(static, search, simple, tasks[0])
-    unchecked = [*static.unchecked]
+    found = [*of_data, *conclude(static, search, simple, tasks[0])]
+    found, unknown = with_label_noise(found, whole, tasks, trials, [reached, baseline])
+    unchecked = [*static.unchecked, *unknown]
     if search.untried:
         unchecked.append("whether these would help: " + "; ".join(search.untried))
     return Findings(found, unchecked, apply=partial(apply, setup=whole, tasks=tasks))

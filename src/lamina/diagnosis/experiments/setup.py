@@ -96,9 +96,21 @@ class TrainingSetup:
 
 def held_out(samples: Samples, seed: int = 0, fraction: float = 0.2) -> tuple[Samples, Samples]:
     """Divide samples at random into a part to train on and a part to measure on."""
-    order = np.random.default_rng(seed).permutation(samples.size)
-    count = max(1, round(samples.size * fraction))
-    return samples.take(np.sort(order[count:])), samples.take(np.sort(order[:count]))
+    kept, held = _divided(samples.size, seed, fraction)
+    return samples.take(kept), samples.take(held)
+
+
+def training_rows(setup: TrainingSetup) -> np.ndarray:
+    """The numbers that the user's data have for the training samples: `(samples,)`."""
+    if setup.has_validation or setup.train is setup.validation:
+        return np.arange(setup.train.size)
+    return _divided(setup.train.size + setup.validation.size)[0]
+
+
+def _divided(size: int, seed: int = 0, fraction: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    order = np.random.default_rng(seed).permutation(size)
+    count = max(1, round(size * fraction))
+    return np.sort(order[count:]), np.sort(order[:count])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,85 @@
+"""Pictures that are nearly the same: with a little noise, or moved by one pixel."""
+
+import numpy as np
+
+# Two pictures are copies if this share of the contrast of one is left when the other is taken away.
+_ALIKE = 0.01
+# Pictures are compared by this many averaged pixels on a side first.
+_SIDE = 7
+_CANDIDATES = 3
+# Numbers in a block of distances, to bound the memory.
+_BLOCK = 20_000_000
+_SHIFTS = tuple((down, right) for down in (0, -1, 1) for right in (0, -1, 1))
+
+
+def near_copies(
+    pictures: np.ndarray, others: np.ndarray, skip: np.ndarray | None = None
+) -> np.ndarray:
+    """Which pictures have a near copy among others.
+
+    Each picture is moved by up to one pixel and averaged to few pixels, which finds the nearest
+    others. All pixels of these decide.
+
+    Args:
+        pictures: `(samples, height, width, channels)`.
+        others: `(samples, height, width, channels)`.
+        skip: For each picture its own index in `others`, which does not count; None for no such.
+
+    Returns:
+        For each picture the index of a copy in `others`, or -1: `(samples,)`.
+
+    Example:
+        >>> noise = np.random.default_rng(0)
+        >>> others = noise.random((5, 12, 12, 1))
+        >>> near_copies(np.roll(others[[3]], 1, axis=1), others).tolist()
+        [3]
+    """
+    pictures, others = np.asarray(pictures, "float32"), np.asarray(others, "float32")
+    small = _averaged(others)
+    lengths = (small**2).sum(axis=1)
+    found = np.full(len(pictures), -1)
+    for down, right in _SHIFTS:
+        open_ = np.flatnonzero(found < 0)
+        moved = _averaged(_moved(pictures[open_], down, right))
+        step = max(_BLOCK // len(others), 1)
+        for start in range(0, len(open_), step):
+            rows = open_[start : start + step]
+            distances = lengths - 2 * (moved[start : start + step] @ small.T)
+            if skip is not None:
+                distances[np.arange(len(rows)), skip[rows]] = np.inf
+            count = min(_CANDIDATES, distances.shape[1])
+            nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
+            for candidate in nearest.T:
+                alike = _alike(pictures[rows], others[candidate], down, right)
+                if skip is not None:
+                    alike &= candidate != skip[rows]
+                found[rows] = np.where(alike & (found[rows] < 0), candidate, found[rows])
+    return found
+
+
+def _moved(pictures: np.ndarray, down: int, right: int) -> np.ndarray:
+    return np.roll(pictures, (down, right), axis=(1, 2))
+
+
+def _averaged(pictures: np.ndarray) -> np.ndarray:
+    """Pictures of few pixels, as rows: means of blocks of equal size."""
+    count, height, width, channels = pictures.shape
+    tall, wide = max(height // _SIDE, 1), max(width // _SIDE, 1)
+    rows, columns = height // tall, width // wide
+    cut = pictures[:, : rows * tall, : columns * wide]
+    blocks = cut.reshape(count, rows, tall, columns, wide, channels).mean(axis=(2, 4))
+    return blocks.reshape(count, rows * columns * channels)
+
+
+def _alike(first: np.ndarray, second: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Whether pictures are the same, if the first is moved; its edge is left out."""
+    inside = (
+        slice(None),
+        slice(max(down, 0), first.shape[1] + min(down, 0)),
+        slice(max(right, 0), first.shape[2] + min(right, 0)),
+    )
+    a, b = _moved(first, down, right)[inside], second[inside]
+    left = ((a - b) ** 2).reshape(len(a), -1).sum(axis=1)
+    contrast = a.reshape(len(a), -1).var(axis=1) * a[0].size if len(a) else np.zeros(0)
+    alike: np.ndarray = (contrast > 0) & (left < _ALIKE * contrast)
+    return alike
