@@ -71,3 +71,13 @@ def test_a_target_is_read_as_the_other_columns_are():
     frame = table(price=[f"1,{i}00" for i in (1, 2, 3)], weight=["1,5", "2,5", "3"])
     data = load(frame, target="price", task="number", verbose=False)
     assert data.train.y.max() == pytest.approx(1.3)
+
+
+def test_numbers_that_are_no_texts_are_not_read_again():
+    frame = table(price=[1.234, 2.5, 3.125], weight=["1,5", "2,5", "3"])
+    data = load(frame, target="price", verbose=False)
+    assert sorted(set(data.train.y.tolist())) == pytest.approx([1.234, 2.5, 3.125])
+    mixed = frame.assign(price=frame["price"].astype(object))
+    assert load(mixed, target="price", verbose=False).train.y.max() == pytest.approx(3.125)
+    series = load(frame, target="price", forecast=1, verbose=False)
+    assert series.train.y.max() == pytest.approx(3.125)

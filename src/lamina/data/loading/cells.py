@@ -62,8 +62,31 @@ def as_texts(values: Any) -> list[str | None]:
     return texts
 
 
+def strings_in(values: Any) -> list[str]:
+    """The values that are texts: of a column of numbers there are none.
+
+    Example:
+        >>> strings_in(["1,5", 2.5, None])
+        ['1,5']
+    """
+    if _kind_of(values) in "biufcmM":
+        return []
+    return [value for value in values if isinstance(value, str)]
+
+
 def numbers_of(values: Any, decimal_comma: bool) -> list[float | None]:
-    """Values as numbers, None for what is missing or is none."""
+    """Values as numbers, None for what is missing or is none.
+
+    Args:
+        values: A column, or a sequence.
+        decimal_comma: Whether those that are texts have a decimal comma.
+    """
+    if _kind_of(values) in "iuf":
+        if hasattr(values, "to_numpy"):
+            values = values.to_numpy(dtype="float64", na_value=np.nan)
+        with np.errstate(invalid="ignore"):
+            read = np.abs(np.asarray(values, dtype="float64")) < _LARGEST
+        return [number if n else None for number, n in zip(values.tolist(), read, strict=True)]
     if isinstance(values, np.ndarray) or hasattr(values, "tolist"):
         values = values.tolist()
     known: dict[str, float | None] = {}  # as in as_texts
@@ -76,6 +99,11 @@ def numbers_of(values: Any, decimal_comma: bool) -> list[float | None]:
             known[value] = _number_in(value, decimal_comma)
         numbers.append(known[value])
     return numbers
+
+
+def _kind_of(values: Any) -> str:
+    """NumPy's letter for the type of a column; `"O"` for objects and for what has no type."""
+    return str(getattr(getattr(values, "dtype", None), "kind", "O"))
 
 
 def _number_in(value: Any, decimal_comma: bool) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.contract import Column
 from lamina.core.messages.errors import did_you_mean
-from lamina.data.loading.cells import as_texts, holds_several, numbers_of, odd_value
+from lamina.data.loading.cells import as_texts, holds_several, numbers_of, odd_value, strings_in
 from lamina.data.loading.dates import date_columns, is_date, order_of
 from lamina.data.loading.decimal_marks import has_decimal_comma
 from lamina.data.loading.numbers import mostly_numbers
@@ -66,7 +66,7 @@ def guess_column(
     distinct = sorted(set(there))
     if kind is not None:
         categories = _listed(distinct) if kind == "category" else ()
-        comma = kind == "number" and has_decimal_comma(there, decimal_comma)
+        comma = kind == "number" and _has_comma(values, decimal_comma)
         if kind == "date":
             return _date_column(name, "as you said", there, missing, day_first)
         return Column(name, kind, "as you said", missing, categories, decimal_comma=comma)
@@ -77,9 +77,7 @@ def guess_column(
         return Column(name, "date", "its type", missing)
     if getattr(dtype, "kind", "O") == "b" or set(distinct) <= {"True", "False"}:
         return Column(name, "category", "true or false", missing, tuple(distinct))
-    comma = False
-    if getattr(dtype, "kind", "O") not in "iuf":
-        comma = has_decimal_comma(there, decimal_comma)
+    comma = _has_comma(values, decimal_comma)
     numbers = numbers_of(values, comma)
     read = [number for number in numbers if number is not None]
     are_codes = _are_codes(there)
@@ -188,6 +186,11 @@ def _numbers_the_rows(
     identifier = re.match(r"(?i)^(id|index|row|unnamed: \d+|.*[_ ]id)$", name)
     identifier = identifier or re.match(r"^.*[a-z](Id|ID)$", name)
     return identifier is not None and len(set(texts)) == len(texts)
+
+
+def _has_comma(values: Any, otherwise: bool | None) -> bool:
+    strings = strings_in(values)
+    return bool(strings) and has_decimal_comma(strings, otherwise)
 
 
 def _are_codes(texts: Sequence[str]) -> bool:

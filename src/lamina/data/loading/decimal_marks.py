@@ -6,7 +6,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from lamina.data.loading.cells import as_texts, holds_several
+from lamina.data.loading.cells import as_texts, holds_several, strings_in
 from lamina.data.loading.numbers import number_of
 
 # Values of a column that are looked at, spread evenly, to tell the mark of the whole table.
@@ -139,10 +139,8 @@ def decimal_marks(table: Any, wanted: bool | None = None, separator: str = "") -
         values = table[name]
         if not holds_several(values):
             values = [values]
-        if getattr(getattr(values, "dtype", None), "kind", "O") in "biufcmM":
-            continue
         step = -(-len(values) // _MOST_VALUES) or 1
-        some = values.iloc[::step] if hasattr(values, "iloc") else values[::step]
-        texts = [value for value in some if isinstance(value, str)]
-        marks[str(name)] = decimal_mark(as_texts(texts))
+        some = strings_in(values.iloc[::step] if hasattr(values, "iloc") else values[::step])
+        if some:
+            marks[str(name)] = decimal_mark(as_texts(some))
     return DecimalMarks(marks, wanted, separator)

@@ -7,7 +7,7 @@ import numpy as np
 from lamina.contract import Column, Contract, SeriesInput
 from lamina.contract.measure import measured_target
 from lamina.data.loading.assembly import parted
-from lamina.data.loading.cells import as_texts
+from lamina.data.loading.cells import as_texts, strings_in
 from lamina.data.loading.columns import guess_column, values_of
 from lamina.data.loading.dates import order_of
 from lamina.data.loading.decimal_marks import decimal_marks, has_decimal_comma
@@ -41,7 +41,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
         remarks.append("Rows are taken in their order; time=… sorts them by a column.")
     marks = decimal_marks(frame, options.decimal_comma, table.separator)
     remarks += marks.remarks(target)
-    comma = has_decimal_comma(as_texts(frame[target]), marks.of(target))
+    comma = has_decimal_comma(strings_in(frame[target]), marks.of(target))
     found = Column(target, "number", "the target", decimal_comma=comma)
     measured = values_of(found, frame[target])[target].astype(float)
     if np.isnan(measured).mean() > _MOST_GAPS:

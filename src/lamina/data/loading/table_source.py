@@ -6,7 +6,7 @@ import numpy as np
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.data.loading.assembly import Samples
-from lamina.data.loading.cells import as_texts, numbers_of, odd_value
+from lamina.data.loading.cells import as_texts, numbers_of, odd_value, strings_in
 from lamina.data.loading.columns import Column, Unusable, guess_column, inputs_of
 from lamina.data.loading.dates import order_of
 from lamina.data.loading.decimal_marks import DecimalMarks, decimal_marks, has_decimal_comma
@@ -58,7 +58,8 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
             "to learn."
         )
     marks = decimal_marks(frame, options.decimal_comma, table.separator)
-    read = numbers_of(texts, has_decimal_comma(texts, marks.of(target)))
+    comma = has_decimal_comma(strings_in(frame[target]), marks.of(target))
+    read = numbers_of(frame[target], comma)
     is_number, why = _is_number(texts, read, distinct, options.task)
     remarks.append(f"The target {target!r} is {'a number' if is_number else 'a class'}: {why}.")
     remarks += marks.remarks(target) if is_number else []
