@@ -187,3 +187,33 @@ def test_the_same_data_are_examined_for_novelty_once():
     assert model.input_contract.novelty is learned
     model.fit(x + 1, y, verbose=0)
     assert model.input_contract.novelty != learned
+
+
+class _Named(lamina.data.Dataset):
+    """Batches of labels 0 and 1, with names of classes."""
+
+    def __init__(self, *names):
+        x, y = np.ones((4, 2), "float32"), np.array([0, 1, 0, 1])
+        super().__init__(lambda: iter([(x, y)]), 1, class_names=list(names))
+
+
+@pytest.fixture(scope="module")
+def of_cats_and_dogs():
+    model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(_Named("cat", "dog"), verbose=0)
+    return model
+
+
+def test_labels_that_mean_other_classes_are_announced(of_cats_and_dogs):
+    model = of_cats_and_dogs
+    with pytest.warns(LaminaWarning, match="Label 0 means 'bird' in x and 'cat' in training"):
+        model.evaluate(_Named("bird", "dog"), verbose=0)
+    with pytest.warns(LaminaWarning, match="Label 1 means 'owl' in validation_data and 'dog'"):
+        model.fit(_Named("cat", "dog"), validation_data=_Named("cat", "owl"), verbose=0)
+
+
+@pytest.mark.parametrize("names", [("cat", "dog"), ("cat",)])
+def test_labels_that_mean_the_same_classes_are_not(of_cats_and_dogs, names):
+    of_cats_and_dogs.evaluate(_Named(*names), verbose=0)
+    of_cats_and_dogs.evaluate(np.ones((4, 2)), np.array([0, 1, 0, 1]), verbose=0)

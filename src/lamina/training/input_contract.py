@@ -88,12 +88,47 @@ def with_pictures(contract: Contract, feed: Feed) -> Contract:
 def _with_class_names(contract: Contract, *parts: Any) -> Contract:
     """A contract with the names of the classes that one of these has, if it has none."""
     for part in parts:
-        for place in ("class_names", "classes"):  # the second is that of PyTorch
-            names: Any = getattr(part, place, None)
-            named = isinstance(names, (list, tuple)) and bool(names)
-            if contract.class_names is None and named and all(type(n) is str for n in names):
-                return dataclasses.replace(contract, class_names=tuple(names))
+        names = _class_names(part)
+        if contract.class_names is None and names is not None:
+            return dataclasses.replace(contract, class_names=names)
     return contract
+
+
+def _class_names(data: Any) -> tuple[str, ...] | None:
+    """The names of classes that data have of themselves."""
+    for place in ("class_names", "classes"):  # the second is that of PyTorch
+        names: Any = getattr(data, place, None)
+        if isinstance(names, (list, tuple)) and names and all(type(n) is str for n in names):
+            return tuple(names)
+    return None
+
+
+def warn_of_other_classes(contract: Contract | None, data: Any, what: str) -> None:
+    """Warn if data name other classes than those of training: labels are compared by number.
+
+    Args:
+        contract: What the model was trained on.
+        data: The user's data; those of folders and of `lamina.data.load` have names of classes.
+        what: What the data are called, e.g. `"validation_data"`.
+    """
+    names = _class_names(data)
+    known = None if contract is None else contract.class_names
+    if names is None or known is None or names == known:
+        return
+    place = next(
+        (i for i, pair in enumerate(zip(names, known, strict=False)) if len(set(pair)) > 1), None
+    )
+    if place is None:
+        if len(names) <= len(known):
+            return  # the last classes have no sample in these data
+        place = len(known)
+    here, there = (repr(n[place]) if place < len(n) else "no class" for n in (names, known))
+    checks.warn(
+        f"Label {place} means {here} in {what} and {there} in training, so what is measured means "
+        "nothing.\n"
+        "  Likely cause: other folders or classes than in training.\n"
+        f"  Fix: the same classes in both; in training they were {', '.join(known[:10])}."
+    )
 
 
 def warn_of_different_inputs(learner: Trainable, x: Any) -> None:

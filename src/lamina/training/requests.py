@@ -52,6 +52,7 @@ from lamina.training.input_contract import (
     record_contract,
     record_contract_of_stream,
     warn_of_different_inputs,
+    warn_of_other_classes,
 )
 from lamina.training.trainable import Trainable
 
@@ -213,6 +214,7 @@ def fit_request(
         contract = record_contract_of_stream(x)
     else:
         contract = record_contract(learner, x, data.x, data.y, y)
+    warn_of_other_classes(contract, validation_data, "validation_data")
     if contract is not None and rows is not None:
         contract = dataclasses.replace(contract, split=rows.how)
     return FitRequest(
@@ -249,6 +251,7 @@ def evaluate_request(
 ) -> EvaluateRequest:
     """Make a request from the arguments of `evaluate`."""
     _check_positive(steps=steps)
+    warn_of_other_classes(learner.contract, x, "x")
     feed = UserData.of_arguments(learner, x, y, sample_weight).feed(
         _options(learner, batch_size, False, steps, seed=0)
     )
