@@ -36,7 +36,7 @@ def report(tmp_path, monkeypatch, capsys):
         return leaving.value.code, written, capsys.readouterr().out
 
     yield run
-    config.set_diagnosis("off")
+    config.set_diagnosis("notes")
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -16,7 +16,7 @@ Y = (X[:, 0] + X[:, 1] > 0).astype("int64")
 def enough_seconds(monkeypatch):
     monkeypatch.setattr(examination, "_SECONDS", 60.0)
     yield
-    lamina.config.set_diagnosis("off")
+    lamina.config.set_diagnosis("notes")
 
 
 def model(last="softmax", rate=0.01, units=2, loss="sparse_categorical_crossentropy"):
@@ -35,7 +35,7 @@ def found_in_fit():
         lamina.config.set_diagnosis("full")
         trained = model(rate=1e-6)
         trained.fit(X, Y, epochs=20, batch_size=8, verbose=0)
-        lamina.config.set_diagnosis("off")
+        lamina.config.set_diagnosis("notes")
     return trained
 
 

@@ -12,13 +12,6 @@ X = RNG.normal(size=(400, 4)).astype("float32")
 Y = (X[:, 0] > 0).astype("int64")
 
 
-@pytest.fixture(autouse=True)
-def notes():
-    lamina.config.set_diagnosis("notes")
-    yield
-    lamina.config.set_diagnosis("off")
-
-
 def model(last="softmax", rate=0.01):
     lamina.utils.set_random_seed(0)
     stack = [Input((4,)), Dense(8, activation="relu", name="hidden"), Dropout(0.1), Dense(2, last)]
@@ -69,9 +62,12 @@ def test_verbose_0_says_nothing_and_still_records(capsys):
     assert not capsys.readouterr().out
 
 
-def test_nothing_is_recorded_unless_it_is_asked_for():
+def test_nothing_is_recorded_if_it_is_switched_off():
     lamina.config.set_diagnosis("off")
-    history = model().fit(X, Y, verbose=0)
+    try:
+        history = model().fit(X, Y, verbose=0)
+    finally:
+        lamina.config.set_diagnosis("notes")
     assert history.findings is None
 
 

@@ -13,8 +13,8 @@ from lamina.findings.properties import LARGE_INPUT
 from lamina.training import checks
 from lamina.training.trainable import Trainable
 
-# Rows of an array that are examined, spread evenly over it.
-_ROWS = 2000
+# Rows of an array that are examined, spread evenly over it, and fewer of long rows.
+_ROWS, _FEWEST_ROWS, _NUMBERS = 2000, 200, 200_000
 # More classes than this are not counted.
 _MOST_CLASSES = 10_000
 _SETTINGS = ("rate", "dropout", "recurrent_dropout", "axis", "momentum", "stateful")
@@ -108,14 +108,15 @@ def values_of(name: str, array: Any) -> Values | None:
     )
 
 
-def _rows(array: Any, most: int = _ROWS) -> np.ndarray | None:
+def _rows(array: Any) -> np.ndarray | None:
     if isinstance(array, jax.Array) and any(d.platform != "cpu" for d in array.devices()):
         return None  # the facts are not worth a copy from the device
     if not isinstance(array, (np.ndarray, jax.Array)) or not array.ndim or not len(array):
         return None
     if is_text(array) or array.dtype.kind == "c":
         return None
-    return np.asarray(array[:: -(-len(array) // most)])
+    most = max(_NUMBERS // max(array.size // len(array), 1), _FEWEST_ROWS)
+    return np.asarray(array[:: -(-len(array) // min(most, _ROWS))])
 
 
 def input_values(x: Any) -> tuple[Values, ...]:
@@ -130,7 +131,7 @@ def input_values(x: Any) -> tuple[Values, ...]:
 
 def targets_of(array: Any) -> Targets | None:
     """What the targets of one output are: classes, numbers, how many of each."""
-    rows = _rows(array, _ROWS)
+    rows = _rows(array)
     values = values_of("y", array)
     if rows is None or values is None:
         return None

@@ -11,7 +11,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 
 _FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 _settings: dict[str, Any] = {
-    "diagnosis": "off",
+    "diagnosis": "notes",
     "floatx": "float32",
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
@@ -244,19 +244,19 @@ def set_diagnosis(level: str) -> None:
     """Let `fit` look for what is wrong.
 
     Args:
-        level: `"notes"` to note what costs nothing to note; when a training ends, what seems wrong
-            is shown, and `history.findings` has all findings. `"full"` also trains copies of the
-            model with changes, for at most 15 % of the training time or 20 seconds, whichever is
-            more, to find out which change helps. `"off"`, the default, for nothing.
+        level: `"notes"`, the default, to note what costs nothing to note; when a training ends,
+            what seems wrong is shown, and `history.findings` has all findings. `"full"` also trains
+            copies of the model with changes, for at most 15 % of the training time or 20 seconds,
+            whichever is more, to find out which change helps. `"off"` for nothing.
 
     Raises:
         ValueError: If there is no such level.
 
     Example:
-        >>> set_diagnosis("notes")
-        >>> diagnosis()
-        'notes'
         >>> set_diagnosis("off")
+        >>> diagnosis()
+        'off'
+        >>> set_diagnosis("notes")
     """
     if level not in ("off", "notes", "full"):
         raise ValueError(f"set_diagnosis takes 'off', 'notes' or 'full'; received {level!r}.")

@@ -16,8 +16,8 @@ class History(Callback):
     `history.history["loss"]` is the list of losses, one per epoch; `history.epoch` the numbers of
     the epochs, from 0; `history.params` has the settings of the run. `history.split` says which
     samples `validation_split` took: `split.how`, `split.train` and `split.validation`, the numbers
-    of the rows; None without it. With `config.set_diagnosis("notes")`, `history.findings` has what
-    seems wrong with the training, and `history.record` what it was found in. At a prompt it shows a
+    of the rows; None without it. `history.findings` has what seems wrong with the training, and
+    `history.record` what it was found in (see `lamina.config.set_diagnosis`). At a prompt it shows a
     table of the epochs, in a notebook the learning curves as well.
 
     Example:
