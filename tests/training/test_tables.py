@@ -251,3 +251,14 @@ def test_a_copy_knows_the_columns_that_the_model_was_trained_on(copied):
     model.fit(table, np.ones((4, 1)), verbose=0)
     with pytest.raises(ValueError, match="the columns of a table go by position"):
         copied(model).predict(table[["b", "a"]], verbose=0)
+
+
+def test_the_only_input_in_a_dict_may_have_another_name_than_its_layer():
+    column = lamina.Input((1,), name="size_in_m")
+    model = lamina.Model({"size in m": column}, lamina.layers.Dense(1)(column))
+    model.compile("sgd", "mse")
+    x = {"size in m": np.ones((4, 1), "float32")}
+    model.fit(x, np.ones(4), verbose=0)
+    assert model.predict(x).shape == (4, 1)
+    with pytest.raises(ValueError, match="a dict of 'size'"):
+        model.predict({"size": np.ones((4, 1), "float32")})

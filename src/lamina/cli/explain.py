@@ -68,7 +68,8 @@ def explain(
         return
     for remark in remarks:
         console.remark(escape_control_characters(remark))
-    console.say_plain(escape_control_characters(str(explanation)))
+    for line in str(explanation).splitlines():
+        console.say_plain(escape_control_characters(line))
     if out is not None:
         console.remark(f"Written: {out}")
 

@@ -73,7 +73,8 @@ def as_page(explanation: "Explanation") -> str:
     title = html.escape(_answer(explanation))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        "<style>body{font-family:sans-serif;margin:2em;max-width:60em}td{padding:0.1em 0.8em}"
+        "<style>:root{color-scheme:light dark}"
+        "body{font-family:sans-serif;margin:2em;max-width:60em}td{padding:0.1em 0.8em}"
         f"img{{max-width:100%}}</style></head><body>{as_html(explanation)}</body></html>"
     )
 

@@ -19,7 +19,7 @@ from lamina.core.variable.stateless import discard_assignments
 from lamina.layers import Embedding
 from lamina.training import label_checks
 from lamina.training.label_checks import format_shape
-from lamina.training.trainable import Trainable
+from lamina.training.trainable import Signature, Trainable
 
 
 def warn(message: str) -> None:
@@ -115,7 +115,7 @@ def check_inputs(learner: Trainable, x: Data, where: str = "") -> None:
         return
     if len(expected) > 1 and (isinstance(x, dict) or len(arrays) == len(expected)):
         arrays = signature.arrange(x)  # by name if there are names
-    elif len(arrays) != len(expected) or (isinstance(x, dict) and (*x,) != signature.input_names):
+    elif len(arrays) != len(expected) or (isinstance(x, dict) and not _has_names(signature, x)):
         names = ", ".join(repr(name) for name in signature.input_names)
         shapes = " and ".join(str(getattr(leaf, "shape", None)) for leaf in arrays)
         description = f"holds {_count(len(arrays), 'array')} of shape {shapes}"
@@ -148,6 +148,13 @@ def check_inputs(learner: Trainable, x: Data, where: str = "") -> None:
                 f"  Received: {name} of shape {shape}.\n"
                 f"{_why_it_does_not_fit(name, shape, expected_shape, _is_fixed(learner))}"
             )
+
+
+def _has_names(signature: Signature, x: dict[Any, Any]) -> bool:
+    """Whether a dict has the name of the only input: that of its layer, or the model's own key."""
+    tree = signature.input_tree
+    keys = tuple(tree.children) if tree is not None and tree.keyed else ()
+    return (*x,) in (signature.input_names, keys)
 
 
 def _fix_for_one_input(x: Data, arrays: list[Any], features: int | None) -> str:

@@ -107,6 +107,27 @@ def test_data_with_fewer_batches_than_steps_are_used_again():
     np.testing.assert_allclose(found.losses, plain.losses, rtol=1e-6)
 
 
+@pytest.mark.parametrize("place", ["in place", "from the host"])
+def test_large_data_give_the_same_losses(place, blobs, monkeypatch):
+    plain = classifier()
+    expected = plain.find_learning_rate(*blobs, steps=10).losses
+    if place == "in place":
+        monkeypatch.setattr("lamina.training.feeds.zero_copy._MIN_BYTES", 0)
+    else:
+        monkeypatch.setattr("lamina.core.configuration.config.resident_budget", lambda: 0)
+    other = classifier()
+    other.set_weights(plain.get_weights())
+    memory = np.zeros((len(blobs[0]) * 16 + 128,), np.uint8)
+    start = -memory.ctypes.data % 64 + 16
+    x = memory[start : start + blobs[0].nbytes].view("float32").reshape(blobs[0].shape)
+    x[:] = blobs[0]
+    found = other.find_learning_rate(x, blobs[1], steps=10)
+    if place == "in place":
+        np.testing.assert_allclose(found.losses, expected, rtol=1e-5)
+    else:  # in another order
+        assert np.isfinite(found.losses).all()
+
+
 def test_one_sample_is_enough():
     found = line().find_learning_rate(ONES[:1], ONES[:1], steps=10, max_rate=0.1)
     assert len(found.losses) == 10

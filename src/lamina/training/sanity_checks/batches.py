@@ -65,7 +65,7 @@ def _joined(feed: Feed, count: int) -> Batches:
     """So many batches of the feed, all of the size of its first."""
     parts: list[PyTree] = []
     taken, size, epoch, spec = 0, 0, feed.first_epoch, None
-    room = config.resident_budget()
+    room = max(config.resident_budget(), 1)
     while taken < count and room > 0:
         taken_before = taken
         for chunk in feed.chunks(epoch):
@@ -94,4 +94,5 @@ def _rows(chunk: Chunk, number: int) -> PyTree:
 
 
 def _shapes(data: PyTree) -> Any:
-    return jax.tree.map(lambda a: (tuple(a.shape[1:]), str(getattr(a, "dtype", ""))), data)
+    leaves, structure = jax.tree.flatten(data)
+    return structure, [(tuple(a.shape[1:]), str(a.dtype)) for a in leaves]
