@@ -51,13 +51,13 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
     static = findings_of(record)
     if setup is None:
         return static
-    budget = max(_SHARE_OF_TRAINING * seconds_of_training, _SECONDS)
+    seconds = budget(seconds_of_training)
     tasks = tasks_of(record, setup)
     if not tasks:
         return Findings(static, [*static.unchecked, "changes: there are no targets to compare"])
     of_data = check_data(record, setup, tasks)
-    short = _shortened(setup, seconds_of_training, budget / _PART)
-    trials = Trials(short, tasks, budget)
+    short = _shortened(setup, seconds_of_training, seconds / _PART)
+    trials = Trials(short, tasks, seconds)
     try:
         baseline = trials.run()
     except CannotCopyError as error:
@@ -91,6 +91,11 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
     if search.untried:
         unchecked.append("whether these would help: " + "; ".join(search.untried))
     return Findings(found, unchecked, apply=partial(apply, setup=whole, tasks=tasks))
+
+
+def budget(seconds_of_training: float) -> float:
+    """Seconds that trials may take after a training of this duration."""
+    return max(_SHARE_OF_TRAINING * seconds_of_training, _SECONDS)
 
 
 def _reached(trials: Trials, setup: TrainingSetup, baseline: Trial, record: Record) -> Trial:

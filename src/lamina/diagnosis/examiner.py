@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.diagnosis.examination import examine, setup_of
+from lamina.diagnosis.examination import budget, examine, setup_of
 from lamina.diagnosis.experiments.setup import undisturbed
 from lamina.diagnosis.layer_statistics import LayerProbe
 from lamina.diagnosis.sampled_facts import with_samples
@@ -68,6 +68,10 @@ class Examiner(Recorder):
     def findings_of(self, record: Record) -> Findings:
         """What is wrong, with changes that were tried."""
         seconds = time.perf_counter() - self._began
+        self._say(
+            "Looking for what would help: copies of the model are trained with one change each, for "
+            f"about {budget(seconds):.0f} s."
+        )
         try:
             return examine(record, self._setup(record), seconds)
         except Exception as error:  # the training must not be lost for what is said about it

@@ -3,13 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from lamina.diagnosis.experiments.candidates import Candidate
 from lamina.diagnosis.experiments.copies import CannotCopyError
+from lamina.diagnosis.experiments.setup import WHOLE_WORLD
 from lamina.diagnosis.experiments.trials import Trial, Trials, gain
 from lamina.findings import Change
 
 # A change helps if it gains this much, so many standard errors, and this share of what is missing.
 GAIN, _ERRORS, _SHARE = 0.03, 2.5, 0.15
+# More epochs help most trainings a little: they must gain twice as much.
+_MORE_OF_EPOCHS = 2.0
+# Numbers that are far off score below this.
+_FAR_BELOW = -0.5
 # Below this score a training may have several faults.
 _GOOD = 0.85
 # Below this score what checks propose is tried at once first.
@@ -46,8 +53,16 @@ class Tried:
         """Whether the gain is more than chance, and enough to matter."""
         risen, error = gain(self.trial, self.reference)
         missing = max(1 - self.reference.score, 1e-6)
-        enough = risen > max(GAIN, _ERRORS * error) and risen / missing > _SHARE
-        return self.trial.failed is None and enough
+        factor = _MORE_OF_EPOCHS if self.candidate.code == "too-few-epochs" else 1.0
+        enough = risen > max(factor * GAIN, _ERRORS * error) and risen / missing > factor * _SHARE
+        return self.trial.failed is None and enough and self._is_above_chance
+
+    @property
+    def _is_above_chance(self) -> bool:
+        """Whether the trial is better than guessing, or the reference far worse than that."""
+        values = self.trial.validation
+        error = values.std() / np.sqrt(len(values)) if len(values) >= WHOLE_WORLD else 0.0
+        return self.trial.score > max(2 * error, 0.05) or self.reference.score < _FAR_BELOW
 
 
 class Search:

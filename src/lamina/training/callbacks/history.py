@@ -17,8 +17,8 @@ class History(Callback):
     the epochs, from 0; `history.params` has the settings of the run. `history.split` says which
     samples `validation_split` took: `split.how`, `split.train` and `split.validation`, the numbers
     of the rows; None without it. `history.findings` has what seems wrong with the training, and
-    `history.record` what it was found in (see `lamina.config.set_diagnosis`). At a prompt it shows a
-    table of the epochs, in a notebook the learning curves as well.
+    `history.record` what it was found in (see `lamina.config.set_diagnosis`). At a prompt it shows
+    a table of the epochs, in a notebook the learning curves as well.
 
     Example:
         >>> history = History()
