@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from lamina.core.types import PyTree
+from lamina.core.user_data.classes import classes_of
 
 # Of more samples so many are looked at, drawn at random.
 _MOST = 2**17
@@ -21,8 +22,6 @@ _SURELY_THERE = 20.0
 # Cells of the test with less expected than this are put together.
 _LEAST_EXPECTED = 3.0
 _FEWEST_NUMBERS = 20
-# Integers over a wider range are amounts.
-_MOST_CLASSES = 1000
 
 
 def explain_unlike_tail(y: PyTree, kept: int, fraction: float) -> str | None:
@@ -71,10 +70,10 @@ def _some(array: Any, stream: int) -> np.ndarray:
 
 
 def _of_classes(before: np.ndarray, last: np.ndarray) -> tuple[str, bool] | None:
-    counts = _counts(before, last)
-    if counts is None:
+    counted = _counts(before, last)
+    if counted is None:
         return None
-    old, new = counts
+    old, new, names = counted
     n_old, n_new = old.sum(), new.sum()
     share_old, share_new = old / n_old, new / n_new
     share = (old + new) / (n_old + n_new)
@@ -90,33 +89,23 @@ def _of_classes(before: np.ndarray, last: np.ndarray) -> tuple[str, bool] | None
     shift = np.where(absent, 1, 0) + np.abs(share_new - share_old)
     worst = int(shift.argmax())
     return (
-        f"class {worst} is {share_new[worst]:.0%} of them and {share_old[worst]:.0%} of the others",
+        f"class {names[worst]} is {share_new[worst]:.0%} of them and {share_old[worst]:.0%} of the "
+        "others",
         True,
     )
 
 
-def _counts(before: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """How often each class is in both parts; None if targets are not classes."""
-    kind = before.dtype.kind
-    if before.ndim == 2 and kind in "biuf":
-        head = before[:1000]
-        if not (((head == 0) | (head == 1)).all() and (head.sum(axis=1) == 1).all()):
-            return None
-        return before.sum(axis=0, dtype=float), last.sum(axis=0, dtype=float)
-    if before.ndim != 1 or kind not in "biuf":
+def _counts(
+    before: np.ndarray, last: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """How often each class is in both parts, and the classes; None if targets are no classes."""
+    classes = classes_of(np.concatenate([before, last]))
+    if classes is None:
         return None
-    low, high = min(before.min(), last.min()), max(before.max(), last.max())
-    if not (0 <= low <= high < _MOST_CLASSES):
-        return None
-    if kind == "f":
-        if not ((before == np.floor(before)).all() and (last == np.floor(last)).all()):
-            return None
-    length = int(high) + 1
-    old = np.bincount(before.astype(np.int64), minlength=length).astype(float)
-    new = np.bincount(last.astype(np.int64), minlength=length).astype(float)
-    # Amounts, such as years of age, have about as many values as there are samples.
-    is_amount = kind == "f" and (old + new > 0).sum() > max(20, len(before) / 20)
-    return None if is_amount else (old, new)
+    names, places = np.unique(classes, return_inverse=True)
+    parts = places[: len(before)], places[len(before) :]
+    old, new = (np.bincount(part, minlength=len(names)).astype(float) for part in parts)
+    return old, new, names
 
 
 def _surprise(observed: np.ndarray, expected: np.ndarray, ratio: float) -> float:

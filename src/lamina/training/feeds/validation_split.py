@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.types import PyTree
+from lamina.core.user_data.classes import classes_of
 from lamina.core.variable import seed as seeds
 from lamina.training.feeds.epoch_order import permutation
 
@@ -87,28 +88,6 @@ def row_split(samples: int, fraction: float, split: Any, y: PyTree) -> RowSplit:
             order = _stratify(order, y, samples - kept)
         chosen[order[: samples - kept]] = True
     return RowSplit(how, np.flatnonzero(~chosen), np.flatnonzero(chosen))
-
-
-def classes_of(y: PyTree) -> np.ndarray | None:
-    """The class of each sample as an integer; None if targets are not single classes."""
-    if not hasattr(y, "shape"):
-        return None
-    y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim == 2 and y.dtype.kind in "biuf":
-        one_hot = bool(((y == 0) | (y == 1)).all()) and bool((y.sum(axis=1) == 1).all())
-        return y.argmax(axis=1) if one_hot else None
-    if y.ndim != 1 or y.dtype.kind not in "biuf" or not y.size:
-        return None
-    if y.dtype.kind == "f" and not bool((y == np.floor(y)).all() and np.ptp(y) < _MOST_CLASSES):
-        return None
-    classes: np.ndarray = y.astype(np.int64)
-    return classes
-
-
-# Integers over a wider range are amounts.
-_MOST_CLASSES = 1000
 
 
 def _parse_split(split: Any) -> tuple[str, Any]:
