@@ -73,6 +73,18 @@ def test_one_value_for_each_word_and_none_for_padding(texts):
     np.testing.assert_array_equal(found[2:], 0)
 
 
+def test_words_of_a_normalized_vector_are_attributed_to():
+    words = layers.TextVectorization(vocabulary=["good", "bad"], output_mode="count")
+    text = lamina.Input((), dtype="string")
+    x = layers.UnitNormalization()(words(text)[:, 1:])
+    model = lamina.Model(text, layers.Dense(1)(x))
+    kernel = model.get_weights()[0][:, 0]
+    found = integrated_gradients(model, "good good bad")
+    np.testing.assert_allclose(found, kernel * np.array([2, 1]) / np.sqrt(5), rtol=1e-4)
+    names = {amount.name: amount.amount for amount in model.explain("good good bad").in_order}
+    assert names == pytest.approx({"good": found[0], "bad": found[1]})
+
+
 def test_several_inputs_give_a_dict():
     a, b = lamina.Input((2,), name="a"), lamina.Input((1,), name="b")
     model = lamina.Model([a, b], layers.Dense(1)(layers.Concatenate()([a, b])))

@@ -2,7 +2,8 @@
 
 Numbers that a model computes with as they are given, such as pixels, are parts themselves. Whole
 numbers, such as those of words, have no gradient; there the outputs of the layer that turns them
-into floats, an Embedding, are parts.
+into floats, an Embedding, are parts. So are those of UnitNormalization: on the straight line from
+zeros to a vector its outputs do not change, so that nothing would be attributed to the vector.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from lamina.core.types import PyTree
 from lamina.core.user_data.text import Preprocessed
 from lamina.explanation.forward import Call, Forward, Key
-from lamina.layers import Embedding
+from lamina.layers import Embedding, UnitNormalization
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def parts_of(forward: Forward) -> list[Part]:
     leaves = jax.tree.leaves(forward.inputs)
     floats = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
     names, words = _names_of_leaves(forward.model, forward.inputs)
-    calls = [call for call in forward.calls if _makes_floats(call)]
+    calls = [call for call in forward.calls if _makes_floats(call) or _is_normalized(call)]
     if not calls and not any(floats):
         raise ValueError(
             f"The inputs of model {forward.model.name!r} are integers, which have no "
@@ -69,6 +70,12 @@ def parts_of(forward: Forward) -> list[Part]:
     whole = [i for i, is_float in enumerate(floats) if not is_float]
     vectors, counted = [], set()
     for call, output, numbers in zip(calls, outputs, ids, strict=True):
+        if _is_normalized(call):
+            found = _normalized_part(call, output, numbers, leaves, names, words)
+            if found is not None:
+                vectors.append(found[0])
+                counted.add(found[1])
+            continue
         # Which input the layer got: the one with the same numbers, which may have come as floats.
         same = [i for i, leaf in enumerate(leaves) if np.array_equal(leaf, numbers)]
         source = same[0] if same else (whole[0] if len(whole) == 1 else None)
@@ -90,6 +97,23 @@ def parts_of(forward: Forward) -> list[Part]:
     return inputs + vectors
 
 
+def _normalized_part(
+    call: Call, output: Any, numbers: Any, leaves: list[Any], names: list[str], words: list[Any]
+) -> tuple[Part, int] | None:
+    """The output of a UnitNormalization as a part, and the input that it replaces.
+
+    None if the layer gets something else than an input, with or without its first number, which
+    counts unknown words.
+    """
+    for i, leaf in enumerate(leaves):
+        for left_out in (0, 1):
+            if leaf.ndim == 2 and np.array_equal(leaf[:, left_out:], numbers):
+                known = None if words[i] is None else words[i][left_out:]
+                value = np.asarray(output, dtype="float32")
+                return Part(names[i], call.key, value, words=known), i
+    return None
+
+
 def with_parts(
     inputs: PyTree, parts: Sequence[Part], values: Sequence[Any]
 ) -> tuple[PyTree, dict[Key, Any]]:
@@ -106,6 +130,11 @@ def with_parts(
         else:
             replaced[part.key] = value
     return jax.tree.unflatten(structure, leaves), replaced
+
+
+def _is_normalized(call: Call) -> bool:
+    """Whether a layer gives vectors of length 1."""
+    return isinstance(call.layer, UnitNormalization) and not call.is_part
 
 
 def _makes_floats(call: Call) -> bool:
