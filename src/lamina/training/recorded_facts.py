@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.user_data.classes import MOST_CLASSES, classes_of
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import Preprocessed
 from lamina.findings import LayerFacts, OutputFacts, Targets, Values
@@ -15,8 +16,6 @@ from lamina.training.trainable import Trainable
 
 # Rows of an array that are examined, spread evenly over it, and fewer of long rows.
 _ROWS, _FEWEST_ROWS, _NUMBERS = 2000, 200, 200_000
-# More classes than this are not counted.
-_MOST_CLASSES = 10_000
 _SETTINGS = ("rate", "dropout", "recurrent_dropout", "axis", "momentum", "stateful")
 
 
@@ -145,14 +144,10 @@ def targets_of(array: Any) -> Targets | None:
     if rows.size != len(rows):
         return Targets("numbers", values)
     whole = np.asarray(array).reshape(-1)
-    integers = whole.dtype.kind in "biu" or bool((rows == np.round(rows)).all())
-    if not integers or values.low < 0 or values.high >= _MOST_CLASSES:
+    classes = classes_of(whole)
+    if classes is None or classes.min() < 0 or classes.max() >= MOST_CLASSES:
         return Targets("numbers", values)
-    if not np.isfinite(whole).all() or (whole != np.round(whole)).any() or whole.min() < 0:
-        return Targets("numbers", values)
-    if whole.max() >= _MOST_CLASSES:
-        return Targets("numbers", values)
-    of_class = np.bincount(whole.astype("int64"))
+    of_class = np.bincount(classes)
     distinct = int((of_class > 0).sum())
     form = "zeros and ones" if len(of_class) <= 2 else "class indices"
     return Targets(form, values, tuple(map(int, of_class)), distinct, _is_sorted(whole))
