@@ -69,8 +69,8 @@ class Examiner(Recorder):
         """What is wrong, with changes that were tried."""
         seconds = time.perf_counter() - self._began
         self._say(
-            "Looking for what would help: copies of the model are trained with one change each, for "
-            f"about {budget(seconds):.0f} s."
+            "Looking for what would help: copies of the model are trained with one change each, "
+            f"for about {budget(seconds):.0f} s."
         )
         try:
             return examine(record, self._setup(record), seconds)

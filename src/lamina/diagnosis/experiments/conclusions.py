@@ -56,6 +56,13 @@ def conclude(
             kept = _weighed(finding, result, baseline, simple, bool(codes))
             if kept is not None:
                 findings.append(kept)
+    few = [finding for finding in static if finding.code == "too-few-samples"]
+    if few:  # other changes gain a little then, and are not the cause
+        rest = [found for found in findings if found.code != "too-few-samples"]
+        return few + [
+            replace(found, severity="warning") if found.severity == "problem" else found
+            for found in rest
+        ]
     if not codes:
         findings = _unexplained(findings, search, simple, task)
     return findings

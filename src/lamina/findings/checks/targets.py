@@ -15,6 +15,9 @@ _NO_BETTER = 0.01
 _LARGE = 50.0
 # How far chance may move the classes of the validation: chi-square in standard deviations.
 _BEYOND_CHANCE = 8.0
+# Fewer samples than this, in all or for each class, are few if others are answered worse by this
+# share of the loss of guessing.
+_FEW, _FEW_FOR_A_CLASS, _GAP = 40, 5, 0.1
 
 
 def check(record: Record) -> Iterator[Finding]:
@@ -24,6 +27,7 @@ def check(record: Record) -> Iterator[Finding]:
         yield from _scale(record, output)
         yield from _order(record, output)
         yield from _validation(record, output)
+        yield from _few_samples(record, output)
 
 
 def _last(record: Record, *names: str) -> float | None:
@@ -130,6 +134,27 @@ def _validation(record: Record, output: OutputFacts) -> Iterator[Finding]:
         where="validation_split" if record.validation_split else "validation_data",
         change=Change("data", "shuffle-before-split"),
         confidence=0.9,
+    )
+
+
+def _few_samples(record: Record, output: OutputFacts) -> Iterator[Finding]:
+    done, samples = performance(record), record.samples
+    if samples is None or done is None or done.validated is None or output.targets is None:
+        return
+    classes = max(len(output.targets.counts), 2)
+    if samples >= max(_FEW_FOR_A_CLASS * classes, _FEW) or done.learned - done.validated < _GAP:
+        return
+    kinds = f" of {classes} classes" if output.targets.counts else ""
+    yield Finding(
+        "too-few-samples",
+        "problem",
+        f"There are {samples} training samples{kinds}. The loss fell to {done.last:.3g} on them, "
+        f"and to {(1 - done.validated) * done.guess:.3g} on others; guessing gives {done.guess:.3g}.",
+        "More samples; with so few, a linear model or a network that was trained on others.",
+        {"samples": samples, "classes": classes},
+        where="x",
+        confidence=0.7,
+        others=("overfitting", "too-few-epochs"),
     )
 
 
