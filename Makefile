@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart check test test-extra lint format docs bench bench-peers compiler kernels clean
+.PHONY: help quickstart check test test-extra lint format docs bench bench-diagnosis bench-peers compiler kernels clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,14 @@ docs: $(VENV)/installed-docs ## the site of guides and reference, searchable, in
 
 bench: $(VENV)/installed ## Lamina and its installed peers on every workload: docs/performance.md
 	$(BIN)/python benchmarks/run_all.py $(BENCH_ARGS)
+
+DIAGNOSIS_RUNS := build/diagnosis.jsonl
+
+bench-diagnosis: $(VENV)/installed ## faults in healthy programs, and what diagnosis says: docs/diagnosis.md (hours; needs LAMINA_DATASETS)
+	mkdir -p build
+	$(BIN)/python benchmarks/diagnosis/run.py --level full --seeds 1 --out $(DIAGNOSIS_RUNS) $(BENCH_ARGS)
+	$(BIN)/python benchmarks/diagnosis/run.py --level notes --seeds 6 --faults healthy --out $(DIAGNOSIS_RUNS)
+	$(BIN)/python benchmarks/diagnosis/table.py $(DIAGNOSIS_RUNS) --page docs/diagnosis.md
 
 bench-peers: $(addprefix $(LAMINA_PEERS)/,keras-jax/installed tensorflow/installed torch/installed) ## environments for the peers, outside the repository
 

@@ -26,7 +26,7 @@ ANYTHING = {
     ("", "load_model", "->"),  # whatever was saved: a Model, or a FeatureSpace
     ("", "model_from_bytes", "->"),
     ("", "snapshot_of_weights", "model"),  # likewise
-    ("", "parsed", "->"),  # JSON
+    ("", "parse_json", "->"),  # JSON
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 # A fault counts if it costs this much of the score that the healthy program reaches.
 HURTS = 0.05
+BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
 
 
 def rows_of(paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -117,16 +118,27 @@ def advice(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+")
-    rows = rows_of(parser.parse_args().runs)
+    parser.add_argument("--page", type=Path, help="the page to write the tables into")
+    options = parser.parse_args()
+    text = tables(rows_of(options.runs))
+    if options.page is None:
+        print(text)
+        return
+    page = options.page.read_text(encoding="utf-8")
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    options.page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def tables(rows: list[dict[str, Any]]) -> str:
+    """The tables of every level."""
+    parts = []
     for level in sorted({row["level"] for row in rows}):
         of_level = [row for row in rows if row["level"] == level]
-        print(f'\n### `set_diagnosis("{level}")`\n')
-        print(summary(of_level))
-        if level == "full":
-            print(advice(of_level))
+        parts += [f'\n### `set_diagnosis("{level}")`\n', summary(of_level)]
         if harmful(of_level):
-            print()
-            print(by_fault(of_level))
+            parts += [advice(of_level), "", by_fault(of_level)]
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":

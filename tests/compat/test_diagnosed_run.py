@@ -1,74 +1,76 @@
 """`lamina run --diagnose`: what is wrong with each training of a script, and with its error."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from lamina import config
+import lamina
 from lamina.cli.run import own_and_script_arguments
-from lamina.compat.run_script import run_script
-from lamina.diagnosis import examination
+from lamina.compat.diagnosed_run import DiagnosedRun
+from lamina.layers import Dense
+from lamina.training.events import add_listeners
 
-SCRIPT = """
-import numpy as np
-from tensorflow import keras
-
-x = np.random.default_rng(0).normal(size=(200, 3)).astype("float32")
-y = (x[:, 0] > 0).astype("int64")
-model = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dense(1, "softmax")])
-model.compile("adam", "binary_crossentropy")
-model.fit(x, y, epochs=20, verbose=0)
-"""
+X = np.random.default_rng(0).normal(size=(200, 3)).astype("float32")
+Y = (X[:, 0] > 0).astype("int64")
 
 
 @pytest.fixture
-def report(tmp_path, monkeypatch, capsys):
-    """Runs a script; returns its exit code, the JSON and what was printed."""
-    monkeypatch.setattr(examination, "_SECONDS", 60.0)
-    monkeypatch.chdir(tmp_path)
-
-    def run(text):
-        script = tmp_path / "script.py"
-        script.write_text(text, encoding="utf-8")
-        with pytest.raises(SystemExit) as leaving:
-            run_script(script, [], diagnose=True, json_file=tmp_path / "findings.json")
-        written = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
-        return leaving.value.code, written, capsys.readouterr().out
-
-    yield run
-    config.set_diagnosis("notes")
+def run(tmp_path):
+    """A run during which one model is trained whose rate is far too low."""
+    run = DiagnosedRun(Path("script.py"), tmp_path / "findings.json")
+    model = lamina.Sequential([Dense(8, "relu"), Dense(2, "softmax")])
+    model.compile(lamina.optimizers.Adam(1e-7), "sparse_categorical_crossentropy")
+    with add_listeners(run):
+        model.fit(X, Y, epochs=3, verbose=0)
+    return run
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_the_findings_of_a_fit_are_written_with_its_line(report):
-    code, written, printed = report(SCRIPT)
-    assert code == 0
-    assert written["findings"][0]["code"] == "output-activation"
+def test_the_findings_of_a_fit_are_written_with_its_line(run, tmp_path, capsys):
+    run.finish()
+    written = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
+    assert written["findings"][0]["code"] == "learning-rate-too-low"
     (fit,) = written["fits"]
-    assert fit["called_from"].endswith("script.py:9")
-    assert (fit["ended"], len(fit["epochs"])) == ("finished", 20)
-    assert "output-activation" in printed
+    assert Path(fit["called_from"].rpartition(":")[0]).name == "test_diagnosed_run.py"
+    assert (fit["ended"], len(fit["epochs"])) == ("finished", 3)
+    assert "learning-rate-too-low" in capsys.readouterr().out
 
 
-def test_an_error_becomes_a_finding(report):
-    code, written, _ = report(SCRIPT.replace("y = (", "x[0] = np.nan; y = ("))
-    assert code == 1
-    assert written["findings"][0]["code"] == "missing-values"
-    assert "numpy.isfinite" in written["findings"][0]["fix"]
+def test_an_error_becomes_a_finding(run):
+    run.on_error(ValueError("x holds 3 numbers that are NaN or infinite.\n  Fix: leave them out."))
+    assert run.error.code == "missing-values"
+    assert run.error.fix == "leave them out."
+    assert run.findings.codes == ["missing-values", "learning-rate-too-low"]
 
 
-def test_an_error_before_any_training_becomes_a_finding(report):
-    code, written, printed = report("open('there is none')")
-    assert code == 1
-    assert [found["code"] for found in written["findings"]] == ["refused"]
-    assert "there is none" in printed
+def test_any_error_becomes_a_finding(run):
+    run.on_error(FileNotFoundError("there is none"))
+    assert run.error.code == "refused"
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
+def test_ctrl_c_is_no_finding(run):
+    run.on_error(KeyboardInterrupt())
+    assert run.error is None
+
+
+def test_a_script_without_fit_says_so(tmp_path, capsys):
+    DiagnosedRun(Path("script.py"), tmp_path / "findings.json").finish()
+    assert "called fit nowhere" in capsys.readouterr().out
+
+
+def test_the_command_writes_the_file_although_the_script_fails(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text("", encoding="utf-8")
-    with pytest.raises(ValueError, match="mkdir -p"):
-        run_script(script, [], diagnose=True, json_file=tmp_path / "none" / "findings.json")
+    script.write_text("import keras\nkeras.layers.Dense(0)\n", encoding="utf-8")
+    command = [sys.executable, "-m", "lamina", "run", "script.py", "--diagnose", "--json", "f.json"]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    written = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
+    assert written["findings"][0]["code"] == "refused"
+    assert "The script ended with an error" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,6 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
         ("run a.py -- --diagnose", "run a.py", "-- --diagnose"),
         ("train mnist --diagnose", "train mnist --diagnose", ""),
     ],
-)  # fmt: skip
+)
 def test_options_may_follow_the_script(typed, own, scripts):
     assert own_and_script_arguments(typed.split()) == (own.split(), scripts.split())

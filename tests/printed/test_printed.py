@@ -51,6 +51,7 @@ ELSEWHERE = {
 BY_HAND = {
     ("findings/finding.py", ": …\n  Fix: "): "no message: it shows the fix of a finding",
     ("findings/finding.py", "<b>Fix:</b>"): "no message: it shows the fix of a finding",
+    ("findings/refusals.py", "Fix: "): "no message: it takes the fix of one",
     ("training/recorder.py", "Fix: "): "no message: it shows the fix of a finding",
     ("installation.py", "Fix: "): "no message: it takes the fix of one",
     (

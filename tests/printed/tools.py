@@ -14,6 +14,32 @@ _ARCHIVE = (
 )
 
 CASES = {
+    ("diagnosis/diagnose.py", "diagnose takes a compiled model"): (
+        "lamina.diagnosis.diagnose(model, x, y)",
+        "«model.compile(optimizer='adam', loss=»'mse'); examination._SECONDS = 0.0; "
+        "lamina.diagnosis.diagnose(model, x, y)",
+        "from lamina.diagnosis import examination\n"
+        "x, y = np.ones((60, 3)), np.zeros((60, 1))\n"
+        "model = lamina.Sequential([layers.Dense(1)])",
+    ),
+    ("findings/finding.py", "does not know what its training began with"): (
+        "finding.apply(model)",
+        "findings = «lamina.diagnosis.diagnose(model, x, y)»; examination._SECONDS = 0.0; "
+        "findings«.apply(finding.change)»",
+        "from lamina.diagnosis import examination\n"
+        "from lamina.findings import Change, Finding\n"
+        "examination._SECONDS = 0.0\n"
+        "x, y = np.ones((60, 3)), np.zeros((60, 1))\n"
+        "model = lamina.Sequential([layers.Dense(1)]); model.compile('adam', 'mse')\n"
+        "finding = Finding('a', 'hint', 'A.', 'B.', change=Change('fit', 'epochs', 2))",
+    ),
+    ("compat/diagnosed_run.py", "cannot be written: there is no folder"): (
+        "diagnosed_run.begin(Path('a.py'), Path('gone/f.json'))",
+        "subprocess.run('«mkdir -p gone»'.split(), check=True); "
+        "diagnosed_run.begin(Path('a.py'), Path('gone/f.json')); "
+        "lamina.config.set_diagnosis('notes')",
+        "import subprocess\nfrom lamina.compat import diagnosed_run",
+    ),
     ("cli/explain.py", "that exists with --out"): (
         "command('lamina explain model.keras digit.png --out gone/why.png')",
         "command('lamina explain model.keras digit.png --out why.png')  "

@@ -149,7 +149,8 @@ def _few_samples(record: Record, output: OutputFacts) -> Iterator[Finding]:
         "too-few-samples",
         "problem",
         f"There are {samples} training samples{kinds}. The loss fell to {done.last:.3g} on them, "
-        f"and to {(1 - done.validated) * done.guess:.3g} on others; guessing gives {done.guess:.3g}.",
+        f"and to {(1 - done.validated) * done.guess:.3g} on others; guessing gives "
+        f"{done.guess:.3g}.",
         "More samples; with so few, a linear model or a network that was trained on others.",
         {"samples": samples, "classes": classes},
         where="x",

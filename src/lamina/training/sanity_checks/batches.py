@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration import config
 from lamina.core.types import Data, PyTree, Targets
-from lamina.training import checks
+from lamina.training import checks, placement
 from lamina.training.engine import Engine
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.feed import Feed
@@ -90,7 +90,7 @@ def _rows(chunk: Chunk, number: int) -> PyTree:
     rows = rows_of(
         chunk.data, chunk.order, chunk.start * chunk.batch_size, number * chunk.batch_size
     )
-    return jax.tree.map(lambda a: jax.device_put(a, may_alias=False), rows)
+    return placement.current().copy(rows)
 
 
 def _shapes(data: PyTree) -> Any:
