@@ -12,10 +12,10 @@ import numpy as np
 # The side that pictures are reduced to.
 _SIDE = 16
 # Two are copies if grey pixels differ by less than the first on average, of 255, and the standard
-# deviation of the differences, relative to that of the pixels, is below the second. Compression
-# changes colours more.
+# deviation of the differences, relative to that of the pixels, is below the second.
 _ALIKE, _SAME = 1.2, 0.08
 _ALIKE_IN_COLOURS = 4.0
+_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype="float32")
 # Nearest pictures that each is compared with, itself among them.
 _NEIGHBOURS = 8
 
@@ -107,7 +107,8 @@ def _near(small: np.ndarray) -> list[tuple[int, int]]:
     count = len(small)
     if count < 2:
         return []
-    grey = small.mean(axis=3)
+    # Compression changes colours more than the luminance (ITU-R BT.601).
+    grey = small @ _LUMINANCE if small.shape[3] == 3 else small.mean(axis=3)
     spreads = grey.std(axis=(1, 2))
     parts = grey.reshape(count, 4, _SIDE // 4, 4, _SIDE // 4)
     coarse = parts.mean(axis=(2, 4)).reshape(count, 16)
