@@ -102,6 +102,7 @@ def main() -> None:
         cases += [(make, None, seed) for make in odd for seed in seeds]
     chosen = random.Random(0)
     cases = [one for one in cases if one[1] is None or chosen.random() < options.share]
+    chosen.shuffle(cases)  # a run that is stopped has a bit of everything
     with options.out.open("a", encoding="utf-8") as out:
         for make, injector, seed in cases:
             result = case(make, injector, seed, options.level)
