@@ -48,6 +48,7 @@ bench-diagnosis: $(VENV)/installed ## faults in healthy programs, and what diagn
 	$(BIN)/python benchmarks/diagnosis/run.py --level full --seeds 1 --out $(DIAGNOSIS_RUNS) $(BENCH_ARGS)
 	$(BIN)/python benchmarks/diagnosis/run.py --level notes --seeds 6 --faults healthy --out $(DIAGNOSIS_RUNS)
 	$(BIN)/python benchmarks/diagnosis/table.py $(DIAGNOSIS_RUNS) --page docs/diagnosis.md
+	$(BIN)/python benchmarks/diagnosis/data_flaws.py
 
 bench-peers: $(addprefix $(LAMINA_PEERS)/,keras-jax/installed tensorflow/installed torch/installed) ## environments for the peers, outside the repository
 

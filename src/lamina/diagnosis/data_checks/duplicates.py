@@ -21,9 +21,9 @@ _ERRORS = 3.0
 _NEVER = 1e-3
 # Fewer may be all samples there are.
 _FEWEST = 50
-# At most so many samples are looked for among near copies, and so many are searched.
+# At most so many pictures are looked for, in so many pairs with others.
 _MOST_SOUGHT = 1000
-_MOST_SEARCHED = 100_000
+_MOST_PAIRS = 60_000_000
 _NAMED = 8
 # Columns that are examined for equal values.
 _COLUMNS = 100
@@ -116,14 +116,17 @@ def _check_pictures(
     record: Record, known: list[np.ndarray], seen: list[np.ndarray], exact: np.ndarray
 ) -> Iterator[Finding]:
     pictures, others = _as_pictures(known), _as_pictures(seen)
-    if pictures is None or others is None or len(pictures) > _MOST_SEARCHED:
+    if pictures is None or others is None:
         return
     rng = np.random.default_rng(0)
-    sought = np.sort(rng.permutation(len(others))[:_MOST_SOUGHT])
+    most = min(_MOST_SOUGHT, _MOST_PAIRS // len(pictures))
+    if most < _FEWEST:
+        return
+    sought = np.sort(rng.permutation(len(others))[:most])
     found = near_copies(others[sought], pictures) >= 0
     if not _is_excess(found.mean(), len(found), 0.0, len(pictures)):
         return
-    sample = np.sort(rng.permutation(len(pictures))[:_MOST_SOUGHT])
+    sample = np.sort(rng.permutation(len(pictures))[:most])
     by_chance = float((near_copies(pictures[sample], pictures, skip=sample) >= 0).mean())
     if _is_excess(found.mean(), len(found), by_chance, len(sample)):
         twins = exact.copy()

@@ -184,13 +184,14 @@ def check_label_noise(
     found = noise_of(labels, probabilities)
     numbers = rows[found.suspects[:_NAMED]]
     listed = ", ".join(map(str, numbers))
+    inputs = ", x[rows]" if hasattr(setup.train.x, "shape") else ""
     yield Finding(
         "label-noise",
         "warning" if rate < _SEVERE else "problem",
         f"About {rate:.0%} of the labels seem wrong: copies that were trained without these "
         f"samples contradict {len(found.suspects):,} of {len(labels):,} labels, even where they "
         "are surest.",
-        f"Look at the most doubtful ones: rows = [{listed}]; print(y[rows], x[rows]). All of them: "
+        f"Look at the most doubtful ones: rows = [{listed}]; print(y[rows]{inputs}). All of them: "
         "lamina.diagnosis.label_noise(model, x, y).",
         {"rate": round(rate, 4), "suspects": len(found.suspects), "samples": len(labels)},
         where=f"training samples {listed} …",

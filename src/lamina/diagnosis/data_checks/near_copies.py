@@ -9,6 +9,8 @@ _SIDE = 7
 _CANDIDATES = 3
 # Numbers in a block of distances, to bound the memory.
 _BLOCK = 20_000_000
+# Pictures that are averaged at a time.
+_SOME = 1000
 _SHIFTS = tuple((down, right) for down in (0, -1, 1) for right in (0, -1, 1))
 
 
@@ -18,7 +20,8 @@ def near_copies(
     """Which pictures have a near copy among others.
 
     Each picture is moved by up to one pixel and averaged to few pixels, which finds the nearest
-    others. All pixels of these decide.
+    others. All pixels of these decide. Pictures that were compressed or resized are not found here,
+    but by `copies_of_pictures` when data are loaded.
 
     Args:
         pictures: `(samples, height, width, channels)`.
@@ -34,17 +37,16 @@ def near_copies(
         >>> near_copies(np.roll(others[[3]], 1, axis=1), others).tolist()
         [3]
     """
-    pictures, others = np.asarray(pictures, "float32"), np.asarray(others, "float32")
     small = _averaged(others)
     lengths = (small**2).sum(axis=1)
     found = np.full(len(pictures), -1)
     for down, right in _SHIFTS:
-        open_ = np.flatnonzero(found < 0)
-        moved = _averaged(_moved(pictures[open_], down, right))
+        missing = np.flatnonzero(found < 0)
         step = max(_BLOCK // len(others), 1)
-        for start in range(0, len(open_), step):
-            rows = open_[start : start + step]
-            distances = lengths - 2 * (moved[start : start + step] @ small.T)
+        for start in range(0, len(missing), step):
+            rows = missing[start : start + step]
+            moved = _averaged(_moved(pictures[rows], down, right))
+            distances = lengths - 2 * (moved @ small.T)
             if skip is not None:
                 distances[np.arange(len(rows)), skip[rows]] = np.inf
             count = min(_CANDIDATES, distances.shape[1])
@@ -63,12 +65,17 @@ def _moved(pictures: np.ndarray, down: int, right: int) -> np.ndarray:
 
 def _averaged(pictures: np.ndarray) -> np.ndarray:
     """Pictures of few pixels, as rows: means of blocks of equal size."""
-    count, height, width, channels = pictures.shape
+    _, height, width, channels = pictures.shape
     tall, wide = max(height // _SIDE, 1), max(width // _SIDE, 1)
     rows, columns = height // tall, width // wide
-    cut = pictures[:, : rows * tall, : columns * wide]
-    blocks = cut.reshape(count, rows, tall, columns, wide, channels).mean(axis=(2, 4))
-    return blocks.reshape(count, rows * columns * channels)
+    small = np.empty((len(pictures), rows * columns * channels), "float32")
+    for start in range(0, len(pictures), _SOME):
+        part = pictures[start : start + _SOME, : rows * tall, : columns * wide]
+        blocks = part.reshape(len(part), rows, tall, columns, wide, channels)
+        small[start : start + _SOME] = blocks.mean(axis=(2, 4), dtype="float32").reshape(
+            len(part), -1
+        )
+    return small
 
 
 def _alike(first: np.ndarray, second: np.ndarray, down: int, right: int) -> np.ndarray:
@@ -78,7 +85,8 @@ def _alike(first: np.ndarray, second: np.ndarray, down: int, right: int) -> np.n
         slice(max(down, 0), first.shape[1] + min(down, 0)),
         slice(max(right, 0), first.shape[2] + min(right, 0)),
     )
-    a, b = _moved(first, down, right)[inside], second[inside]
+    a = _moved(first, down, right)[inside].astype("float32")
+    b = second[inside].astype("float32")
     left = ((a - b) ** 2).reshape(len(a), -1).sum(axis=1)
     contrast = a.reshape(len(a), -1).var(axis=1) * a[0].size if len(a) else np.zeros(0)
     alike: np.ndarray = (contrast > 0) & (left < _ALIKE * contrast)

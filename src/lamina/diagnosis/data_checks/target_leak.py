@@ -15,12 +15,13 @@ from lamina.findings import Finding
 # A column tells the target if a tree that sees nothing else reaches this score in validation:
 # for classes, and for numbers.
 _TELLS, _TELLS_NUMBER = 0.98, 0.995
-# The other columns together reach less than the column, by this much …
-_LESS = 0.1
-# … but more than this: in toy data the other columns often say nothing.
-_SOMETHING = 0.1
-# A column that is a copy of the target is a leak beside good columns, but not beside perfect ones.
+# The column misses less than this share of what all others together miss, by so many standard
+# errors.
+_SHARE, _ERRORS = 0.2, 2.5
+# Beside others that reach this it cannot be told.
 _PERFECT = 0.99
+# In toy data the other columns often say nothing, that is less than this.
+_SOMETHING = 0.1
 _FEWEST_COLUMNS, _MOST_COLUMNS = 3, 2000
 _FEWEST_SAMPLES, _MOST_SAMPLES = 50, 2000
 _MOST_CLASSES = 50
@@ -67,9 +68,8 @@ def check_target_leak(task: Task, train: Samples, validation: Samples) -> Iterat
     table = _table_of(task, train, validation)
     if table is None:
         return
-    scores = _scores_of_columns(task, table)
-    column = max(scores, key=lambda number: scores[number])
-    single = scores[column]
+    column, alone = _best_column(task, table)
+    single = float(alone.mean())
     if single < (_TELLS if task.kind == "classes" else _TELLS_NUMBER):
         return
     left = np.arange(len(table.names)) != column
@@ -78,10 +78,15 @@ def check_target_leak(task: Task, train: Samples, validation: Samples) -> Iterat
         Samples(table.train[:, left], table.targets),
         Samples(table.validation[:, left], table.validation_targets),
     )
-    others = 0.0 if rest is None else max(rest.score, 0.0)
-    is_copy = _is_copy(task, table.train[:, column], table.targets)
-    if others > (_PERFECT if is_copy else single - _LESS):
+    if rest is None or rest.score > _PERFECT:
         return
+    is_copy = _is_copy(task, table.train[:, column], table.targets)
+    gain = alone - rest.validation
+    error = float(gain.std() / np.sqrt(len(gain)))
+    clear = 1 - single < _SHARE * (1 - rest.score) and float(gain.mean()) > _ERRORS * error
+    if not clear and not is_copy:
+        return
+    others = max(rest.score, 0.0)
     name = table.names[column]
     yield Finding(
         "target-leak",
@@ -139,8 +144,8 @@ def _one_a_row(y: Any, task: Task) -> np.ndarray | None:
     return y.reshape(-1) if y.size == len(y) else None
 
 
-def _scores_of_columns(task: Task, table: _Table) -> dict[int, float]:
-    """What a small tree reaches with each column alone."""
+def _best_column(task: Task, table: _Table) -> tuple[int, np.ndarray]:
+    """The column that tells most, and the goodness of each validation sample with it alone."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     if task.kind == "classes":
@@ -149,14 +154,16 @@ def _scores_of_columns(task: Task, table: _Table) -> dict[int, float]:
         )
     else:
         tree = DecisionTreeRegressor(max_leaf_nodes=_LEAVES, random_state=0)
-    scores = {}
+    best, alone = 0, np.full(len(table.validation_targets), -np.inf)
     for number in _most_related(task, table):
         tree.fit(table.train[:, [number]], table.targets)
         answers = tree.predict(table.validation[:, [number]])
         if task.kind == "classes":
             answers = np.eye(task.classes)[answers.astype("int64")]
-        scores[int(number)] = float(goodness(task, answers, table.validation_targets).mean())
-    return scores
+        reached = goodness(task, answers, table.validation_targets)
+        if reached.mean() > alone.mean():
+            best, alone = int(number), reached
+    return best, alone
 
 
 def _most_related(task: Task, table: _Table) -> np.ndarray:

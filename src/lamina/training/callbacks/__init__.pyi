@@ -12,9 +12,6 @@ from lamina.training.callbacks.callback_list import (
 from lamina.training.callbacks.csv_logger import (
     CSVLogger,
 )
-from lamina.training.callbacks.diagnose import (
-    Diagnose,
-)
 from lamina.training.callbacks.early_stopping import (
     EarlyStopping,
     TerminateOnNaN,
@@ -53,7 +50,6 @@ __all__ = [
     "CSVLogger",
     "Callback",
     "CallbackList",
-    "Diagnose",
     "EarlyStopping",
     "History",
     "LambdaCallback",

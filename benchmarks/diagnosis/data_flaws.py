@@ -1,0 +1,266 @@
+"""Plants wrong labels, copies between sets and columns that tell the target, and looks for them.
+
+Prints the tables of docs/diagnosis.md as Markdown. Where cleanlab is installed it gets the same
+probabilities.
+"""
+
+import argparse
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import lamina
+import programs
+from lamina.diagnosis import find_duplicates
+from lamina.diagnosis.data_checks.checking import check_data
+from lamina.diagnosis.data_checks.label_noise import class_indices, noise_of
+from lamina.diagnosis.data_checks.noise_or_overlap import noise_rate
+from lamina.diagnosis.data_checks.out_of_sample import out_of_sample
+from lamina.diagnosis.experiments.scores import task_of
+from lamina.diagnosis.experiments.setup import Samples, TrainingSetup
+from lamina.findings import Record
+from programs import PROGRAMS, Program
+
+RATES = (0.0, 0.05, 0.1, 0.2)
+SHARES = (0.02, 0.05, 0.2)
+FOLDS = 4
+# Recall at which precision is compared.
+RECALL = 0.8
+# Changes of copied pictures, whose values are 0–1.
+CHANGES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
+    "exact": lambda x, rng: x,
+    "noise": lambda x, rng: x + rng.normal(0, 5 / 255, x.shape).astype(x.dtype),
+    "shift": lambda x, rng: np.roll(x, (1, 0), axis=(1, 2)),
+}
+
+
+def mnist_cnn(seed: int) -> Program:
+    """A convolutional network on as many samples as the dense one."""
+    dense = programs.mnist_dense(seed)
+    x, x_val = dense.x[..., None], dense.x_val[..., None]
+    made = replace(programs.normalised_cnn(seed), x=x, y=dense.y, x_val=x_val, y_val=dense.y_val)
+    return replace(made, name="mnist cnn")
+
+
+def setup_of(program: Program, seed: int) -> TrainingSetup:
+    """What the training of a program begins with."""
+    lamina.utils.set_random_seed(seed)
+    model = program.model()
+    model.build(program.x.shape)
+    return TrainingSetup(
+        model,
+        model._learner.compile_config or {},
+        program.rate,
+        [np.array(weight) for weight in model.weights],
+        Samples(program.x, program.y),
+        Samples(program.x_val, program.y_val),
+        epochs=program.fit["epochs"],
+        batch_size=program.fit.get("batch_size", 32),
+        seed=seed,
+    )
+
+
+def classes_of(program: Program) -> tuple[np.ndarray, int] | None:
+    """Class indices and the number of classes; None for other targets."""
+    task = task_of(program.y, program.loss if isinstance(program.loss, str) else None)
+    labels = class_indices(program.y, task.classes)
+    return (labels, task.classes) if task.kind == "classes" and labels is not None else None
+
+
+def with_labels(program: Program, labels: np.ndarray, classes: int) -> Program:
+    one_hot = program.y.ndim == 2
+    return replace(program, y=np.eye(classes, dtype="float32")[labels] if one_hot else labels)
+
+
+def percent(values: Sequence[float]) -> str:
+    return " / ".join(f"{100 * value:.1f}" for value in values)
+
+
+def decimals(values: Sequence[float | None]) -> str:
+    return " / ".join("–" if value is None else f"{value:.2f}" for value in values)
+
+
+def precision_at_recall(ranked: np.ndarray, wrong: np.ndarray) -> float | None:
+    """Precision of the shortest list that has so many of the wrong labels; None without such."""
+    found = np.cumsum(wrong[ranked])
+    needed = np.ceil(RECALL * wrong.sum())
+    if not wrong.any() or not len(found) or found[-1] < needed:
+        return None
+    length = int(np.searchsorted(found, needed)) + 1
+    return float(found[length - 1] / length)
+
+
+def of_cleanlab(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray] | None:
+    """The rate and the ranking of cleanlab; None where it is not installed."""
+    try:
+        from cleanlab.count import estimate_joint
+        from cleanlab.rank import get_label_quality_scores
+    except ImportError:
+        return None
+    probabilities = np.maximum(probabilities, 1e-7)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    joint = estimate_joint(labels, probabilities)
+    ranked = np.argsort(get_label_quality_scores(labels, probabilities), kind="stable")
+    return 1 - float(np.trace(joint)), ranked
+
+
+def label_noise_rows(seeds: int) -> Iterator[str]:
+    """Lines of the table of planted wrong labels."""
+    yield "| program | planted % | estimated % | cleanlab % | finding % | precision | cleanlab |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for make in (programs.digits_dense, programs.mnist_dense, mnist_cnn):
+        for rate in RATES:
+            results = [one_noise(make(seed), rate, seed) for seed in range(seeds)]
+            ours, theirs, found, first, second = zip(*results, strict=True)
+            name = make(0).name if rate == RATES[0] else ""
+            told = " / ".join("–" if one is None else f"{100 * one:.1f}" for one in found)
+            yield (
+                f"| {name} | {100 * rate:g} | {percent(ours)} | "
+                f"{'–' if theirs[0] is None else percent(theirs)} | {told} | "
+                f"{decimals(first)} | {decimals(second)} |"
+            )
+
+
+def one_noise(program: Program, rate: float, seed: int) -> tuple[Any, ...]:
+    known = classes_of(program)
+    assert known is not None
+    labels, classes = known
+    rng = np.random.default_rng(seed)
+    changed = rng.permutation(len(labels))[: round(rate * len(labels))]
+    given = labels.copy()
+    given[changed] = (labels[changed] + rng.integers(1, classes, len(changed))) % classes
+    setup = setup_of(with_labels(program, given, classes), seed)
+    probabilities = out_of_sample(setup, given, FOLDS, classes)
+    assert probabilities is not None
+    found, wrong = noise_of(given, probabilities), given != labels
+    theirs = of_cleanlab(given, probabilities)
+    return (
+        found.rate,
+        None if theirs is None else theirs[0],
+        noise_rate(given, probabilities),
+        precision_at_recall(found.suspects, wrong),
+        None if theirs is None else precision_at_recall(theirs[1], wrong),
+    )
+
+
+def duplicate_rows(seeds: int) -> Iterator[str]:
+    """Lines of the table of planted copies: how many runs got the finding."""
+    yield "| program | copies | " + " | ".join(f"{share:.0%}" for share in SHARES) + " | found |"
+    yield "| --- | --- |" + " --- |" * (len(SHARES) + 1)
+    for make in PROGRAMS:
+        for kind, change in CHANGES.items():
+            cells, seen = [], []
+            for share in SHARES:
+                told = 0
+                for seed in range(seeds):
+                    result = one_copy(make(seed), share, kind, change, seed)
+                    if result is not None:
+                        told += result[0]
+                        seen.append(result[1])
+                cells.append(f"{told} of {seeds}")
+            if seen:
+                share_found = f"{100 * np.mean(seen):.1f} %"
+                yield f"| {make(0).name} | {kind} | {' | '.join(cells)} | {share_found} |"
+
+
+def one_copy(
+    program: Program, share: float, kind: str, change: Any, seed: int
+) -> tuple[bool, float] | None:
+    """Whether there was a finding, and the share of the planted copies that was found."""
+    if kind != "exact" and np.ndim(program.x) < 3:
+        return None
+    rng = np.random.default_rng(seed)
+    count = max(round(share * len(program.x_val)), 1)
+    x_val = np.array(program.x_val)
+    rows = rng.permutation(len(x_val))[:count]
+    x_val[rows] = change(program.x[rng.permutation(len(program.x))[:count]], rng)
+    codes = codes_of(replace(program, x_val=x_val))
+    found = np.isin(rows, find_duplicates(program.x, x_val)).mean()
+    return "leak-between-sets" in codes, float(found)
+
+
+def codes_of(program: Program) -> list[str]:
+    """Codes of the findings of checks that train no network, without hints."""
+    loss = program.loss if isinstance(program.loss, str) else None
+    setup = TrainingSetup(
+        None, {}, None, None, Samples(program.x, program.y),
+        Samples(program.x_val, program.y_val), epochs=1,
+    )  # fmt: skip
+    found = check_data(Record(program.name), setup, [task_of(program.y, loss)])
+    return [finding.code for finding in found if finding.severity != "hint"]
+
+
+def leak_rows(seeds: int) -> Iterator[str]:
+    """Lines of the table of planted columns: how many runs got the finding."""
+    yield "| program | the target itself | with noise |"
+    yield "| --- | --- | --- |"
+    for make in PROGRAMS:
+        program = make(0)
+        if np.ndim(program.x) != 2 or program.y is program.x or program.x.dtype.kind != "f":
+            continue
+        cells = []
+        for spread in (0.0, 0.05):
+            told = [
+                "target-leak" in codes_of(with_leak(make(seed), spread, seed))
+                for seed in range(seeds)
+            ]
+            cells.append(f"{sum(told)} of {seeds}")
+        yield f"| {program.name} | {cells[0]} | {cells[1]} |"
+
+
+def with_leak(program: Program, spread: float, seed: int) -> Program:
+    """The target as a further column, with noise of `spread` of its deviation."""
+    rng = np.random.default_rng(seed)
+
+    def widened(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        column = (y.argmax(axis=1) if y.ndim == 2 else y).astype(float)
+        column = column + rng.normal(0, spread * column.std(), len(column))
+        return np.concatenate([x, column[:, None].astype(x.dtype)], axis=1)
+
+    return replace(
+        program, x=widened(program.x, program.y), x_val=widened(program.x_val, program.y_val)
+    )
+
+
+def clean_rows(seeds: int) -> Iterator[str]:
+    """Lines of the table of data as they are: how many runs got each finding."""
+    yield "| program | leak-between-sets | target-leak | label-noise | rate by label_noise % |"
+    yield "| --- | --- | --- | --- | --- |"
+    for make in PROGRAMS:
+        codes = [code for seed in range(seeds) for code in codes_of(make(seed))]
+        noise, rates = "not checked", "–"
+        if classes_of(make(0)) is not None:
+            results = [one_noise(make(seed), 0.0, seed) for seed in range(seeds)]
+            noise = f"{sum(result[2] is not None for result in results)} of {seeds}"
+            rates = percent([result[0] for result in results])
+        counts = [f"{codes.count(c)} of {seeds}" for c in ("leak-between-sets", "target-leak")]
+        yield f"| {make(0).name} | {counts[0]} | {counts[1]} | {noise} | {rates} |"
+
+
+TABLES = {
+    "labels": label_noise_rows,
+    "duplicates": duplicate_rows,
+    "leaks": leak_rows,
+    "clean": clean_rows,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--only", choices=list(TABLES), help="one of the tables")
+    options = parser.parse_args()
+    lamina.config.disable_interactive_logging()
+    warnings.simplefilter("ignore")
+    for name, rows in TABLES.items():
+        if options.only in (None, name):
+            print(f"\n{name}, {options.seeds} seeds\n")
+            for row in rows(options.seeds):
+                print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
