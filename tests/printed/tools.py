@@ -14,6 +14,14 @@ _ARCHIVE = (
 )
 
 CASES = {
+    ("training/callbacks/diagnose.py", "finds nothing, because diagnosis is switched off"): (
+        "fit()",
+        '«lamina.config.set_diagnosis("notes")»; fit()',
+        "from lamina.callbacks import Diagnose\n"
+        "lamina.config.set_diagnosis('off')\n"
+        "def fit(): net().fit(np.ones((8, 3)), np.zeros((8, 1)), verbose=0, "
+        "callbacks=[Diagnose()])",
+    ),
     ("diagnosis/diagnose.py", "diagnose takes a compiled model"): (
         "lamina.diagnosis.diagnose(model, x, y)",
         "«model.compile(optimizer='adam', loss=»'mse'); examination._SECONDS = 0.0; "

@@ -5,7 +5,7 @@ findings; `lamina.diagnosis` examines trained models.
 """
 
 from lamina.findings.checks import CHECKS, all_findings_of, findings_of
-from lamina.findings.finding import Change, Finding, Findings
+from lamina.findings.finding import SEVERITIES, Change, Finding, Findings
 from lamina.findings.record import (
     LayerFacts,
     LayerStatistics,
@@ -18,6 +18,7 @@ from lamina.findings.refusals import finding_of_error
 
 __all__ = [
     "CHECKS",
+    "SEVERITIES",
     "Change",
     "Finding",
     "Findings",

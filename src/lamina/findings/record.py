@@ -156,7 +156,7 @@ class Record:
         validation_split: Fraction of the training data that is used for validation, if so.
         epochs: Losses and metrics, by name, of every epoch that has ended.
         steps: Number of steps that were made.
-        ended: `"finished"`, `"stopped"`, `"early"`, `"not finite"` or `"refused"`.
+        ended: `"running"`, `"finished"`, `"stopped"`, `"not finite"` or `"refused"`.
         statistics: What layers did, if it was recorded.
         called_from: File and line of the user's call of `fit`, as `"file.py:12"`.
         unchecked: What is not known, and why.

@@ -90,10 +90,10 @@ class Engine:
         )
         has_progress_bar = any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks)
         progress = choose_progress(0 if has_progress_bar else request.verbose, model)
-        listeners = [likely_mistakes.LikelyMistakes(), progress, CallbackEvents(hooks)]
         recorder = self._recorder(history, progress.on_message)
-        if recorder is not None:
-            listeners.append(recorder)
+        listeners = [likely_mistakes.LikelyMistakes(), progress]
+        listeners += [] if recorder is None else [recorder]
+        listeners.append(CallbackEvents(hooks))
         events = Events(listeners)
         events.on_run_begin(request, self.learner)
         model.stop_training = False

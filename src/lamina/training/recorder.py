@@ -44,6 +44,7 @@ class Recorder(Listener):
         self._steps += self._steps_in_epoch
         plain = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
         self._record = replace(self._record, epochs=(*self._record.epochs, plain))
+        self._history.record = replace(self._record, steps=self._steps, ended="running")
 
     def complete(self, record: Record) -> Record:
         """The record with what is measured when the run has ended."""

@@ -12,6 +12,9 @@ from lamina.training.callbacks.callback_list import (
 from lamina.training.callbacks.csv_logger import (
     CSVLogger,
 )
+from lamina.training.callbacks.diagnose import (
+    Diagnose,
+)
 from lamina.training.callbacks.early_stopping import (
     EarlyStopping,
     TerminateOnNaN,
@@ -50,6 +53,7 @@ __all__ = [
     "CSVLogger",
     "Callback",
     "CallbackList",
+    "Diagnose",
     "EarlyStopping",
     "History",
     "LambdaCallback",
