@@ -13,9 +13,11 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.diagnosis import charts, samples
+from lamina.diagnosis.layer_statistics import PROBED_ROWS
 from lamina.diagnosis.measures import confident_mistakes, most_frequent_confusions
 from lamina.diagnosis.outcome import Outcome
 from lamina.diagnosis.verdict import percent, wilson
+from lamina.findings import LayerStatistics
 from lamina.models.summary import shape_of_output
 from lamina.version import __version__
 
@@ -128,6 +130,9 @@ def write_page(
         if classes
         else 0,
         counts=_counts(outcome),
+        findings=getattr(getattr(model, "history", None), "findings", None),
+        statistics=_last_statistics(model),
+        probed=PROBED_ROWS,
         layers=_layers(model),
         settings=settings,
         code=code,
@@ -136,6 +141,14 @@ def write_page(
     )
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _last_statistics(model: "Model") -> list[LayerStatistics]:
+    """What layers did at the end of the last training, if it was measured."""
+    record = getattr(getattr(model, "history", None), "record", None)
+    statistics = () if record is None else record.statistics
+    last = max((one.step for one in statistics), default=0)
+    return [one for one in statistics if one.step == last]
 
 
 class _SampleRenderer:

@@ -14,7 +14,7 @@ from lamina.core.variable.stateless import stateless, value_and_grad, values_of
 from lamina.findings import LayerStatistics
 from lamina.models.model import Model
 
-_ROWS = 128
+PROBED_ROWS = 128
 _CUT_OFF = {"relu", "relu6"}
 # Outputs beyond these are saturated.
 _ENDS = {"sigmoid": (0.02, 0.98), "hard_sigmoid": (0.0, 1.0), "tanh": (-0.96, 0.96)}
@@ -38,7 +38,7 @@ class LayerProbe:
         if graph is None:
             raise ValueError(f"{model.name!r} is not a graph of layers.")
         self._model = model
-        self._batch = jax.tree.map(lambda array: np.asarray(array)[:_ROWS], (x, y))
+        self._batch = jax.tree.map(lambda array: np.asarray(array)[:PROBED_ROWS], (x, y))
         self._layers = [
             (node.operation, node.output_tensors[0])
             for node in graph.nodes
