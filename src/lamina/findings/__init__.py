@@ -18,7 +18,6 @@ from lamina.findings.refusals import finding_of_error
 
 __all__ = [
     "CHECKS",
-    "SEVERITIES",
     "Change",
     "Finding",
     "Findings",
@@ -26,6 +25,7 @@ __all__ = [
     "LayerStatistics",
     "OutputFacts",
     "Record",
+    "SEVERITIES",
     "Targets",
     "Values",
     "all_findings_of",
