@@ -12,6 +12,7 @@ import pytest
 import lamina
 from lamina.cli.run import own_and_script_arguments
 from lamina.compat.diagnosed_run import DiagnosedRun
+from lamina.findings import Change, Finding, Findings
 from lamina.layers import Dense
 from lamina.training.events import add_listeners
 
@@ -38,6 +39,17 @@ def test_the_findings_of_a_fit_are_written_with_its_line(run, tmp_path, capsys):
     assert Path(fit["called_from"].rpartition(":")[0]).name == "test_diagnosed_run.py"
     assert (fit["ended"], len(fit["epochs"])) == ("finished", 3)
     assert "learning-rate-too-low" in capsys.readouterr().out
+
+
+def test_a_change_is_applied_and_what_it_did_is_said(run):
+    change = Change("fit", "epochs", 3)
+    finding = Finding("too-few-epochs", "warning", "Few.", "epochs=3.", change=change)
+    run.apply = True
+    run.on_findings(
+        run.fits[0][0], Findings([finding], apply=lambda change: f"{change.name} helped")
+    )
+    assert "Applied: epochs helped" in run.report()
+    assert run.to_json()["fits"][1]["applied"] == "epochs helped"
 
 
 def test_an_error_becomes_a_finding(run):
@@ -77,6 +89,7 @@ def test_the_command_writes_the_file_although_the_script_fails(tmp_path):
     ("typed", "own", "scripts"),
     [
         ("run a.py --diagnose", "run --diagnose a.py", ""),
+        ("run a.py --diagnose --apply 3", "run --diagnose --apply a.py", "3"),
         ("run a.py --diagnose --json f.json -x", "run --diagnose --json f.json a.py", "-x"),
         ("run --diagnose --json f a.py --json g", "run --diagnose --json f a.py", "--json g"),
         ("run a.py --json f.json", "run a.py", "--json f.json"),

@@ -10,8 +10,8 @@ import typer
 def own_and_script_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Divide the arguments of `lamina run` into Lamina's and the script's.
 
-    `--diagnose` and `--json FILE` may follow the script. A script gets options of these names after
-    `--`.
+    `--diagnose`, `--apply` and `--json FILE` may follow the script. A script gets options of these
+    names after `--`.
 
     Args:
         arguments: As typed, without the program's name, of any command.
@@ -30,6 +30,9 @@ def own_and_script_arguments(arguments: Sequence[str]) -> tuple[list[str], list[
     if "--diagnose" in rest[:end]:
         rest.remove("--diagnose")
         own.append("--diagnose")
+        if "--apply" in rest[: end - 1]:
+            rest.remove("--apply")
+            own.append("--apply")
         if "--json" in rest[: end - 1]:
             at = rest.index("--json")
             own += rest[at : at + 2]
@@ -58,6 +61,10 @@ def run(
         bool,
         typer.Option("--diagnose", help="Say what is wrong with each training, or with the error."),
     ] = False,
+    apply: Annotated[
+        bool,
+        typer.Option("--apply", help="Also train a copy with the change of the first finding."),
+    ] = False,
     json_file: Annotated[
         Path | None,
         typer.Option(
@@ -72,4 +79,5 @@ def run(
     """
     from lamina.compat.run_script import run_script
 
-    run_script(script, context.args, diagnose or json_file is not None, json_file)
+    wanted = diagnose or apply or json_file is not None
+    run_script(script, context.args, wanted, json_file, apply)

@@ -17,15 +17,29 @@ class DiagnosedRun(Listener):
     Args:
         script: The script.
         json_file: Where to write the findings, if anywhere.
+        apply: Whether to train a copy with the change of the first finding of each `fit`.
     """
 
     script: Path
     json_file: Path | None = None
+    apply: bool = False
+    applied: list[str | None] = field(default_factory=list)
     fits: list[tuple[Record, Findings]] = field(default_factory=list)
     error: Finding | None = None
 
     def on_findings(self, record: Any, findings: Any) -> None:
         self.fits.append((record, findings))
+        self.applied.append(self._applied(findings) if self.apply else None)
+
+    def _applied(self, findings: Findings) -> str | None:
+        """What the change of the first finding that has one did."""
+        changes = [found.change for found in findings if found.change is not None]
+        if not changes or findings.apply is None:
+            return "There is no change that could be applied." if len(findings) else None
+        try:
+            return str(findings.apply(changes[0]))
+        except ValueError as error:
+            return f"{changes[0].describe()}: cannot be applied, {error}"
 
     def on_error(self, error: BaseException) -> None:
         """The script ended with an error."""
@@ -54,18 +68,21 @@ class DiagnosedRun(Listener):
                 "model": record.model,
                 "ended": record.ended,
                 "epochs": [dict(epoch) for epoch in record.epochs],
+                "applied": applied,
                 **json.loads(findings.to_json()),
             }
-            for record, findings in self.fits
+            for (record, findings), applied in zip(self.fits, self.applied, strict=True)
         ]
         return {"script": str(self.script), **whole, "fits": fits}
 
     def report(self) -> str:
         """The findings as text for the terminal."""
         lines = []
-        for record, findings in self.fits:
+        for (record, findings), applied in zip(self.fits, self.applied, strict=True):
             place = record.called_from or record.model
             lines.append(f"fit at {place}:\n{findings[:3]}")
+            if applied is not None:
+                lines[-1] += f"\n  Applied: {applied}"
         if self.error is not None:
             lines.append(f"The script ended with an error:\n{self.error}")
         return "\n\n".join(lines) or "The script called fit nowhere, so there is nothing to find."
@@ -78,12 +95,13 @@ class DiagnosedRun(Listener):
         print(self.report())
 
 
-def begin(script: Path, json_file: Path | None) -> DiagnosedRun:
+def begin(script: Path, json_file: Path | None, apply: bool = False) -> DiagnosedRun:
     """Turn diagnosis on for a script.
 
     Args:
         script: The script.
         json_file: Where to write the findings, if anywhere.
+        apply: Whether to apply the change of the first finding to a copy.
 
     Raises:
         ValueError: If the file cannot be written.
@@ -94,4 +112,4 @@ def begin(script: Path, json_file: Path | None) -> DiagnosedRun:
             f"  Fix: mkdir -p {json_file.parent}"
         )
     config.set_diagnosis("full")
-    return DiagnosedRun(script, json_file)
+    return DiagnosedRun(script, json_file, apply)

@@ -18,6 +18,7 @@ def run_script(
     arguments: Sequence[str] = (),
     diagnose: bool = False,
     json_file: Path | None = None,
+    apply: bool = False,
 ) -> NoReturn:
     """Runs a script and leaves with its exit code.
 
@@ -29,6 +30,7 @@ def run_script(
         arguments: The script's `sys.argv[1:]`.
         diagnose: Look for what is wrong with every `fit`, and explain an error.
         json_file: Where to write what is found, whatever the exit code is.
+        apply: Also train a copy with the change of the first finding.
 
     Raises:
         SystemExit: Always, with the script's exit code; 1 after an exception.
@@ -51,7 +53,7 @@ def run_script(
         from lamina.compat import diagnosed_run  # imports JAX
         from lamina.training import events
 
-        run = diagnosed_run.begin(script, json_file)
+        run = diagnosed_run.begin(script, json_file, apply)
         listening = events.add_listeners(run)
     try:
         with listening:
