@@ -133,15 +133,123 @@ CASES = {
         "load(table, target='price', «split='random'»)",
         _LOAD,
     ),
-    ("data/loading/assembly.py", "needs a table"): (
-        "load('p', split='group', group='patient')",
-        "load('p', split='random')  # «another split»",
+    ("data/loading/image_source.py", "and the subfolders are the classes"): (
+        "load('p', target='animal')",
+        "load('p')  # «leave target out»",
         _LOAD + "pictures('p/cat', 'p/dog')",
     ),
-    ("data/loading/series.py", "or a shorter window"): (
-        "load(table, target='price', forecast=12)",
-        "load(table, target='price', «forecast=1»)",
+    ("data/loading/series.py", "Fix: window=… or less"): (
+        "load(table, target='price', forecast=2, window=15)",
+        "load(table, target='price', forecast=2, «window=12»)",
         _LOAD,
+    ),
+    ("data/loading/series.py", "Fix: forecast=…, window=1"): (
+        "load(table, target='price', forecast=12)",
+        "load(table, target='price', «forecast=6, window=1»)",
+        _LOAD,
+    ),
+    ("data/loading/series.py", "Fix: validation=0.15, test=0.15"): (
+        "load(table, target='price', forecast=1, validation=0.49, test=0.49, window=1)",
+        "load(table, target='price', forecast=1, «validation=0.15, test=0.15, window=1»)",
+        _LOAD,
+    ),
+    ("data/loading/series.py", "Fix: validation=0, test=0"): (
+        "load(table[:3], target='price', forecast=1)",
+        "load(table[:3], target='price', forecast=1, «validation=0, test=0, window=1»)",
+        _LOAD,
+    ),
+    ("data/loading/series.py", "nothing can be learnt"): (
+        "load(table[:2], target='size', forecast=2)",
+        "load(table, target='size', forecast=1)  # «a longer series»",
+        _LOAD,
+    ),
+    ("data/loading/series_source.py", "as in a table of several series"): (
+        "load(frame, target='price', time='time', forecast=1)",
+        "load(«frame[frame['shop'] == 'a']», target='price', time='time', forecast=1)",
+        _LOAD + "frame = pd.DataFrame({'time': pd.date_range('2024-01-01', periods=12).repeat(3), "
+        "'shop': ['a', 'b', 'c'] * 12, 'price': np.arange(36.0)})",
+    ),
+    ("data/loading/options.py", "has no effect on"): (
+        "load(table, target='kind', window=3)",
+        "load(table, target='kind')  # «leave window out»",
+        _LOAD,
+    ),
+    ("data/loading/options.py", "of … in a folder only classes can be"): (
+        "load('p', task='number')",
+        "load('p')  # «leave task out»",
+        _LOAD + "pictures('p/cat', 'p/dog')",
+    ),
+    ("data/loading/options.py", "columns and drop both name"): (
+        "load(table, target='kind', columns=['size', 'price'], drop=['size'])",
+        "load(table, target='kind', columns=['size', 'price'])  # «leave it out of one of them»",
+        _LOAD,
+    ),
+    ("data/loading/options.py", "which is the …."): (
+        "load(table, target='kind', drop=['kind'])",
+        "load(table, target='kind')  # «leave it out of drop»",
+        _LOAD,
+    ),
+    ("data/loading/table_source.py", "there is no class to learn"): (
+        "load(frame, target='name')",
+        "load(frame, target='kind')  # «another target»",
+        _LOAD + "import string\n"
+        "frame = pd.DataFrame({'size': np.random.default_rng(0).random(200), "
+        "'kind': ['a', 'b'] * 100, 'name': [f'{a}{b}x' for a in string.ascii_lowercase[:20] "
+        "for b in string.ascii_lowercase[:10]]})",
+    ),
+    ("data/loading/table_source.py", "Likely cause: spaces separate its values"): (
+        "load('t.csv', target='kind')",
+        "import pandas; load(«pandas.read_csv('t.csv', sep=r'\\s+')», target='kind')",
+        _LOAD + "Path('t.csv').write_text('size kind\\n' + '1.5 a\\n1.5 b\\n2.5 b\\n' * 20)",
+    ),
+    ("data/loading/table_layout.py", "a name for each column in the first line"): (
+        "load('t.csv', target='kind')",
+        "Path('t.csv').write_text('size,kind,place\\n' + lines); load('t.csv', target='kind')"
+        "  # «a name for each column in the first line»",
+        _LOAD + "lines = '1.5,a,x\\n2.5,a,y\\n1.5,b,y\\n2.5,b,x\\n' * 20\n"
+        "Path('t.csv').write_text('size,kind\\n' + lines)",
+    ),
+    ("diagnosis/data_checks/duplicates.py", "prepare x_val as x was prepared"): (
+        "lamina.diagnosis.find_duplicates(np.ones((4, 3)), np.ones((4, 2)))",
+        "lamina.diagnosis.find_duplicates(np.ones((4, 3)), np.ones((4, 3)))"
+        "  # «prepare x_val as x was prepared»",
+        "",
+    ),
+    ("diagnosis/data_checks/label_noise.py", "label_noise takes a compiled model"): (
+        "label_noise(lamina.Sequential([layers.Dense(2, 'softmax')]), x, y)",
+        "model = lamina.Sequential([layers.Dense(2, 'softmax')])\n"
+        "«model.compile(optimizer='adam', loss=»'sparse_categorical_crossentropy')\n"
+        "label_noise(model, x, y, folds=2, epochs=1)",
+        "from lamina.diagnosis import label_noise\nx, y = np.ones((8, 3)), np.arange(8) % 2",
+    ),
+    ("diagnosis/data_checks/label_noise.py", "fewer folds, or leave this class out"): (
+        "label_noise(model, x, y, folds=4, epochs=1)",
+        "label_noise(model, x, y, folds=2, epochs=1)  # «fewer folds»",
+        "from lamina.diagnosis import label_noise\n"
+        "x, y = np.ones((8, 3)), np.array([0, 0, 0, 0, 0, 0, 1, 1])\n"
+        "model = lamina.Sequential([layers.Dense(2, 'softmax')])\n"
+        "model.compile('adam', 'sparse_categorical_crossentropy')",
+    ),
+    ("diagnosis/data_checks/label_noise.py", "turn texts into numbers first"): (
+        "label_noise(model, np.ones((8, 3)), None, folds=2)",
+        "text = layers.TextVectorization(output_mode='multi_hot')  "
+        "# «with lamina.layers.TextVectorization»\n"
+        "text.adapt(['a b', 'b c'])\n"
+        "label_noise(model, np.asarray(text(['a b', 'c b'] * 4)), y, folds=2, epochs=1)",
+        "from lamina.diagnosis import label_noise\ny = np.arange(8) % 2\n"
+        "model = lamina.Sequential([layers.Dense(2, 'softmax')])\n"
+        "model.compile('adam', 'sparse_categorical_crossentropy')",
+    ),
+    ("training/input_contract.py", "the same classes in both"): (
+        "model.evaluate(parts('b', 'a').train, verbose=0)",
+        "model.evaluate(parts('a', 'b').train, verbose=0)  # «the same classes in both»",
+        _LOAD + "def parts(*kinds):\n"
+        "  for kind in kinds: pictures(f'{kinds[0]}/{\"xy\"[kinds.index(kind)]}{kind}')\n"
+        "  return load(kinds[0])\n"
+        "known = parts('a', 'b')\n"
+        "model = net(layers.Flatten(), layers.Dense(2, 'softmax'), inputs=known.train.x.shape[1:], "
+        "loss='sparse_categorical_crossentropy')\n"
+        "model.fit(known.train, verbose=0)",
     ),
     ("data/loading/table_source.py", "leave task='number' out"): (
         "load(table, target='kind', task='number')",
@@ -158,7 +266,7 @@ CASES = {
         "load('p', «image_size=(6, 6)»)",
         _LOAD + "pictures('p/cat', 'p/dog')",
     ),
-    ("data/loading/options.py", "columns is a list of names"): (
+    ("data/loading/options.py", "is a list of names; received"): (
         "load(table, target='kind', columns='size')",
         "load(table, target='kind', «columns=['size']»)",
         _LOAD,

@@ -13,6 +13,11 @@ _ARCHIVE = (
     "Path(name).absolute().as_uri(), cache_dir='cache', **settings)\n"
 )
 
+_TABLE = (
+    "Path('t.csv').write_text('size,kind\\n' + '1.5,a\\n2.5,a\\n1.5,b\\n2.5,b\\n' * 20)\n"
+    "command('lamina train t.csv --target kind --epochs 1 --out o')\n"
+)
+
 CASES = {
     ("training/callbacks/diagnose.py", "finds nothing, because diagnosis is switched off"): (
         "fit()",
@@ -120,6 +125,16 @@ CASES = {
         "output_folder.prepare(Path('other'), Path('x'), overwrite=False) "
         " # «name another folder with --out»",
         "from lamina.cli import output_folder",
+    ),
+    ("cli/predict.py", "is for models that do not remember"): (
+        "command('lamina predict o/model.keras t.csv --like mnist')",
+        "command('lamina predict o/model.keras t.csv')  # «leave --like out»",
+        _COMMAND + _TABLE,
+    ),
+    ("cli/answer.py", "is for pictures, and the model takes"): (
+        "command('lamina predict o/model.keras t.csv --show')",
+        "command('lamina predict o/model.keras t.csv')  # «leave --show out»",
+        _COMMAND + _TABLE,
     ),
     ("cli/predict.py", "leave --like out, or"): (
         "command('lamina predict model.keras digit.png --like mnist')",

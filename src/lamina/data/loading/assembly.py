@@ -229,8 +229,6 @@ def _split(samples: Samples, labels: np.ndarray | None, options: Options) -> Spl
             "split='stratified' keeps the mix of classes, and the target is a number.\n"
             "  Fix: split='random'."
         )
-    if how == "group" and samples.groups is None:
-        raise ValueError("split='group' needs a table.\n  Fix: another split.")
     together = samples.groups
     if together is None and samples.copies is not None:
         together = samples.copies.groups
