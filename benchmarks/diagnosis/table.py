@@ -83,6 +83,12 @@ def summary(rows: list[dict[str, Any]]) -> str:
     average = sum(sum(hits) / len(hits) for hits in by_cause.values()) / max(len(by_cause), 1)
     alarms = [row for row in healthy if codes(row, ("problem",))]
     kinds = Counter(code for row in healthy for code in set(codes(row)))
+    of_healthy = (
+        f"- Healthy runs: {len(healthy)}; with a problem: {len(alarms)}; "
+        f"findings: {dict(kinds) or 'none'}."
+    )
+    if not bad:
+        return of_healthy
     lines = [
         f"- Faulty runs that hurt: {len(bad)} of {sum(row['fault'] is not None for row in rows)}.",
         f"- Something found: {share(found, len(bad))}.",
@@ -90,8 +96,7 @@ def summary(rows: list[dict[str, Any]]) -> str:
         f"{share(two, len(bad))}; averaged over causes: {average:.0%}.",
         f"- Findings for each faulty run: {shown / max(len(bad), 1):.2f}; of them right: "
         f"{share(right, shown)}.",
-        f"- Healthy runs: {len(healthy)}; with a problem: {len(alarms)}; "
-        f"findings: {dict(kinds) or 'none'}.",
+        of_healthy,
     ]
     return "\n".join(lines)
 
