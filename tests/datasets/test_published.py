@@ -239,7 +239,7 @@ def test_an_archive_without_a_batch_says_which(cifar, chosen):
     files.pop("test_batch")
     archive = archived("cifar-10-batches-py", files)
     (chosen / "cifar-10-batches-py.tar.gz").write_bytes(archive)
-    with pytest.raises(ValueError, match="test_batch is missing in it"):
+    with pytest.raises(ValueError, match="test_batch is missing from the archive"):
         datasets.cifar10.load_data()
 
 

@@ -36,7 +36,7 @@ def test_integrated_gradients_are_the_mean_derivative_on_the_way_from_the_baseli
 def test_attributions_add_up_to_the_difference_of_the_scores(name, request, picture):
     samples = {"dense": X, "pictures": picture, "texts": "good bad film", "own": [[1, 2, 3, 4]]}
     opened = opened_for(request.getfixturevalue(name), samples[name])
-    place = opened.meaning.place(None, opened.values)
+    place = opened.meaning.find_target(None, opened.values)
     found = attributions(opened, place, baselines_of(opened), steps=256)
     assert found.score != found.baseline_score
     assert abs(found.gap) < 0.02 * abs(found.score - found.baseline_score) + 1e-5

@@ -234,7 +234,7 @@ def test_what_is_odd_in_the_time_of_a_series_is_said():
     rows = {"when": ["01/01/2024", "03/01/2024", "02/01/2024", "09/01/2024"], "v": [1, 3, 2, 9]}
     remarks = read("series", pd.DataFrame(rows)).remarks
     assert "Rows were sorted by 'when'." in remarks
-    assert any("not of one length" in remark for remark in remarks)
+    assert any("intervals of" in remark for remark in remarks)
     (remark,) = read("series", pd.DataFrame({"v": [1, 2, 3]})).remarks
     assert "no column 'when'" in remark
     with pytest.raises(ValueError, match="several series"):

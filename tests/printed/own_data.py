@@ -297,7 +297,7 @@ CASES = {
         "load(table, target='kind', columns=['size'])  # «leave it out of columns»",
         _LOAD,
     ),
-    ("data/loading/series_source.py", "would be a guess"): (
+    ("data/loading/series_source.py", "gaps could only be guessed"): (
         "load(frame, target='v', forecast=2)",
         "load(«frame.dropna(subset=['v'])», target='v', forecast=2)",
         _LOAD + "frame = pd.DataFrame({'v': [1.5, None, None, 3.5] * 20})\n"

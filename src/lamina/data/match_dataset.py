@@ -31,7 +31,7 @@ class PreparedPicture:
         image: Values from 0 to 1, light on dark, `(height, width)`.
         inverted: Whether the picture was dark on light.
         is_blank: Whether no foreground was found.
-        is_uneven: Whether the brightness varies a lot nevertheless, as in noise.
+        is_uneven: Whether the brightness varies a lot although nothing was found, as in noise.
     """
 
     image: np.ndarray
@@ -41,7 +41,7 @@ class PreparedPicture:
 
 
 def form_of(name: str) -> ImageForm:
-    """The format of the images of `"mnist"`, `"fashion_mnist"` or `"digits"`."""
+    """The form of the images of `"mnist"`, `"fashion_mnist"` or `"digits"`."""
     from lamina.core.messages.errors import unknown_name  # only where it is needed
 
     if name not in DATASET_NAMES:
@@ -54,8 +54,9 @@ def form_of(name: str) -> ImageForm:
 def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
     """Picture files as images of a named data set, for a model that was trained on it.
 
-    The drawing is separated from its background, in any colours and light. It is cropped, scaled
-    and centred as the images of the data set are, light on dark, with the same pixel range.
+    The drawing is separated from its background, whatever the colours and the lighting. It is
+    cropped, scaled and centred as the images of the data set are, light on dark, with the same
+    pixel range.
 
     Args:
         name: `"mnist"`, `"fashion_mnist"` or `"digits"`.
@@ -87,7 +88,7 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
         if prepared.is_blank:
             if prepared.is_uneven:
                 raise ValueError(
-                    f"{path} shows no drawing on an even background: nothing stands out, as in "
+                    f"{path}: no drawing can be told from its background; the picture looks like "
                     "noise."
                 )
             raise ValueError(f"{path} is blank: nothing is drawn on it.")
@@ -101,8 +102,8 @@ def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> P
 
     Args:
         picture: The picture.
-        form: Format of the images of the data set.
-        is_dark: Whether the foreground is darker than the background; None to decide by the
+        form: The form of the images of the data set.
+        is_dark: Whether the foreground is darker than the background; None to decide from the
             picture.
     """
     if is_dark is None and has_form(picture, form):
@@ -118,16 +119,18 @@ def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> P
 
 
 def has_form(picture: Picture, form: ImageForm) -> bool:
-    """Whether the picture already has the format of the data set, so that it is not changed."""
+    """Whether the picture already has the form of the data set, so that it is not changed."""
     image = picture.grey
     if image.shape != (form.height, form.width) or not picture.is_grey or image.max() < 0.5:
         return False
-    if form.longest == max(image.shape):
+    if form.longer_side == max(image.shape):
         return bool(np.median(edge_pixels(image)) < 0.25)
     ink_positions = np.argwhere(image > 0.1)
     sides = ink_positions.max(axis=0) - ink_positions.min(axis=0) + 1
     offset = np.abs(centre_of_mass(image) - np.array(image.shape) / 2 - 0.5).max()
-    return bool(edge_pixels(image).max() < 0.1 and sides.max() <= form.longest + 1 and offset < 1.5)
+    return bool(
+        edge_pixels(image).max() < 0.1 and sides.max() <= form.longer_side + 1 and offset < 1.5
+    )
 
 
 def _scale_and_centre(ink: Foreground, form: ImageForm) -> np.ndarray:
@@ -137,7 +140,7 @@ def _scale_and_centre(ink: Foreground, form: ImageForm) -> np.ndarray:
     rows, columns = ink.box()
     foreground = ink.strength[rows, columns]
     sides = np.array(foreground.shape)
-    scale = max(sides) / form.longest  # pixels of the picture per pixel of the image
+    scale = max(sides) / form.longer_side  # pixels of the picture per pixel of the image
     centre = centre_of_mass(foreground) if form.centred_by == "mass" else sides / 2
     # MNIST has the centre of mass in the middle of pixel 14 of 28.
     target_centre = np.array([form.height, form.width]) / 2 + (

@@ -14,7 +14,7 @@ from lamina.datasets.image_form import ImageForm
 
 CLASS_NAMES = tuple("0123456789")
 # Blocks of 4×4 of bitmaps of 32×32 that the digit fills.
-FORM = ImageForm(8, 8, longest=8, centred_by="box", strokes=True)
+FORM = ImageForm(8, 8, longer_side=8, centred_by="box", strokes=True)
 TEST_SAMPLES = 297
 
 

@@ -42,7 +42,7 @@ SOURCE = locate.Source(
     ),
 )
 # As its authors describe it: trimmed, the longer side made 28, centred, light on dark.
-FORM = ImageForm(28, 28, longest=28, centred_by="box", strokes=False)
+FORM = ImageForm(28, 28, longer_side=28, centred_by="box", strokes=False)
 
 
 @filter_traceback

@@ -1,4 +1,4 @@
-"""ImageForm: the format of the images of a data set, to convert other pictures to it."""
+"""ImageForm: the form of the images of a data set, to convert other pictures to it."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class ImageForm:
     Args:
         height: Height of an image in pixels.
         width: Width of an image in pixels.
-        longest: The longer side of the object in pixels.
+        longer_side: Length of the longer side of the object's bounding box, in pixels.
         centred_by: Point in the middle of the image: `"mass"`, the centre of mass of the object,
             or `"box"`, the middle of its bounding box.
         strokes: Whether the objects are pen strokes, without shades.
@@ -18,6 +18,6 @@ class ImageForm:
 
     height: int
     width: int
-    longest: int
+    longer_side: int
     centred_by: str
     strokes: bool

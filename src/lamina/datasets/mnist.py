@@ -11,7 +11,7 @@ from lamina.datasets.image_form import ImageForm
 
 CLASS_NAMES = tuple("0123456789")
 # As its authors describe it.
-FORM = ImageForm(28, 28, longest=20, centred_by="mass", strokes=True)
+FORM = ImageForm(28, 28, longer_side=20, centred_by="mass", strokes=True)
 
 IDX_FILES = (
     "train-images-idx3-ubyte.gz",

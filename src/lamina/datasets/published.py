@@ -22,7 +22,7 @@ KERAS_ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
 
 def single_file_source(name: str, title: str, file: str, checksum: str) -> locate.Source:
-    """A data set that is one `.npz` or `.json` file from where Keras keeps its own.
+    """A data set that is one `.npz` or `.json` file from the server of Keras's data sets.
 
     Args:
         name: As in `lamina.datasets.imdb`.
@@ -54,7 +54,7 @@ class Archive:
         file: The archive's name.
         checksum: Checksum of the archive.
         folder: Folder of the files inside.
-        members: The checksum of every file in it that is needed.
+        members: Checksums of the needed files, by name.
         keras_name: Its name in Keras's cache.
     """
 
@@ -87,25 +87,25 @@ class Archive:
         )
 
     def _unpack(self, path: Path) -> dict[str, bytes]:
-        arrays = {}
+        contents = {}
         try:
-            # Gone through once, in order; nothing is written to the disk.
+            # Read once, sequentially; nothing is written to the disk.
             with tarfile.open(path, "r|gz") as archive:
                 for entry in archive:
                     name = Path(entry.name).name
                     if entry.isfile() and name in self.members:
                         file = archive.extractfile(entry)
-                        arrays[name] = file.read() if file else b""
+                        contents[name] = file.read() if file else b""
         except tarfile.TarError as error:
-            raise ValueError(f"it is not a .tar.gz archive, or not a complete one ({error})") from (
-                error
-            )
-        return arrays
+            raise ValueError(
+                f"the archive is not a .tar.gz file, or not a complete one ({error})"
+            ) from error
+        return contents
 
     def _verify(self, contents: Mapping[str, bytes]) -> Mapping[str, bytes]:
         missing = sorted(set(self.members) - set(contents))
         if missing:
-            raise ValueError(f"{missing[0]} is missing in it")
+            raise ValueError(f"{missing[0]} is missing from the archive")
         for name, checksum in self.members.items():
             verify_checksum(contents[name], checksum, name)
         return contents

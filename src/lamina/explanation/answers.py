@@ -17,12 +17,12 @@ class OutputMeaning:
     """What one output of a model says.
 
     Args:
-        index: Its place among the outputs.
+        index: Its index among the outputs.
         name: Its name; `""` for the only one.
         kind: `"classes"`, of which one is right; `"two classes"`, told by one number; `"labels"`,
             each of which may be right; `"numbers"`.
         names: Names of the classes, or of the numbers.
-        positions: Number of places with an answer each, as in a sequence; 1 for one answer.
+        positions: Number of positions with an answer each, as in a sequence; 1 for one answer.
     """
 
     index: int
@@ -33,15 +33,15 @@ class OutputMeaning:
 
     @property
     def is_class(self) -> bool:
-        """Whether it says which class a sample is of."""
+        """Whether the output tells the class of a sample."""
         return self.kind != "numbers"
 
-    def judged_by(self, model: Model, output: np.ndarray) -> "OutputMeaning":
-        """The same; or classes, where numbers are probabilities that add up to 1.
+    def as_classes_if_probabilities(self, model: Model, output: np.ndarray) -> "OutputMeaning":
+        """The meaning with kind `"classes"` if the numbers add up to 1; else the same meaning.
 
         Args:
             model: The model.
-            output: What it gives for one sample, `(1, …)`.
+            output: The output of the model for one sample, `(1, …)`.
         """
         sums = output.reshape(-1, _last(output)).sum(axis=-1)
         if self.kind != "numbers" or _last(output) < 2 or output.min() < 0:
@@ -54,15 +54,15 @@ class OutputMeaning:
         """Probabilities of the classes, or the numbers: the mean over all positions.
 
         Args:
-            output: What the model gives for one sample, `(1, …)`.
+            output: The output of the model for one sample, `(1, …)`.
         """
         rows = np.asarray(output, dtype=float).reshape(-1, _last(output))
         if self.kind != "numbers":
             rows = as_probabilities(rows, independent=self.kind == "labels")
         return rows.mean(axis=0)
 
-    def place(self, target: Any, values: np.ndarray) -> int:
-        """The number of a class or number that the user means; by default of the likeliest class.
+    def find_target(self, target: Any, values: np.ndarray) -> int:
+        """The index of the class or number that the user names; by default the likeliest class.
 
         Args:
             target: Number or name; None for the likeliest class, or the first number.
@@ -86,18 +86,18 @@ class OutputMeaning:
             f"{shown}.{hint}"
         )
 
-    def score(self, outputs: list[Any], place: int) -> Any:
+    def score(self, outputs: list[Any], target_index: int) -> Any:
         """The number to explain, of the outputs before softmax or sigmoid; to be traced.
 
         Args:
             outputs: The outputs of the model.
-            place: Number of the class or number.
+            target_index: Index of the class or number.
         """
         output = outputs[self.index].astype("float32")
         rows = output.reshape(-1, _last(output))
         if self.kind == "two classes":
-            return rows.mean() * (1 if place == 1 else -1)
-        return rows[:, place].mean()
+            return rows.mean() * (1 if target_index == 1 else -1)
+        return rows[:, target_index].mean()
 
 
 def meaning_of(forward: Forward, output: str | int | None = None) -> OutputMeaning:
@@ -141,7 +141,7 @@ def _index_of(output: Any, names: list[str]) -> int:
 
 
 def _kind(forward: Forward, index: int, classes: int, is_only: bool) -> str:
-    activations = [activation_of(c.layer) for c in forward.calls if c.gives_output == index]
+    activations = [activation_of(c.layer) for c in forward.calls if c.output_index == index]
     if "softmax" in activations and classes > 1:
         return "classes"
     if "sigmoid" in activations:
@@ -162,7 +162,7 @@ def _crossentropy(model: Model, index: int) -> str | None:
     if not learner.compiled:
         return None
     if learner.objectives.built:
-        losses: list[Any] = [loss for place, loss in learner.objectives.losses if place == index]
+        losses: list[Any] = [loss for i, loss in learner.objectives.losses if i == index]
     else:
         losses = [learner.objectives.loss]  # as it was given to `compile`
     names = [str(getattr(loss, "name", loss)).lower().replace("_", "") for loss in losses]

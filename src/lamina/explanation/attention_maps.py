@@ -8,7 +8,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data
 from lamina.explanation.forward import Forward
 from lamina.explanation.sample import one_sample
-from lamina.explanation.taps import called_with
+from lamina.explanation.taps import call_with_attributes
 from lamina.layers import Attention, GroupQueryAttention, MultiHeadAttention
 from lamina.models import Model
 
@@ -56,27 +56,33 @@ def attention_maps(model: Model, x: Data) -> dict[str, np.ndarray]:
 
 def maps_of(forward: Forward) -> dict[str, np.ndarray]:
     """The weights of all attention layers by name; empty without one."""
-    calls = [call for call in forward.calls if isinstance(call.layer, _LAYERS) and not call.is_part]
+    calls = [
+        call
+        for call in forward.calls
+        if isinstance(call.layer, _LAYERS) and not call.is_inside_layer
+    ]
     if not calls:
         return {}
 
-    def look(run: Any, inputs: Any) -> Any:
+    def program(run: Any, inputs: Any) -> Any:
         scores: dict[Any, Any] = {}
 
         def with_scores(key: Any) -> Any:
             def handler(layer: Any, own_call: Any, args: Any, kwargs: Any) -> Any:
                 kwargs = {**kwargs, "return_attention_scores": True}
                 # Fused kernels compute no weights one by one.
-                outputs, scores[key] = called_with(layer, {"_flash_attention": False}, args, kwargs)
+                outputs, scores[key] = call_with_attributes(
+                    layer, {"_flash_attention": False}, args, kwargs
+                )
                 return outputs
 
             return handler
 
-        run(inputs, handled={call.key: with_scores(call.key) for call in calls})
+        run(inputs, handlers={call.key: with_scores(call.key) for call in calls})
         return [scores[call.key] for call in calls]
 
     maps: dict[str, np.ndarray] = {}
-    for call, scores in zip(calls, forward.compiled(look)(), strict=True):
+    for call, scores in zip(calls, forward.compiled(program)(), strict=True):
         weights = np.asarray(scores, dtype="float32")[0]
         number = call.key[1] + 1
         name = call.layer.name + (f" ({number})" if number > 1 else "")

@@ -18,8 +18,8 @@ from lamina.explanation.gradients import (
     attributions,
     baselines_of,
     by_input,
+    in_shape_of_sample,
     opened_for,
-    per_number,
 )
 from lamina.explanation.names import Contribution, as_picture, labelled, places
 from lamina.models import Model
@@ -201,24 +201,24 @@ def explain(
     """
     opened = opened_for(model, x, output)
     meaning, parts, forward = opened.meaning, opened.parts, opened.forward
-    place = meaning.place(target, opened.values)
-    found = attributions(opened, place, baselines_of(opened, baseline), steps)
+    target_index = meaning.find_target(target, opened.values)
+    found = attributions(opened, target_index, baselines_of(opened, baseline), steps)
     gradients = [abs(gradient) for gradient in found.gradients]
-    values = [per_number(part, v[0]) for part, v in zip(parts, found.values, strict=True)]
-    labels = labelled(forward, parts, values, opened.given, names)
+    values = [in_shape_of_sample(part, v[0]) for part, v in zip(parts, found.values, strict=True)]
+    labels = labelled(forward, parts, values, opened.arrays, names)
     picture, in_order, heat = None, labels.contributions, None
     contributions = in_order
     if labels.kind == "picture":
         contributions = places(as_picture(values[0], labels.shape))
         picture = as_picture(parts[0].value[0], labels.shape)
-        heat = _class_map(opened, place)
+        heat = _class_map(opened, target_index)
     return Explanation(
         model=model.name,
         kind=labels.kind,
         is_class=meaning.is_class,
         names=meaning.names,
         values=opened.values,
-        target=place,
+        target=target_index,
         output=meaning.name,
         score=found.score,
         baseline_score=found.baseline_score,
@@ -235,11 +235,11 @@ def explain(
     )
 
 
-def _class_map(opened: Any, place: int) -> ClassMap | None:
+def _class_map(opened: Any, target_index: int) -> ClassMap | None:
     """The Grad-CAM map of a picture; None without a convolution over two axes."""
     calls = opened.forward.calls
     flat = [c for c in calls if is_convolution(c.layer) and c.output and len(c.output.shape) == 4]
-    if not any(not call.is_part for call in flat):
+    if not any(not call.is_inside_layer for call in flat):
         return None
-    found = class_map(opened, place, spatial_call(opened.forward))
+    found = class_map(opened, target_index, spatial_call(opened.forward))
     return found if found.values.ndim == 2 else None

@@ -54,8 +54,8 @@ def grad_cam(
         (4, 4)
     """
     opened = opened_for(model, x, output)
-    place = opened.meaning.place(target, opened.values)
-    return class_map(opened, place, spatial_call(opened.forward, layer)).values
+    target_index = opened.meaning.find_target(target, opened.values)
+    return class_map(opened, target_index, spatial_call(opened.forward, layer)).values
 
 
 class ClassMap(NamedTuple):
@@ -70,7 +70,7 @@ class ClassMap(NamedTuple):
     layer: str
 
 
-def class_map(opened: Opened, place: int, call: Call) -> ClassMap:
+def class_map(opened: Opened, target_index: int, call: Call) -> ClassMap:
     """The map for a class at the output of a layer."""
     assert call.output is not None
     shape = call.output.shape
@@ -78,7 +78,7 @@ def class_map(opened: Opened, place: int, call: Call) -> ClassMap:
     def program(run: Any, inputs: Any) -> Any:
         def score(change: Any) -> Any:
             found = run(inputs, added={call.key: change}, kept=[call.key], scores=True)
-            return opened.meaning.score(found.outputs, place), found.kept[call.key]
+            return opened.meaning.score(found.outputs, target_index), found.kept[call.key]
 
         return jax.grad(score, has_aux=True)(jnp.zeros(shape, "float32"))
 
@@ -135,4 +135,4 @@ def is_convolution(layer: Any) -> bool:
 
 
 def _has_positions(call: Call) -> bool:
-    return not call.is_part and call.output is not None and len(call.output.shape) >= 3
+    return not call.is_inside_layer and call.output is not None and len(call.output.shape) >= 3

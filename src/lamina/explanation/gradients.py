@@ -13,7 +13,7 @@ from lamina.core.types import Data
 from lamina.core.user_data.arguments import check_integer
 from lamina.explanation.answers import OutputMeaning, meaning_of
 from lamina.explanation.forward import Forward
-from lamina.explanation.parts import Part, parts_of, with_parts
+from lamina.explanation.parts import Part, parts_of, replace_parts
 from lamina.explanation.sample import one_sample
 from lamina.layers import InputLayer, Normalization
 from lamina.models import Model
@@ -23,10 +23,11 @@ from lamina.models import Model
 def saliency(
     model: Model, x: Data, target: int | str | None = None, output: int | str | None = None
 ) -> Any:
-    """The size of the gradient of a class's score by every number of a sample.
+    """The absolute gradient of a class's score with respect to every number of a sample.
 
-    The score is that before softmax or sigmoid. A large value means that a small change there
-    changes the score much. Not that the number speaks for the class: see `integrated_gradients`.
+    The score is the logit, before softmax or sigmoid. A large value means that a small change of
+    the number changes the score much. It does not mean that the number supports the class: see
+    `integrated_gradients`.
 
     Args:
         model: A built model.
@@ -36,9 +37,9 @@ def saliency(
         output: Name or number of the output, if the model has several.
 
     Returns:
-        Array with the shape of the sample, or a dict of them by input. Of a picture in colour the
-        largest of the channels: `(height, width)`. Where the input is the numbers of words, one
-        value for each: the length of the gradient by its vector.
+        Array with the shape of the sample, or a dict of arrays, one for each input. For a colour
+        picture, the maximum over channels: `(height, width)`. If the input is word indices, one
+        value for each word: the norm of the gradient with respect to its embedding vector.
 
     Raises:
         ValueError, TypeError: If `x` is not one sample, or there is no such class.
@@ -55,8 +56,10 @@ def saliency(
         [2.0, 3.0]
     """
     opened = opened_for(model, x, output)
-    place = opened.meaning.place(target, opened.values)
-    return by_input(opened.parts, [abs(g) for g in sensitivities(opened, place)], np.linalg.norm)
+    target_index = opened.meaning.find_target(target, opened.values)
+    return by_input(
+        opened.parts, [abs(g) for g in sensitivities(opened, target_index)], np.linalg.norm
+    )
 
 
 @filter_traceback
@@ -79,15 +82,15 @@ def integrated_gradients(
         x: One sample, `(…)` or `(1, …)`, or a structure of arrays.
         target: Number or name of the class, or number of the output of a regression; the likeliest
             class if None.
-        baseline: A sample that says nothing, in the form of `x`, such as a black picture. If None:
+        baseline: A neutral sample, in the form of `x`, such as a black picture. If None:
             zeros; for columns of a table their mean in training. Of words it is always a vector
             of zeros.
         steps: Number of points on the line.
         output: Name or number of the output, if the model has several.
 
     Returns:
-        Array with the shape of the sample, or a dict of them by input, in units of the score. Where
-        the input is the numbers of words, one value for each.
+        Array with the shape of the sample, or a dict of arrays, one for each input, in units of the
+        score. If the input is word indices, one value for each word.
 
     Raises:
         ValueError, TypeError: If `x` is not one sample, or there is no such class.
@@ -104,46 +107,46 @@ def integrated_gradients(
         [2.0, -6.0]
     """
     opened = opened_for(model, x, output)
-    place = opened.meaning.place(target, opened.values)
+    target_index = opened.meaning.find_target(target, opened.values)
     baselines = baselines_of(opened, baseline)
-    return by_input(opened.parts, attributions(opened, place, baselines, steps).values)
+    return by_input(opened.parts, attributions(opened, target_index, baselines, steps).values)
 
 
 class Opened(NamedTuple):
-    """A model opened up for one sample, with its answer.
+    """A model, its computation for one sample, and its answer.
 
     Args:
         forward: The model's computation.
-        parts: The numbers that the answer is explained by.
+        parts: The inputs, or outputs of layers, that the answer is explained by.
         meaning: What the output means.
         values: Probabilities of the classes, or numbers.
-        given: The sample as arrays, `(1, …)`.
-        remarks: What was done to a file.
+        arrays: The sample as arrays, `(1, …)`.
+        remarks: Remarks on how a file was converted.
     """
 
     forward: Forward
     parts: list[Part]
     meaning: OutputMeaning
     values: np.ndarray
-    given: Any
+    arrays: Any
     remarks: tuple[str, ...]
 
 
 def opened_for(model: Model, x: Data, output: int | str | None = None) -> Opened:
-    """Open a model for one sample."""
+    """Run a model on one sample, and find what its answer can be explained by."""
     sample = one_sample(model, x)
     forward = Forward(model, sample.inputs)
     meaning = meaning_of(forward, output)
     results = forward.compiled(lambda run, inputs: run(inputs).outputs)()
     result = np.asarray(results[meaning.index], dtype="float32")
-    meaning = meaning.judged_by(model, result)
+    meaning = meaning.as_classes_if_probabilities(model, result)
     values = meaning.values(result)
-    return Opened(forward, parts_of(forward), meaning, values, sample.given, sample.remarks)
+    return Opened(forward, parts_of(forward), meaning, values, sample.arrays, sample.remarks)
 
 
-def sensitivities(opened: Opened, place: int) -> list[np.ndarray]:
-    """The gradient of the score by each part, `(1, …)` each."""
-    score_of = _score_of(opened, place)
+def sensitivities(opened: Opened, target_index: int) -> list[np.ndarray]:
+    """The gradient of the score with respect to each part, `(1, …)` each."""
+    score_of = _score_of(opened, target_index)
 
     def program(run: Any, inputs: Any, values: Any) -> Any:
         return jax.grad(score_of(run, inputs))(values)
@@ -156,10 +159,10 @@ class Attributions(NamedTuple):
     """Integrated gradients.
 
     Args:
-        values: Of each part, `(1, …)`.
-        gradients: The gradient at the sample by each part, `(1, …)`.
+        values: The attributions of each part, `(1, …)`.
+        gradients: The gradient at the sample with respect to each part, `(1, …)`.
         score: The score of the sample.
-        baseline_score: That of the baseline.
+        baseline_score: The score of the baseline.
     """
 
     values: list[np.ndarray]
@@ -175,11 +178,11 @@ class Attributions(NamedTuple):
 
 
 def attributions(
-    opened: Opened, place: int, baselines: Sequence[np.ndarray], steps: int
+    opened: Opened, target_index: int, baselines: Sequence[np.ndarray], steps: int
 ) -> Attributions:
     """Integrated gradients of the parts, by the midpoint rule."""
     check_integer("steps", steps, owner="integrated_gradients")
-    score_of = _score_of(opened, place)
+    score_of = _score_of(opened, target_index)
     fractions = (jnp.arange(steps, dtype="float32") + 0.5) / steps
 
     def program(run: Any, inputs: Any, values: Any, starts: Any) -> Any:
@@ -201,13 +204,13 @@ def attributions(
     values = _values(opened.parts)
     starts = [jnp.asarray(baseline, dtype="float32") for baseline in baselines]
     total, gradients, score, baseline_score = opened.forward.compiled(program)(values, starts)
-    found = []
+    attributed = []
     for gradient, value, start in zip(total, values, starts, strict=True):
         # A missing number is missing in the baseline as well.
         difference = np.nan_to_num(np.asarray(value) - np.asarray(start))
-        found.append(np.nan_to_num(np.asarray(gradient, dtype="float32")) / steps * difference)
+        attributed.append(np.nan_to_num(np.asarray(gradient, dtype="float32")) / steps * difference)
     at_sample = [np.asarray(gradient, dtype="float32") for gradient in gradients]
-    return Attributions(found, at_sample, float(score), float(baseline_score))
+    return Attributions(attributed, at_sample, float(score), float(baseline_score))
 
 
 def baselines_of(opened: Opened, baseline: Data = None) -> list[np.ndarray]:
@@ -215,33 +218,37 @@ def baselines_of(opened: Opened, baseline: Data = None) -> list[np.ndarray]:
     parts, model = opened.parts, opened.forward.model
     if baseline is None:
         return [_default_baseline(opened, part) for part in parts]
-    given = jax.tree.leaves(one_sample(model, baseline, is_baseline=True).inputs)
+    leaves = jax.tree.leaves(one_sample(model, baseline, is_baseline=True).inputs)
     return [
-        np.asarray(given[part.key]) if isinstance(part.key, int) else np.zeros_like(part.value)
+        np.asarray(leaves[part.key]) if isinstance(part.key, int) else np.zeros_like(part.value)
         for part in parts
     ]
 
 
-def by_input(parts: Sequence[Part], values: Sequence[np.ndarray], joined: Any = np.sum) -> Any:
-    """Values of parts in the shapes of the inputs: an array, or a dict of them by input.
+def by_input(parts: Sequence[Part], values: Sequence[np.ndarray], reduce: Any = np.sum) -> Any:
+    """Values of parts in the shapes of the inputs: an array, or a dict with one for each input.
 
     Args:
         parts: The parts.
         values: Values of each, `(1, …)`.
-        joined: `np.sum`, or `np.linalg.norm`: how the values of the vector of a word are joined.
+        reduce: `np.sum`, or `np.linalg.norm`: how the values of an embedding vector become one.
     """
-    arrays = [per_number(part, value[0], joined) for part, value in zip(parts, values, strict=True)]
+    arrays = [
+        in_shape_of_sample(part, value[0], reduce)
+        for part, value in zip(parts, values, strict=True)
+    ]
     if len(parts) == 1:
         return arrays[0]
     names = [part.name or f"input {i + 1}" for i, part in enumerate(parts)]
     return dict(zip(names, arrays, strict=True))
 
 
-def per_number(part: Part, value: np.ndarray, joined: Any = np.sum) -> np.ndarray:
+def in_shape_of_sample(part: Part, value: np.ndarray, reduce: Any = np.sum) -> np.ndarray:
     """Values in the shape of the sample: one for each word, not for each number of its vector."""
-    if part.ids is not None and value.ndim == part.ids.ndim:  # without the batch axis, with a last
-        return np.asarray(joined(value, axis=-1))
-    if joined is np.linalg.norm and value.ndim == 3 and value.shape[-1] in (3, 4):
+    # The value has no batch axis, and one more for the embedding vector.
+    if part.indices is not None and value.ndim == part.indices.ndim:
+        return np.asarray(reduce(value, axis=-1))
+    if reduce is np.linalg.norm and value.ndim == 3 and value.shape[-1] in (3, 4):
         return np.asarray(value.max(axis=-1))
     return value
 
@@ -250,15 +257,15 @@ def _values(parts: Sequence[Part]) -> list[Any]:
     return [jnp.asarray(part.value, dtype="float32") for part in parts]
 
 
-def _score_of(opened: Opened, place: int) -> Any:
+def _score_of(opened: Opened, target_index: int) -> Any:
     """`(run, inputs) → (values of the parts → score)`."""
     parts, meaning = opened.parts, opened.meaning
 
     def of_run(run: Any, inputs: Any) -> Any:
         def score(values: Any) -> Any:
-            changed, replaced = with_parts(inputs, parts, values)
-            outputs = run(changed, replaced=replaced, scores=True).outputs
-            return meaning.score(outputs, place)
+            changed, replaced = replace_parts(inputs, parts, values)
+            outputs = run(changed, replacements=replaced, scores=True).outputs
+            return meaning.score(outputs, target_index)
 
         return score
 
@@ -276,7 +283,10 @@ def _default_baseline(opened: Opened, part: Part) -> np.ndarray:
 
 
 def _mean_in_training(opened: Opened, part: Part) -> Any:
-    """The mean of the columns of a table, as the contract or a Normalization layer has it."""
+    """The mean of the columns of a table.
+
+    It is in the contract, the model's record of its training data, or in a Normalization layer.
+    """
     contract = opened.forward.model.input_contract
     if contract is not None and contract.kind in ("table", "series"):
         means = {known.name: known.mean for known in contract.inputs}

@@ -127,14 +127,14 @@ def _activation_of(forward: Forward, unit: Any, layer: str | None) -> tuple[Any,
     """`(run, x) → activation`, and the unit in words."""
     if layer is None:
         meaning = meaning_of(forward)
-        place = meaning.place(unit, np.zeros(len(meaning.names)))
+        target_index = meaning.find_target(unit, np.zeros(len(meaning.names)))
 
         def score(run: Any, x: Any) -> Any:
-            return meaning.score(run(x, scores=True).outputs, place)
+            return meaning.score(run(x, scores=True).outputs, target_index)
 
         what = "class" if meaning.is_class else "output"
-        return score, f"the {what} {meaning.names[place]!r}"
-    calls = [call for call in forward.calls if call.output is not None and not call.is_part]
+        return score, f"the {what} {meaning.names[target_index]!r}"
+    calls = [call for call in forward.calls if call.output is not None and not call.is_inside_layer]
     call = call_of(forward, layer, calls, "that gives one array")
     assert call.output is not None
     first = getattr(call.layer, "data_format", "") == "channels_first"

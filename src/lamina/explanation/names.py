@@ -172,17 +172,17 @@ def _of_one_array(model: Any, part: Part, value: np.ndarray, given: Any, names: 
 
 def _counts_words(part: Part) -> bool:
     """Whether a part is the vectors of integers, rather than numbers that were made floats."""
-    return part.ids is not None and part.ids.shape != part.value.shape
+    return part.indices is not None and part.indices.shape != part.value.shape
 
 
 def _words(part: Part, value: np.ndarray, names: Any) -> list[Contribution]:
-    if part.ids is None:  # a vector with a number for each word of the vocabulary
+    if part.indices is None:  # a vector with a number for each word of the vocabulary
         assert part.words is not None
         there = np.flatnonzero(np.ravel(part.value))
         flat = np.ravel(value)
         known = part.words if len(part.words) == len(flat) else ()
         return [Contribution(known[i] if known else f"word {i}", "", float(flat[i])) for i in there]
-    ids, contributions = np.ravel(part.ids), np.ravel(value)
+    ids, contributions = np.ravel(part.indices), np.ravel(value)
     if len(ids) != len(contributions):  # one vector for all of them
         return [
             Contribution(f"category {i}", "", float(a)) for i, a in enumerate(contributions) if a

@@ -178,14 +178,14 @@ def neuron(
     call = _dense_call(forward, layer)
     dense: Any = call.layer
 
-    def look(run: Any, inputs: Any) -> Any:
+    def program(run: Any, inputs: Any) -> Any:
         found = run(inputs, kept=[call.key])
-        return found.given[call.key], found.kept[call.key]
+        return found.first_inputs[call.key], found.kept[call.key]
 
-    given, outputs = (np.asarray(a, dtype="float32")[0] for a in forward.compiled(look)())
-    place = _position(position, given.shape[:-1])
-    given, outputs = given[place], outputs[place]
-    meaning = meaning_of(forward, call.gives_output) if call.gives_output is not None else None
+    first_inputs, outputs = (np.asarray(a, dtype="float32")[0] for a in forward.compiled(program)())
+    position_index = _position(position, first_inputs.shape[:-1])
+    first_inputs, outputs = first_inputs[position_index], outputs[position_index]
+    meaning = meaning_of(forward, call.output_index) if call.output_index is not None else None
     names = None if meaning is None or not meaning.is_class else meaning.names
     number = _unit_of(unit, outputs, names, dense.name)
     weights = np.asarray(dense.kernel.numpy(), dtype="float32")[:, number]
@@ -195,35 +195,37 @@ def neuron(
         layer=dense.name,
         unit=number,
         name=meant,
-        names=_names_of_inputs(forward, given),
-        inputs=given,
+        names=_names_of_inputs(forward, first_inputs),
+        inputs=first_inputs,
         weights=weights,
         bias=bias,
-        total=float(given @ weights + bias),
+        total=float(first_inputs @ weights + bias),
         activation=activation_of(dense) or "linear",
         output=float(outputs[number]),
     )
 
 
 def _dense_call(forward: Forward, name: str | None) -> Call:
-    calls = [call for call in forward.calls if isinstance(call.layer, Dense) and not call.is_part]
+    calls = [
+        call for call in forward.calls if isinstance(call.layer, Dense) and not call.is_inside_layer
+    ]
     if not calls:
         raise ValueError(f"Model {forward.model.name!r} has no Dense layer.")
     return calls[-1] if name is None else call_of(forward, name, calls, "of class Dense")
 
 
 def _position(position: Any, sizes: tuple[int, ...]) -> tuple[int, ...]:
-    place = () if position is None else tuple(np.atleast_1d(position).tolist())
+    position_index = () if position is None else tuple(np.atleast_1d(position).tolist())
     if position is None:
-        place = (0,) * len(sizes)
-    if len(place) != len(sizes) or any(
-        not 0 <= p < size for p, size in zip(place, sizes, strict=True)
+        position_index = (0,) * len(sizes)
+    if len(position_index) != len(sizes) or any(
+        not 0 <= p < size for p, size in zip(position_index, sizes, strict=True)
     ):
         raise ValueError(
             f"position={position!r} is none of the layer's positions, of which there are "
             f"{sizes or 'none: it is applied once'}."
         )
-    return place
+    return position_index
 
 
 def _unit_of(unit: Any, outputs: np.ndarray, names: tuple[str, ...] | None, layer: str) -> int:

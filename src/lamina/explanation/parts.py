@@ -1,9 +1,9 @@
-"""Parts: the numbers of a sample that an answer can be explained by, and what they are called.
+"""Parts: the arrays of floats that an answer can be explained by, and what they are called.
 
-Numbers that a model computes with as they are given, such as pixels, are parts themselves. Whole
-numbers, such as those of words, have no gradient; there the outputs of the layer that turns them
-into floats, an Embedding, are parts. So are those of UnitNormalization: on the straight line from
-zeros to a vector its outputs do not change, so that nothing would be attributed to the vector.
+A part is an input of floats, such as pixels, or the output of a layer. Integers, such as word
+indices, have no gradient; there the output of the layer that turns them into floats, an Embedding,
+is a part. So is the output of UnitNormalization: it is the same on the whole straight line from
+zeros to a vector, so that nothing would be attributed to the vector.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,25 +22,25 @@ from lamina.layers import Embedding, UnitNormalization
 
 @dataclass(frozen=True)
 class Part:
-    """Numbers of a sample that an answer can be explained by.
+    """An input of floats, or the output of a layer such as Embedding, for one sample.
 
     Args:
-        name: Name of the input that they come from; `""` for the only one.
-        key: Index of a leaf of the inputs, or the call of the layer whose outputs they are.
+        name: Name of the input that the part comes from; `""` for the only one.
+        key: Index of a leaf of the inputs, or the call of the layer whose output is the part.
         value: The numbers, `(1, …)`.
-        ids: The integers that a layer got in their place, `(1, …)`; or None.
-        words: The vocabulary that numbers or ids count by; None without one.
+        indices: The integers that an Embedding received, `(1, …)`; None for an input.
+        words: The vocabulary that numbers or indices count by; None without one.
     """
 
     name: str
     key: int | Key
     value: np.ndarray
-    ids: np.ndarray | None = None
+    indices: np.ndarray | None = None
     words: tuple[str, ...] | None = None
 
     @property
     def is_input(self) -> bool:
-        """Whether it is an input of the model, rather than the output of a layer."""
+        """Whether the part is an input of the model, rather than the output of a layer."""
         return isinstance(self.key, int)
 
 
@@ -48,7 +48,8 @@ def parts_of(forward: Forward) -> list[Part]:
     """The parts of a sample.
 
     Raises:
-        ValueError: If there are none: the inputs are integers that no layer turns into floats.
+        ValueError: If a sample has no parts: its inputs are integers that no layer turns into
+            floats.
     """
     leaves = jax.tree.leaves(forward.inputs)
     floats = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
@@ -62,11 +63,11 @@ def parts_of(forward: Forward) -> list[Part]:
         )
     keys = [call.key for call in calls]
 
-    def look(run: Any, inputs: Any) -> Any:
+    def program(run: Any, inputs: Any) -> Any:
         found = run(inputs, kept=keys)
-        return [found.kept[key] for key in keys], [found.given[key] for key in keys]
+        return [found.kept[key] for key in keys], [found.first_inputs[key] for key in keys]
 
-    outputs, ids = forward.compiled(look)() if calls else ([], [])
+    outputs, ids = forward.compiled(program)() if calls else ([], [])
     whole = [i for i, is_float in enumerate(floats) if not is_float]
     vectors, counted = [], set()
     for call, output, numbers in zip(calls, outputs, ids, strict=True):
@@ -76,7 +77,7 @@ def parts_of(forward: Forward) -> list[Part]:
                 vectors.append(found[0])
                 counted.add(found[1])
             continue
-        # Which input the layer got: the one with the same numbers, which may have come as floats.
+        # Which input the layer received: the one with the same numbers, perhaps as floats.
         same = [i for i, leaf in enumerate(leaves) if np.array_equal(leaf, numbers)]
         source = same[0] if same else (whole[0] if len(whole) == 1 else None)
         counted.update(same)
@@ -102,7 +103,7 @@ def _normalized_part(
 ) -> tuple[Part, int] | None:
     """The output of a UnitNormalization as a part, and the input that it replaces.
 
-    None if the layer gets something else than an input, with or without its first number, which
+    None if the layer receives something else than an input, with or without its first number, which
     counts unknown words.
     """
     for i, leaf in enumerate(leaves):
@@ -114,32 +115,32 @@ def _normalized_part(
     return None
 
 
-def with_parts(
+def replace_parts(
     inputs: PyTree, parts: Sequence[Part], values: Sequence[Any]
 ) -> tuple[PyTree, dict[Key, Any]]:
     """The inputs, and the outputs of layers, with these values of the parts.
 
     Returns:
-        The arguments `inputs` and `replaced` of `Forward.run`.
+        The arguments `inputs` and `replacements` of `Forward.run`.
     """
     leaves, structure = jax.tree.flatten(inputs)
-    replaced: dict[Key, Any] = {}
+    replacements: dict[Key, Any] = {}
     for part, value in zip(parts, values, strict=True):
         if isinstance(part.key, int):
             leaves[part.key] = value.astype(leaves[part.key].dtype)
         else:
-            replaced[part.key] = value
-    return jax.tree.unflatten(structure, leaves), replaced
+            replacements[part.key] = value
+    return jax.tree.unflatten(structure, leaves), replacements
 
 
 def _is_normalized(call: Call) -> bool:
-    """Whether a layer gives vectors of length 1."""
-    return isinstance(call.layer, UnitNormalization) and not call.is_part
+    """Whether a layer returns vectors of length 1."""
+    return isinstance(call.layer, UnitNormalization) and not call.is_inside_layer
 
 
 def _makes_floats(call: Call) -> bool:
     """Whether a layer turns integers into floats; an Embedding takes floats for them."""
-    if call.is_part or not call.inputs or call.output is None:
+    if call.is_inside_layer or not call.inputs or call.output is None:
         return False
     counts = isinstance(call.layer, Embedding) or all(
         not jnp.issubdtype(spec.dtype, jnp.floating) for spec in call.inputs

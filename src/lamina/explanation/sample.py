@@ -25,12 +25,12 @@ class Sample(NamedTuple):
     """One sample.
 
     Args:
-        given: The arrays `(1, …)` that the model is given, with text as text.
+        arrays: The arrays `(1, …)` that the model receives, with text as text.
         inputs: The same for compiled programs: numbers on the device.
-        remarks: What was done to a file, for the user.
+        remarks: Remarks on how a file was converted, for the user.
     """
 
-    given: Any
+    arrays: Any
     inputs: PyTree
     remarks: tuple[str, ...] = ()
 

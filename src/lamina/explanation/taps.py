@@ -1,4 +1,8 @@
-"""Taps on layers: what they get and give while a model is called, and changes of what they give."""
+"""Taps on layers, which read or change what layers compute while a model is called.
+
+A tap is a function that is called in place of a layer's `call`. It receives that `call` and its
+arguments, and returns the outputs of the layer, which it may change.
+"""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,7 +11,7 @@ from typing import Any
 
 from lamina.core.layer.layer import Layer
 
-# `handler(layer, call, args, kwargs) → outputs`; `call` is the layer's own.
+# A tap: `handler(layer, call, args, kwargs) → outputs`; `call` is the layer's own.
 Handler = Callable[[Layer, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 _lock = threading.RLock()
@@ -15,11 +19,11 @@ _lock = threading.RLock()
 
 @contextmanager
 def tapped(layers: Sequence[Layer], handlers: Mapping[Layer, Handler]) -> Iterator[None]:
-    """Inside, calls of some layers in this thread go to the handlers.
+    """Put taps on layers: in the `with` block, their calls in this thread go to the handlers.
 
-    A layer looks its `call` up on itself, so one that is set on the object is used in place of that
-    of the class. It is set past `__setattr__`, since the layer does not change: no compiled program
-    has to be made again. Other threads get the layer's own `call`.
+    The tap is set as the attribute `call` of the object, which Python finds before that of the
+    class. It is set without `__setattr__`, since the layer does not change: no program has to be
+    compiled again. Other threads use the layer's own `call`.
 
     Args:
         layers: All layers of the model, and the model itself.
@@ -54,10 +58,15 @@ def tapped(layers: Sequence[Layer], handlers: Mapping[Layer, Handler]) -> Iterat
                     layer.__dict__["call"] = call
 
 
-def called_with(layer: Layer, settings: Mapping[str, Any], args: Any, kwargs: Any) -> Any:
-    """The result of a layer's `call` with other settings; the layer itself is not changed."""
+def call_with_attributes(
+    layer: Layer, attributes: Mapping[str, Any], args: Any, kwargs: Any
+) -> Any:
+    """The result of a layer's `call` if the layer had other attributes.
+
+    The call is made on a copy of the object, so the layer itself is not changed.
+    """
     twin = object.__new__(type(layer))
     twin.__dict__.update(layer.__dict__)
     twin.__dict__.pop("call", None)
-    twin.__dict__.update(settings)
+    twin.__dict__.update(attributes)
     return twin.call(*args, **kwargs)

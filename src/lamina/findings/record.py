@@ -1,6 +1,6 @@
 """Record: what is known of a training, as plain data that checks read.
 
-`lamina.training.recording` fills it while `fit` runs, and `lamina.diagnosis.diagnose` fills it for
+`lamina.training.recorder` fills it while `fit` runs, and `lamina.diagnosis.diagnose` fills it for
 a model that was trained before. Checks know nothing else, so they run on a record that was made by
 hand as well.
 """
@@ -17,7 +17,8 @@ class LayerFacts:
     Args:
         name: Its name.
         kind: Its class, e.g. `"Dense"`.
-        own: Whether the class is Lamina's, so that its settings mean what checks take them for.
+        is_from_lamina: Whether the class is one of Lamina's, so that its settings have the meaning
+            that checks rely on.
         activation: Name of its activation function, if it has one.
         units: Units or filters, if it has them.
         settings: Its other settings that checks read: `rate`, `axis`, `momentum`, `stateful`, ….
@@ -29,7 +30,7 @@ class LayerFacts:
 
     name: str
     kind: str
-    own: bool = True
+    is_from_lamina: bool = True
     activation: str | None = None
     units: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -50,8 +50,8 @@ def finding_of_error(error: BaseException) -> Finding:
     return Finding(
         code,
         "problem",
-        " ".join(title.split()),
-        " ".join(fix[1].split()) if fix else "Read the message; the program ended with it.",
-        {"error": type(error).__name__},
+        title=" ".join(title.split()),
+        fix=" ".join(fix[1].split()) if fix else "Read the message; the program ended with it.",
+        evidence={"error": type(error).__name__},
         others=_OTHERS.get(code, ()),
     )

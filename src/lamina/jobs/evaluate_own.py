@@ -123,7 +123,7 @@ def _table(contract: Contract, path: Path) -> LabelledSamples:
             f"{did_you_mean(target, columns)}\n  Its columns: {', '.join(columns)}."
         )
     answers = as_texts(frame[target])
-    comma = decimal_marks(frame, None, table.separator).of(target)
+    comma = decimal_marks(frame, None, table.separator).comma_for(target)
     numbers = numbers_of(answers, has_decimal_comma(answers, comma))
     is_class = contract.class_names is not None
     has_answer = np.array([answer is not None for answer in (answers if is_class else numbers)])

@@ -9,7 +9,7 @@ from typing import Any
 
 from lamina.contract import Column
 from lamina.data.loading.cells import as_texts, holds_several, numbers_of
-from lamina.data.loading.dates import date_of, order_of
+from lamina.data.loading.dates import date_of, day_month_order
 from lamina.data.loading.decimal_marks import DecimalMarks, decimal_marks
 
 
@@ -49,7 +49,9 @@ def columns_as_written(
 
 def date_order(values: Any, trained: bool) -> bool:
     """Whether dates begin with the day: by those that have one reading, else as in training."""
-    return order_of([text for text in as_texts(values) if text is not None], trained).day_first
+    return day_month_order(
+        [text for text in as_texts(values) if text is not None], trained
+    ).day_first
 
 
 def _with_mark(column: Column, values: Any, marks: DecimalMarks, remarks: list[str]) -> Column:

@@ -58,7 +58,7 @@ def _layer(layer: Any) -> LayerFacts:
     return LayerFacts(
         name=str(layer.name),
         kind=type(layer).__name__,
-        own=type(layer).__module__.startswith("lamina."),
+        is_from_lamina=type(layer).__module__.startswith("lamina."),
         activation=getattr(getattr(layer, "activation", None), "__name__", None),
         units=units if isinstance(units, int) else None,
         settings=settings,

@@ -60,7 +60,7 @@ def test_the_user_may_say_what_a_column_holds():
 
 USELESS = [
     ("empty", [None, "", "NA"], "has no values"),
-    ("constant", ["a", "a", "a"], "one value alone"),
+    ("constant", ["a", "a", "a"], "a single value"),
     ("row", list(range(50)), "numbers the rows"),
     ("patient_id", [5, 9, 3, 77], "numbers the rows"),
     ("CustomerID", [5, 9, 3, 77], "numbers the rows"),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from lamina.data.loading.dates import date_columns, date_of, is_date, order_of
+from lamina.data.loading.dates import date_columns, date_of, day_month_order, is_date
 
 FORMS = [
     "%Y-%m-%d",
@@ -79,7 +79,7 @@ def test_any_text_is_a_date_or_none(text):
 def test_the_dates_of_a_column_tell_the_order_or_the_user_or_nobody(
     dates, wanted, day_first, assumed, why
 ):
-    order = order_of(dates, wanted)
+    order = day_month_order(dates, wanted)
     assert (order.day_first, order.assumed) == (day_first, assumed)
     assert why in order.why
 

@@ -39,7 +39,7 @@ def test_where_a_column_does_not_tell_the_user_the_table_or_the_file_does(
     other, separator, wanted, is_decimal
 ):
     marks = decimal_marks({"price": THOUSANDS, "other": other}, wanted, separator)
-    assert marks.of("price") is is_decimal
+    assert marks.comma_for("price") is is_decimal
 
 
 def table(**columns):

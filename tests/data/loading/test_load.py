@@ -374,7 +374,7 @@ def test_a_table_with_a_class_as_target(table):
     assert data.class_names == ["a", "b", "c"]
     assert sorted(data.train.x) == ["place", "price", "size"]
     assert [str(column) for column in data.describe().left_out] == [
-        "column same has one value alone, 'x'"
+        "column same has a single value, 'x'"
     ]
     row = int(data.test.names[0].split()[1]) - 1
     assert data.test.x["size"][0] == np.float32(table["size"][row])
@@ -418,7 +418,7 @@ def test_codes_that_look_like_numbers_may_be_declared(table):
 def test_what_is_only_known_afterwards_may_be_dropped(table):
     data = quiet(table, target="kind", drop=["price"])
     assert sorted(data.train.x) == ["place", "size"]
-    assert "column price was to be dropped" in left_out(data)
+    assert "column price was dropped, as you asked" in left_out(data)
 
 
 def test_rows_that_are_in_train_and_test_are_counted(table):
@@ -604,7 +604,7 @@ def test_what_was_found_is_printed_in_short_and_described_in_full(table, capsys)
     data = load(table, target="kind")
     printed = capsys.readouterr().out
     assert "100 rows of 3 columns, kind: 3 classes" in printed
-    assert "column same has one value alone" in printed
+    assert "column same has a single value" in printed
     text = str(data.describe())
     for word in ("size: number", "place: category (2 different values)", "Always answering"):
         assert word in text
@@ -702,7 +702,7 @@ BAD = [
     ("one", {"target": "age"}, ValueError, "no table beside the pictures"),
     ("spaces.csv", {"target": "kind"}, ValueError, "spaces separate its values"),
     ("names.csv", {"target": "kind"}, ValueError, "another value in nearly every row"),
-    ("constant.csv", {"target": "kind"}, ValueError, "one value alone, 'a'"),
+    ("constant.csv", {"target": "kind"}, ValueError, "a single value, 'a'"),
     ("missing.csv", {"target": "kind"}, ValueError, "has no values"),
     ("alone.csv", {"target": "kind"}, ValueError, "No column is left"),
     ("short.csv", {"target": "v", "forecast": 12}, ValueError, "too few"),

@@ -59,7 +59,7 @@ class InputSpec:
 
         Args:
             shape: Shape of an input, None for axes of unknown size.
-            dtype: Name of its dtype; None if it is not known, and then it is not checked.
+            dtype: Name of its dtype; None if unknown; it is then not checked.
 
         Returns:
             A phrase for an error message, e.g. `"expected size 4 on axis -1 and received shape (2,

@@ -49,14 +49,14 @@ def is_number(value: Any) -> bool:
 
 
 def check_integer(
-    name: str, value: Any, least: int = 1, *, owner: str | None = None, also: str = ""
+    name: str, value: Any, minimum: int = 1, *, owner: str | None = None, also: str = ""
 ) -> int:
     """Check that an argument is an integer, and return it as a Python int.
 
     Args:
         name: Name of the argument, e.g. `"units"`.
         value: The value that the user passed.
-        least: The smallest allowed value.
+        minimum: The smallest allowed value.
         owner: The class or function that has the argument; the message begins with it.
         also: Other allowed values, for the message, e.g. `", or None"`.
 
@@ -64,7 +64,7 @@ def check_integer(
         The value as an int.
 
     Raises:
-        ArgumentError: If it is not an integer, or less than `least`. This is a TypeError and a
+        ArgumentError: If it is not an integer, or less than `minimum`. This is a TypeError and a
             ValueError.
 
     Example:
@@ -74,9 +74,9 @@ def check_integer(
         lamina.core.messages.errors.ArgumentError: Dense: units must be an integer ...
     """
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if is_whole and int(value) >= least:
+    if is_whole and int(value) >= minimum:
         return int(value)
     prefix = f"{owner}: " if owner else ""
     raise ArgumentError(
-        f"{prefix}{name} must be an integer of at least {least}{also}; received {value!r}."
+        f"{prefix}{name} must be an integer of at least {minimum}{also}; received {value!r}."
     )

@@ -113,7 +113,7 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
         remarks=remarks,
     )
     contract = _contract(samples, class_names, split)
-    return parted(samples.x, y, samples.names, split, options, contract, description)
+    return loaded_data_of(samples.x, y, samples.names, split, options, contract, description)
 
 
 def _repeated(same_rows: np.ndarray, split: Split) -> list[str]:
@@ -147,7 +147,7 @@ def _alike(class_names: list[str]) -> list[str]:
     ]
 
 
-def parted(
+def loaded_data_of(
     x: Any,
     y: np.ndarray,
     names: list[str],
@@ -156,7 +156,7 @@ def parted(
     contract: Contract,
     description: Description,
 ) -> LoadedData:
-    """Loaded data of the three parts of a split."""
+    """LoadedData with the three parts of a split."""
     class_names = None if contract.class_names is None else list(contract.class_names)
     train, val, test = (
         part_of(

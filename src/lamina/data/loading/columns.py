@@ -10,7 +10,7 @@ import numpy as np
 from lamina.contract import Column
 from lamina.core.messages.errors import did_you_mean
 from lamina.data.loading.cells import as_texts, holds_several, numbers_of, odd_value, strings_in
-from lamina.data.loading.dates import date_columns, is_date, order_of
+from lamina.data.loading.dates import date_columns, day_month_order, is_date
 from lamina.data.loading.decimal_marks import has_decimal_comma
 from lamina.data.loading.numbers import mostly_numbers
 
@@ -45,7 +45,7 @@ def guess_column(
     day_first: bool | None = None,
     decimal_comma: bool | None = None,
 ) -> Column | Unusable:
-    """What a column holds, from its values.
+    """Guess what a column holds from its values; `Unusable` if a model cannot use it.
 
     Args:
         name: Its name.
@@ -71,7 +71,7 @@ def guess_column(
             return _date_column(name, "as you said", there, missing, day_first)
         return Column(name, kind, "as you said", missing, categories, decimal_comma=comma)
     if len(distinct) == 1 and not missing:
-        return Unusable(name, f"has one value alone, {distinct[0]!r}")
+        return Unusable(name, f"has a single value, {distinct[0]!r}")
     dtype = getattr(values, "dtype", None)
     if getattr(dtype, "kind", "O") == "M":
         return Column(name, "date", "its type", missing)
@@ -208,7 +208,7 @@ def _listed(categories: Sequence[str]) -> tuple[str, ...]:
 def _date_column(
     name: str, why: str, texts: Sequence[str], missing: int, day_first: bool | None
 ) -> Column:
-    order = order_of(texts, day_first)
+    order = day_month_order(texts, day_first)
     unread = sum(not is_date(text) for text in texts)
     why += f"; {order.why}" if order.why else ""
     why += f"; {unread:,} are in no usual form" if unread else ""

@@ -86,7 +86,7 @@ def date_of(text: str, day_first: bool) -> datetime | None:
         return None
 
 
-def order_of(texts: Iterable[str], wanted: bool | None = None) -> DateOrder:
+def day_month_order(texts: Iterable[str], wanted: bool | None = None) -> DateOrder:
     """Whether the dates of a column begin with the day, told from those that have one reading.
 
     Args:
@@ -94,7 +94,7 @@ def order_of(texts: Iterable[str], wanted: bool | None = None) -> DateOrder:
         wanted: What the user says; it decides where the dates do not.
 
     Example:
-        >>> order_of(["2/3/2024", "31/1/2024"])
+        >>> day_month_order(["2/3/2024", "31/1/2024"])
         DateOrder(day_first=True, why='the day comes first, as in 31/1/2024', assumed=False)
     """
     days, months, open_ = [], [], []

@@ -93,8 +93,8 @@ class DecimalMarks(NamedTuple):
         difference = votes.count(True) - votes.count(False)
         return None if not difference else difference > 0
 
-    def of(self, name: str) -> bool | None:
-        """What to take for a column that does not tell; None if nothing does."""
+    def comma_for(self, name: str) -> bool | None:
+        """Whether a column has decimal commas where its values do not tell; None if unknown."""
         if self.wanted is not None:
             return self.wanted
         if self.told is not None:
@@ -103,12 +103,12 @@ class DecimalMarks(NamedTuple):
         # Where semicolons separate values, commas are needed for something else.
         return True if self.separator == ";" and "," in mark.undecided else None
 
-    def remarks(self, name: str) -> list[str]:
-        """What the user has to know of a column whose numbers can be read in two ways."""
+    def remarks_on(self, name: str) -> list[str]:
+        """Remarks for the user on a column whose numbers can be read in two ways."""
         mark = self.by_column.get(name, Mark())
         if mark.told is not None or not mark.undecided or self.wanted is not None:
             return []
-        comma = bool(self.of(name))
+        comma = bool(self.comma_for(name))
         numbers = number_of(mark.undecided, comma), number_of(mark.undecided, not comma)
         read, other = (f"{number:.15g}" for number in numbers if number is not None)
         line = f"Column {name!r}: {mark.undecided} is read as {read}"
@@ -131,7 +131,7 @@ def decimal_marks(table: Any, wanted: bool | None = None, separator: str = "") -
 
     Example:
         >>> marks = decimal_marks({"price": ["1,234", "2,500"], "weight": ["1,5", "2,5"]})
-        >>> marks.of("price"), number_of("1,234", marks.of("price"))
+        >>> marks.comma_for("price"), number_of("1,234", marks.comma_for("price"))
         (True, 1.234)
     """
     marks: dict[str, Mark] = {}

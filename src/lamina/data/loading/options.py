@@ -135,12 +135,12 @@ class Options:
                 f"validation={self.validation} and test={self.test} leave nothing to train on."
             )
         check_integer("batch_size", self.batch_size, owner="load")
-        check_integer("seed", self.seed, least=0, owner="load")
+        check_integer("seed", self.seed, minimum=0, owner="load")
         for name in ("forecast", "window"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), owner="load")
         if self.max_memory is not None:
-            check_integer("max_memory", self.max_memory, least=0, owner="load", also=", or None")
+            check_integer("max_memory", self.max_memory, minimum=0, owner="load", also=", or None")
         if self.image_size is not None:
             size = self.image_size
             if not isinstance(size, (tuple, list)) or len(size) != 2:

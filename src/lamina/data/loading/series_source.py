@@ -6,10 +6,10 @@ import numpy as np
 
 from lamina.contract import Column, Contract, SeriesInput
 from lamina.contract.measure import measured_target
-from lamina.data.loading.assembly import parted
+from lamina.data.loading.assembly import loaded_data_of
 from lamina.data.loading.cells import as_texts, strings_in
 from lamina.data.loading.columns import guess_column, values_of
-from lamina.data.loading.dates import order_of
+from lamina.data.loading.dates import day_month_order
 from lamina.data.loading.decimal_marks import decimal_marks, has_decimal_comma
 from lamina.data.loading.description import Description, LeftOut
 from lamina.data.loading.loaded import LoadedData
@@ -17,9 +17,9 @@ from lamina.data.loading.numbers import number_of
 from lamina.data.loading.options import Options
 from lamina.data.loading.series import windows_of, without_gaps
 from lamina.data.loading.table_files import Table
-from lamina.data.loading.table_source import assumed_order, find_target
+from lamina.data.loading.table_source import find_target, remarks_on_assumed_order
 
-# Share of the values that may be missing, and be interpolated.
+# Share of the values that may be missing; they are interpolated.
 _MOST_GAPS = 0.5
 
 
@@ -34,52 +34,52 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     assert options.forecast is not None
     day_first = False
     if options.time is not None:
-        day_first = order_of(_texts(frame[options.time]), options.day_first).day_first
-        remarks += assumed_order(options.time, frame[options.time], options)
+        day_first = day_month_order(_texts(frame[options.time]), options.day_first).day_first
+        remarks += remarks_on_assumed_order(options.time, frame[options.time], options)
         frame = sorted_by(frame, options.time, day_first, remarks, left_out)
     else:
-        remarks.append("Rows are taken in their order; time=… sorts them by a column.")
+        remarks.append("Rows are kept in the order of the file; time=… sorts them by a column.")
     marks = decimal_marks(frame, options.decimal_comma, table.separator)
-    remarks += marks.remarks(target)
-    comma = has_decimal_comma(strings_in(frame[target]), marks.of(target))
-    found = Column(target, "number", "the target", decimal_comma=comma)
-    measured = values_of(found, frame[target])[target].astype(float)
+    remarks += marks.remarks_on(target)
+    comma = has_decimal_comma(strings_in(frame[target]), marks.comma_for(target))
+    target_column = Column(target, "number", "the target", decimal_comma=comma)
+    measured = values_of(target_column, frame[target])[target].astype(float)
     if np.isnan(measured).mean() > _MOST_GAPS:
         raise ValueError(_too_many_gaps(target, measured, _texts(frame[target])))
     values, missing = without_gaps(measured)
     if np.ptp(values) == 0:
         raise ValueError(
-            f"Column {target!r} has one value alone, {values[0]:g}: there is nothing to forecast."
+            f"Column {target!r} has a single value, {values[0]:g}: there is nothing to forecast."
         )
     if missing:
         remarks.append(f"{missing:,} missing values of {target!r} were interpolated.")
-    columns, others = [found], []
+    columns, others = [target_column], []
     for other in options.columns or list(map(str, frame.columns)):
         if other in (target, options.time):
             continue
         if other in (options.drop or ()):
-            left_out.append(LeftOut(f"column {other}", "was to be dropped"))
+            left_out.append(LeftOut(f"column {other}", "was dropped, as you asked"))
             continue
         column = guess_column(
             other,
             frame[other],
             (options.kinds or {}).get(other),
             chosen=options.columns is not None,
-            decimal_comma=marks.of(other),
+            decimal_comma=marks.comma_for(other),
         )
         if not isinstance(column, Column) or column.kind != "number":
             why = column.why if not isinstance(column, Column) else f"is a {column.kind}"
             left_out.append(LeftOut(f"column {other}", why))
             continue
-        there = values_of(column, frame[other])[other].astype(float)
-        if np.isnan(there).mean() > _MOST_GAPS:
-            why = f"has no number in {np.isnan(there).sum():,} of {len(there):,} rows"
+        numbers = values_of(column, frame[other])[other].astype(float)
+        if np.isnan(numbers).mean() > _MOST_GAPS:
+            why = f"has no number in {np.isnan(numbers).sum():,} of {len(numbers):,} rows"
             left_out.append(LeftOut(f"column {other}", why))
             continue
-        filled, missing = without_gaps(there)
+        filled, missing = without_gaps(numbers)
         if missing:
             remarks.append(f"{missing:,} missing values of {other!r} were interpolated.")
-        remarks += marks.remarks(other)
+        remarks += marks.remarks_on(other)
         columns.append(column)
         others.append(filled)
     stacked = np.stack(others, axis=1) if others else np.zeros((len(values), 0))
@@ -91,8 +91,9 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     split = windows.split
     description = Description(
         title=(
-            f"A series of {len(values):,} steps: {target} for {options.forecast} steps from "
-            f"{channels} column{'s' * (channels > 1)} in the {steps} steps before"
+            f"A series of {len(values):,} steps: forecast {target} {options.forecast} "
+            f"step{'s' * (options.forecast > 1)} ahead from {channels} "
+            f"column{'s' * (channels > 1)} over the last {steps} step{'s' * (steps > 1)}"
         ),
         parts=split.sizes(),
         split=split.how,
@@ -108,7 +109,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
         target_range=measured_target(windows.y[split.train]),
         split=split.how,
     )
-    return parted(windows.x, windows.y, names, split, options, contract, description)
+    return loaded_data_of(windows.x, windows.y, names, split, options, contract, description)
 
 
 def sorted_by(
@@ -120,16 +121,16 @@ def sorted_by(
         frame: A pandas DataFrame.
         time: Name of the column.
         day_first: Whether dates such as 2/3/2024 begin with the day.
-        remarks: What was done is added to these.
-        left_out: Rows without a time are added to these.
+        remarks: List to which remarks on what was done are added.
+        left_out: List to which rows without a time are added.
 
     Raises:
         ValueError: If the column has neither dates nor numbers.
     """
-    found = guess_column(time, frame[time])
-    # A few whole numbers are taken for categories, and can be sorted by nevertheless.
-    is_date = isinstance(found, Column) and found.kind == "date"
-    decimal_comma = isinstance(found, Column) and found.decimal_comma
+    guessed = guess_column(time, frame[time])
+    # A column of few integers is guessed to be a category, but can still be sorted by.
+    is_date = isinstance(guessed, Column) and guessed.kind == "date"
+    decimal_comma = isinstance(guessed, Column) and guessed.decimal_comma
     values = np.full(len(frame), np.nan)
     for kind in ("date",) if is_date else ("number", "date"):
         column = Column(time, kind, day_first=day_first, decimal_comma=decimal_comma)
@@ -153,15 +154,17 @@ def sorted_by(
     _refuse_repeated(time, values[order], frame.iloc[order], remarks)
     steps = steps[steps > 0]
     if len(steps) and steps.max() > 1.5 * max(float(np.median(steps)), 1e-9):
-        remarks.append(f"Steps of {time!r} are not of one length; they are taken as if they were.")
+        remarks.append(f"The intervals of {time!r} differ; they are treated as equal.")
     return frame.iloc[order]
 
 
 def _refuse_repeated(time: str, values: np.ndarray, frame: Any, remarks: list[str]) -> None:
-    """Refuse a table of several series, whose steps would be mixed; remark on a few repeated times.
+    """Refuse a table of several series; add a remark if only a few times are repeated.
+
+    The steps of several series would be mixed.
 
     Raises:
-        ValueError: If most times occur more than once; the message has a column that tells the
+        ValueError: If most times occur more than once; the message names a column that tells the
             series apart, if there is one.
     """
     _, first, counts = np.unique(values, return_index=True, return_counts=True)
@@ -171,8 +174,8 @@ def _refuse_repeated(time: str, values: np.ndarray, frame: Any, remarks: list[st
     if repeated <= len(counts) / 2:
         example = as_texts(frame[time].iloc[[first[counts.argmax()]]])[0]
         remarks.append(
-            f"{repeated:,} values of {time!r} occur more than once, e.g. {example}; each row is a "
-            "step nevertheless."
+            f"{repeated:,} values of {time!r} occur more than once, e.g. {example}; each row "
+            "still counts as a step."
         )
         return
     apart = [
@@ -180,14 +183,14 @@ def _refuse_repeated(time: str, values: np.ndarray, frame: Any, remarks: list[st
         for name in frame.columns
         if str(name) != time and frame[[time, name]].duplicated().sum() == 0
     ]
-    few = [(name, sorted(set(filter(None, there)))) for name, there in apart]
-    few = [(name, there) for name, there in few if 1 < len(there) <= len(frame) / 4]
-    fix = "the rows of one of them; or time left out, if the rows are in order."
+    few = [(name, sorted(set(filter(None, texts)))) for name, texts in apart]
+    few = [(name, texts) for name, texts in few if 1 < len(texts) <= len(frame) / 4]
+    fix = "pass the rows of one series; or leave out time=…, if the rows are in order."
     if few:
-        name, there = few[0]
-        fix = f"one of them: frame[frame[{name!r}] == {there[0]!r}]."
+        name, texts = few[0]
+        fix = f"pass the rows of one series: frame[frame[{name!r}] == {texts[0]!r}]."
     raise ValueError(
-        f"Column {time!r} has most of its values more than once, as in a table of several series, "
+        f"Most values of column {time!r} occur more than once, as in a table of several series, "
         f"and a forecast is made from one.\n  Fix: {fix}"
     )
 
@@ -203,7 +206,7 @@ def _too_many_gaps(target: str, measured: np.ndarray, texts: list[str]) -> str:
     if gaps > absent:
         what = f"{gaps:,} of its {len(measured):,} values are not numbers, e.g. {unread!r}"
     return (
-        f"Column {target!r} cannot be forecast: {what}, and what lies between would be a guess.\n"
+        f"Column {target!r} cannot be forecast: {what}, and the gaps could only be guessed.\n"
         f"  Fix: leave out the rows without a value, frame.dropna(subset=[{target!r}]), if the "
         "others follow each other evenly; or another target."
     )

@@ -11,8 +11,9 @@ class Split(NamedTuple):
     """Which rows belong to which part.
 
     Args:
-        how: How they were split: `"stratified"`, `"random"`, `"tail"`, `"group"`, or
-            `"as given"` where the user's folders say it.
+        how: How they were split: `"stratified"`, `"random"`, `"tail"`, `"group"`,
+            `"by time, the last for test"` for a series, or `"as given"`
+            if the user's folders define the split.
         train: Row numbers of the training part.
         val: Row numbers of the validation part.
         test: Row numbers of the test part.
@@ -43,13 +44,13 @@ def split_rows(
         rows: How many rows there are.
         how: `"random"`; `"stratified"`, random with the same mix of `labels` in every part;
             `"tail"`, the last rows for the test part and those before them for validation;
-            `"group"`, random, with rows of one number in `together` in one part.
+            `"group"`, random; rows with the same number in `together` stay in one part.
         validation: Fraction of the rows for validation, 0 for none.
         test: Fraction of the rows for the test part, 0 for none.
         seed: For the random order.
         labels: A whole number for every row, `(rows,)`; needed by `"stratified"`.
-        together: A whole number for every row, `(rows,)`. Rows of one number, such as copies of
-            one picture, fall into one part. `"tail"` does not use it.
+        together: A whole number for every row, `(rows,)`. Rows with the same number in
+            `together`, such as copies of one picture, stay in one part. `"tail"` does not use it.
 
     Example:
         >>> split = split_rows(10, "tail", validation=0.2, test=0.2)
@@ -69,46 +70,47 @@ def split_rows(
     by_stratum: dict[int, list[np.ndarray]] = {}
     for unit in units:
         by_stratum.setdefault(int(strata[unit[0]]), []).append(unit)
-    rooms = _rooms({s: by_stratum[s] for s in sorted(by_stratum)}, rows, validation, test)
-    for stratum, room in rooms.items():
+    capacities = _capacities({s: by_stratum[s] for s in sorted(by_stratum)}, rows, validation, test)
+    for stratum, capacity in capacities.items():
         inside = by_stratum[stratum]
         for number in generator.permutation(len(inside)):
             unit = inside[number]
             # Rows that stay together go where all of them fit.
-            part = next((name for name in room if len(unit) <= room[name]), "train")
+            part = next((name for name in capacity if len(unit) <= capacity[name]), "train")
             if part != "train":
-                room[part] -= len(unit)
+                capacity[part] -= len(unit)
             parts[part].append(unit)
     train, val, test_rows = (
-        np.sort(np.concatenate(found)) if found else np.arange(0) for found in parts.values()
+        np.sort(np.concatenate(rows_of_part)) if rows_of_part else np.arange(0)
+        for rows_of_part in parts.values()
     )
     return Split(how, train, val, test_rows)
 
 
-def _rooms(
+def _capacities(
     by_stratum: dict[int, list[np.ndarray]], rows: int, validation: float, test: float
 ) -> dict[int, dict[str, int]]:
     """How many rows of each class go to the test and validation parts.
 
-    A few rows of each class would round to none, so what is missing of a part is taken from classes
-    that have no row in it, of the largest first, as long as one row is left to train on.
+    A few rows of each class would round to none, so rows still missing from a part are taken from
+    classes with none in it, largest first, as long as one row is left to train on.
     """
     sizes = {s: sum(map(len, units)) for s, units in by_stratum.items()}
-    rooms = {
+    capacities = {
         s: {"test": round(test * size), "val": round(validation * size)}
         for s, size in sizes.items()
     }
     for part, fraction in (("test", test), ("val", validation)):
-        lacking = round(fraction * rows) - sum(room[part] for room in rooms.values())
-        without = [s for s, room in rooms.items() if not room[part] and fraction]
+        lacking = round(fraction * rows) - sum(capacity[part] for capacity in capacities.values())
+        without = [s for s, capacity in capacities.items() if not capacity[part] and fraction]
         for stratum in sorted(without, key=lambda s: -sizes[s])[: max(0, lacking)]:
-            if sizes[stratum] - sum(rooms[stratum].values()) > 1:
-                rooms[stratum][part] = 1
-    return rooms
+            if sizes[stratum] - sum(capacities[stratum].values()) > 1:
+                capacities[stratum][part] = 1
+    return capacities
 
 
 def _units(together: np.ndarray) -> list[np.ndarray]:
-    """The rows of each number, in the order of their first rows."""
+    """The rows that share a number, as one array each, in the order of their first rows."""
     order = np.argsort(together, kind="stable")
     starts = np.flatnonzero(np.diff(together[order], prepend=together[order][:1] - 1))
     units = np.split(order, starts[1:])

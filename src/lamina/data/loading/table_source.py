@@ -8,7 +8,7 @@ from lamina.core.messages.errors import did_you_mean
 from lamina.data.loading.assembly import Samples
 from lamina.data.loading.cells import as_texts, numbers_of, odd_value, strings_in
 from lamina.data.loading.columns import Column, Unusable, guess_column, inputs_of
-from lamina.data.loading.dates import order_of
+from lamina.data.loading.dates import day_month_order
 from lamina.data.loading.decimal_marks import DecimalMarks, decimal_marks, has_decimal_comma
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.doubts import repeats_target, several_units, stand_in, tells_target
@@ -29,7 +29,7 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
     """The samples of a table.
 
     Raises:
-        ValueError: If the target is not there, has no values or one value alone, or if no column is
+        ValueError: If the target is not there, has no values or a single value, or if no column is
             of use.
     """
     frame, remarks = table.frame, list(table.remarks)
@@ -54,15 +54,15 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
     distinct = set(texts)
     if len(distinct) == 1:
         raise ValueError(
-            f"Column {target!r}, the target, has one value alone, {texts[0]!r}: there is nothing "
+            f"Column {target!r}, the target, has a single value, {texts[0]!r}: there is nothing "
             "to learn."
         )
     marks = decimal_marks(frame, options.decimal_comma, table.separator)
-    comma = has_decimal_comma(strings_in(frame[target]), marks.of(target))
+    comma = has_decimal_comma(strings_in(frame[target]), marks.comma_for(target))
     read = numbers_of(frame[target], comma)
     is_number, why = _is_number(texts, read, distinct, options.task)
     remarks.append(f"The target {target!r} is {'a number' if is_number else 'a class'}: {why}.")
-    remarks += marks.remarks(target) if is_number else []
+    remarks += marks.remarks_on(target) if is_number else []
     names = [f"row {line}" for line in lines]
     labels = None if is_number else texts
     if labels and len(labels) > _FEWEST and len(distinct) > _MOST_DISTINCT * len(labels):
@@ -170,7 +170,9 @@ def _columns(
     dropped = set(options.drop or ())
     chosen = options.columns or [n for n in map(str, frame.columns) if n != target]
     chosen = [name for name in chosen if name not in dropped]
-    shared["left_out"] += [LeftOut(f"column {n}", "was to be dropped") for n in options.drop or ()]
+    shared["left_out"] += [
+        LeftOut(f"column {n}", "was dropped, as you asked") for n in options.drop or ()
+    ]
     columns: list[Column] = []
     lines = [f"{target}: the target, {kind}"]
     answers = as_texts(frame[target])
@@ -184,7 +186,7 @@ def _columns(
             kinds.get(name, "date" if name == options.time else None),
             chosen=options.columns is not None,
             day_first=options.day_first,
-            decimal_comma=marks.of(name),
+            decimal_comma=marks.comma_for(name),
         )
         if (
             isinstance(found, Column)
@@ -198,9 +200,9 @@ def _columns(
         columns.append(found)
         lines.append(str(found))
         if found.kind == "date":
-            shared["remarks"] += assumed_order(name, frame[name], options)
+            shared["remarks"] += remarks_on_assumed_order(name, frame[name], options)
         if found.kind == "number":
-            shared["remarks"] += marks.remarks(name)
+            shared["remarks"] += marks.remarks_on(name)
     if not columns:
         why = "; ".join(str(out) for out in shared["left_out"])
         raise ValueError(f"No column is left to predict {target!r} from: {why}.")
@@ -235,10 +237,10 @@ def _doubts(column: Column, values: Any, inputs: dict[str, np.ndarray]) -> list[
     return [doubt for doubt in found if doubt is not None]
 
 
-def assumed_order(name: str, values: Any, options: Options) -> list[str]:
-    """What the user has to know of a column of dates whose order nothing tells."""
+def remarks_on_assumed_order(name: str, values: Any, options: Options) -> list[str]:
+    """Remarks for the user on a column of dates whose order, day or month first, is assumed."""
     texts = [text for text in as_texts(values) if text is not None]
-    order = order_of(texts, options.day_first)
+    order = day_month_order(texts, options.day_first)
     return [f"Column {name!r}: {order.why}."] if order.assumed else []
 
 

@@ -170,10 +170,10 @@ def _finding(
     return Finding(
         "leak-between-sets",
         "problem",
-        f"{share:.1%} of the validation samples are {how} to a training sample{besides}. "
+        title=f"{share:.1%} of the validation samples are {how} to a training sample{besides}. "
         "The validation is too good by what was learned by heart.",
-        fix,
-        {
+        fix=fix,
+        evidence={
             "validation samples with a copy": share,
             "training samples with a copy": by_chance,
             "copies found": len(rows),

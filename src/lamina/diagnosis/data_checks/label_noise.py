@@ -188,12 +188,12 @@ def check_label_noise(
     yield Finding(
         "label-noise",
         "warning" if rate < _SEVERE else "problem",
-        f"About {rate:.0%} of the labels seem wrong: copies that were trained without these "
+        title=f"About {rate:.0%} of the labels seem wrong: copies that were trained without these "
         f"samples contradict {len(found.suspects):,} of {len(labels):,} labels, even where they "
         "are surest.",
-        f"Look at the most doubtful ones: rows = [{listed}]; print(y[rows]{inputs}). All of them: "
-        "lamina.diagnosis.label_noise(model, x, y).",
-        {"rate": round(rate, 4), "suspects": len(found.suspects), "samples": len(labels)},
+        fix=f"Look at the most doubtful ones: rows = [{listed}]; print(y[rows]{inputs}). All of "
+        "them: lamina.diagnosis.label_noise(model, x, y).",
+        evidence={"rate": round(rate, 4), "suspects": len(found.suspects), "samples": len(labels)},
         where=f"training samples {listed} …",
         confidence=0.8,
         others=("labels-unrelated",) if rate > 0.4 else (),

@@ -91,10 +91,11 @@ def check_target_leak(task: Task, train: Samples, validation: Samples) -> Iterat
     yield Finding(
         "target-leak",
         "warning" if others > _SOMETHING else "hint",
-        f"{name} alone tells the target: with it a small tree reaches a {task.measure} of "
+        title=f"{name} alone tells the target: with it a small tree reaches a {task.measure} of "
         f"{shown(single, task)}, and all other columns together reach {shown(others, task)}.",
-        f"Unless {name} is known before the target is, leave it out: {_without(train.x, column)}",
-        {"score of the column": single, "score of the other columns": others},
+        fix=f"Unless {name} is known before the target is, leave it out: "
+        f"{_without(train.x, column)}",
+        evidence={"score of the column": single, "score of the other columns": others},
         where=name,
         confidence=0.9 if is_copy else 0.7,
     )

@@ -81,7 +81,7 @@ def _prior(finding: Finding) -> float:
 def is_scaled_inside(record: Record) -> bool:
     """Whether the model scales its inputs itself, or that is not known."""
     for layer in record.layers:
-        if not layer.own or layer.kind in _SCALING:
+        if not layer.is_from_lamina or layer.kind in _SCALING:
             return True
         if layer.kind in MULTIPLYING_LAYERS:
             return False
@@ -112,7 +112,9 @@ def _of_outputs(record: Record) -> Iterator[Candidate]:
         return
     output = record.outputs[0]
     activation, targets = output.activation, output.targets
-    last = [layer for layer in record.layers if layer.own and layer.activation == activation]
+    last = [
+        layer for layer in record.layers if layer.is_from_lamina and layer.activation == activation
+    ]
     if activation in (None, "linear", "softmax") or targets is None or not last:
         return
     if output.loss not in REGRESSION_LOSSES:
@@ -138,7 +140,11 @@ def _oddity(values: Values) -> float:
 
 
 def _of_layers(record: Record) -> Iterator[Candidate]:
-    products = [layer for layer in record.layers if layer.own and layer.kind in MULTIPLYING_LAYERS]
+    products = [
+        layer
+        for layer in record.layers
+        if layer.is_from_lamina and layer.kind in MULTIPLYING_LAYERS
+    ]
     hidden = [layer for layer in products[:-1] if layer.kind not in _RECURRENT]
     yield from _activations(record, hidden)
     odd = [
@@ -157,7 +163,9 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
     dropping = [
         layer
         for layer in record.layers
-        if layer.own and "Dropout" in layer.kind and (layer.settings.get("rate") or 0) >= 0.3
+        if layer.is_from_lamina
+        and "Dropout" in layer.kind
+        and (layer.settings.get("rate") or 0) >= 0.3
     ]
     if dropping:
         rate = max(float(layer.settings["rate"]) for layer in dropping)
@@ -168,14 +176,16 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
             f"A rate of 0.1 in {_names(dropping)}.",
             0.2 + 0.7 * max(0.0, rate - 0.3),
         )
-    penalised = [layer for layer in record.layers if layer.own and layer.regularizer > 0]
-    if penalised:
-        factor = max(layer.regularizer for layer in penalised)
+    regularized_layers = [
+        layer for layer in record.layers if layer.is_from_lamina and layer.regularizer > 0
+    ]
+    if regularized_layers:
+        factor = max(layer.regularizer for layer in regularized_layers)
         yield Candidate(
             "regularization-too-strong",
-            _each(penalised, "kernel_regularizer", None),
-            f"{_names(penalised)} is regularised with a factor of {factor:g}",
-            f"A smaller factor in {_names(penalised)}, or no regularizer.",
+            _each(regularized_layers, "kernel_regularizer", None),
+            f"{_names(regularized_layers)} is regularized with a factor of {factor:g}",
+            f"A smaller factor in {_names(regularized_layers)}, or no regularizer.",
             0.7 if factor > 0.005 else 0.3,
         )
     frozen = [layer for layer in record.layers if not layer.trainable and layer.parameters]
@@ -192,7 +202,8 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
         )
     for layer in record.layers:
         axis = layer.settings.get("axis")
-        if layer.own and isinstance(axis, int) and axis not in (-1, 3) and layer.kind in (
+        is_other_axis = isinstance(axis, int) and axis not in (-1, 3)
+        if layer.is_from_lamina and is_other_axis and layer.kind in (
             "BatchNormalization", "Softmax", "LayerNormalization",
         ):  # fmt: skip
             yield Candidate(
@@ -284,7 +295,7 @@ def _followed_by_activation(record: Record) -> set[str]:
         elif waiting is not None and (
             layer.kind in ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax")
             or "ctivation" in layer.kind
-            or not layer.own
+            or not layer.is_from_lamina
         ):
             found.add(waiting)
             waiting = None

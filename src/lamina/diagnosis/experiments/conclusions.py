@@ -102,12 +102,13 @@ def _found(result: Tried, task: Task, search: Search) -> Finding:
     return Finding(
         candidate.code,
         "problem" if large else "warning",
-        f"{title} With {candidate.change.describe()}{besides}, a copy reached a {task.measure} of "
-        f"{shown(result.trial.score, task)} instead of {shown(before.score, task)}.",
-        candidate.fix,
-        {**(known.evidence if known else {}), **evidence},
-        known.where if known else candidate.change.layer or candidate.change.name,
-        candidate.change,
+        title=f"{title} With {candidate.change.describe()}{besides}, a copy reached a "
+        f"{task.measure} of {shown(result.trial.score, task)} instead of "
+        f"{shown(before.score, task)}.",
+        fix=candidate.fix,
+        evidence={**(known.evidence if known else {}), **evidence},
+        where=known.where if known else candidate.change.layer or candidate.change.name,
+        change=candidate.change,
         confidence=0.9 if len(others) < 2 else 0.75,
         others=tuple(dict.fromkeys(others))[:4],
     )
@@ -122,16 +123,17 @@ def _found_jointly(candidate: Candidate, task: Task, search: Search) -> Finding:
     return Finding(
         candidate.code,
         "problem",
-        f"{title} With {candidate.change.describe()}{together}, a copy reached a {task.measure} "
-        f"of {shown(search.joint.score, task)} instead of {shown(search.baseline.score, task)}.",
-        candidate.fix,
-        {
+        title=f"{title} With {candidate.change.describe()}{together}, a copy reached a "
+        f"{task.measure} of {shown(search.joint.score, task)} instead of "
+        f"{shown(search.baseline.score, task)}.",
+        fix=candidate.fix,
+        evidence={
             **(known.evidence if known else {}),
             "score": round(search.baseline.score, 4),
             "score with all changes": round(search.joint.score, 4),
         },
-        known.where if known else candidate.change.layer or candidate.change.name,
-        candidate.change,
+        where=known.where if known else candidate.change.layer or candidate.change.name,
+        change=candidate.change,
         confidence=0.8,
     )
 
@@ -184,10 +186,10 @@ def _unexplained(
         Finding(
             "too-few-samples" if few else "overfitting",
             "problem" if few else "warning",
-            f"On {samples:,} training samples the {task.measure} is "
+            title=f"On {samples:,} training samples the {task.measure} is "
             f"{shown(baseline.train_score, task)}, on others {shown(baseline.score, task)}.",
-            "More samples, a smaller network, or dropout.",
-            {
+            fix="More samples, a smaller network, or dropout.",
+            evidence={
                 "samples": samples,
                 "score in training": baseline.train_score,
                 "score": baseline.score,
@@ -203,11 +205,11 @@ def _unrelated(baseline: Trial, simple: Baseline, task: Task) -> Finding:
     return Finding(
         "labels-unrelated",
         "problem",
-        f"Nothing was learned that holds for other samples, and {simple.name} finds nothing "
+        title=f"Nothing was learned that holds for other samples, and {simple.name} finds nothing "
         f"either: a {task.measure} of {shown(baseline.score, task)} and "
         f"{shown(simple.score, task)}.",
-        "Check that each row of y belongs to the row of x with the same index.",
-        {"score": baseline.score, f"score of {simple.name}": simple.score},
+        fix="Check that each row of y belongs to the row of x with the same index.",
+        evidence={"score": baseline.score, f"score of {simple.name}": simple.score},
         where="y",
         confidence=0.8,
         others=("too-few-samples",),

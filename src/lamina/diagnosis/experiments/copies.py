@@ -26,10 +26,12 @@ def copy_of(setup: TrainingSetup, changes: Sequence[Change] = ()) -> Any:
 
     Args:
         setup: What the training began with.
-        changes: Those of layers and of `compile` are applied; see `changed_data` for the others.
+        changes: Changes of layers, of the model and of `compile` are applied; see `changed_data`
+            for the others. `Change.where` is one of "layer", "model", "compile", "data" and "fit".
 
     Returns:
-        A compiled model with the weights of the beginning. Weights that a change concerns are new.
+        A compiled model with the initial weights. Weights affected by a change are initialized
+        again.
 
     Raises:
         CannotCopyError: If the model, or a layer, cannot be made from its config.
@@ -39,15 +41,15 @@ def copy_of(setup: TrainingSetup, changes: Sequence[Change] = ()) -> Any:
         copy = _changed_clone(setup.model, of_layers)
     except Exception as error:  # the user's classes may raise anything
         raise CannotCopyError(str(error)) from error
-    is_larger = False
+    has_new_layer = False
     for change in changes:
         if change.where == "model":
-            copy, is_larger = _with_hidden_layer(copy, change), True
+            copy, has_new_layer = _with_hidden_layer(copy, change), True
     if any(change.name == "trainable" and change.layer is None for change in of_layers):
         copy.trainable = True
     copy.compile(**_compile_arguments(setup, changes))
     copy(jax.tree.map(lambda array: np.asarray(array)[:1], setup.train.x))
-    if not is_larger:
+    if not has_new_layer:
         _take_weights(copy, setup, of_layers)
     return copy
 
@@ -59,7 +61,7 @@ def _with_hidden_layer(copy: Any, change: Change) -> Any:
         raise CannotCopyError(
             f"{copy.name!r} is not a Sequential model with layer {change.layer!r}."
         )
-    # New layers: those of the copy are built for the inputs that they have now.
+    # Made again: the copy's layers are already built for other input shapes.
     layers = [type(layer).from_config(layer.get_config()) for layer in copy.layers]
     layers.insert(names.index(change.layer), Dense(change.value, activation="relu"))
     return Sequential(layers)
@@ -101,7 +103,7 @@ def _cloning(changes: Sequence[Change]) -> Any:
 
 
 def _compile_arguments(setup: TrainingSetup, changes: Iterable[Change]) -> dict[str, Any]:
-    """Arguments of `compile`, without metrics, which trials do not need."""
+    """Arguments of `compile`, without metrics, which the trainings of copies do not need."""
     arguments = dict(setup.compile_arguments)
     arguments.pop("metrics", None)
     arguments.pop("weighted_metrics", None)
@@ -118,6 +120,7 @@ def _compile_arguments(setup: TrainingSetup, changes: Iterable[Change]) -> dict[
             config = {**optimizer.get_config(), name: chosen[name]}
             optimizer = type(optimizer).from_config(config)
     arguments["optimizer"] = optimizer
+    # Copies are compared with each other, so all are trained in the default precision.
     arguments.pop("precision", None)
     return arguments
 
@@ -132,7 +135,7 @@ def _new_optimizer(setup: TrainingSetup) -> Any:
 
 
 def _take_weights(copy: Any, setup: TrainingSetup, changes: Iterable[Change]) -> None:
-    """Give a copy the weights of the beginning, except those of layers that a change makes new."""
+    """Give a copy the initial weights, except those of layers that a change affects."""
     if setup.start is None:
         return
     new = {c.layer for c in changes if c.name in ("units", "filters") or "initializer" in c.name}
@@ -144,7 +147,7 @@ def _take_weights(copy: Any, setup: TrainingSetup, changes: Iterable[Change]) ->
         for weight in layer.weights
     }
     if len(copy.weights) != len(setup.start):
-        raise CannotCopyError("The copy has other weights than the model.")
+        raise CannotCopyError("The copy has a different number of weights than the model.")
     for weight, value in zip(copy.weights, setup.start, strict=True):
         if id(weight) not in fresh and not new_everywhere and tuple(weight.shape) == value.shape:
             weight.assign(value)
@@ -169,7 +172,7 @@ def _scale_of(array: Any) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(spread > 0, spread, 1.0)
 
 
-def _standardized(arrays: Any, scales: Sequence[tuple[Any, Any]]) -> Any:
+def _shift_and_scale(arrays: Any, scales: Sequence[tuple[Any, Any]]) -> Any:
     leaves, structure = jax.tree.flatten(arrays)
     scaled = [
         ((np.asarray(leaf, float) - mean) / spread).astype("float32")
@@ -183,8 +186,8 @@ def _standardize_inputs(
 ) -> tuple[Samples, Samples]:
     scales = [_scale_of(leaf) for leaf in jax.tree.leaves(train.x)]
     return (
-        replace(train, x=_standardized(train.x, scales)),
-        replace(validation, x=_standardized(validation.x, scales)),
+        replace(train, x=_shift_and_scale(train.x, scales)),
+        replace(validation, x=_shift_and_scale(validation.x, scales)),
     )
 
 
@@ -193,36 +196,29 @@ def _divide_inputs(
 ) -> tuple[Samples, Samples]:
     scales = [(0.0, value)] * len(jax.tree.leaves(train.x))
     return (
-        replace(train, x=_standardized(train.x, scales)),
-        replace(validation, x=_standardized(validation.x, scales)),
+        replace(train, x=_shift_and_scale(train.x, scales)),
+        replace(validation, x=_shift_and_scale(validation.x, scales)),
     )
 
 
 def _standardize_targets(
     train: Samples, validation: Samples, value: Any, setup: TrainingSetup
 ) -> tuple[Samples, Samples]:
-    # The explained variance is the same for scaled targets.
+    # The score, R², is the same for scaled targets.
     scales = [_scale_of(leaf) for leaf in jax.tree.leaves(train.y)]
     return (
-        replace(train, y=_standardized(train.y, scales)),
-        replace(validation, y=_standardized(validation.y, scales)),
+        replace(train, y=_shift_and_scale(train.y, scales)),
+        replace(validation, y=_shift_and_scale(validation.y, scales)),
     )
-
-
-def _permute_labels(
-    train: Samples, validation: Samples, value: Any, setup: TrainingSetup
-) -> tuple[Samples, Samples]:
-    order = np.random.default_rng(setup.seed).permutation(train.size)
-    return replace(train, y=jax.tree.map(lambda a: np.asarray(a)[order], train.y)), validation
 
 
 def _shuffle_before_split(
     train: Samples, validation: Samples, value: Any, setup: TrainingSetup
 ) -> tuple[Samples, Samples]:
-    def joined(a: Any, b: Any) -> Any:
+    def concatenate(a: Any, b: Any) -> Any:
         return jax.tree.map(lambda first, second: np.concatenate([first, second]), a, b)
 
-    together = Samples(joined(train.x, validation.x), joined(train.y, validation.y))
+    together = Samples(concatenate(train.x, validation.x), concatenate(train.y, validation.y))
     order = np.random.default_rng(setup.seed).permutation(together.size)
     return together.take(order[: train.size]), together.take(order[train.size :])
 
@@ -230,16 +226,15 @@ def _shuffle_before_split(
 def _encode_one_hot(
     train: Samples, validation: Samples, value: Any, setup: TrainingSetup
 ) -> tuple[Samples, Samples]:
-    def encoded(y: Any) -> Any:
+    def encode(y: Any) -> Any:
         return np.eye(int(value), dtype="float32")[np.asarray(y).reshape(-1).astype("int64")]
 
-    return replace(train, y=encoded(train.y)), replace(validation, y=encoded(validation.y))
+    return replace(train, y=encode(train.y)), replace(validation, y=encode(validation.y))
 
 
 _OPERATIONS: Mapping[str, Any] = {
     "standardize-inputs": _standardize_inputs,
     "divide-inputs-by": _divide_inputs,
-    "permute-labels": _permute_labels,
     "standardize-targets": _standardize_targets,
     "shuffle-before-split": _shuffle_before_split,
     "one-hot-targets": _encode_one_hot,

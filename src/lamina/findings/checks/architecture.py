@@ -1,4 +1,4 @@
-"""Whether layers have settings with which a network cannot learn, or hardly."""
+"""Whether layers have settings with which a network cannot learn, or can hardly learn."""
 
 import math
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from lamina.findings.finding import Change, Finding
 from lamina.findings.performance import performance
 from lamina.findings.record import LayerFacts, Record
 
-_MULTIPLYING = {"Dense", "Conv1D", "Conv2D", "Conv3D"}
-# Layers after which a chain of products is no longer one product.
+_WEIGHTED_KINDS = {"Dense", "Conv1D", "Conv2D", "Conv3D"}
+# Layers between two products that leave them one product.
 _LINEAR = {
     "InputLayer", "Flatten", "Reshape", "Permute", "Dropout", "SpatialDropout1D",
     "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "BatchNormalization", "Rescaling",
@@ -26,19 +26,25 @@ _POOR = 0.5
 def check(record: Record) -> Iterator[Finding]:
     """Findings about layers."""
     yield from _activations(record)
-    products = [layer for layer in record.layers if layer.own and layer.kind in _MULTIPLYING]
+    weighted_layers = [
+        layer for layer in record.layers if layer.is_from_lamina and layer.kind in _WEIGHTED_KINDS
+    ]
     for layer in record.layers:
-        if not layer.own:
+        if not layer.is_from_lamina:
             continue
-        if layer in products:
-            yield from _initialization(record, layer, is_last=layer is products[-1])
+        if layer in weighted_layers:
+            yield from _initialization(record, layer, is_last=layer is weighted_layers[-1])
         yield from _dropout(record, layer)
         yield from _penalty(record, layer)
-        yield from _states(record, layer)
+        yield from _stateful_layers(record, layer)
     yield from _frozen(record)
 
 
 def _learned(record: Record) -> float | None:
+    """How far the training came from guessing (0) to a loss of 0 (1); None if that is not known.
+
+    With validation data, the smaller of both: weights may fit the training data alone.
+    """
     done = performance(record)
     if done is None:
         return None
@@ -46,34 +52,34 @@ def _learned(record: Record) -> float | None:
 
 
 def _activations(record: Record) -> Iterator[Finding]:
-    """Products that follow each other are one product, as if there were one layer."""
+    """Consecutive linear layers are equivalent to one layer."""
     if not record.is_chain or _repeats_inputs(record):
         return
-    idle: list[str] = []
-    waiting: LayerFacts | None = None
+    without_activation: list[str] = []
+    previous_linear: LayerFacts | None = None
     for layer in record.layers:
-        if not layer.own:
-            waiting = None
-        elif layer.kind in _MULTIPLYING:
-            if waiting is not None:
-                idle.append(waiting.name)
-            waiting = layer if layer.activation == "linear" else None
+        if not layer.is_from_lamina:
+            previous_linear = None
+        elif layer.kind in _WEIGHTED_KINDS:
+            if previous_linear is not None:
+                without_activation.append(previous_linear.name)
+            previous_linear = layer if layer.activation == "linear" else None
         elif layer.kind not in _LINEAR:
-            waiting = None
-    if not idle:
+            previous_linear = None
+    if not without_activation:
         return
     learned = _learned(record)
-    names = ", ".join(map(repr, idle[:3]))
-    more = f" and {len(idle) - 3} more" if len(idle) > 3 else ""
+    names = ", ".join(map(repr, without_activation[:3]))
+    more = f" and {len(without_activation) - 3} more" if len(without_activation) > 3 else ""
     yield Finding(
         "hidden-activation-missing",
         "warning" if learned is not None and learned > 0.9 else "problem",
-        f"No activation follows {names}{more}: without one, two layers compute nothing that one "
-        "could not.",
-        f"activation='relu' in {names}{more}.",
-        {"layers without activation": len(idle)},
-        where=idle[0],
-        change=Change("layer", "activation", "relu", idle[0]),
+        title=f"No activation follows {names}{more}: without one, two layers can compute no "
+        "more than one.",
+        fix=f"activation='relu' in {names}{more}.",
+        evidence={"layers without activation": len(without_activation)},
+        where=without_activation[0],
+        change=Change("layer", "activation", "relu", without_activation[0]),
         confidence=0.8,
     )
 
@@ -93,10 +99,10 @@ def _initialization(record: Record, layer: LayerFacts, is_last: bool) -> Iterato
         yield Finding(
             "bad-initialization",
             "problem",
-            f"All kernel weights of {layer.name!r} begin with one value ({kind}), so its "
+            title=f"All kernel weights of {layer.name!r} begin with one value ({kind}), so its "
             f"{layer.units} units compute the same and stay the same.",
-            f"kernel_initializer='glorot_uniform' in {layer.name!r}.",
-            {"units": layer.units or 0},
+            fix=f"kernel_initializer='glorot_uniform' in {layer.name!r}.",
+            evidence={"units": layer.units or 0},
             where=layer.name,
             change=Change("layer", "kernel_initializer", "glorot_uniform", layer.name),
             confidence=0.95,
@@ -115,11 +121,11 @@ def _initialization(record: Record, layer: LayerFacts, is_last: bool) -> Iterato
         yield Finding(
             "bad-initialization",
             "problem",
-            f"The kernel of {layer.name!r} begins with a standard deviation of {spread:.3g}; with "
-            f"{fan_in:.0f} inputs its outputs begin about {spread * math.sqrt(fan_in):.3g} times "
-            "as large as its inputs.",
-            f"kernel_initializer='glorot_uniform' in {layer.name!r}.",
-            {"standard deviation": spread, "inputs": fan_in},
+            title=f"The kernel of {layer.name!r} begins with a standard deviation of {spread:.3g}; "
+            f"with {fan_in:.0f} inputs its outputs begin about {spread * math.sqrt(fan_in):.3g} "
+            "times as large as its inputs.",
+            fix=f"kernel_initializer='glorot_uniform' in {layer.name!r}.",
+            evidence={"standard deviation": spread, "inputs": fan_in},
             where=layer.name,
             change=Change("layer", "kernel_initializer", "glorot_uniform", layer.name),
             confidence=0.8,
@@ -142,9 +148,9 @@ def _dropout(record: Record, layer: LayerFacts) -> Iterator[Finding]:
     yield Finding(
         "dropout-too-high",
         "warning",
-        f"Layer {layer.name!r} drops {rate:.0%} of its inputs in every step.",
-        f"A rate of 0.3 in {layer.name!r}.",
-        {"rate": float(rate)},
+        title=f"Layer {layer.name!r} drops {rate:.0%} of its inputs in every step.",
+        fix=f"A rate of 0.3 in {layer.name!r}.",
+        evidence={"rate": float(rate)},
         where=layer.name,
         change=Change("layer", "rate" if "Dropout" in layer.kind else "dropout", 0.3, layer.name),
         confidence=0.7,
@@ -157,24 +163,24 @@ def _penalty(record: Record, layer: LayerFacts) -> Iterator[Finding]:
     yield Finding(
         "regularization-too-strong",
         "warning",
-        f"Layer {layer.name!r} is regularised with a factor of {layer.regularizer:g}, which draws "
-        "its weights to 0 more strongly than most losses draw them away.",
-        f"A factor of 1e-4 in {layer.name!r}, or no regularizer.",
-        {"factor": layer.regularizer},
+        title=f"Layer {layer.name!r} is regularized with a factor of {layer.regularizer:g}, which "
+        "pulls its weights toward 0 more strongly than most losses pull them away.",
+        fix=f"A factor of 1e-4 in {layer.name!r}, or no regularizer.",
+        evidence={"factor": layer.regularizer},
         where=layer.name,
         change=Change("layer", "kernel_regularizer", None, layer.name),
         confidence=0.7,
     )
 
 
-def _states(record: Record, layer: LayerFacts) -> Iterator[Finding]:
+def _stateful_layers(record: Record, layer: LayerFacts) -> Iterator[Finding]:
     if layer.settings.get("stateful") and record.shuffle:
         yield Finding(
             "stateful-misuse",
             "warning",
-            f"Layer {layer.name!r} is stateful: it goes on where the last batch ended, and fit "
-            "shuffles the samples between.",
-            "fit(…, shuffle=False), or stateful=False.",
+            title=f"Layer {layer.name!r} is stateful: it keeps its state from batch to batch, but "
+            "fit shuffles the samples.",
+            fix="fit(…, shuffle=False), or stateful=False.",
             where=layer.name,
             change=Change("fit", "shuffle", False),
             confidence=0.8,
@@ -191,9 +197,10 @@ def _frozen(record: Record) -> Iterator[Finding]:
     yield Finding(
         "frozen-weights",
         "problem" if everything else "hint",
-        f"{frozen / total:.0%} of the weights are frozen, and the loss hardly fell.",
-        "model.trainable = True, if they were not trained before.",
-        {"frozen": frozen, "all": total},
+        title=f"{frozen / total:.0%} of the weights are frozen"
+        + ("." if everything else ", and the loss hardly fell."),
+        fix="model.trainable = True, if they were not trained before.",
+        evidence={"frozen": frozen, "all": total},
         where="trainable",
         change=Change("layer", "trainable", True),
         confidence=1.0 if everything else 0.4,

@@ -58,10 +58,10 @@ def _rate(record: Record, done: Performance) -> Iterator[Finding]:
         yield Finding(
             "learning-rate-too-high",
             "problem",
-            f"The loss went from {losses[0]:.3g} to {losses[-1]:.3g}, where guessing gives "
+            title=f"The loss went from {losses[0]:.3g} to {losses[-1]:.3g}, where guessing gives "
             f"{done.guess:.3g}, with a learning rate of {record.learning_rate:g}.",
-            fix,
-            evidence,
+            fix=fix,
+            evidence=evidence,
             where="learning_rate",
             change=change,
             confidence=0.8,
@@ -71,10 +71,10 @@ def _rate(record: Record, done: Performance) -> Iterator[Finding]:
         yield Finding(
             "learning-rate-too-low",
             "problem",
-            f"In {len(losses)} epochs the loss went from {losses[0]:.3g} to {losses[-1]:.3g}, with "
-            f"a learning rate of {record.learning_rate:g}.",
-            fix,
-            evidence,
+            title=f"In {len(losses)} epochs the loss went from {losses[0]:.3g} to "
+            f"{losses[-1]:.3g}, with a learning rate of {record.learning_rate:g}.",
+            fix=fix,
+            evidence=evidence,
             where="learning_rate",
             change=change,
             confidence=0.8,
@@ -104,9 +104,9 @@ def _epochs(record: Record, done: Performance) -> Iterator[Finding]:
     yield Finding(
         "optimizer-choice" if slow else "too-few-epochs",
         "warning",
-        f"The loss was still falling at the end: {losses[-2]:.3g}, then {losses[-1]:.3g}.",
-        "optimizer='adam', or more epochs." if slow else f"epochs={epochs}.",
-        {"epochs": len(losses), "loss": losses[-1], "loss before": losses[-2]},
+        title=f"The loss was still falling at the end: {losses[-2]:.3g}, then {losses[-1]:.3g}.",
+        fix="optimizer='adam', or more epochs." if slow else f"epochs={epochs}.",
+        evidence={"epochs": len(losses), "loss": losses[-1], "loss before": losses[-2]},
         where="optimizer" if slow else "epochs",
         change=Change("compile", "optimizer", "adam") if slow else Change("fit", "epochs", epochs),
         confidence=0.6,
@@ -122,10 +122,10 @@ def _batches(record: Record, done: Performance) -> Iterator[Finding]:
         yield Finding(
             "batch-size-too-large",
             "warning",
-            f"A batch has {size:,} of the {samples:,} samples, so there were {record.steps} steps "
-            "in all.",
-            "fit(…, batch_size=32).",
-            {"batch size": size, "samples": samples},
+            title=f"A batch has {size:,} of the {samples:,} samples, so there were {record.steps} "
+            "steps in all.",
+            fix="fit(…, batch_size=32).",
+            evidence={"batch size": size, "samples": samples},
             where="batch_size",
             change=Change("fit", "batch_size", 32),
             confidence=0.7,
@@ -135,9 +135,9 @@ def _batches(record: Record, done: Performance) -> Iterator[Finding]:
         yield Finding(
             "batch-size-too-small",
             "hint",
-            f"A batch has {size} samples, so every step follows their chance.",
-            "fit(…, batch_size=32).",
-            {"batch size": size},
+            title=f"A batch has {size} samples, so every step follows their chance.",
+            fix="fit(…, batch_size=32).",
+            evidence={"batch size": size},
             where="batch_size",
             change=Change("fit", "batch_size", 32),
             confidence=0.5,
@@ -149,18 +149,22 @@ def _statistics_of_batches(record: Record, done: Performance) -> Iterator[Findin
         return
     for layer in record.layers:
         momentum = layer.settings.get("momentum")
-        if not layer.own or layer.kind != "BatchNormalization" or not isinstance(momentum, float):
+        if (
+            not layer.is_from_lamina
+            or layer.kind != "BatchNormalization"
+            or not isinstance(momentum, float)
+        ):
             continue
         needed = 2 / max(1 - momentum, 1e-6)
         if record.steps < needed:
             yield Finding(
                 "batch-norm-unsettled",
                 "problem",
-                f"{layer.name!r} averages over about {1 / (1 - momentum):.0f} steps, and "
+                title=f"{layer.name!r} averages over about {1 / (1 - momentum):.0f} steps, and "
                 f"there were {record.steps}: in validation it normalises with values that are not "
                 "yet those of the data.",
-                f"momentum=0.9 in {layer.name!r}, or more epochs.",
-                {"steps": record.steps, "momentum": momentum},
+                fix=f"momentum=0.9 in {layer.name!r}, or more epochs.",
+                evidence={"steps": record.steps, "momentum": momentum},
                 where=layer.name,
                 change=Change("layer", "momentum", 0.9, layer.name),
                 confidence=0.8,
@@ -194,11 +198,11 @@ def _memorised(record: Record, done: Performance) -> Iterator[Finding]:
     yield Finding(
         "overfitting",
         "problem" if worse > 2 or validation[-1] > done.guess else "warning",
-        f"val_loss was lowest in epoch {best + 1} ({validation[best]:.3g}) and rose to "
+        title=f"val_loss was lowest in epoch {best + 1} ({validation[best]:.3g}) and rose to "
         f"{validation[-1]:.3g}, while the loss fell to {losses[-1]:.3g}: the model memorises.",
-        "callbacks=[lamina.callbacks.EarlyStopping(patience=3, restore_best_weights=True)]; a "
+        fix="callbacks=[lamina.callbacks.EarlyStopping(patience=3, restore_best_weights=True)]; a "
         "smaller network, dropout or more samples may gain more.",
-        evidence,
+        evidence=evidence,
         where="epochs",
         change=Change("fit", "epochs", best + 1),
         confidence=0.8,
@@ -220,9 +224,10 @@ def _nothing_learned(record: Record, done: Performance) -> Iterator[Finding]:
     yield Finding(
         "labels-unrelated",
         "problem",
-        f"{title}: the lowest loss, {lowest:.4g}, is that of a constant answer, {done.guess:.4g}.",
-        "Check that each row of y belongs to the row of x with its number.",
-        {"lowest loss": lowest, "loss of a constant answer": done.guess},
+        title=f"{title}: the lowest loss, {lowest:.4g}, is that of a constant answer, "
+        f"{done.guess:.4g}.",
+        fix="Check that each row of y belongs to the row of x with its number.",
+        evidence={"lowest loss": lowest, "loss of a constant answer": done.guess},
         where="y",
         confidence=0.3 if part == "training" else 0.5,
         others=("learning-rate-too-high", "dead-relu", "inputs-not-scaled", "network-too-small")

@@ -20,9 +20,10 @@ def check(record: Record) -> Iterator[Finding]:
         yield Finding(
             "learning-rate-too-high",
             "problem",
-            f"The loss stopped being a finite number {place}, with a learning rate of {rate:g}.",
-            f"optimizer=lamina.optimizers.{record.optimizer}({usual:g}).",
-            {"learning rate": rate or 0.0, "usual": usual},
+            title=f"The loss stopped being a finite number {place}, with a learning rate of "
+            f"{rate:g}.",
+            fix=f"optimizer=lamina.optimizers.{record.optimizer}({usual:g}).",
+            evidence={"learning rate": rate or 0.0, "usual": usual},
             where="learning_rate",
             change=Change("compile", "learning_rate", usual),
             confidence=0.8,
@@ -32,9 +33,10 @@ def check(record: Record) -> Iterator[Finding]:
     yield Finding(
         "non-finite",
         "problem",
-        f"The loss stopped being a finite number {place}.",
-        "clipnorm=1.0 in the optimizer and a tenth of the learning rate; inputs between 0 and 1.",
-        {} if rate is None else {"learning rate": rate},
+        title=f"The loss stopped being a finite number {place}.",
+        fix="clipnorm=1.0 in the optimizer and a tenth of the learning rate; inputs between 0 and "
+        "1.",
+        evidence={} if rate is None else {"learning rate": rate},
         where="optimizer",
         change=None if rate is None else Change("compile", "learning_rate", rate / 10),
         confidence=0.5,

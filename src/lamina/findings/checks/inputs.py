@@ -24,10 +24,10 @@ def check(record: Record) -> Iterator[Finding]:
             yield Finding(
                 "constant-inputs",
                 "warning",
-                f"{values.constant:.0%} of the columns of {values.name} have the same value in "
-                "every sample.",
-                "Look for the step that lost the values, or leave these columns out.",
-                {"share of constant columns": values.constant},
+                title=f"{values.constant:.0%} of the columns of {values.name} have the same value "
+                "in every sample.",
+                fix="Look for the step that lost the values, or leave these columns out.",
+                evidence={"share of constant columns": values.constant},
                 where=values.name,
                 confidence=0.7,
             )
@@ -36,7 +36,7 @@ def check(record: Record) -> Iterator[Finding]:
 def _is_scaled(record: Record) -> bool:
     """Whether a layer scales the inputs before any layer multiplies them, or that is not known."""
     for layer in record.layers:
-        if not layer.own or layer.kind in _SCALING or layer.kind == "Embedding":
+        if not layer.is_from_lamina or layer.kind in _SCALING or layer.kind == "Embedding":
             return True
         if layer.kind in MULTIPLYING_LAYERS:
             return False
@@ -65,12 +65,13 @@ def _scale(record: Record, name: str, values: Values) -> Iterator[Finding]:
     yield Finding(
         "inputs-not-scaled",
         "warning" if learned else "problem",
-        f"{name} runs from {values.low:.4g} to {values.high:.4g}, and no layer scales it.{effect}",
-        f"{name} = {name} / 255."
+        title=f"{name} runs from {values.low:.4g} to {values.high:.4g}, and no layer scales "
+        f"it.{effect}",
+        fix=f"{name} = {name} / 255."
         if pixels
         else "normalization = lamina.layers.Normalization(); normalization.adapt(x), and "
         "normalization as the first layer.",
-        evidence,
+        evidence=evidence,
         where=name,
         change=Change("data", "divide-inputs-by", 255)
         if pixels

@@ -39,10 +39,10 @@ def _dead(last: list[LayerStatistics]) -> Iterator[Finding]:
     yield Finding(
         "dead-relu",
         "problem" if share > _MOST_DEAD else "warning",
-        f"{share:.0%} of the units of {worst.layer!r} give 0 for every sample, so their weights "
-        "do not change any more.",
-        f"activation='leaky_relu' in {worst.layer!r}, or a smaller learning rate.",
-        {"share of dead units": share},
+        title=f"{share:.0%} of the units of {worst.layer!r} give 0 for every sample, so their "
+        "weights do not change any more.",
+        fix=f"activation='leaky_relu' in {worst.layer!r}, or a smaller learning rate.",
+        evidence={"share of dead units": share},
         where=worst.layer,
         change=Change(
             "layer",
@@ -65,10 +65,10 @@ def _saturated(last: list[LayerStatistics]) -> Iterator[Finding]:
     yield Finding(
         "saturated-activations",
         "warning",
-        f"{share:.0%} of the outputs of {worst.layer!r} are at an end of its activation, where "
-        "gradients are close to 0.",
-        f"activation='relu' in {worst.layer!r}, or smaller inputs.",
-        {"share of saturated outputs": share},
+        title=f"{share:.0%} of the outputs of {worst.layer!r} are at an end of its activation, "
+        "where gradients are close to 0.",
+        fix=f"activation='relu' in {worst.layer!r}, or smaller inputs.",
+        evidence={"share of saturated outputs": share},
         where=worst.layer,
         change=Change(
             "layer",
@@ -91,10 +91,11 @@ def _gradients(last: list[LayerStatistics]) -> Iterator[Finding]:
         yield Finding(
             "vanishing-gradients",
             "warning",
-            f"The gradient of {known[0].layer!r} is {first / final:.1g} times that of "
+            title=f"The gradient of {known[0].layer!r} is {first / final:.1g} times that of "
             f"{known[-1].layer!r}: the first layers hardly learn.",
-            "activation='relu' in hidden layers, BatchNormalization between them, or fewer layers.",
-            {"gradient of the first layer": first, "gradient of the last layer": final},
+            fix="activation='relu' in hidden layers, BatchNormalization between them, or fewer "
+            "layers.",
+            evidence={"gradient of the first layer": first, "gradient of the last layer": final},
             where=known[0].layer,
             confidence=0.6,
             others=("dead-relu", "saturated-activations", "bad-initialization"),
@@ -103,10 +104,10 @@ def _gradients(last: list[LayerStatistics]) -> Iterator[Finding]:
         yield Finding(
             "exploding-gradients",
             "warning",
-            f"The gradient of {known[0].layer!r} is {first / final:.3g} times that of "
+            title=f"The gradient of {known[0].layer!r} is {first / final:.3g} times that of "
             f"{known[-1].layer!r}.",
-            "clipnorm=1.0 in the optimizer.",
-            {"gradient of the first layer": first, "gradient of the last layer": final},
+            fix="clipnorm=1.0 in the optimizer.",
+            evidence={"gradient of the first layer": first, "gradient of the last layer": final},
             where=known[0].layer,
             change=Change("compile", "clipnorm", 1.0),
             confidence=0.5,

@@ -48,8 +48,8 @@ def _probabilities(output: OutputFacts, last: str | None) -> Iterator[Finding]:
         yield Finding(
             "output-activation",
             "problem",
-            "softmax over a single unit gives 1 for every sample, whatever the weights are.",
-            "activation='sigmoid' on the last layer, with loss='binary_crossentropy'.",
+            title="softmax over a single unit gives 1 for every sample, whatever the weights are.",
+            fix="activation='sigmoid' on the last layer, with loss='binary_crossentropy'.",
             where=last,
             change=_activation(last, "sigmoid"),
         )
@@ -58,9 +58,9 @@ def _probabilities(output: OutputFacts, last: str | None) -> Iterator[Finding]:
         yield Finding(
             "logits-mismatch",
             "problem",
-            f"The loss is told that it gets logits (from_logits=True), and the last layer applies "
-            f"{activation}.",
-            "activation=None on the last layer.",
+            title="The loss is told that it gets logits (from_logits=True), and the last layer "
+            f"applies {activation}.",
+            fix="activation=None on the last layer.",
             where=where,
             change=_activation(last, None),
         )
@@ -69,8 +69,8 @@ def _probabilities(output: OutputFacts, last: str | None) -> Iterator[Finding]:
         yield Finding(
             "logits-mismatch" if activation == "linear" else "output-activation",
             "problem",
-            f"{output.loss} expects probabilities, and the last layer applies {activation}.",
-            f"activation={wanted!r} on the last layer.",
+            title=f"{output.loss} expects probabilities, and the last layer applies {activation}.",
+            fix=f"activation={wanted!r} on the last layer.",
             where=last,
             change=_activation(last, wanted),
         )
@@ -81,8 +81,8 @@ def _probabilities(output: OutputFacts, last: str | None) -> Iterator[Finding]:
         yield Finding(
             "output-activation" if several else "loss-mismatch",
             "problem" if several else "warning",
-            "The outputs of softmax sum to 1, and binary_crossentropy judges each by itself.",
-            "activation='sigmoid' on the last layer, for samples of several classes."
+            title="The outputs of softmax sum to 1, and binary_crossentropy judges each by itself.",
+            fix="activation='sigmoid' on the last layer, for samples of several classes."
             if several
             else "loss='categorical_crossentropy', for samples of one class each.",
             where=where,
@@ -98,9 +98,9 @@ def _probabilities(output: OutputFacts, last: str | None) -> Iterator[Finding]:
         yield Finding(
             "output-activation",
             "problem" if output.loss != "binary_crossentropy" else "hint",
-            f"Each sample has one of {output.units} classes, and sigmoid makes their probabilities "
-            "independent of each other.",
-            "activation='softmax' on the last layer, with a categorical crossentropy.",
+            title=f"Each sample has one of {output.units} classes, and sigmoid makes their "
+            "probabilities independent of each other.",
+            fix="activation='softmax' on the last layer, with a categorical crossentropy.",
             where=last,
             change=_activation(last, "softmax"),
             confidence=0.8,
@@ -138,10 +138,10 @@ def _classes_as_numbers(output: OutputFacts, last: str | None) -> Iterator[Findi
         yield Finding(
             "loss-mismatch",
             "warning",
-            f"The targets are classes and the outputs probabilities, and the loss is "
+            title=f"The targets are classes and the outputs probabilities, and the loss is "
             f"{output.loss}: its gradients vanish where the model is wrong and certain.",
-            f"loss={loss!r}.",
-            evidence,
+            fix=f"loss={loss!r}.",
+            evidence=evidence,
             where="loss",
             change=Change("compile", "loss", loss),
             confidence=0.8,
@@ -150,11 +150,11 @@ def _classes_as_numbers(output: OutputFacts, last: str | None) -> Iterator[Findi
         yield Finding(
             "loss-mismatch",
             "warning",
-            f"The targets are the integers 0 to {targets.values.high:g}, which look like "
+            title=f"The targets are the integers 0 to {targets.values.high:g}, which look like "
             f"classes, and {output.loss} takes them for amounts.",
-            f"Dense({targets.distinct}, activation='softmax') as the last layer, with "
+            fix=f"Dense({targets.distinct}, activation='softmax') as the last layer, with "
             "loss='sparse_categorical_crossentropy', if they are classes.",
-            evidence,
+            evidence=evidence,
             where="loss",
             change=None
             if last is None
@@ -185,10 +185,10 @@ def _range(output: OutputFacts, last: str | None) -> Iterator[Finding]:
         yield Finding(
             "output-activation",
             "problem",
-            f"The targets run from {values.low:.4g} to {values.high:.4g}, and {output.activation} "
-            f"in the last layer gives numbers {reach}.",
-            "activation=None on the last layer.",
-            {"lowest target": values.low, "highest target": values.high},
+            title=f"The targets run from {values.low:.4g} to {values.high:.4g}, and "
+            f"{output.activation} in the last layer gives numbers {reach}.",
+            fix="activation=None on the last layer.",
+            evidence={"lowest target": values.low, "highest target": values.high},
             where=last,
             change=_activation(last, None),
             others=("targets-not-scaled",),
@@ -205,9 +205,9 @@ def _units(output: OutputFacts, last: str | None) -> Iterator[Finding]:
         yield Finding(
             "output-units",
             "hint",
-            f"The model has {output.units} outputs, and the targets {classes} classes.",
-            f"Dense({classes}, activation='softmax') as the last layer.",
-            {"units": output.units, "classes": classes},
+            title=f"The model has {output.units} outputs, and the targets {classes} classes.",
+            fix=f"Dense({classes}, activation='softmax') as the last layer.",
+            evidence={"units": output.units, "classes": classes},
             where=last,
             change=None if last is None else Change("layer", "units", classes, last),
             confidence=0.6,
@@ -224,8 +224,8 @@ def _metrics(output: OutputFacts) -> Iterator[Finding]:
         yield Finding(
             "metric-mismatch",
             "warning",
-            f"The metric {wrong[0]!r} counts equal classes, and the targets are numbers.",
-            "metrics=['mean_absolute_error'].",
+            title=f"The metric {wrong[0]!r} counts equal classes, and the targets are numbers.",
+            fix="metrics=['mean_absolute_error'].",
             where="metrics",
             change=Change("compile", "metrics", ["mean_absolute_error"]),
         )

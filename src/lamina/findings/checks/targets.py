@@ -49,10 +49,14 @@ def _imbalance(record: Record, output: OutputFacts) -> Iterator[Finding]:
     yield Finding(
         "class-imbalance",
         "problem",
-        f"{most:.1%} of the samples are of one class, and the accuracy of {accuracy:.1%} is no "
-        "better than always answering that class.",
-        "fit(…, class_weight='balanced').",
-        {"share of the commonest class": most, "accuracy": accuracy, "largest to smallest": ratio},
+        title=f"{most:.1%} of the samples are of one class, and the accuracy of {accuracy:.1%} is "
+        "no better than always answering that class.",
+        fix="fit(…, class_weight='balanced').",
+        evidence={
+            "share of the commonest class": most,
+            "accuracy": accuracy,
+            "largest to smallest": ratio,
+        },
         where="y",
         change=Change("fit", "class_weight", "balanced"),
         confidence=0.6,
@@ -70,12 +74,17 @@ def _scale(record: Record, output: OutputFacts) -> Iterator[Finding]:
     yield Finding(
         "targets-not-scaled",
         "problem",
-        f"The targets run from {values.low:.4g} to {values.high:.4g}, and the outputs begin "
+        title=f"The targets run from {values.low:.4g} to {values.high:.4g}, and the outputs begin "
         f"near 0: the loss of the last epoch is {done.last:.3g}, and the mean as a constant answer "
         f"gives {done.guess:.3g}.",
-        "Train on (y - y.mean()) / y.std(), and bring predictions back with "
+        fix="Train on (y - y.mean()) / y.std(), and bring predictions back with "
         "lamina.layers.Rescaling.",
-        {"mean": values.mean, "spread": values.spread, "loss": done.last, "guess": done.guess},
+        evidence={
+            "mean": values.mean,
+            "spread": values.spread,
+            "loss": done.last,
+            "guess": done.guess,
+        },
         where="y",
         change=Change("data", "standardize-targets"),
         confidence=0.7,
@@ -92,9 +101,10 @@ def _order(record: Record, output: OutputFacts) -> Iterator[Finding]:
     yield Finding(
         "data-not-shuffled",
         "problem",
-        "The samples are sorted by class and are not shuffled, so whole batches are of one class.",
-        "fit(…, shuffle=True), which is the default.",
-        {"classes": len(targets.counts)},
+        title="The samples are sorted by class and are not shuffled, so whole batches are of one "
+        "class.",
+        fix="fit(…, shuffle=True), which is the default.",
+        evidence={"classes": len(targets.counts)},
         where="shuffle",
         change=Change("fit", "shuffle", True),
         confidence=0.9,
@@ -128,9 +138,10 @@ def _validation(record: Record, output: OutputFacts) -> Iterator[Finding]:
     yield Finding(
         "data-not-shuffled" if sorted_tail else "validation-unlike-training",
         "problem" if new or sorted_tail else "warning",
-        title,
-        "order = numpy.random.permutation(len(x)); x, y = x[order], y[order], before the split.",
-        {"chi-square": chi, "new classes": new},
+        title=title,
+        fix="order = numpy.random.permutation(len(x)); x, y = x[order], y[order], before the "
+        "split.",
+        evidence={"chi-square": chi, "new classes": new},
         where="validation_split" if record.validation_split else "validation_data",
         change=Change("data", "shuffle-before-split"),
         confidence=0.9,
@@ -148,11 +159,11 @@ def _few_samples(record: Record, output: OutputFacts) -> Iterator[Finding]:
     yield Finding(
         "too-few-samples",
         "problem",
-        f"There are {samples} training samples{kinds}. The loss fell to {done.last:.3g} on them, "
-        f"and to {(1 - done.validated) * done.guess:.3g} on others; guessing gives "
+        title=f"There are {samples} training samples{kinds}. The loss fell to {done.last:.3g} on "
+        f"them, and to {(1 - done.validated) * done.guess:.3g} on others; guessing gives "
         f"{done.guess:.3g}.",
-        "More samples; with so few, a linear model or a network that was trained on others.",
-        {"samples": samples, "classes": classes},
+        fix="More samples; with so few, a linear model or a network that was trained on others.",
+        evidence={"samples": samples, "classes": classes},
         where="x",
         confidence=0.7,
         others=("overfitting", "too-few-epochs"),
