@@ -85,12 +85,12 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
         or not (good or (candidate.code in _MORE_STEPS and (unstable or is_shorter)))
     ]
     search.run(likely)
-    found = [*of_data, *conclude(static, search, simple, tasks[0])]
-    found, unknown = with_label_noise(found, whole, tasks, trials, [reached, baseline])
+    findings = [*of_data, *conclude(static, search, simple, tasks[0])]
+    findings, unknown = with_label_noise(findings, whole, tasks, trials, [reached, baseline])
     unchecked = [*static.unchecked, *unknown]
     if search.untried:
         unchecked.append("whether these would help: " + "; ".join(search.untried))
-    return Findings(found, unchecked, apply=partial(apply, setup=whole, tasks=tasks))
+    return Findings(findings, unchecked, apply=partial(apply, setup=whole, tasks=tasks))
 
 
 def budget(seconds_of_training: float) -> float:

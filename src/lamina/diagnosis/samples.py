@@ -24,12 +24,12 @@ def join_batches(x: Any, y: Any) -> tuple[Any, Any]:
         raise ValueError("Give x and y, or batches (x, y) in place of both.")
     first = batches[0][0]
     if isinstance(first, dict):
-        joined: Any = {k: np.concatenate([np.asarray(b[0][k]) for b in batches]) for k in first}
+        arrays: Any = {k: np.concatenate([np.asarray(b[0][k]) for b in batches]) for k in first}
     elif isinstance(first, (tuple, list)):
-        joined = [np.concatenate([np.asarray(b[0][i]) for b in batches]) for i in range(len(first))]
+        arrays = [np.concatenate([np.asarray(b[0][i]) for b in batches]) for i in range(len(first))]
     else:
-        joined = np.concatenate([np.asarray(b[0]) for b in batches])
-    return joined, np.concatenate([np.asarray(b[1]) for b in batches])
+        arrays = np.concatenate([np.asarray(b[0]) for b in batches])
+    return arrays, np.concatenate([np.asarray(b[1]) for b in batches])
 
 
 def take_evenly_spaced(x: Any, count: int) -> Any:

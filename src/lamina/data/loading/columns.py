@@ -59,16 +59,16 @@ def guess_column(
     if strange is not None:
         return Unusable(name, f"has {strange} in it, and not one number or text a row")
     texts = as_texts(values)
-    there = [text for text in texts if text is not None]
-    missing = len(texts) - len(there)
-    if not there:
+    present = [text for text in texts if text is not None]
+    missing = len(texts) - len(present)
+    if not present:
         return Unusable(name, "has no values")
-    distinct = sorted(set(there))
+    distinct = sorted(set(present))
     if kind is not None:
         categories = _listed(distinct) if kind == "category" else ()
         comma = kind == "number" and _has_comma(values, decimal_comma)
         if kind == "date":
-            return _date_column(name, "as you said", there, missing, day_first)
+            return _date_column(name, "as you said", present, missing, day_first)
         return Column(name, kind, "as you said", missing, categories, decimal_comma=comma)
     if len(distinct) == 1 and not missing:
         return Unusable(name, f"has a single value, {distinct[0]!r}")
@@ -80,23 +80,23 @@ def guess_column(
     comma = _has_comma(values, decimal_comma)
     numbers = numbers_of(values, comma)
     read = [number for number in numbers if number is not None]
-    are_codes = _are_codes(there)
+    are_codes = _are_codes(present)
     if mostly_numbers(texts, numbers) and not are_codes:
         if not chosen and not missing and _numbers_the_rows(name, texts, numbers):
             return Unusable(name, "numbers the rows")
-        odd = len(there) - len(read)
+        odd = len(present) - len(read)
         why = f"from {min(read):g} to {max(read):g}"
         why += f", but for {odd:,} that cannot be read" if odd else ""
         if odd:
             pairs = zip(texts, numbers, strict=True)
             why += f", e.g. {next(t for t, n in pairs if t is not None and n is None)[:20]!r}"
         return Column(name, "number", why, missing + odd, decimal_comma=comma)
-    if sum(map(is_date, there)) >= _MOST * len(there):
-        return _date_column(name, "dates", there, missing, day_first)
-    words = sum(len(text.split()) for text in there) / len(there)
-    if words >= 2 and len(distinct) > max(20, 0.5 * len(there)):
+    if sum(map(is_date, present)) >= _MOST * len(present):
+        return _date_column(name, "dates", present, missing, day_first)
+    words = sum(len(text.split()) for text in present) / len(present)
+    if words >= 2 and len(distinct) > max(20, 0.5 * len(present)):
         return Column(name, "text", f"{words:.0f} words on average", missing)
-    if not chosen and len(distinct) > max(20, 0.9 * len(there)):
+    if not chosen and len(distinct) > max(20, 0.9 * len(present)):
         return Unusable(name, "has another value in nearly every row")
     mixed = f", {len(read):,} of them numbers" if read else ""
     mixed = ", codes that begin with 0" if are_codes else mixed
@@ -152,13 +152,13 @@ def inputs_of(columns: Sequence[Column], table: Any) -> tuple[dict[str, np.ndarr
     """
     if isinstance(table, Mapping):
         table = {str(name): v if holds_several(v) else [v] for name, v in table.items()}
-    there = list(map(str, table.keys()))
+    present = list(map(str, table.keys()))
     inputs: dict[str, np.ndarray] = {}
     for column in columns:
-        if column.name not in there:
+        if column.name not in present:
             raise ValueError(
                 f"There is no column {column.name!r}, which the model was trained on."
-                f"{did_you_mean(column.name, there)}\n  Columns: {', '.join(there)}.\n"
+                f"{did_you_mean(column.name, present)}\n  Columns: {', '.join(present)}.\n"
                 "  Fix: add the column; a value that is not known may be left empty."
             )
         made = values_of(column, table[column.name])
@@ -170,7 +170,7 @@ def inputs_of(columns: Sequence[Column], table: Any) -> tuple[dict[str, np.ndarr
             )
         inputs |= made
     names = {column.name for column in columns}
-    return inputs, [name for name in there if name not in names]
+    return inputs, [name for name in present if name not in names]
 
 
 def _numbers_the_rows(

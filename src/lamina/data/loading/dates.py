@@ -66,22 +66,22 @@ def date_of(text: str, day_first: bool) -> datetime | None:
     match = _match(text)
     if match is None:
         return None
-    found = match.groupdict()
-    if "left" in found:
-        day, month = int(found["left"]), int(found["right"])
+    groups = match.groupdict()
+    if "left" in groups:
+        day, month = int(groups["left"]), int(groups["right"])
         if not day_first:
             day, month = month, day
         if month > 12 >= day:
             day, month = month, day
     else:
-        day = int(found.get("day") or 1)
-        name = found.get("name")
-        month = _MONTHS.index(name[:3].lower()) + 1 if name else int(found["month"])
-    year = int(found["year"])
-    if len(found["year"]) == 2:
+        day = int(groups.get("day") or 1)
+        name = groups.get("name")
+        month = _MONTHS.index(name[:3].lower()) + 1 if name else int(groups["month"])
+    year = int(groups["year"])
+    if len(groups["year"]) == 2:
         year += 1900 if year > 68 else 2000  # as POSIX has it
     try:
-        return datetime(year, month, day, tzinfo=_zone(found["zone"])) + _time_of_day(found)
+        return datetime(year, month, day, tzinfo=_zone(groups["zone"])) + _time_of_day(groups)
     except (ValueError, OverflowError):
         return None
 
@@ -171,16 +171,16 @@ def _match_of_short(text: str) -> re.Match[str] | None:
     return next((match for form in _FORMS if (match := form.fullmatch(text))), None)
 
 
-def _time_of_day(found: dict[str, str | None]) -> timedelta:
-    hour, half = int(found["hour"] or 0), (found["half"] or "").lower()
+def _time_of_day(groups: dict[str, str | None]) -> timedelta:
+    hour, half = int(groups["hour"] or 0), (groups["half"] or "").lower()
     if half and not 1 <= hour <= 12:
         raise ValueError("no hour of half a day")
     if half:
         hour = hour % 12 + 12 * half.startswith("p")
-    minute, second = int(found["minute"] or 0), int(found["second"] or 0)
+    minute, second = int(groups["minute"] or 0), int(groups["second"] or 0)
     if hour > 24 or minute > 59 or second > 60:
         raise ValueError("no time of a day")
-    fraction = float(f"0.{found['fraction'] or 0}")
+    fraction = float(f"0.{groups['fraction'] or 0}")
     return timedelta(hours=hour, minutes=minute, seconds=second + fraction)
 
 
@@ -198,5 +198,5 @@ def _read_by_pandas(texts: list[str | None]) -> list[datetime | None]:
         return []
     import pandas as pd
 
-    found = pd.to_datetime(pd.Series(texts), format="ISO8601", errors="coerce", utc=True)
-    return [None if pd.isna(date) else date.to_pydatetime() for date in found]
+    parsed = pd.to_datetime(pd.Series(texts), format="ISO8601", errors="coerce", utc=True)
+    return [None if pd.isna(date) else date.to_pydatetime() for date in parsed]

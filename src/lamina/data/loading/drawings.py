@@ -91,6 +91,6 @@ def drawn_share(image: np.ndarray) -> float:
 
 def _box(image: np.ndarray) -> np.ndarray:
     """First and last row and column of what is drawn, `(2, 2)`; the last is exclusive."""
-    there = np.argwhere(image > _FAINTEST)
-    box: np.ndarray = np.stack([there.min(axis=0), there.max(axis=0) + 1])
+    drawn_pixels = np.argwhere(image > _FAINTEST)
+    box: np.ndarray = np.stack([drawn_pixels.min(axis=0), drawn_pixels.max(axis=0) + 1])
     return box

@@ -83,21 +83,25 @@ def _encoded_table(columns: dict[str, np.ndarray], texts: set[str]) -> Encoded:
             features.append(_category(inputs[name], names[name], values))
     # The order in which the columns were.
     inputs = {name: inputs[name] for name in columns}
-    joined = features[0] if len(features) == 1 else layers.Concatenate(name="features")(features)
-    return Encoded(inputs, joined)
+    features_together = (
+        features[0] if len(features) == 1 else layers.Concatenate(name="features")(features)
+    )
+    return Encoded(inputs, features_together)
 
 
 def _numbers(inputs: list[Any], values: np.ndarray) -> list[Any]:
     """Numbers with mean 0 and spread 1, missing ones as 0, and which were missing."""
-    joined = inputs[0] if len(inputs) == 1 else layers.Concatenate(name="numbers")(inputs)
+    features_together = (
+        inputs[0] if len(inputs) == 1 else layers.Concatenate(name="numbers")(inputs)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of columns without a value
         mean = np.nan_to_num(np.nanmean(values, axis=0))
         variance = np.maximum(np.nan_to_num(np.nanvar(values, axis=0)), _SMALLEST_SPREAD)
     scaled = layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="scaled")(
-        joined
+        features_together
     )
-    missing = ops.isnan(joined)
+    missing = ops.isnan(features_together)
     features = [ops.where(missing, 0.0, scaled)]
     if np.isnan(values).any():
         features.append(ops.cast(missing, "float32"))

@@ -20,22 +20,22 @@ def read_images(folder: Path, options: Options) -> Samples:
     Raises:
         ValueError: If there are no pictures, or nothing says what they show.
     """
-    found, target = with_labels(find_files(folder, PICTURES), folder, options.target)
-    remarks = found.remarks
-    if found.classes is None:
+    files, target = with_labels(find_files(folder, PICTURES), folder, options.target)
+    remarks = files.remarks
+    if files.classes is None:
         raise ValueError(
-            f"Nothing says what the {len(found.paths):,} pictures in {folder} show.\n"
+            f"Nothing says what the {len(files.paths):,} pictures in {folder} show.\n"
             "  Expected: a subfolder for every class with its pictures in it, or a table beside "
             "them with a column of file names and one of classes.\n"
             f"  Fix: move them, e.g. to {folder / 'cat'} and {folder / 'dog'}."
         )
-    names = [path.relative_to(folder).as_posix() for path in found.paths]
-    pictures = read_pictures(found.paths, names, options.image_size, options.max_memory)
+    names = [path.relative_to(folder).as_posix() for path in files.paths]
+    pictures = read_pictures(files.paths, names, options.image_size, options.max_memory)
     if not pictures.used:
         why = "; ".join(map(str, pictures.left_out[:3]))
         raise ValueError(f"None of the pictures in {folder} can be read: {why}.")
     height, width, channels = pictures.pixels.shape[1:]
-    labels = [found.classes[i] for i in pictures.used]
+    labels = [files.classes[i] for i in pictures.used]
     kind = "grey" if channels == 1 else "colour"
     title = (
         f"{len(pictures.used):,} pictures of {len(set(labels))} classes, {height}×{width} in {kind}"
@@ -48,18 +48,18 @@ def read_images(folder: Path, options: Options) -> Samples:
         labels=labels,
         values=None,
         names=[names[i] for i in pictures.used],
-        left_out=found.left_out + pictures.left_out,
+        left_out=files.left_out + pictures.left_out,
         remarks=remarks + pictures.remarks,
         copies=copies_of_pictures(pictures.pixels),
-        parts=None if found.parts is None else [found.parts[i] for i in pictures.used],
+        parts=None if files.parts is None else [files.parts[i] for i in pictures.used],
     )
 
 
-def with_labels(found: FoundFiles, folder: Path, target: str | None) -> tuple[FoundFiles, str]:
+def with_labels(files: FoundFiles, folder: Path, target: str | None) -> tuple[FoundFiles, str]:
     """The files with the classes that a table beside them gives, if it is needed.
 
     Args:
-        found: The files of the folder, with their classes if subfolders say them.
+        files: The files of the folder, with their classes if subfolders say them.
         folder: Where they are.
         target: The column with the classes, if the user names one.
 
@@ -69,19 +69,19 @@ def with_labels(found: FoundFiles, folder: Path, target: str | None) -> tuple[Fo
     Raises:
         ValueError: If a column is named and there is no table, or it is not in the table.
     """
-    if target is None and found.classes is not None:
-        return found, "class"
+    if target is None and files.classes is not None:
+        return files, "class"
     table = _table_of_labels(folder)
     if table is not None:
-        remarks = found.remarks
-        found, target = _labelled_by(table, found, folder, target)
-        found.remarks = [*remarks, f"Classes are those of column {target!r} of {table.name}."]
+        remarks = files.remarks
+        files, target = _labelled_by(table, files, folder, target)
+        files.remarks = [*remarks, f"Classes are those of column {target!r} of {table.name}."]
     elif target is not None:
         raise ValueError(
             f"target={target!r} is a column, and there is no table beside the pictures in "
             f"{folder}.\n  Fix: leave target out, and the subfolders are the classes."
         )
-    return found, target or "class"
+    return files, target or "class"
 
 
 def _table_of_labels(folder: Path) -> Path | None:
@@ -95,24 +95,24 @@ def _table_of_labels(folder: Path) -> Path | None:
 
 
 def _labelled_by(
-    table: Path, found: FoundFiles, folder: Path, target: str | None
+    table: Path, files: FoundFiles, folder: Path, target: str | None
 ) -> tuple[FoundFiles, str]:
     """The files that a table has a row for, with its classes, and the name of their column."""
     frame = read_table(table).frame
     columns = {str(name): as_texts(frame[name]) for name in frame.columns}
     by_name: dict[str, Path] = {}
     # The full path last: it is never ambiguous.
-    by_name |= {path.stem: path for path in found.paths}
-    by_name |= {path.name: path for path in found.paths}
-    by_name |= {path.relative_to(folder).as_posix(): path for path in found.paths}
+    by_name |= {path.stem: path for path in files.paths}
+    by_name |= {path.name: path for path in files.paths}
+    by_name |= {path.relative_to(folder).as_posix(): path for path in files.paths}
     matches = {n: sum(v in by_name for v in values if v) for n, values in columns.items()}
-    files = max(matches, key=lambda name: matches[name])
-    if not matches[files]:
+    file_column = max(matches, key=lambda name: matches[name])
+    if not matches[file_column]:
         raise ValueError(
             f"No column of {table} has the names of the pictures in {folder}.\n"
-            f"  Its columns: {', '.join(columns)}. A picture: {found.paths[0].name}."
+            f"  Its columns: {', '.join(columns)}. A picture: {files.paths[0].name}."
         )
-    others = [name for name in columns if name != files]
+    others = [name for name in columns if name != file_column]
     if target is None:
         if len(others) != 1:
             raise ValueError(
@@ -125,9 +125,9 @@ def _labelled_by(
             f"{table.name} has no column {target!r} beside the names of the files."
             f"{did_you_mean(target, others)}\n  Its columns: {_listed(others)}."
         )
-    left_out = list(found.left_out)
+    left_out = list(files.left_out)
     classes: dict[Path, str] = {}
-    for name, label in zip(columns[files], columns[target], strict=True):
+    for name, label in zip(columns[file_column], columns[target], strict=True):
         picture = by_name.get(name or "")
         if picture is None:
             left_out.append(LeftOut(f"{table.name}: {name}", "is not a picture in the folder"))
@@ -137,15 +137,15 @@ def _labelled_by(
             left_out.append(LeftOut(f"{table.name}: {name}", "is there twice"))
         else:
             classes[picture] = label
-    listed = {by_name[name] for name in columns[files] if name in by_name}
+    listed = {by_name[name] for name in columns[file_column] if name in by_name}
     left_out += [
         LeftOut(path.relative_to(folder).as_posix(), f"is not in {table.name}")
-        for path in found.paths
+        for path in files.paths
         if path not in listed
     ]
     parts = None
-    if found.parts is not None:
-        part_of = dict(zip(found.paths, found.parts, strict=True))
+    if files.parts is not None:
+        part_of = dict(zip(files.paths, files.parts, strict=True))
         parts = [part_of[path] for path in classes]
     return FoundFiles(list(classes), list(classes.values()), parts, left_out), target
 

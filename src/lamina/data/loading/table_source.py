@@ -29,7 +29,7 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
     """The samples of a table.
 
     Raises:
-        ValueError: If the target is not there, has no values or a single value, or if no column is
+        ValueError: If the target is missing, has no values or a single value, or if no column is
             of use.
     """
     frame, remarks = table.frame, list(table.remarks)
@@ -107,23 +107,23 @@ def find_target(frame: Any, options: Options, name: str) -> str:
     Raises:
         ValueError: If none is named, or the name is unknown.
     """
-    there = list(map(str, frame.columns))
-    shown = ", ".join(there[:_SHOWN]) + (", …" if len(there) > _SHOWN else "")
+    columns = list(map(str, frame.columns))
+    shown = ", ".join(columns[:_SHOWN]) + (", …" if len(columns) > _SHOWN else "")
     if options.target is None:
         raise ValueError(
             f"Which column of {name} is to be predicted? It has {shown}.\n"
-            f"  Fix: target={there[-1]!r}, or --target {there[-1]} on the command line."
+            f"  Fix: target={columns[-1]!r}, or --target {columns[-1]} on the command line."
         )
     for wanted in options.named_columns():
-        if wanted not in there:
+        if wanted not in columns:
             spaces = (
                 "\n  Likely cause: spaces separate its values.\n"
                 f"  Fix: load(pandas.read_csv({name!r}, sep=r'\\s+'), …)."
             )
             raise ValueError(
-                f"{name} has no column {wanted!r}.{did_you_mean(wanted, there)}\n"
+                f"{name} has no column {wanted!r}.{did_you_mean(wanted, columns)}\n"
                 f"  Its columns: {shown}."
-                f"{spaces if len(there) == 1 and wanted in there[0].split() else ''}"
+                f"{spaces if len(columns) == 1 and wanted in columns[0].split() else ''}"
             )
     return options.target
 
@@ -132,17 +132,17 @@ def _texts(
     frame: Any, column: str, target: str, kind: str, name: str, shared: dict[str, Any]
 ) -> Samples:
     read = as_texts(frame[column])
-    there = np.array([text is not None for text in read])
-    if not there.any():
+    present = np.array([text is not None for text in read])
+    if not present.any():
         raise ValueError(f"Column {column!r} has no texts in {name}.")
-    if not there.all():
-        shared["left_out"].append(LeftOut(f"{(~there).sum():,} rows", f"have no {column}"))
+    if not present.all():
+        shared["left_out"].append(LeftOut(f"{(~present).sum():,} rows", f"have no {column}"))
         for key in ("labels", "names"):
             if shared[key] is not None:
-                kept = zip(shared[key], there, strict=True)
+                kept = zip(shared[key], present, strict=True)
                 shared[key] = [value for value, is_there in kept if is_there]
         for key in ("values", "groups"):
-            shared[key] = None if shared[key] is None else shared[key][there]
+            shared[key] = None if shared[key] is None else shared[key][present]
     texts = [text for text in read if text is not None]
     others = [n for n in map(str, frame.columns) if n not in (column, target)]
     shared["left_out"] += [LeftOut(f"column {n}", "is not the text") for n in others]

@@ -23,15 +23,15 @@ def read_texts(folder: Path, options: Options) -> Samples:
     Raises:
         ValueError: If nothing says what class they are of.
     """
-    found = find_files(folder, TEXTS)
-    if found.classes is None:
+    files = find_files(folder, TEXTS)
+    if files.classes is None:
         raise ValueError(
-            f"Nothing says what class the {len(found.paths):,} texts in {folder} are of.\n"
+            f"Nothing says what class the {len(files.paths):,} texts in {folder} are of.\n"
             "  Expected: a subfolder for every class with its texts in it."
         )
     texts, labels, names, parts = [], [], [], []
-    left_out = list(found.left_out)
-    for number, path in enumerate(found.paths):
+    left_out = list(files.left_out)
+    for number, path in enumerate(files.paths):
         name = path.relative_to(folder).as_posix()
         try:
             refuse_special_file(path)
@@ -43,11 +43,11 @@ def read_texts(folder: Path, options: Options) -> Samples:
             left_out.append(LeftOut(name, "is empty"))
             continue
         texts.append(text)
-        labels.append(found.classes[number])
+        labels.append(files.classes[number])
         names.append(name)
-        parts.append(found.parts[number] if found.parts else "")
+        parts.append(files.parts[number] if files.parts else "")
     if not texts:
-        raise ValueError(f"None of the {len(found.paths):,} texts in {folder} can be read.")
+        raise ValueError(f"None of the {len(files.paths):,} texts in {folder} can be read.")
     x, remarks = as_text_inputs(texts)
     return Samples(
         kind="text",
@@ -58,9 +58,9 @@ def read_texts(folder: Path, options: Options) -> Samples:
         values=None,
         names=names,
         left_out=left_out,
-        remarks=found.remarks + remarks,
+        remarks=files.remarks + remarks,
         copies=copies_of_values(texts),
-        parts=parts if found.parts else None,
+        parts=parts if files.parts else None,
     )
 
 

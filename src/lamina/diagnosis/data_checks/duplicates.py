@@ -54,21 +54,26 @@ def find_duplicates(x: Any, x_val: Any) -> np.ndarray:
         >>> np.delete(x_val, twins, axis=0).tolist()
         [[9.0, 9.0]]
     """
-    known, seen = _leaves(x), _leaves(x_val)
-    if [leaf.shape[1:] for leaf in known] != [leaf.shape[1:] for leaf in seen]:
+    train_arrays, validation_arrays = _leaves(x), _leaves(x_val)
+    if [leaf.shape[1:] for leaf in train_arrays] != [leaf.shape[1:] for leaf in validation_arrays]:
         raise ValueError(
             "find_duplicates compares inputs of one shape.\n"
-            f"  Received: x with {_shapes(known)} per sample, x_val with {_shapes(seen)}.\n"
+            f"  Received: x with {_shapes(train_arrays)} per sample, x_val with "
+            f"{_shapes(validation_arrays)}.\n"
             "  Fix: prepare x_val as x was prepared."
         )
-    if not _are_numbers(known + seen):
-        rows = [tuple(map(str, row)) for part in (known, seen) for row in zip(*part, strict=True)]
+    if not _are_numbers(train_arrays + validation_arrays):
+        rows = [
+            tuple(map(str, row))
+            for part in (train_arrays, validation_arrays)
+            for row in zip(*part, strict=True)
+        ]
         numbers = np.arange(len(rows))
-        pairs = copies_of_values(rows).between(*np.split(numbers, [len(known[0])]))
-        return np.array(sorted(second - len(known[0]) for _, second in pairs), dtype=int)
-    keys, others = _keys(known, seen)
+        pairs = copies_of_values(rows).between(*np.split(numbers, [len(train_arrays[0])]))
+        return np.array(sorted(second - len(train_arrays[0]) for _, second in pairs), dtype=int)
+    keys, others = _keys(train_arrays, validation_arrays)
     found = np.isin(others, keys)
-    pictures = _as_pictures(known), _as_pictures(seen)
+    pictures = _as_pictures(train_arrays), _as_pictures(validation_arrays)
     if pictures[0] is not None and pictures[1] is not None and len(pictures[0]):
         rest = np.flatnonzero(~found)
         found[rest] = near_copies(pictures[1][rest], pictures[0]) >= 0
@@ -94,28 +99,31 @@ def check_duplicates(record: Record, train: Samples, validation: Samples) -> Ite
     """
     if min(train.size, validation.size) < _FEWEST:
         return
-    known, seen = _leaves(train.x), _leaves(validation.x)
-    if not _are_numbers(known + seen):
+    train_arrays, validation_arrays = _leaves(train.x), _leaves(validation.x)
+    if not _are_numbers(train_arrays + validation_arrays):
         return
-    if [leaf.shape[1:] for leaf in known] != [leaf.shape[1:] for leaf in seen]:
+    if [leaf.shape[1:] for leaf in train_arrays] != [leaf.shape[1:] for leaf in validation_arrays]:
         return
-    keys, others = _keys(known, seen)
+    keys, others = _keys(train_arrays, validation_arrays)
     _, group, counts = np.unique(keys, return_inverse=True, return_counts=True)
     twins = np.isin(others, keys)
     by_chance = float((counts[group.reshape(-1)] > 1).mean())
     never = by_chance == 0 and twins.sum() > 1 and twins.mean() > _EXCESS
     if _is_excess(twins.mean(), len(twins), by_chance, len(keys)) or (
-        never and _equal_by_chance(known) * twins.size < _NEVER
+        never and _equal_by_chance(train_arrays) * twins.size < _NEVER
     ):
         yield _finding(record, twins, twins.mean(), by_chance, "equal")
         return
-    yield from _check_pictures(record, known, seen, twins)
+    yield from _check_pictures(record, train_arrays, validation_arrays, twins)
 
 
 def _check_pictures(
-    record: Record, known: list[np.ndarray], seen: list[np.ndarray], exact: np.ndarray
+    record: Record,
+    train_arrays: list[np.ndarray],
+    validation_arrays: list[np.ndarray],
+    exact: np.ndarray,
 ) -> Iterator[Finding]:
-    pictures, others = _as_pictures(known), _as_pictures(seen)
+    pictures, others = _as_pictures(train_arrays), _as_pictures(validation_arrays)
     if pictures is None or others is None:
         return
     rng = np.random.default_rng(0)
@@ -197,10 +205,12 @@ def _shapes(leaves: Sequence[np.ndarray]) -> str:
     return " and ".join(str(leaf.shape[1:]) for leaf in leaves)
 
 
-def _keys(known: list[np.ndarray], seen: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _keys(
+    train_arrays: list[np.ndarray], validation_arrays: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """A hash of the bytes of each row, in both sets."""
     parts: list[list[np.ndarray]] = [[], []]
-    for pair in zip(known, seen, strict=True):
+    for pair in zip(train_arrays, validation_arrays, strict=True):
         dtype = np.result_type(*pair)
         for part, leaf in zip(parts, pair, strict=True):
             values = leaf.reshape(len(leaf), -1)

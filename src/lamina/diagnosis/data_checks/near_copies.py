@@ -39,9 +39,9 @@ def near_copies(
     """
     small = _averaged(others)
     lengths = (small**2).sum(axis=1)
-    found = np.full(len(pictures), -1)
+    matches = np.full(len(pictures), -1)
     for down, right in _SHIFTS:
-        missing = np.flatnonzero(found < 0)
+        missing = np.flatnonzero(matches < 0)
         step = max(_BLOCK // len(others), 1)
         for start in range(0, len(missing), step):
             rows = missing[start : start + step]
@@ -55,8 +55,8 @@ def near_copies(
                 alike = _alike(pictures[rows], others[candidate], down, right)
                 if skip is not None:
                     alike &= candidate != skip[rows]
-                found[rows] = np.where(alike & (found[rows] < 0), candidate, found[rows])
-    return found
+                matches[rows] = np.where(alike & (matches[rows] < 0), candidate, matches[rows])
+    return matches
 
 
 def _moved(pictures: np.ndarray, down: int, right: int) -> np.ndarray:

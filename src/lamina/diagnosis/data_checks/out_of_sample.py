@@ -39,7 +39,7 @@ def out_of_sample(
     """
     parts = _parts(labels, folds, setup.seed)
     size = max(map(len, parts))
-    found = np.zeros((len(labels), classes))
+    probabilities = np.zeros((len(labels), classes))
     for number, part in enumerate(parts):
         rest = np.setdiff1d(np.arange(len(labels)), part)[: len(labels) - size]
         # All folds have one size, so that they share one compiled program.
@@ -51,8 +51,8 @@ def out_of_sample(
             )
         if best is None or best.shape != (size, classes):
             return None
-        found[part] = best[: len(part)]
-    return found
+        probabilities[part] = best[: len(part)]
+    return probabilities
 
 
 def _parts(labels: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:

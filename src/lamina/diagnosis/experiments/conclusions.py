@@ -58,10 +58,10 @@ def conclude(
                 findings.append(kept)
     few = [finding for finding in static if finding.code == "too-few-samples"]
     if few:  # other changes gain a little then, and are not the cause
-        rest = [found for found in findings if found.code != "too-few-samples"]
+        rest = [finding for finding in findings if finding.code != "too-few-samples"]
         return few + [
-            replace(found, severity="warning") if found.severity == "problem" else found
-            for found in rest
+            replace(finding, severity="warning") if finding.severity == "problem" else finding
+            for finding in rest
         ]
     if not codes:
         findings = _unexplained(findings, search, simple, task)
@@ -168,16 +168,18 @@ def _unexplained(
     """Findings where no change helped: nothing to learn, or too little of it."""
     baseline, samples = search.baseline, search.samples
     unconfirmed = [
-        found for found in findings if found.severity == "problem" and found.code not in _SYMPTOMS
+        finding
+        for finding in findings
+        if finding.severity == "problem" and finding.code not in _SYMPTOMS
     ]
     nothing = simple is not None and simple.score < max(_SIGNAL * simple.error, 0.05)
     if simple is not None and nothing and baseline.score < 0.15 and not unconfirmed:
-        rest = [found for found in findings if found.code not in _SYMPTOMS]
+        rest = [finding for finding in findings if finding.code not in _SYMPTOMS]
         return [_unrelated(baseline, simple, task), *rest]
-    if any(found.severity == "problem" for found in findings):
+    if any(finding.severity == "problem" for finding in findings):
         return findings
     gap = baseline.train_score - baseline.score
-    if gap < _GAP or any(found.code == "overfitting" for found in findings):
+    if gap < _GAP or any(finding.code == "overfitting" for finding in findings):
         return findings
     few = samples < _FEW_SAMPLES * max(task.classes, 2)
     others = ("overfitting" if few else "too-few-samples", "label-noise")

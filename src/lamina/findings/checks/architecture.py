@@ -45,10 +45,14 @@ def _learned(record: Record) -> float | None:
 
     With validation data, the smaller of both: weights may fit the training data alone.
     """
-    done = performance(record)
-    if done is None:
+    progress = performance(record)
+    if progress is None:
         return None
-    return done.learned if done.validated is None else min(done.learned, done.validated)
+    return (
+        progress.learned
+        if progress.validated is None
+        else min(progress.learned, progress.validated)
+    )
 
 
 def _activations(record: Record) -> Iterator[Finding]:

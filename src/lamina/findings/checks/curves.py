@@ -23,15 +23,15 @@ _FELT = 0.05
 
 def check(record: Record) -> Iterator[Finding]:
     """Findings from the losses of the epochs."""
-    done = performance(record)
-    if done is None or len(record.epochs) < 2:
+    progress = performance(record)
+    if progress is None or len(record.epochs) < 2:
         return
-    yield from _rate(record, done)
-    yield from _epochs(record, done)
-    yield from _batches(record, done)
-    yield from _statistics_of_batches(record, done)
-    yield from _memorised(record, done)
-    yield from _nothing_learned(record, done)
+    yield from _rate(record, progress)
+    yield from _epochs(record, progress)
+    yield from _batches(record, progress)
+    yield from _statistics_of_batches(record, progress)
+    yield from _memorised(record, progress)
+    yield from _nothing_learned(record, progress)
 
 
 def _losses(record: Record, name: str = "loss") -> list[float]:
@@ -45,21 +45,21 @@ def rate_ratio(record: Record) -> float | None:
     return record.learning_rate / record.usual_rate
 
 
-def _rate(record: Record, done: Performance) -> Iterator[Finding]:
+def _rate(record: Record, progress: Performance) -> Iterator[Finding]:
     ratio, usual, losses = rate_ratio(record), record.usual_rate, _losses(record)
     if ratio is None or usual is None:
         return
-    evidence = {"learning rate": record.learning_rate or 0.0, "usual": usual, "loss": done.last}
+    evidence = {"learning rate": record.learning_rate or 0.0, "usual": usual, "loss": progress.last}
     fix = f"optimizer=lamina.optimizers.{record.optimizer}({usual:g})."
     change = Change("compile", "learning_rate", usual)
     ups = sum(b > a for a, b in zip(losses, losses[1:], strict=False))
     unsteady = len(losses) >= 5 and ups >= 0.35 * (len(losses) - 1)
-    if ratio >= _HIGH and (done.learned < _LITTLE or (unsteady and done.learned < _WELL)):
+    if ratio >= _HIGH and (progress.learned < _LITTLE or (unsteady and progress.learned < _WELL)):
         yield Finding(
             "learning-rate-too-high",
             "problem",
             title=f"The loss went from {losses[0]:.3g} to {losses[-1]:.3g}, where guessing gives "
-            f"{done.guess:.3g}, with a learning rate of {record.learning_rate:g}.",
+            f"{progress.guess:.3g}, with a learning rate of {record.learning_rate:g}.",
             fix=fix,
             evidence=evidence,
             where="learning_rate",
@@ -67,7 +67,7 @@ def _rate(record: Record, done: Performance) -> Iterator[Finding]:
             confidence=0.8,
             others=("dead-relu",),
         )
-    if ratio <= _LOW and done.learned < _WELL:
+    if ratio <= _LOW and progress.learned < _WELL:
         yield Finding(
             "learning-rate-too-low",
             "problem",
@@ -88,11 +88,11 @@ def _is_falling(losses: list[float], guess: float) -> bool:
     return all(a - b > _STILL_FALLING * guess for a, b in zip(last, last[1:], strict=False))
 
 
-def _epochs(record: Record, done: Performance) -> Iterator[Finding]:
+def _epochs(record: Record, progress: Performance) -> Iterator[Finding]:
     losses, validation = _losses(record), _losses(record, "val_loss")
-    if record.ended != "finished" or done.learned > _WELL or answers_well(record):
+    if record.ended != "finished" or progress.learned > _WELL or answers_well(record):
         return
-    if not _is_falling(losses, done.guess):
+    if not _is_falling(losses, progress.guess):
         return
     if validation and validation[-1] > min(validation) * 1.02:
         return
@@ -114,9 +114,9 @@ def _epochs(record: Record, done: Performance) -> Iterator[Finding]:
     )
 
 
-def _batches(record: Record, done: Performance) -> Iterator[Finding]:
+def _batches(record: Record, progress: Performance) -> Iterator[Finding]:
     size, samples = record.batch_size, record.samples
-    if size is None or samples is None or done.learned > _LITTLE:
+    if size is None or samples is None or progress.learned > _LITTLE:
         return
     if samples >= 500 and math.ceil(samples / size) < _FEW_STEPS:
         yield Finding(
@@ -144,8 +144,12 @@ def _batches(record: Record, done: Performance) -> Iterator[Finding]:
         )
 
 
-def _statistics_of_batches(record: Record, done: Performance) -> Iterator[Finding]:
-    if done.validated is None or record.steps is None or done.learned - done.validated < 0.3:
+def _statistics_of_batches(record: Record, progress: Performance) -> Iterator[Finding]:
+    if (
+        progress.validated is None
+        or record.steps is None
+        or progress.learned - progress.validated < 0.3
+    ):
         return
     for layer in record.layers:
         momentum = layer.settings.get("momentum")
@@ -173,7 +177,7 @@ def _statistics_of_batches(record: Record, done: Performance) -> Iterator[Findin
             return
 
 
-def _memorised(record: Record, done: Performance) -> Iterator[Finding]:
+def _memorised(record: Record, progress: Performance) -> Iterator[Finding]:
     validation, losses = _losses(record, "val_loss"), _losses(record)
     if len(validation) < 4 or len(validation) != len(losses):
         return
@@ -182,7 +186,7 @@ def _memorised(record: Record, done: Performance) -> Iterator[Finding]:
     last = sorted(validation[-3:])[1]
     if last < _RISE * validation[best] or losses[-1] > losses[best]:
         return
-    if last - validation[best] < _FELT * done.guess:
+    if last - validation[best] < _FELT * progress.guess:
         return
     accuracies = _losses(record, "val_accuracy")
     trained = _losses(record, "accuracy")
@@ -197,7 +201,7 @@ def _memorised(record: Record, done: Performance) -> Iterator[Finding]:
     }
     yield Finding(
         "overfitting",
-        "problem" if worse > 2 or validation[-1] > done.guess else "warning",
+        "problem" if worse > 2 or validation[-1] > progress.guess else "warning",
         title=f"val_loss was lowest in epoch {best + 1} ({validation[best]:.3g}) and rose to "
         f"{validation[-1]:.3g}, while the loss fell to {losses[-1]:.3g}: the model memorises.",
         fix="callbacks=[lamina.callbacks.EarlyStopping(patience=3, restore_best_weights=True)]; a "
@@ -210,24 +214,24 @@ def _memorised(record: Record, done: Performance) -> Iterator[Finding]:
     )
 
 
-def _nothing_learned(record: Record, done: Performance) -> Iterator[Finding]:
+def _nothing_learned(record: Record, progress: Performance) -> Iterator[Finding]:
     if (record.steps or 0) < 20:
         return
-    best, part = done.learned, "training"
-    if best > _NOTHING and done.validated is not None:
-        best, part = done.validated, "validation"
+    best, part = progress.learned, "training"
+    if best > _NOTHING and progress.validated is not None:
+        best, part = progress.validated, "validation"
     if best > _NOTHING:
         return
-    lowest = (1 - best) * done.guess
+    lowest = (1 - best) * progress.guess
     title = "Nothing was learned" if part == "training" else "Nothing was learned that holds for "
     title += "" if part == "training" else "the validation data"
     yield Finding(
         "labels-unrelated",
         "problem",
         title=f"{title}: the lowest loss, {lowest:.4g}, is that of a constant answer, "
-        f"{done.guess:.4g}.",
+        f"{progress.guess:.4g}.",
         fix="Check that each row of y belongs to the row of x with its number.",
-        evidence={"lowest loss": lowest, "loss of a constant answer": done.guess},
+        evidence={"lowest loss": lowest, "loss of a constant answer": progress.guess},
         where="y",
         confidence=0.3 if part == "training" else 0.5,
         others=("learning-rate-too-high", "dead-relu", "inputs-not-scaled", "network-too-small")

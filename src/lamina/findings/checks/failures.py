@@ -15,12 +15,12 @@ def check(record: Record) -> Iterator[Finding]:
     if record.ended != "not finite":
         return
     ratio, rate, usual = rate_ratio(record), record.learning_rate, record.usual_rate
-    place = f"in epoch {len(record.epochs) + 1}"
+    when = f"in epoch {len(record.epochs) + 1}"
     if ratio is not None and ratio >= _HIGH and usual is not None:
         yield Finding(
             "learning-rate-too-high",
             "problem",
-            title=f"The loss stopped being a finite number {place}, with a learning rate of "
+            title=f"The loss stopped being a finite number {when}, with a learning rate of "
             f"{rate:g}.",
             fix=f"optimizer=lamina.optimizers.{record.optimizer}({usual:g}).",
             evidence={"learning rate": rate or 0.0, "usual": usual},
@@ -33,7 +33,7 @@ def check(record: Record) -> Iterator[Finding]:
     yield Finding(
         "non-finite",
         "problem",
-        title=f"The loss stopped being a finite number {place}.",
+        title=f"The loss stopped being a finite number {when}.",
         fix="clipnorm=1.0 in the optimizer and a tenth of the learning rate; inputs between 0 and "
         "1.",
         evidence={} if rate is None else {"learning rate": rate},

@@ -51,16 +51,17 @@ def _scale(record: Record, name: str, values: Values) -> Iterator[Finding]:
     pixels = values.kind in "iu" or (0 <= values.low and values.high <= 255)
     pixels = pixels and 200 < values.high <= 255 and len(values.shape) > 1
     evidence = {"lowest": values.low, "highest": values.high, "mean": values.mean}
-    done = performance(record)
+    progress = performance(record)
     effect = ""
-    if done is not None and done.first > _FIRST_LOSS * done.guess and large:
-        evidence |= {"loss of epoch 1": done.first, "loss of guessing": done.guess}
+    if progress is not None and progress.first > _FIRST_LOSS * progress.guess and large:
+        evidence |= {"loss of epoch 1": progress.first, "loss of guessing": progress.guess}
         effect = (
-            f" The loss of the first epoch was {done.first:.3g}, where guessing gives "
-            f"{done.guess:.3g}."
+            f" The loss of the first epoch was {progress.first:.3g}, where guessing gives "
+            f"{progress.guess:.3g}."
         )
     learned = (
-        done is not None and (done.learned if done.validated is None else done.validated) > 0.9
+        progress is not None
+        and (progress.learned if progress.validated is None else progress.validated) > 0.9
     )
     yield Finding(
         "inputs-not-scaled",

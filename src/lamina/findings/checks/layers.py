@@ -19,11 +19,11 @@ def check(record: Record) -> Iterator[Finding]:
     """Findings about what layers did at the end of a training."""
     if not record.statistics:
         return
-    done = performance(record)
-    if done is not None and done.learned > _WELL:
+    progress = performance(record)
+    if progress is not None and progress.learned > _WELL:
         return
-    last_step = max(found.step for found in record.statistics)
-    last = [found for found in record.statistics if found.step == last_step]
+    last_step = max(measured.step for measured in record.statistics)
+    last = [measured for measured in record.statistics if measured.step == last_step]
     # The last layer may be as certain as it likes, and checks of outputs tell of its activation.
     yield from _dead(last[:-1])
     yield from _saturated(last[:-1])
@@ -31,10 +31,10 @@ def check(record: Record) -> Iterator[Finding]:
 
 
 def _dead(last: list[LayerStatistics]) -> Iterator[Finding]:
-    dead = [found for found in last if (found.dead or 0.0) > _DEAD]
+    dead = [measured for measured in last if (measured.dead or 0.0) > _DEAD]
     if not dead:
         return
-    worst = max(dead, key=lambda found: found.dead or 0.0)
+    worst = max(dead, key=lambda measured: measured.dead or 0.0)
     share = worst.dead or 0.0
     yield Finding(
         "dead-relu",
@@ -49,7 +49,9 @@ def _dead(last: list[LayerStatistics]) -> Iterator[Finding]:
             "activation",
             "leaky_relu",
             dead[0].layer,
-            tuple(Change("layer", "activation", "leaky_relu", found.layer) for found in dead[1:]),
+            tuple(
+                Change("layer", "activation", "leaky_relu", measured.layer) for measured in dead[1:]
+            ),
         ),
         confidence=0.6,
         others=("learning-rate-too-high", "bad-initialization", "inputs-not-scaled"),
@@ -57,10 +59,10 @@ def _dead(last: list[LayerStatistics]) -> Iterator[Finding]:
 
 
 def _saturated(last: list[LayerStatistics]) -> Iterator[Finding]:
-    ends = [found for found in last if (found.saturated or 0.0) > _SATURATED]
+    ends = [measured for measured in last if (measured.saturated or 0.0) > _SATURATED]
     if not ends:
         return
-    worst = max(ends, key=lambda found: found.saturated or 0.0)
+    worst = max(ends, key=lambda measured: measured.saturated or 0.0)
     share = worst.saturated or 0.0
     yield Finding(
         "saturated-activations",
@@ -75,7 +77,7 @@ def _saturated(last: list[LayerStatistics]) -> Iterator[Finding]:
             "activation",
             "relu",
             ends[0].layer,
-            tuple(Change("layer", "activation", "relu", found.layer) for found in ends[1:]),
+            tuple(Change("layer", "activation", "relu", measured.layer) for measured in ends[1:]),
         ),
         confidence=0.6,
         others=("inputs-not-scaled", "bad-initialization", "learning-rate-too-high"),
@@ -83,20 +85,20 @@ def _saturated(last: list[LayerStatistics]) -> Iterator[Finding]:
 
 
 def _gradients(last: list[LayerStatistics]) -> Iterator[Finding]:
-    known = [found for found in last if found.gradient is not None]
-    if len(known) < 3:
+    with_gradient = [measured for measured in last if measured.gradient is not None]
+    if len(with_gradient) < 3:
         return
-    first, final = known[0].gradient or 0.0, known[-1].gradient or 0.0
+    first, final = with_gradient[0].gradient or 0.0, with_gradient[-1].gradient or 0.0
     if final > 0 and first < _VANISHING * final:
         yield Finding(
             "vanishing-gradients",
             "warning",
-            title=f"The gradient of {known[0].layer!r} is {first / final:.1g} times that of "
-            f"{known[-1].layer!r}: the first layers hardly learn.",
+            title=f"The gradient of {with_gradient[0].layer!r} is {first / final:.1g} times that "
+            f"of {with_gradient[-1].layer!r}: the first layers hardly learn.",
             fix="activation='relu' in hidden layers, BatchNormalization between them, or fewer "
             "layers.",
             evidence={"gradient of the first layer": first, "gradient of the last layer": final},
-            where=known[0].layer,
+            where=with_gradient[0].layer,
             confidence=0.6,
             others=("dead-relu", "saturated-activations", "bad-initialization"),
         )
@@ -104,11 +106,11 @@ def _gradients(last: list[LayerStatistics]) -> Iterator[Finding]:
         yield Finding(
             "exploding-gradients",
             "warning",
-            title=f"The gradient of {known[0].layer!r} is {first / final:.3g} times that of "
-            f"{known[-1].layer!r}.",
+            title=f"The gradient of {with_gradient[0].layer!r} is {first / final:.3g} times that "
+            f"of {with_gradient[-1].layer!r}.",
             fix="clipnorm=1.0 in the optimizer.",
             evidence={"gradient of the first layer": first, "gradient of the last layer": final},
-            where=known[0].layer,
+            where=with_gradient[0].layer,
             change=Change("compile", "clipnorm", 1.0),
             confidence=0.5,
             others=("bad-initialization", "inputs-not-scaled"),

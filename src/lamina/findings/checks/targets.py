@@ -65,8 +65,8 @@ def _imbalance(record: Record, output: OutputFacts) -> Iterator[Finding]:
 
 
 def _scale(record: Record, output: OutputFacts) -> Iterator[Finding]:
-    targets, done = output.targets, performance(record)
-    if targets is None or targets.form != "numbers" or done is None or done.learned > 0.5:
+    targets, progress = output.targets, performance(record)
+    if targets is None or targets.form != "numbers" or progress is None or progress.learned > 0.5:
         return
     values = targets.values
     if output.activation != "linear" or max(values.spread, abs(values.mean)) < _LARGE:
@@ -75,15 +75,15 @@ def _scale(record: Record, output: OutputFacts) -> Iterator[Finding]:
         "targets-not-scaled",
         "problem",
         title=f"The targets run from {values.low:.4g} to {values.high:.4g}, and the outputs begin "
-        f"near 0: the loss of the last epoch is {done.last:.3g}, and the mean as a constant answer "
-        f"gives {done.guess:.3g}.",
+        f"near 0: the loss of the last epoch is {progress.last:.3g}, and the mean as a constant "
+        f"answer gives {progress.guess:.3g}.",
         fix="Train on (y - y.mean()) / y.std(), and bring predictions back with "
         "lamina.layers.Rescaling.",
         evidence={
             "mean": values.mean,
             "spread": values.spread,
-            "loss": done.last,
-            "guess": done.guess,
+            "loss": progress.last,
+            "guess": progress.guess,
         },
         where="y",
         change=Change("data", "standardize-targets"),
@@ -149,19 +149,22 @@ def _validation(record: Record, output: OutputFacts) -> Iterator[Finding]:
 
 
 def _few_samples(record: Record, output: OutputFacts) -> Iterator[Finding]:
-    done, samples = performance(record), record.samples
-    if samples is None or done is None or done.validated is None or output.targets is None:
+    progress, samples = performance(record), record.samples
+    if samples is None or progress is None or progress.validated is None or output.targets is None:
         return
     classes = max(len(output.targets.counts), 2)
-    if samples >= max(_FEW_FOR_A_CLASS * classes, _FEW) or done.learned - done.validated < _GAP:
+    if (
+        samples >= max(_FEW_FOR_A_CLASS * classes, _FEW)
+        or progress.learned - progress.validated < _GAP
+    ):
         return
     kinds = f" of {classes} classes" if output.targets.counts else ""
     yield Finding(
         "too-few-samples",
         "problem",
-        title=f"There are {samples} training samples{kinds}. The loss fell to {done.last:.3g} on "
-        f"them, and to {(1 - done.validated) * done.guess:.3g} on others; guessing gives "
-        f"{done.guess:.3g}.",
+        title=f"There are {samples} training samples{kinds}. The loss fell to {progress.last:.3g} "
+        f"on them, and to {(1 - progress.validated) * progress.guess:.3g} on others; guessing "
+        f"gives {progress.guess:.3g}.",
         fix="More samples; with so few, a linear model or a network that was trained on others.",
         evidence={"samples": samples, "classes": classes},
         where="x",

@@ -58,15 +58,15 @@ def first_batches(
         )
     feed = trial_feed(learner, x, y, sample_weight, batch_size, count, _SEED)
     Engine(learner)._check(feed, training=True)
-    return _joined(feed, count)
+    return _concatenated(feed, count)
 
 
-def _joined(feed: Feed, count: int) -> Batches:
+def _concatenated(feed: Feed, count: int) -> Batches:
     """So many batches of the feed, all of the size of its first."""
     parts: list[PyTree] = []
     taken, size, epoch, spec = 0, 0, feed.first_epoch, None
-    room = max(config.resident_budget(), 1)
-    while taken < count and room > 0:
+    bytes_left = max(config.resident_budget(), 1)
+    while taken < count and bytes_left > 0:
         taken_before = taken
         for chunk in feed.chunks(epoch):
             if spec is None:
@@ -75,8 +75,8 @@ def _joined(feed: Feed, count: int) -> Batches:
                 number = min(chunk.stop - chunk.start, count - taken)
                 parts.append(_rows(chunk, number))
                 taken += number
-                room -= sum(leaf.nbytes for leaf in jax.tree.leaves(parts[-1]))
-            if taken == count or room <= 0:
+                bytes_left -= sum(leaf.nbytes for leaf in jax.tree.leaves(parts[-1]))
+            if taken == count or bytes_left <= 0:
                 break
         if feed.exhausted or taken == taken_before:
             break

@@ -114,7 +114,7 @@ def find_learning_rate(
     batches = first_batches(learner, x, y, sample_weight, batch_size, steps, "find_learning_rate")
     variables = learner.variables()
     rates = np.geomspace(min_rate, max_rate, steps).astype("float32")
-    losses, done = run_program(
+    losses, steps_done = run_program(
         _program(learner, variables),
         variables,
         batches.data,
@@ -123,7 +123,7 @@ def find_learning_rate(
         batch_size=batches.batch_size,
         assign=lambda result: None,
     )
-    made = int(done)
+    made = int(steps_done)
     return suggested(
         rates[:made].astype(float), np.asarray(losses)[:made].astype(float), made < steps
     )
@@ -171,7 +171,7 @@ def _program(learner: Learner, variables: TrainState[Variable]) -> CompiledFunct
     step = step_with_loss(learner, variables)
     optimizer = _changing_weights(learner.model.optimizer)
     rate_variable = optimizer._learning_rate
-    place = next((i for i, v in enumerate(variables.optimizer) if v is rate_variable), None)
+    index = next((i for i, v in enumerate(variables.optimizer) if v is rate_variable), None)
 
     def range_test(
         state: Any, data: PyTree, count: Any, rates: Any, *, batch_size: int
@@ -189,7 +189,7 @@ def _program(learner: Learner, variables: TrainState[Variable]) -> CompiledFunct
             batch = jax.tree.map(lambda a: lax.dynamic_slice_in_dim(a, start, batch_size), data)
             last_loss = jnp.where(number > 0, losses[number - 1], 0)
             with _at_rate(optimizer, rates[number]):
-                state, loss = step(_with_rate(state, place, rates[number]), batch, last_loss)
+                state, loss = step(_with_rate(state, index, rates[number]), batch, last_loss)
             average = average + _NEW_SHARE * (loss - average)
             smoothed = average / (1 - (1 - _NEW_SHARE) ** (number + 1.0))
             first = jnp.where(number == 0, smoothed, first)
@@ -205,12 +205,12 @@ def _program(learner: Learner, variables: TrainState[Variable]) -> CompiledFunct
     return CompiledFunction(range_test, variables.placement.platform)
 
 
-def _with_rate(state: Any, place: int | None, rate: Any) -> Any:
+def _with_rate(state: Any, index: int | None, rate: Any) -> Any:
     """The state with another learning rate, if the rate is a part of it."""
-    if place is None:
+    if index is None:
         return state
     optimizer = list(state.optimizer)
-    optimizer[place] = rate.astype(optimizer[place].dtype)
+    optimizer[index] = rate.astype(optimizer[index].dtype)
     return dataclasses.replace(state, optimizer=optimizer)
 
 

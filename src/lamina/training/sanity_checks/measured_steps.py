@@ -34,7 +34,7 @@ def step_with_loss(
     step = steps.make_train_step(learner, variables).step
     reset = stateless(learner.model.reset_metrics, variables)
     tracked = [id(variable) for variable in learner.objectives.loss_tracker.variables]
-    places = [i for i, variable in enumerate(variables.metrics) if id(variable) in tracked]
+    positions = [i for i, variable in enumerate(variables.metrics) if id(variable) in tracked]
     own_step = learner.overrides.train_step or learner.overrides.compute_metrics
 
     def measured(state: State, batch: PyTree, last_loss: Any) -> tuple[State, Any]:
@@ -42,7 +42,7 @@ def step_with_loss(
         state, logs = step(replace(state, metrics=fresh.metrics), batch)
         if own_step:
             return state, _loss_in(logs, learner)
-        total, count = (state.metrics[i] for i in places)
+        total, count = (state.metrics[i] for i in positions)
         loss = total / jnp.where(count > 0, count, 1)
         return state, jnp.where(count > 0, loss, last_loss).astype("float32")
 
