@@ -18,7 +18,7 @@ PROBED_ROWS = 128
 _CUT_OFF = {"relu", "relu6"}
 # Outputs beyond these are saturated.
 _ENDS = {"sigmoid": (0.02, 0.98), "hard_sigmoid": (0.0, 1.0), "tanh": (-0.96, 0.96)}
-_MULTIPLYING = ("kernel", "recurrent_kernel")
+_KERNEL_NAMES = ("kernel", "recurrent_kernel")
 
 
 class LayerProbe:
@@ -99,7 +99,7 @@ class LayerProbe:
 
 
 def _kernel_of(layer: Any) -> Any:
-    for name in _MULTIPLYING:
+    for name in _KERNEL_NAMES:
         kernel = getattr(layer, name, None)
         if kernel is not None and hasattr(kernel, "assign"):
             return kernel

@@ -50,7 +50,7 @@ class Explanation:
         baseline_score: The score of the baseline, a sample that says nothing.
         attributions: Integrated gradients: how much each number of the sample raised the score,
             in the shape of the sample; a dict of arrays by input if there are several.
-        saliency: The size of the gradient by each number, in the same form.
+        saliency: The absolute gradient with respect to each number, in the same form.
         contributions: The attributions by name, the largest first: columns, words, places in a
             picture.
         in_order: The attributions by name in the order of the sample; empty for a picture.
@@ -202,9 +202,11 @@ def explain(
     opened = opened_for(model, x, output)
     meaning, parts, forward = opened.meaning, opened.parts, opened.forward
     target_index = meaning.find_target(target, opened.values)
-    found = attributions(opened, target_index, baselines_of(opened, baseline), steps)
-    gradients = [abs(gradient) for gradient in found.gradients]
-    values = [in_shape_of_sample(part, v[0]) for part, v in zip(parts, found.values, strict=True)]
+    attributed = attributions(opened, target_index, baselines_of(opened, baseline), steps)
+    gradients = [abs(gradient) for gradient in attributed.gradients]
+    values = [
+        in_shape_of_sample(part, v[0]) for part, v in zip(parts, attributed.values, strict=True)
+    ]
     labels = labelled(forward, parts, values, opened.arrays, names)
     picture, in_order, heat = None, labels.contributions, None
     contributions = in_order
@@ -220,9 +222,9 @@ def explain(
         values=opened.values,
         target=target_index,
         output=meaning.name,
-        score=found.score,
-        baseline_score=found.baseline_score,
-        attributions=by_input(parts, found.values),
+        score=attributed.score,
+        baseline_score=attributed.baseline_score,
+        attributions=by_input(parts, attributed.values),
         saliency=by_input(parts, gradients, np.linalg.norm),
         contributions=tuple(sorted(contributions, key=lambda amount: -abs(amount.amount))),
         in_order=tuple(in_order),
@@ -230,7 +232,7 @@ def explain(
         grad_cam=None if heat is None else heat.values,
         grad_cam_layer=None if heat is None else heat.layer,
         attention=maps_of(forward),
-        gap=found.gap,
+        gap=attributed.gap,
         remarks=opened.remarks,
     )
 

@@ -77,8 +77,8 @@ def class_map(opened: Opened, target_index: int, call: Call) -> ClassMap:
 
     def program(run: Any, inputs: Any) -> Any:
         def score(change: Any) -> Any:
-            found = run(inputs, added={call.key: change}, kept=[call.key], scores=True)
-            return opened.meaning.score(found.outputs, target_index), found.kept[call.key]
+            result = run(inputs, added={call.key: change}, kept=[call.key], scores=True)
+            return opened.meaning.score(result.outputs, target_index), result.kept[call.key]
 
         return jax.grad(score, has_aux=True)(jnp.zeros(shape, "float32"))
 

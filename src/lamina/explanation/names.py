@@ -60,7 +60,7 @@ def labelled(
     forward: Any,
     parts: Sequence[Part],
     values: Sequence[np.ndarray],
-    given: Any,
+    sample: Any,
     names: Sequence[str] | Mapping[int, str] | None = None,
 ) -> Labels:
     """Names for the numbers of a sample, with the attribution of each.
@@ -69,7 +69,7 @@ def labelled(
         forward: The model, opened up.
         parts: The parts of the sample.
         values: Attributions of each part in the shape of the input, without the batch axis.
-        given: The sample as the user gave it, `(1, …)`.
+        sample: The sample as the user gave it, `(1, …)`.
         names: Names of the features, or of the numbers of words, if the user gives them.
     """
     model = forward.model
@@ -80,14 +80,14 @@ def labelled(
             return Labels("picture", [], shape)
         if part.words is not None or _counts_words(part):
             return Labels("words", _words(part, value, names))
-        return _of_one_array(model, part, value, given, names)
+        return _of_one_array(model, part, value, sample, names)
     contributions: dict[str, float] = {}
     for part, value in zip(parts, values, strict=True):
         name = part.name or "input"
         contributions[name] = contributions.get(name, 0.0) + float(value.sum())
     return Labels(
         "columns",
-        [Contribution(name, _value_of(given, name), a) for name, a in contributions.items()],
+        [Contribution(name, _value_of(sample, name), a) for name, a in contributions.items()],
     )
 
 
@@ -145,7 +145,7 @@ def places(attributions: np.ndarray, count: int = 3) -> list[Contribution]:
     return found
 
 
-def _of_one_array(model: Any, part: Part, value: np.ndarray, given: Any, names: Any) -> Labels:
+def _of_one_array(model: Any, part: Part, value: np.ndarray, sample: Any, names: Any) -> Labels:
     numbers = part.value[0]
     if value.ndim == 1:
         known = _given_names(names, len(value)) or column_names(model, len(value))
@@ -206,10 +206,10 @@ def _given_names(names: Any, count: int) -> tuple[str, ...] | None:
     return tuple(map(str, names))
 
 
-def _value_of(given: Any, name: str) -> str:
-    if isinstance(given, Preprocessed) or not isinstance(given, Mapping) or name not in given:
+def _value_of(sample: Any, name: str) -> str:
+    if isinstance(sample, Preprocessed) or not isinstance(sample, Mapping) or name not in sample:
         return ""
-    values = np.ravel(np.asarray(given[name], dtype=object))
+    values = np.ravel(np.asarray(sample[name], dtype=object))
     return shown(values[0]) if len(values) == 1 else ""
 
 

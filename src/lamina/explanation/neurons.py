@@ -179,8 +179,8 @@ def neuron(
     dense: Any = call.layer
 
     def program(run: Any, inputs: Any) -> Any:
-        found = run(inputs, kept=[call.key])
-        return found.first_inputs[call.key], found.kept[call.key]
+        result = run(inputs, kept=[call.key])
+        return result.first_inputs[call.key], result.kept[call.key]
 
     first_inputs, outputs = (np.asarray(a, dtype="float32")[0] for a in forward.compiled(program)())
     position_index = _position(position, first_inputs.shape[:-1])
@@ -240,9 +240,9 @@ def _unit_of(unit: Any, outputs: np.ndarray, names: tuple[str, ...] | None, laye
     )
 
 
-def _names_of_inputs(forward: Forward, given: np.ndarray) -> tuple[str, ...]:
+def _names_of_inputs(forward: Forward, values: np.ndarray) -> tuple[str, ...]:
     """Names of columns, if the layer gets them as they are; else numbers."""
-    columns = column_names(forward.model, len(given))
-    if columns is not None and np.array_equal(np.ravel(forward.inputs), given):
+    columns = column_names(forward.model, len(values))
+    if columns is not None and np.array_equal(np.ravel(forward.inputs), values):
         return columns
-    return tuple(f"input {i}" for i in range(len(given)))
+    return tuple(f"input {i}" for i in range(len(values)))

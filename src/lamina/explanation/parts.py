@@ -64,8 +64,8 @@ def parts_of(forward: Forward) -> list[Part]:
     keys = [call.key for call in calls]
 
     def program(run: Any, inputs: Any) -> Any:
-        found = run(inputs, kept=keys)
-        return [found.kept[key] for key in keys], [found.first_inputs[key] for key in keys]
+        result = run(inputs, kept=keys)
+        return [result.kept[key] for key in keys], [result.first_inputs[key] for key in keys]
 
     outputs, ids = forward.compiled(program)() if calls else ([], [])
     whole = [i for i, is_float in enumerate(floats) if not is_float]

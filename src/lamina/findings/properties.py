@@ -28,7 +28,7 @@ RANGES_OF_ACTIVATIONS: dict[str, tuple[float, float]] = {
     "softplus": (0, _INFINITY),
 }
 # Layers that multiply their inputs by weights.
-MULTIPLYING_LAYERS = frozenset(
+WEIGHTED_KINDS = frozenset(
     "Dense EinsumDense Conv1D Conv2D Conv3D DepthwiseConv2D SeparableConv1D SeparableConv2D "
     "LSTM GRU SimpleRNN ConvLSTM2D".split()
 )

@@ -13,10 +13,10 @@ from lamina.core.types import Data, Outputs, Targets
 from lamina.findings.properties import (
     LARGE_INPUT,
     LARGE_INPUT_SHARE,
-    MULTIPLYING_LAYERS,
     PROBABILITY_LOSSES,
     RANGES_OF_ACTIVATIONS,
     REGRESSION_LOSSES,
+    WEIGHTED_KINDS,
 )
 from lamina.training import checks
 from lamina.training.events import Listener
@@ -156,7 +156,7 @@ def _multiplies_inputs(learner: Trainable) -> bool:
             name, module = type(node.operation).__name__, type(node.operation).__module__
             if module.startswith("lamina.") and name in _NEUTRAL_LAYERS:
                 waiting += node.output_tensors
-            elif module.startswith("lamina.") and name in MULTIPLYING_LAYERS:
+            elif module.startswith("lamina.") and name in WEIGHTED_KINDS:
                 reaches_weights = True
             else:
                 return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lamina.findings import Change, Finding, LayerFacts, Record, Values
 from lamina.findings.checks.curves import rate_ratio
-from lamina.findings.properties import MULTIPLYING_LAYERS, REGRESSION_LOSSES
+from lamina.findings.properties import REGRESSION_LOSSES, WEIGHTED_KINDS
 
 _ADAPTIVE = {"Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Lion", "Adadelta", "Adagrad", "Ftrl"}
 _DEFAULT_INITIALIZERS = {
@@ -83,7 +83,7 @@ def is_scaled_inside(record: Record) -> bool:
     for layer in record.layers:
         if not layer.is_from_lamina or layer.kind in _SCALING:
             return True
-        if layer.kind in MULTIPLYING_LAYERS:
+        if layer.kind in WEIGHTED_KINDS:
             return False
     return True
 
@@ -140,16 +140,14 @@ def _oddity(values: Values) -> float:
 
 
 def _of_layers(record: Record) -> Iterator[Candidate]:
-    products = [
-        layer
-        for layer in record.layers
-        if layer.is_from_lamina and layer.kind in MULTIPLYING_LAYERS
+    weighted_layers = [
+        layer for layer in record.layers if layer.is_from_lamina and layer.kind in WEIGHTED_KINDS
     ]
-    hidden = [layer for layer in products[:-1] if layer.kind not in _RECURRENT]
+    hidden = [layer for layer in weighted_layers[:-1] if layer.kind not in _RECURRENT]
     yield from _activations(record, hidden)
     odd = [
         layer
-        for layer in products
+        for layer in weighted_layers
         if layer.initializer and layer.initializer[0] not in _DEFAULT_INITIALIZERS
     ]
     if odd:
@@ -227,12 +225,12 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
             )
             break
     narrow = [layer for layer in hidden if layer.units is not None and layer.units < _FEW_UNITS]
-    if not hidden and products and products[-1].kind == "Dense" and record.is_chain:
+    if not hidden and weighted_layers and weighted_layers[-1].kind == "Dense" and record.is_chain:
         yield Candidate(
             "network-too-small",
-            Change("model", "insert-hidden-layer", 64, products[-1].name),
+            Change("model", "insert-hidden-layer", 64, weighted_layers[-1].name),
             "the model has no hidden layer, so it is linear",
-            f"Dense(64, activation='relu') before {products[-1].name!r}.",
+            f"Dense(64, activation='relu') before {weighted_layers[-1].name!r}.",
             0.5,
         )
     if narrow and not _repeats_inputs(record):
@@ -290,7 +288,7 @@ def _followed_by_activation(record: Record) -> set[str]:
     found: set[str] = set()
     waiting: str | None = None
     for layer in record.layers:
-        if layer.kind in MULTIPLYING_LAYERS:
+        if layer.kind in WEIGHTED_KINDS:
             waiting = layer.name
         elif waiting is not None and (
             layer.kind in ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax")

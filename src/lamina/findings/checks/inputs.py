@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lamina.findings.finding import Change, Finding
 from lamina.findings.performance import performance
-from lamina.findings.properties import LARGE_INPUT_SHARE, MULTIPLYING_LAYERS
+from lamina.findings.properties import LARGE_INPUT_SHARE, WEIGHTED_KINDS
 from lamina.findings.record import Record, Values
 
 # Standard deviations below this are as bad as large ones.
@@ -38,7 +38,7 @@ def _is_scaled(record: Record) -> bool:
     for layer in record.layers:
         if not layer.is_from_lamina or layer.kind in _SCALING or layer.kind == "Embedding":
             return True
-        if layer.kind in MULTIPLYING_LAYERS:
+        if layer.kind in WEIGHTED_KINDS:
             return False
     return True
 
