@@ -5,6 +5,7 @@ import pytest
 
 import lamina
 from lamina.layers import Dense, Dropout, Input
+from lamina.training import recorder
 from lamina.training.recorded_facts import targets_of
 
 RNG = np.random.default_rng(0)
@@ -45,6 +46,7 @@ def test_a_record_has_the_facts_of_a_run():
 def test_a_healthy_run_ends_in_silence(capsys):
     history = model().fit(X, Y, epochs=30, verbose=2)
     assert not history.findings
+    assert history.findings.unchecked == ()
     assert "Fix" not in capsys.readouterr().out
 
 
@@ -69,6 +71,16 @@ def test_nothing_is_recorded_if_it_is_switched_off():
     finally:
         lamina.config.set_diagnosis("notes")
     assert history.findings is None
+
+
+def test_a_training_does_not_fail_for_what_is_said_about_it(monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("broken")
+
+    monkeypatch.setattr(recorder, "record_of", fail)
+    history = model().fit(X, Y, epochs=2, verbose=0)
+    assert len(history.epoch) == 2
+    assert "ZeroDivisionError: broken" in history.findings.unchecked[0]
 
 
 def test_a_run_that_fails_has_its_record():

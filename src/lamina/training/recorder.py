@@ -33,7 +33,11 @@ class Recorder(Listener):
         self._steps_in_epoch = 0
 
     def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
-        self._record = record_of(request, learner)
+        try:
+            self._record = record_of(request, learner)
+        except Exception as error:  # a training must not fail for what is said about it
+            note = f"everything, because of an error ({type(error).__name__}: {error})"
+            self._record = Record(str(learner.model.name), unchecked=(note.splitlines()[0],))
 
     def on_chunk(self, done: ChunkDone) -> None:
         self._steps_in_epoch = done.step
@@ -128,7 +132,7 @@ def _rate(optimizer: Any) -> float | None:
     """The learning rate; None for a schedule."""
     try:
         return _number(optimizer.get_config().get("learning_rate"))
-    except (AttributeError, NotImplementedError):
+    except (AttributeError, NotImplementedError, ValueError):
         return None
 
 
