@@ -213,6 +213,7 @@ def test_what_is_wrong_is_found_first(record, code):
 
 RIGHT = {
     "digits": HEALTHY,
+    "memorising that early stopping ended": replace(WRONG["memorising"][0], ended="stopped"),
     "regression": regression(),
     "scaled targets in the thousands that are learned": regression(
         epochs=curve(9e4, 5e4, 2e4, 1e4),

@@ -181,6 +181,8 @@ def _memorised(record: Record, progress: Performance) -> Iterator[Finding]:
     validation, losses = _losses(record, "val_loss"), _losses(record)
     if len(validation) < 4 or len(validation) != len(losses):
         return
+    if record.ended == "stopped":
+        return  # by early stopping, which is what the fix would say
     best = min(range(len(validation)), key=validation.__getitem__)
     # One bad epoch is chance; a model that memorises stays worse.
     last = sorted(validation[-3:])[1]
