@@ -16,6 +16,11 @@ PAGES = sorted(
     ]
 )
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+# They take longer than five seconds each.
+LONG_EXAMPLES = {
+    "autoencoder", "fashion_mnist_augmented", "gan", "mini_gpt", "mnist_cnn", "spam",
+    "text_generation", "transformer_classifier", "vae",
+}  # fmt: skip
 
 FENCE = re.compile(r"^```python *\n(.*?)^``` *$", re.MULTILINE | re.DOTALL)
 NOT_RUN = re.compile(r"<!-- not run:(.*?)-->\s*\Z", re.DOTALL)
@@ -88,7 +93,14 @@ NEEDS_DATA = re.compile(r"get_file\(|mnist\.load_data")
 
 
 @pytest.mark.usefixtures("optimized")
-@pytest.mark.parametrize("script", EXAMPLES, ids=_name)
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(path, marks=pytest.mark.extra if path.stem in LONG_EXAMPLES else ())
+        for path in EXAMPLES
+    ],
+    ids=_name,
+)
 def test_every_example_runs_and_reaches_its_figure(script, tmp_path, monkeypatch, request):
     if NEEDS_DATA.search(script.read_text(encoding="utf-8")):
         request.getfixturevalue("real_data")
