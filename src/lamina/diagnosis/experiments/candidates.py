@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lamina.findings import Change, Finding, LayerFacts, Record, Values
+from lamina.findings.checks.architecture import repeats_inputs
 from lamina.findings.checks.curves import rate_ratio
+from lamina.findings.checks.inputs import is_scaled
 from lamina.findings.properties import REGRESSION_LOSSES, WEIGHTED_KINDS
 
 _ADAPTIVE = {"Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Lion", "Adadelta", "Adagrad", "Ftrl"}
@@ -14,7 +16,6 @@ _DEFAULT_INITIALIZERS = {
     "VarianceScaling", "Orthogonal", "OrthogonalInitializer",
 }  # fmt: skip
 _SATURATING = {"sigmoid", "tanh", "softmax", "hard_sigmoid", "softsign"}
-_SCALING = {"Rescaling", "Normalization", "BatchNormalization", "LayerNormalization", "Embedding"}
 _RECURRENT = {"LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM2D"}
 _FEW_UNITS = 16
 _FEW_STEPS = 200
@@ -78,18 +79,8 @@ def _prior(finding: Finding) -> float:
     return 0.4 if finding.code == "too-few-epochs" else 0.5 + finding.confidence / 2
 
 
-def is_scaled_inside(record: Record) -> bool:
-    """Whether the model scales its inputs itself, or that is not known."""
-    for layer in record.layers:
-        if not layer.is_from_lamina or layer.kind in _SCALING:
-            return True
-        if layer.kind in WEIGHTED_KINDS:
-            return False
-    return True
-
-
 def _of_inputs(record: Record) -> Iterator[Candidate]:
-    if is_scaled_inside(record) or not record.inputs:
+    if is_scaled(record) or not record.inputs:
         return
     widest = max(record.inputs, key=_oddity)
     oddity = _oddity(widest)
@@ -233,7 +224,7 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
             f"Dense(64, activation='relu') before {weighted_layers[-1].name!r}.",
             0.5,
         )
-    if narrow and not _repeats_inputs(record):
+    if narrow and not repeats_inputs(record):
         parts = [Change("layer", _size_name(layer), 64, layer.name) for layer in narrow]
         smallest = min(narrow, key=lambda layer: layer.units or 0)
         yield Candidate(
@@ -246,7 +237,7 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
 
 
 def _activations(record: Record, hidden: list[LayerFacts]) -> Iterator[Candidate]:
-    if _repeats_inputs(record):
+    if repeats_inputs(record):
         return
     followed = _followed_by_activation(record)
     linear = [
@@ -402,13 +393,6 @@ def _of_fit(record: Record) -> Iterator[Candidate]:
                     "fit(…, class_weight='balanced').",
                     0.5,
                 )
-
-
-def _repeats_inputs(record: Record) -> bool:
-    """Whether the targets have the shape of the inputs, as in an autoencoder."""
-    if len(record.inputs) != 1 or len(record.outputs) != 1 or record.outputs[0].targets is None:
-        return False
-    return record.inputs[0].shape == record.outputs[0].targets.values.shape
 
 
 def _size_name(layer: LayerFacts) -> str:

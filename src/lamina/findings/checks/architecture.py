@@ -57,7 +57,7 @@ def _learned(record: Record) -> float | None:
 
 def _activations(record: Record) -> Iterator[Finding]:
     """Consecutive linear layers are equivalent to one layer."""
-    if not record.is_chain or _repeats_inputs(record):
+    if not record.is_chain or repeats_inputs(record):
         return
     without_activation: list[str] = []
     previous_linear: LayerFacts | None = None
@@ -88,7 +88,7 @@ def _activations(record: Record) -> Iterator[Finding]:
     )
 
 
-def _repeats_inputs(record: Record) -> bool:
+def repeats_inputs(record: Record) -> bool:
     """Whether the targets have the shape of the inputs, as in an autoencoder."""
     if len(record.inputs) != 1 or len(record.outputs) != 1 or record.outputs[0].targets is None:
         return False

@@ -16,7 +16,7 @@ _FIRST_LOSS = 3.0
 
 def check(record: Record) -> Iterator[Finding]:
     """Findings about the inputs of a model."""
-    scaled = _is_scaled(record)
+    scaled = is_scaled(record)
     for values in record.inputs:
         if not scaled:
             yield from _scale(record, values.name, values)
@@ -33,7 +33,7 @@ def check(record: Record) -> Iterator[Finding]:
             )
 
 
-def _is_scaled(record: Record) -> bool:
+def is_scaled(record: Record) -> bool:
     """Whether a layer scales the inputs before any layer multiplies them, or that is not known."""
     for layer in record.layers:
         if not layer.is_from_lamina or layer.kind in _SCALING or layer.kind == "Embedding":
