@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
+import jax
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data, Targets
@@ -12,10 +12,11 @@ from lamina.diagnosis.examination import examine, setup_of, tasks_of
 from lamina.diagnosis.experiments.copies import CannotCopyError
 from lamina.diagnosis.experiments.setup import undisturbed
 from lamina.diagnosis.experiments.trials import Trials
+from lamina.diagnosis.given_model import initial_weights, request_for
 from lamina.diagnosis.layer_statistics import LayerProbe
 from lamina.findings import Change, Findings, Record
 from lamina.training.recorder import record_of
-from lamina.training.requests import FitRequest, fit_request
+from lamina.training.requests import FitRequest
 
 # Epochs of a trial for a model of which no history is known.
 _EPOCHS = 10
@@ -72,22 +73,20 @@ def diagnose(
     logs = _logs_of(history)
     epochs = epochs or len(logs) or _EPOCHS
     with undisturbed():
-        request = _request(model, x, y, validation_data, epochs, batch_size)
+        request = request_for(model, x, y, validation_data, epochs, batch_size)
         example = request.feed.example()
         # Builds the model, and raises errors for data that do not fit it.
-        first = [None if part is None else _rows(part, 2) for part in example]
+        first = jax.tree.map(lambda array: array[:2], example)
         model.evaluate(first[0], first[1], verbose=0)
         record = _record(model, request, logs)
         validation = None if request.validation is None else request.validation.example()
-        steps = getattr(model.optimizer, "iterations", 1)
-        was_trained = int(np.asarray(steps)) > 0
         setup = setup_of(
             model,
             model._learner.compile_config or {},
             example,
             validation,
             learning_rate=record.learning_rate,
-            start=None if was_trained else [np.array(weight) for weight in model.weights],
+            start=initial_weights(model),
             epochs=epochs,
             batch_size=record.batch_size or batch_size,
         )
@@ -96,12 +95,6 @@ def diagnose(
         note = "changes: the inputs are text, or there are no targets or few samples"
         return Findings(examine(record, None, 0.0), [*record.unchecked, note])
     return examine(record, setup, _estimated_seconds(record, setup))
-
-
-def _rows(part: Any, count: int) -> Any:
-    import jax
-
-    return jax.tree.map(lambda array: array[:count], part)
 
 
 def _logs_of(history: Any) -> list[dict[str, float]]:
@@ -114,18 +107,6 @@ def _logs_of(history: Any) -> list[dict[str, float]]:
         {name: float(values[i]) for name, values in named.items() if i < len(values)}
         for i in range(count)
     ]
-
-
-def _request(
-    model: Any, x: Any, y: Any, validation_data: Any, epochs: int, batch_size: int
-) -> FitRequest:
-    return fit_request(
-        model._learner, x, y,
-        batch_size=batch_size, epochs=epochs, verbose=0, callbacks=None, validation_split=0.0,
-        validation_data=validation_data, shuffle=True, class_weight=None, sample_weight=None,
-        initial_epoch=0, steps_per_epoch=None, validation_steps=None, validation_batch_size=None,
-        validation_freq=1,
-    )  # fmt: skip
 
 
 def _record(model: Any, request: FitRequest, logs: list[dict[str, float]]) -> Record:

@@ -35,6 +35,19 @@ class Change:
     layer: str | None = None
     also: tuple["Change", ...] = ()
 
+    @classmethod
+    def joined(cls, changes: "Iterable[Change]") -> "Change":
+        """Several changes as one, which is applied as a whole.
+
+        Args:
+            changes: One or more.
+
+        Returns:
+            The first of their parts, with the others in `also`.
+        """
+        first, *rest = (part for change in changes for part in change.parts)
+        return replace(first, also=tuple(rest))
+
     @property
     def parts(self) -> "tuple[Change, ...]":
         """This change and those that belong to it, each by itself."""

@@ -20,8 +20,8 @@ from lamina.diagnosis.experiments.setup import (
     training_rows,
     undisturbed,
 )
+from lamina.diagnosis.given_model import initial_weights, request_for
 from lamina.findings import Finding
-from lamina.training.requests import fit_request
 
 _EPOCHS = 10
 # A check within a time budget takes at most so many samples, in so many folds.
@@ -214,13 +214,7 @@ def class_indices(y: Any, classes: int) -> np.ndarray | None:
 
 
 def _setup(model: Any, x: Data, y: Targets, epochs: int, batch_size: int) -> TrainingSetup:
-    request = fit_request(
-        model._learner, x, y,
-        batch_size=batch_size, epochs=epochs, verbose=0, callbacks=None, validation_split=0.0,
-        validation_data=None, shuffle=True, class_weight=None, sample_weight=None,
-        initial_epoch=0, steps_per_epoch=None, validation_steps=None, validation_batch_size=None,
-        validation_freq=1,
-    )  # fmt: skip
+    request = request_for(model, x, y, None, epochs, batch_size)
     data = request.feed.example()
     if isinstance(data[0], Preprocessed) or data[1] is None:
         raise ValueError(
@@ -231,12 +225,11 @@ def _setup(model: Any, x: Data, y: Targets, epochs: int, batch_size: int) -> Tra
     first = samples.take(slice(2))
     # Builds the model, and raises errors for data that do not fit it.
     model.evaluate(first.x, first.y, verbose=0)
-    was_trained = int(np.asarray(getattr(model.optimizer, "iterations", 1))) > 0
     return TrainingSetup(
         model=model,
         compile_arguments=model._learner.compile_config or {},
         learning_rate=None,
-        start=None if was_trained else [np.array(weight) for weight in model.weights],
+        start=initial_weights(model),
         train=samples,
         validation=first,
         epochs=epochs,

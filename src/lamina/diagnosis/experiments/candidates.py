@@ -229,7 +229,7 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
         smallest = min(narrow, key=lambda layer: layer.units or 0)
         yield Candidate(
             "network-too-small",
-            _joined(parts),
+            Change.joined(parts),
             f"{smallest.name!r} has {smallest.units} units",
             f"{_size_name(smallest)}=64 in {_names(narrow)}.",
             0.6 if (smallest.units or 0) <= 4 else 0.35,
@@ -400,12 +400,7 @@ def _size_name(layer: LayerFacts) -> str:
 
 
 def _each(layers: list[LayerFacts], name: str, value: object) -> Change:
-    return _joined([Change("layer", name, value, layer.name) for layer in layers])
-
-
-def _joined(parts: list[Change]) -> Change:
-    first, *rest = parts
-    return Change(first.where, first.name, first.value, first.layer, tuple(rest))
+    return Change.joined([Change("layer", name, value, layer.name) for layer in layers])
 
 
 def _names(layers: list[LayerFacts]) -> str:

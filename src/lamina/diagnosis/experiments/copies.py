@@ -181,24 +181,22 @@ def _shift_and_scale(arrays: Any, scales: Sequence[tuple[Any, Any]]) -> Any:
     return jax.tree.unflatten(structure, scaled)
 
 
+def _scale_inputs(samples: Samples, scales: Sequence[tuple[Any, Any]]) -> Samples:
+    return replace(samples, x=_shift_and_scale(samples.x, scales))
+
+
 def _standardize_inputs(
     train: Samples, validation: Samples, value: Any, setup: TrainingSetup
 ) -> tuple[Samples, Samples]:
     scales = [_scale_of(leaf) for leaf in jax.tree.leaves(train.x)]
-    return (
-        replace(train, x=_shift_and_scale(train.x, scales)),
-        replace(validation, x=_shift_and_scale(validation.x, scales)),
-    )
+    return _scale_inputs(train, scales), _scale_inputs(validation, scales)
 
 
 def _divide_inputs(
     train: Samples, validation: Samples, value: Any, setup: TrainingSetup
 ) -> tuple[Samples, Samples]:
     scales = [(0.0, value)] * len(jax.tree.leaves(train.x))
-    return (
-        replace(train, x=_shift_and_scale(train.x, scales)),
-        replace(validation, x=_shift_and_scale(validation.x, scales)),
-    )
+    return _scale_inputs(train, scales), _scale_inputs(validation, scales)
 
 
 def _standardize_targets(

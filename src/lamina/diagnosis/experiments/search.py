@@ -114,7 +114,7 @@ class Search:
             self.singly(candidates)
             self.together(candidates)
         elif self.joint is not None and self.joint.score < _GOOD:
-            needed = _joined([candidate.change for candidate in self.jointly])
+            needed = Change.joined([candidate.change for candidate in self.jointly])
             known = {candidate.code for candidate in checked}
             rest = [candidate for candidate in candidates if candidate.code not in known]
             self._on_top_of(needed, self.joint, rest)
@@ -145,7 +145,7 @@ class Search:
             if not names & {part.name for part in candidate.change.parts}
         ]
         for candidate in rest[:_MOST_FURTHER]:
-            trial = self._run(_joined([change, candidate.change]))
+            trial = self._run(Change.joined([change, candidate.change]))
             if trial is None:
                 continue
             result = Tried(candidate, trial, reached)
@@ -165,13 +165,13 @@ class Search:
         chosen = chosen[:_MOST_TOGETHER]
         if len(chosen) < 2:
             return
-        trial = self._run(_joined([candidate.change for candidate in chosen]))
+        trial = self._run(Change.joined([candidate.change for candidate in chosen]))
         if trial is None or not Tried(chosen[0], trial, self.baseline).helps:
             return
         needed = set()
         for candidate in chosen:
             rest = [other.change for other in chosen if other is not candidate]
-            without = self._run(_joined(rest))
+            without = self._run(Change.joined(rest))
             if without is None or Tried(candidate, trial, without).helps:
                 needed.add(candidate.code)
         self.joint, self.jointly = trial, [c for c in chosen if c.code in needed]
@@ -198,9 +198,3 @@ class Search:
     def _epochs_ratio(self, change: Change) -> float:
         epochs = [part.value for part in change.parts if part.name == "epochs"]
         return float(epochs[0]) / self._trials.setup.epochs if epochs else 1.0
-
-
-def _joined(changes: Sequence[Change]) -> Change:
-    """Several changes as one."""
-    first, *rest = (part for change in changes for part in change.parts)
-    return Change(first.where, first.name, first.value, first.layer, tuple(rest))

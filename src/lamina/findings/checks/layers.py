@@ -44,14 +44,8 @@ def _dead(last: list[LayerStatistics]) -> Iterator[Finding]:
         fix=f"activation='leaky_relu' in {worst.layer!r}, or a smaller learning rate.",
         evidence={"share of dead units": share},
         where=worst.layer,
-        change=Change(
-            "layer",
-            "activation",
-            "leaky_relu",
-            dead[0].layer,
-            tuple(
-                Change("layer", "activation", "leaky_relu", measured.layer) for measured in dead[1:]
-            ),
+        change=Change.joined(
+            Change("layer", "activation", "leaky_relu", measured.layer) for measured in dead
         ),
         confidence=0.6,
         others=("learning-rate-too-high", "bad-initialization", "inputs-not-scaled"),
@@ -72,12 +66,8 @@ def _saturated(last: list[LayerStatistics]) -> Iterator[Finding]:
         fix=f"activation='relu' in {worst.layer!r}, or smaller inputs.",
         evidence={"share of saturated outputs": share},
         where=worst.layer,
-        change=Change(
-            "layer",
-            "activation",
-            "relu",
-            ends[0].layer,
-            tuple(Change("layer", "activation", "relu", measured.layer) for measured in ends[1:]),
+        change=Change.joined(
+            Change("layer", "activation", "relu", measured.layer) for measured in ends
         ),
         confidence=0.6,
         others=("inputs-not-scaled", "bad-initialization", "learning-rate-too-high"),
