@@ -45,8 +45,8 @@ DIAGNOSIS_RUNS := build/diagnosis.jsonl
 
 bench-diagnosis: $(VENV)/installed ## faults in healthy programs, and what diagnosis says: docs/diagnosis.md (hours; needs LAMINA_DATASETS)
 	mkdir -p build
-	$(BIN)/python benchmarks/diagnosis/run.py --level full --seeds 1 --out $(DIAGNOSIS_RUNS) $(BENCH_ARGS)
-	$(BIN)/python benchmarks/diagnosis/run.py --level notes --seeds 6 --faults healthy --out $(DIAGNOSIS_RUNS)
+	$(BIN)/python benchmarks/diagnosis/run.py --level full --out $(DIAGNOSIS_RUNS) $(BENCH_ARGS)
+	$(BIN)/python benchmarks/diagnosis/run.py --level notes --seeds 6 --only healthy --out $(DIAGNOSIS_RUNS)
 	$(BIN)/python benchmarks/diagnosis/table.py $(DIAGNOSIS_RUNS) --page docs/diagnosis.md
 	$(BIN)/python benchmarks/diagnosis/data_flaws.py
 

@@ -46,10 +46,12 @@ class Program:
     scale: Any = None
 
     def model(self) -> lamina.Model:
-        """The compiled model."""
+        """The compiled model. The names of its layers are the same in every process."""
         made = [
-            Block(**arguments) if kind == "Block" else getattr(layers, kind)(**arguments)
-            for kind, arguments in self.layers
+            (Block if kind == "Block" else getattr(layers, kind))(
+                name=f"{kind.lower()}_{position}", **arguments
+            )
+            for position, (kind, arguments) in enumerate(self.layers)
         ]
         model = lamina.Sequential(made)
         optimizer = getattr(lamina.optimizers, self.optimizer)(self.rate, **self.settings)

@@ -1,20 +1,27 @@
-"""Runs healthy and faulty programs and writes what diagnosis said of each, as JSON lines."""
+"""Runs healthy and faulty programs and writes what diagnosis said of each, as JSON lines.
+
+Each pair of a program and a fault is run once, with one of the seeds. A run that is stopped, by
+hand or by `--minutes`, has a bit of everything, and goes on where it stopped when it is started
+again with the same file.
+"""
 
 import argparse
 import json
-import random
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-import numpy as np
-from injectors import INJECTORS, Injector
+from cases import Case, balanced, dealt, healthy, pairs
 
 import lamina
 from lamina.diagnosis.experiments.scores import score_of, task_of
+from lamina.diagnosis.experiments.trials import Trials
 from lamina.findings import Findings, finding_of_error
-from programs import ODD, PROGRAMS, Program
+from programs import Program
 
 
 def trained(program: Program, seed: int, level: str) -> dict[str, Any]:
@@ -24,11 +31,12 @@ def trained(program: Program, seed: int, level: str) -> dict[str, Any]:
     model = program.model()
     error = None
     began = time.perf_counter()
-    try:
-        validation = (program.x_val, program.y_val)
-        model.fit(program.x, program.y, validation_data=validation, verbose=0, **program.fit)
-    except (ValueError, FloatingPointError) as caught:
-        caught_error, error = caught, str(caught).splitlines()[0]
+    with recorded_trials() as trials:
+        try:
+            validation = (program.x_val, program.y_val)
+            model.fit(program.x, program.y, validation_data=validation, verbose=0, **program.fit)
+        except (ValueError, FloatingPointError) as caught:
+            caught_error, error = caught, str(caught).splitlines()[0]
     seconds = time.perf_counter() - began
     history = getattr(model, "history", None)
     findings = getattr(history, "findings", None)
@@ -40,7 +48,26 @@ def trained(program: Program, seed: int, level: str) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "findings": [] if findings is None else [found.to_json() for found in findings],
         "unchecked": [] if findings is None else list(findings.unchecked),
+        "trials": trials,
     }
+
+
+@contextmanager
+def recorded_trials() -> Iterator[list[dict[str, Any]]]:
+    """Context manager that gives the trainings of copies: their change, score and seconds."""
+    done: list[dict[str, Any]] = []
+    run = Trials.run
+
+    def recording(self: Trials, *args: Any, **kwargs: Any) -> Any:
+        trial = run(self, *args, **kwargs)
+        change = None if trial.change is None else trial.change.describe()
+        done.append(
+            {"change": change, "score": round(trial.score, 4), "seconds": round(trial.seconds, 2)}
+        )
+        return trial
+
+    with mock.patch.object(Trials, "run", recording):
+        yield done
 
 
 def score(program: Program, model: Any) -> float:
@@ -58,70 +85,74 @@ def _is_labels(program: Program) -> bool:
     return y.dtype.kind in "iu" and y.ndim == 1
 
 
-def case(make: Any, injector: Injector | None, seed: int, level: str) -> dict[str, Any] | None:
-    """One run; None where the fault has no meaning for the program."""
-    program = make(seed)
-    if injector is not None:
-        faulty = injector.inject(program, np.random.default_rng(seed))
-        if faulty is None:
-            return None
-        program = faulty
-    result = trained(program, seed, level)
+def result_of(case: Case, level: str) -> dict[str, Any]:
+    """One run, as a row of the results."""
+    program = case.program()
+    assert program is not None
     return {
-        "program": program.name,
-        "fault": None if injector is None else injector.name,
-        "right": [] if injector is None else list(injector.right),
-        "seed": seed,
+        "program": case.make(case.seed).name,
+        "fault": case.fault,
+        "right": [] if case.injector is None else list(case.injector.right),
+        "seed": case.seed,
         "level": level,
-        **result,
+        **trained(program, case.seed, level),
     }
+
+
+def chosen_cases(options: argparse.Namespace) -> list[Case]:
+    """The cases that the options name."""
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    cases: list[Case] = []
+    if options.only != "healthy":
+        found = pairs(options.programs, options.faults)
+        if options.all:
+            cases += [Case(make, injector, seed) for make, injector in found for seed in seeds]
+        else:
+            cases += dealt(found, seeds)
+    if options.only != "faulty":
+        cases += healthy(seeds, options.programs)
+    ordered = balanced(cases)
+    part, parts = map(int, options.part.split("/"))
+    return ordered[part - 1 :: parts]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--all", action="store_true", help="every fault with every seed: hours")
     parser.add_argument("--level", default="full")
     parser.add_argument("--programs", default="", help="a part of a name")
-    parser.add_argument("--faults", default="", help="a part of a name; 'healthy' for none")
-    parser.add_argument("--share", type=float, default=1.0, help="share of the cases, at random")
+    parser.add_argument("--faults", default="", help="a part of a name")
+    parser.add_argument("--only", choices=("healthy", "faulty"))
+    parser.add_argument("--part", default="1/1", help="2/3: the second of three processes")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after these")
     parser.add_argument("--out", type=Path, default=Path("diagnosis.jsonl"))
     options = parser.parse_args()
     lamina.config.disable_interactive_logging()
-    cases = [
-        (make, injector, seed)
-        for seed in range(options.first_seed, options.first_seed + options.seeds)
-        for make in PROGRAMS
-        if options.programs in make.__name__
-        for injector in (None, *INJECTORS)
-        if options.faults in ("healthy" if injector is None else injector.name)
-    ]
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
-    if options.faults in "healthy":
-        odd = [make for make in ODD if options.programs in make.__name__]
-        cases += [(make, None, seed) for make in odd for seed in seeds]
-    chosen = random.Random(0)
-    cases = [one for one in cases if one[1] is None or chosen.random() < options.share]
-    chosen.shuffle(cases)  # a run that is stopped has a bit of everything
+    ends = time.monotonic() + 60 * options.minutes
+    cases = chosen_cases(options)
+    options.out.touch()
+    known = [json.loads(line) for line in options.out.read_text(encoding="utf-8").splitlines()]
+    done = {(row["program"], row["fault"], row["seed"], row["level"]) for row in known}
+    print(f"{len(cases)} cases", file=sys.stderr)
     with options.out.open("a", encoding="utf-8") as out:
-        for make, injector, seed in cases:
-            result = case(make, injector, seed, options.level)
-            if result is not None:
-                out.write(json.dumps(result, default=str) + "\n")
-                out.flush()
-                codes = [
-                    found["code"] for found in result["findings"] if found["severity"] != "hint"
-                ]
-                print(
-                    result["program"],
-                    "|",
-                    result["fault"],
-                    "|",
-                    f"{result['score']:.2f}",
-                    codes,
-                    f"{result['seconds']}s",
-                    file=sys.stderr,
-                )
+        for case in cases:
+            name = case.make(case.seed).name
+            if (name, case.fault, case.seed, options.level) in done:
+                continue
+            if time.monotonic() > ends:
+                break
+            result = result_of(case, options.level)
+            out.write(json.dumps(result, default=str) + "\n")
+            out.flush()
+            print(summary_of(result), file=sys.stderr, flush=True)
+
+
+def summary_of(row: dict[str, Any]) -> str:
+    """A run in one line."""
+    codes = [found["code"] for found in row["findings"] if found["severity"] != "hint"]
+    return f"{row['program']} | {row['fault']} | {row['score']:.2f} {codes} {row['seconds']}s"
 
 
 if __name__ == "__main__":
