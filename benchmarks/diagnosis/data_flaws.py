@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from setups import setup_of
 
 import lamina
 import programs
@@ -43,24 +44,6 @@ def mnist_cnn(seed: int) -> Program:
     x, x_val = dense.x[..., None], dense.x_val[..., None]
     made = replace(programs.normalised_cnn(seed), x=x, y=dense.y, x_val=x_val, y_val=dense.y_val)
     return replace(made, name="mnist cnn")
-
-
-def setup_of(program: Program, seed: int) -> TrainingSetup:
-    """What the training of a program begins with."""
-    lamina.utils.set_random_seed(seed)
-    model = program.model()
-    model.build(program.x.shape)
-    return TrainingSetup(
-        model,
-        model._learner.compile_config or {},
-        program.rate,
-        [np.array(weight) for weight in model.weights],
-        Samples(program.x, program.y),
-        Samples(program.x_val, program.y_val),
-        epochs=program.fit["epochs"],
-        batch_size=program.fit.get("batch_size", 32),
-        seed=seed,
-    )
 
 
 def classes_of(program: Program) -> tuple[np.ndarray, int] | None:

@@ -16,9 +16,10 @@ from typing import Any
 from unittest import mock
 
 from cases import Case, balanced, dealt, healthy, pairs
+from setups import task_of_program
 
 import lamina
-from lamina.diagnosis.experiments.scores import score_of, task_of
+from lamina.diagnosis.experiments.scores import score_of
 from lamina.diagnosis.experiments.trials import Trials
 from lamina.findings import Findings, finding_of_error
 from programs import Program
@@ -72,17 +73,8 @@ def recorded_trials() -> Iterator[list[dict[str, Any]]]:
 
 def score(program: Program, model: Any) -> float:
     """Score in validation: 0 is guessing, 1 is perfect."""
-    loss = program.loss if isinstance(program.loss, str) else program.loss.name
-    task = task_of(
-        program.y_val, "sparse_categorical_crossentropy" if _is_labels(program) else loss
-    )
     predictions = model.predict(program.x_val, verbose=0)
-    return float(score_of([task], predictions, program.y_val).mean())
-
-
-def _is_labels(program: Program) -> bool:
-    y = program.y_val
-    return y.dtype.kind in "iu" and y.ndim == 1
+    return float(score_of([task_of_program(program)], predictions, program.y_val).mean())
 
 
 def result_of(case: Case, level: str) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 import argparse
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 # A fault counts if it costs this much of the score that the healthy program reaches.
 HURTS = 0.05
-BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
+SIGNIFICANT = 0.05
 
 
 def rows_of(paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -28,7 +30,7 @@ def codes(row: dict[str, Any], severities: tuple[str, ...] = ("problem", "warnin
 
 
 def harmful(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Faulty runs that reach less than the healthy program, or end with an error."""
+    """Faulty runs that reach less than the healthy program does on average, if that is known."""
     healthy = defaultdict(list)
     for row in rows:
         if row["fault"] is None:
@@ -37,7 +39,7 @@ def harmful(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         row
         for row in rows
-        if row["fault"] and row["score"] < usual.get(row["program"], 1.0) - HURTS
+        if row["fault"] and row["score"] < usual.get(row["program"], -1.0) - HURTS
     ]
 
 
@@ -53,86 +55,162 @@ def by_fault(rows: list[dict[str, Any]]) -> str:
     lines = ["| fault | runs | something found | right first | right in the first two | misses |"]
     lines += ["| --- | --- | --- | --- | --- | --- |"]
     for fault, group in sorted(cases.items()):
-        found = sum(bool(codes(row)) for row in group)
-        first = sum(bool(set(codes(row)[:1]) & set(row["right"])) for row in group)
-        two = sum(bool(set(codes(row)[:2]) & set(row["right"])) for row in group)
         missed = Counter(
             f"{row['program']}: {', '.join(codes(row)[:2]) or 'nothing'}"
             for row in group
-            if not set(codes(row)[:2]) & set(row["right"])
+            if not is_right(row, 2)
         )
-        lines.append(
-            f"| {fault} | {len(group)} | {share(found, len(group))} | {share(first, len(group))} "
-            f"| {share(two, len(group))} | {'; '.join(missed)} |"
-        )
+        lines.append(f"| {fault} | {_counts(group)} | {'; '.join(missed)} |")
     return "\n".join(lines)
+
+
+def by_seed(rows: list[dict[str, Any]]) -> str:
+    """A line for each seed."""
+    cases = defaultdict(list)
+    for row in harmful(rows):
+        cases[row["seed"]].append(row)
+    lines = ["| seed | runs | something found | right first | right in the first two |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    lines += [f"| {seed} | {_counts(group)} |" for seed, group in sorted(cases.items())]
+    return "\n".join(lines)
+
+
+def _counts(group: list[dict[str, Any]]) -> str:
+    found = sum(bool(codes(row)) for row in group)
+    first, two = (sum(is_right(row, count) for row in group) for count in (1, 2))
+    shares = " | ".join(share(part, len(group)) for part in (found, first, two))
+    return f"{len(group)} | {shares}"
+
+
+def is_right(row: dict[str, Any], count: int) -> bool:
+    """Whether a right cause is among the first findings of a faulty run."""
+    return bool(set(codes(row)[:count]) & set(row["right"]))
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
-    """The figures of all runs together."""
+    """The figures of all faulty runs together."""
     bad = harmful(rows)
-    healthy = [row for row in rows if row["fault"] is None]
     found = sum(bool(codes(row)) for row in bad)
-    two = sum(bool(set(codes(row)[:2]) & set(row["right"])) for row in bad)
-    first = sum(bool(set(codes(row)[:1]) & set(row["right"])) for row in bad)
-    right = sum(bool(set(codes(row)) & set(row["right"])) for row in bad)
+    first, two = (sum(is_right(row, count) for row in bad) for count in (1, 2))
     shown = sum(len(codes(row)) for row in bad)
+    right = sum(code in row["right"] for row in bad for code in codes(row))
     by_cause = defaultdict(list)
     for row in bad:
-        by_cause[row["right"][0]].append(bool(set(codes(row)[:2]) & set(row["right"])))
+        by_cause[row["right"][0]].append(is_right(row, 2))
     average = sum(sum(hits) / len(hits) for hits in by_cause.values()) / max(len(by_cause), 1)
-    alarms = [row for row in healthy if codes(row, ("problem",))]
-    kinds = Counter(code for row in healthy for code in set(codes(row)))
-    of_healthy = (
-        f"- Healthy runs: {len(healthy)}; with a problem: {len(alarms)}; "
-        f"findings: {dict(kinds) or 'none'}."
+    return "\n".join(
+        [
+            f"- Faulty runs that hurt: {len(bad)} of "
+            f"{sum(row['fault'] is not None for row in rows)}.",
+            f"- Something found: {share(found, len(bad))}.",
+            f"- A right cause first: {share(first, len(bad))}; in the first two: "
+            f"{share(two, len(bad))}; averaged over {len(by_cause)} causes: {average:.0%}.",
+            f"- Findings for each faulty run: {shown / max(len(bad), 1):.2f}; of them right: "
+            f"{share(right, shown)}.",
+        ]
     )
-    if not bad:
-        return of_healthy
-    lines = [
-        f"- Faulty runs that hurt: {len(bad)} of {sum(row['fault'] is not None for row in rows)}.",
-        f"- Something found: {share(found, len(bad))}.",
-        f"- A right cause first: {share(first, len(bad))}; in the first two: "
-        f"{share(two, len(bad))}; averaged over causes: {average:.0%}.",
-        f"- Findings for each faulty run: {shown / max(len(bad), 1):.2f}; of them right: "
-        f"{share(right, shown)}.",
-        of_healthy,
-    ]
-    return "\n".join(lines)
 
 
-def advice(rows: list[dict[str, Any]]) -> str:
-    """How often the change of a right finding made a copy better."""
-    tried = better = 0
-    for row in harmful(rows):
-        for found in row["findings"]:
-            if found["code"] in row["right"] and found["severity"] != "hint":
-                evidence = found["evidence"]
-                after = evidence.get(
-                    "score with the change", evidence.get("score with all changes")
-                )
-                tried += 1
-                better += after is not None and float(after) > float(evidence["score"]) + 0.03
-                break
+def of_healthy(rows: list[dict[str, Any]]) -> str:
+    """False alarms: runs with a problem, and runs with each code."""
+    runs = [row for row in rows if row["fault"] is None]
+    alarms = sum(bool(codes(row, ("problem",))) for row in runs)
+    kinds = Counter(code for row in runs for code in set(codes(row)))
+    told = ", ".join(
+        f"{code} in {count} ({share(count, len(runs))})" for code, count in kinds.most_common()
+    )
+    scripts = sum(row["program"].endswith(".py") for row in runs)
+    of_them = f", {scripts} of them examples" if scripts else ""
     return (
-        f"- Of {tried} right findings the change was tried on a copy and helped in "
-        f"{share(better, tried)}."
+        f"- Healthy runs: {len(runs)}{of_them}; with a problem: {alarms} "
+        f"({share(alarms, len(runs))}); problems and warnings: {told or 'none'}."
     )
+
+
+def right_finding(row: dict[str, Any]) -> dict[str, Any] | None:
+    """The first right finding of a faulty run that is shown; None without one."""
+    for found in row["findings"]:
+        if found["code"] in row["right"] and found["severity"] != "hint":
+            return found
+    return None
+
+
+def improves(before: Sequence[float], after: Sequence[float]) -> bool:
+    """Whether scores of the same seeds are higher afterwards: a paired t-test, one-sided."""
+    from scipy.stats import ttest_rel
+
+    gains = np.subtract(after, before)
+    if np.allclose(gains, gains[0]):  # the test divides by their deviation
+        return bool(gains[0] > 0)
+    return bool(ttest_rel(after, before, alternative="greater").pvalue < SIGNIFICANT)
+
+
+def advice(rows: list[dict[str, Any]], compared: list[dict[str, Any]]) -> str:
+    """How often the advised change makes copies better, beside a random search.
+
+    Args:
+        rows: Runs with full diagnosis.
+        compared: What `advice.py` has written.
+    """
+    right = [found for row in harmful(rows) if (found := right_finding(row)) is not None]
+    silent = Counter(found["code"] for found in right if found["change"] is None)
+    groups = defaultdict(list)
+    for row in compared:
+        groups[row["fault"]].append(row)
+    lines = [
+        "| fault | right findings | advice improves | gain | random search improves | gain |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for fault, group in [*sorted(groups.items()), ("all", compared)]:
+        cells = []
+        for name in ("advised", "random"):
+            better = sum(improves(row["unchanged"], row[name]) for row in group)
+            gains = [np.mean(row[name]) - np.mean(row["unchanged"]) for row in group]
+            cells += [f"{better} ({share(better, len(group))})", f"{np.mean(gains):.2f}"]
+        lines.append(f"| {fault} | {len(group)} | {' | '.join(cells)} |")
+    above, below = (
+        sum(improves(row[one], row[other]) for row in compared)
+        for one, other in (("random", "advised"), ("advised", "random"))
+    )
+    told = ", ".join(f"{code} {count}" for code, count in silent.most_common())
+    trainings = np.median([row["trainings"] for row in compared])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"- Of {len(right)} right findings {sum(silent.values())} have no change to apply: "
+            f"{told}. Of the others, {len(compared)} were applied.",
+            f"- The advice is significantly better than the random search in {above}, and "
+            f"significantly worse in {below}. The median search has {trainings:.0f} trainings.",
+        ]
+    )
+
+
+def write_into(page: Path, name: str, text: str) -> None:
+    """Put text between the markers of this name in a page."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(end)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--advice", type=Path, help="what advice.py has written")
     parser.add_argument("--page", type=Path, help="the page to write the tables into")
     options = parser.parse_args()
-    text = tables(rows_of(options.runs))
-    if options.page is None:
-        print(text)
-        return
-    page = options.page.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    options.page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    rows = rows_of(options.runs)
+    texts = {"tables": tables(rows)}
+    if options.advice is not None:
+        lines = options.advice.read_text(encoding="utf-8").splitlines()
+        full = [row for row in rows if row["level"] == "full"]
+        texts["advice"] = advice(full, list(map(json.loads, lines)))
+    for name, text in texts.items():
+        if options.page is None:
+            print(text)
+        else:
+            write_into(options.page, name, text)
 
 
 def tables(rows: list[dict[str, Any]]) -> str:
@@ -140,9 +218,12 @@ def tables(rows: list[dict[str, Any]]) -> str:
     parts = []
     for level in sorted({row["level"] for row in rows}):
         of_level = [row for row in rows if row["level"] == level]
-        parts += [f'\n### `set_diagnosis("{level}")`\n', summary(of_level)]
+        parts.append(f'\n### `set_diagnosis("{level}")`\n')
         if harmful(of_level):
-            parts += [advice(of_level), "", by_fault(of_level)]
+            parts += [summary(of_level), of_healthy(of_level)]
+            parts += ["", by_seed(of_level), "", by_fault(of_level)]
+        else:
+            parts.append(of_healthy(of_level))
     return "\n".join(parts)
 
 

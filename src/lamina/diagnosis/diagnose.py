@@ -14,7 +14,7 @@ from lamina.diagnosis.experiments.setup import undisturbed
 from lamina.diagnosis.experiments.trials import Trials
 from lamina.diagnosis.given_model import initial_weights, request_for
 from lamina.diagnosis.layer_statistics import LayerProbe
-from lamina.findings import Change, Findings, Record
+from lamina.findings import Change, Findings, Record, calibrated
 from lamina.training.recorder import record_of
 from lamina.training.requests import FitRequest
 
@@ -93,8 +93,8 @@ def diagnose(
         record = _with_statistics(model, record, example)
     if setup is None:
         note = "changes: the inputs are text, or there are no targets or few samples"
-        return Findings(examine(record, None, 0.0), [*record.unchecked, note])
-    return examine(record, setup, _estimated_seconds(record, setup))
+        return calibrated(Findings(examine(record, None, 0.0), [*record.unchecked, note]))
+    return calibrated(examine(record, setup, _estimated_seconds(record, setup)))
 
 
 def _logs_of(history: Any) -> list[dict[str, float]]:

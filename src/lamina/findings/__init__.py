@@ -4,6 +4,7 @@ Everything here is plain data and pure functions. `lamina.training` fills record
 findings; `lamina.diagnosis` examines trained models.
 """
 
+from lamina.findings.calibration import calibrated
 from lamina.findings.checks import CHECKS, all_findings_of, findings_of
 from lamina.findings.finding import SEVERITIES, Change, Finding, Findings
 from lamina.findings.record import (
@@ -29,6 +30,7 @@ __all__ = [
     "Targets",
     "Values",
     "all_findings_of",
+    "calibrated",
     "finding_of_error",
     "findings_of",
 ]

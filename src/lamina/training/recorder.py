@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.messages.errors import line_of_user
-from lamina.findings import Findings, Record, findings_of
+from lamina.findings import Findings, Record, calibrated, findings_of
 from lamina.training import checks
 from lamina.training.events import ChunkDone, Listener
 from lamina.training.recorded_facts import input_values, is_chain, layer_facts, output_facts
@@ -74,7 +74,7 @@ class Recorder(Listener):
         if ended == "finished" and planned is not None and done < planned:
             ended = "stopped"
         record = self.complete(replace(self._record, steps=self._steps, ended=ended))
-        findings = self.findings_of(record)
+        findings = calibrated(self.findings_of(record))
         self._history.record, self._history.findings = record, findings
         events.on_findings(record, findings)
         text = format_findings(findings)

@@ -2,7 +2,7 @@
 
 from lamina.core.types import Logs
 from lamina.core.user_data.arguments import check_integer, explain_arguments
-from lamina.findings import SEVERITIES, Findings, findings_of
+from lamina.findings import SEVERITIES, Findings, calibrated, findings_of
 from lamina.training.callbacks.callback import Callback
 from lamina.training.checks import warn
 
@@ -62,7 +62,7 @@ class Diagnose(Callback):
                     '  Fix: lamina.config.set_diagnosis("notes")'
                 )
             return
-        self.findings = findings_of(record)
+        self.findings = calibrated(findings_of(record))
         for finding in self.findings:
             if finding.severity != "hint" and finding.code not in self._said:
                 self._said.add(finding.code)

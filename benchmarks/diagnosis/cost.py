@@ -1,0 +1,158 @@
+"""What diagnosis costs: the full set on a training of over a minute, and notes on the mlp workload.
+
+Trainings with and without it take turns, so that a machine that becomes slower does so for both.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+import lamina
+import programs
+from lamina import layers
+from lamina.training.recorder import Recorder
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from workloads import mlp  # benchmarks/workloads
+
+
+def mnist_cnn() -> Any:
+    """The network of examples/mnist_cnn.py."""
+    model = lamina.Sequential(
+        [
+            layers.Rescaling(1 / 255),
+            layers.Reshape((28, 28, 1)),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def full_set(rounds: int, least: float) -> dict[str, Any]:
+    """Seconds of a `fit` of MNIST, with diagnosis off and with the full set.
+
+    Args:
+        rounds: How many times each.
+        least: Seconds that a training should take without diagnosis.
+    """
+    x, y = programs._pictures("mnist")
+    x_val, y_val, x, y = x[50_000:], y[50_000:], x[:20_000], y[:20_000]
+
+    def fit(level: str, epochs: int) -> tuple[float, list[str]]:
+        lamina.utils.set_random_seed(0)
+        lamina.config.set_diagnosis(level)
+        model = mnist_cnn()
+        began = time.perf_counter()
+        history = model.fit(
+            x, y, batch_size=64, epochs=epochs, validation_data=(x_val, y_val), verbose=0
+        )
+        seconds = time.perf_counter() - began
+        return seconds, [] if level == "off" else history.findings.codes
+
+    fit("off", 1)  # compiles
+    epochs = max(1, round(1.1 * least / fit("off", 1)[0]))
+    seconds: dict[str, list[float]] = {"off": [], "full": []}
+    codes: list[str] = []
+    for number in range(rounds):
+        for level in ("off", "full") if number % 2 == 0 else ("full", "off"):
+            took, codes_of_run = fit(level, epochs)
+            seconds[level].append(round(took, 2))
+            codes += codes_of_run
+            print(level, seconds[level][-1], codes_of_run, file=sys.stderr, flush=True)
+    off, full = (statistics.median(seconds[level]) for level in ("off", "full"))
+    return {"epochs": epochs, "seconds": seconds, "added": round(full / off - 1, 4), "codes": codes}
+
+
+def notes(rounds: int, epochs: int = 4) -> dict[str, Any]:
+    """What notes take of a later epoch of the mlp workload.
+
+    Args:
+        rounds: How many trainings with notes and with diagnosis off.
+        epochs: Epochs of each; the first does not count.
+
+    Returns:
+        Median seconds of a later epoch for each level; `added`, their ratio; and `inside`, the
+        share of a later epoch that is spent in the recorder's own code, which does not depend on
+        how the machine is loaded.
+    """
+    rng = np.random.default_rng(0)
+    x, y = mlp.arrays(rng, mlp.BATCH_SIZE * mlp.STEPS)
+    model = mlp.keras_model(lamina)
+    model.compile("adam", loss=mlp.LOSS, metrics=["accuracy"])
+    inside = 0.0
+
+    def timed(method: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            nonlocal inside
+            began = time.perf_counter()
+            result = method(*args, **kwargs)
+            inside += time.perf_counter() - began
+            return result
+
+        return wrapper
+
+    class Ends(lamina.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.times: list[float] = []
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.times.append(time.perf_counter())
+
+    seconds: dict[str, list[float]] = {"off": [], "notes": []}
+    shares = []
+    ends = Ends()
+    with (
+        mock.patch.object(Recorder, "on_chunk", timed(Recorder.on_chunk)),
+        mock.patch.object(Recorder, "on_epoch_end", timed(Recorder.on_epoch_end)),
+    ):
+        for number in range(rounds):
+            for level in ("off", "notes") if number % 2 == 0 else ("notes", "off"):
+                lamina.config.set_diagnosis(level)
+                inside = 0.0
+                model.fit(
+                    x, y, batch_size=mlp.BATCH_SIZE, epochs=epochs, verbose=0, callbacks=[ends]
+                )
+                later = np.diff(ends.times)
+                seconds[level] += [round(float(one), 4) for one in later]
+                if level == "notes":
+                    shares.append(inside / epochs / float(np.mean(later)))
+    off, noted = (statistics.median(seconds[level]) for level in ("off", "notes"))
+    return {
+        "seconds": {"off": off, "notes": noted},
+        "added": round(noted / off - 1, 5),
+        "inside": round(statistics.median(shares), 6),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=75, help="of a training without diagnosis")
+    parser.add_argument("--only", choices=("full", "notes"))
+    options = parser.parse_args()
+    lamina.config.disable_interactive_logging()
+    result: dict[str, Any] = {}
+    if options.only != "full":
+        result["notes"] = notes(3 * options.rounds)
+    if options.only != "notes":
+        result["full"] = full_set(options.rounds, options.seconds)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
