@@ -42,12 +42,17 @@ bench: $(VENV)/installed ## Lamina and its installed peers on every workload: do
 	$(BIN)/python benchmarks/run_all.py $(BENCH_ARGS)
 
 DIAGNOSIS_RUNS := build/diagnosis.jsonl
+DIAGNOSIS_ADVICE := build/diagnosis-advice.jsonl
 
 bench-diagnosis: $(VENV)/installed ## faults in healthy programs, and what diagnosis says: docs/diagnosis.md (hours; needs LAMINA_DATASETS)
 	mkdir -p build
 	$(BIN)/python benchmarks/diagnosis/run.py --level full --out $(DIAGNOSIS_RUNS) $(BENCH_ARGS)
+	$(BIN)/python benchmarks/diagnosis/examples.py --out $(DIAGNOSIS_RUNS)
 	$(BIN)/python benchmarks/diagnosis/run.py --level notes --seeds 6 --only healthy --out $(DIAGNOSIS_RUNS)
-	$(BIN)/python benchmarks/diagnosis/table.py $(DIAGNOSIS_RUNS) --page docs/diagnosis.md
+	$(BIN)/python benchmarks/diagnosis/advice.py $(DIAGNOSIS_RUNS) --out $(DIAGNOSIS_ADVICE)
+	$(BIN)/python benchmarks/diagnosis/table.py $(DIAGNOSIS_RUNS) --advice $(DIAGNOSIS_ADVICE) --page docs/diagnosis.md
+	$(BIN)/python benchmarks/diagnosis/calibrate.py $(DIAGNOSIS_RUNS) --page docs/diagnosis.md
+	$(BIN)/python benchmarks/diagnosis/cost.py
 	$(BIN)/python benchmarks/diagnosis/data_flaws.py
 
 bench-peers: $(addprefix $(LAMINA_PEERS)/,keras-jax/installed tensorflow/installed torch/installed) ## environments for the peers, outside the repository

@@ -47,6 +47,17 @@ def test_every_pair_is_dealt_once_and_seeds_have_equally_many():
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
+def test_each_deal_gives_a_pair_another_seed():
+    import cases
+
+    def make(seed):
+        """A program that is not made."""
+
+    pairs = [(make, injector) for injector in cases.INJECTORS[:3]]
+    seeds = [[case.seed for case in cases.dealt(pairs, range(3), deal)] for deal in range(3)]
+    assert [set(column) for column in zip(*seeds, strict=True)] == [{0, 1, 2}] * 3
+
+
 def test_every_beginning_of_the_order_is_balanced():
     import cases
 

@@ -15,7 +15,6 @@ from table import rows_of, write_into
 
 from lamina.findings import Finding
 from lamina.findings.calibration import evidence_of, share_right
-from programs import ODD, PROGRAMS
 
 TABLE = Path(__file__).parents[2] / "src/lamina/findings/calibration_table.py"
 # With fewer findings, kinds are pooled.
@@ -56,9 +55,9 @@ def samples_of(rows: Iterable[dict[str, Any]]) -> list[Sample]:
     return samples
 
 
-def halves() -> tuple[set[str], set[str]]:
-    """Names of the programs to fit on, and of those to check with, of each kind alike."""
-    names = [make(0).name for makes in (PROGRAMS, ODD) for make in makes]
+def halves(samples: Iterable[Sample]) -> tuple[set[str], set[str]]:
+    """Names of the programs to fit on, and of those to check with."""
+    names = sorted({sample.program for sample in samples})
     return set(names[::2]), set(names[1::2])
 
 
@@ -176,7 +175,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="the page to write the table into")
     options = parser.parse_args()
     samples = samples_of(rows_of(options.runs))
-    fit, check = halves()
+    fit, check = halves(samples)
     known = [sample for sample in samples if sample.program in fit]
     shares = fitted(known)
     TABLE.write_text(written(shares, known), encoding="utf-8")

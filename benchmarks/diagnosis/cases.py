@@ -62,14 +62,21 @@ def pairs(programs: str = "", faults: str = "") -> list[tuple[Make, Injector]]:
     ]
 
 
-def dealt(pairs: Sequence[tuple[Make, Injector]], seeds: Sequence[int]) -> list[Case]:
+def dealt(
+    pairs: Sequence[tuple[Make, Injector]], seeds: Sequence[int], deal: int = 0
+) -> list[Case]:
     """Every pair once, each with one of the seeds, drawn so that seeds have equally many.
 
     Neighbours in the shuffled order have the same fault, so that its programs get different seeds.
+
+    Args:
+        pairs: Programs and faults.
+        seeds: The seeds.
+        deal: Below the number of seeds. Each deal gives a pair another seed.
     """
     chosen = random.Random(0)
     order = sorted(pairs, key=lambda pair: (pair[1].name, chosen.random()))
-    start = chosen.randrange(len(seeds))
+    start = chosen.randrange(len(seeds)) + deal
     return [
         Case(make, injector, seeds[(start + number) % len(seeds)])
         for number, (make, injector) in enumerate(order)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from run import uncalibrated
+
 import lamina
 from lamina.training.recorder import Recorder
 
@@ -45,6 +47,7 @@ def result_of(script: Path, arguments: list[str]) -> dict[str, Any]:
     with (
         mock.patch.object(sys, "argv", [str(script), *arguments]),
         contextlib.redirect_stdout(io.StringIO()),
+        uncalibrated(),
         recorded_findings() as found,
     ):
         names = runpy.run_path(str(script), run_name="__main__")

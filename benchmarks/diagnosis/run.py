@@ -1,8 +1,8 @@
 """Runs healthy and faulty programs and writes what diagnosis said of each, as JSON lines.
 
-Each pair of a program and a fault is run once, with one of the seeds. A run that is stopped, by
-hand or by `--minutes`, has a bit of everything, and goes on where it stopped when it is started
-again with the same file.
+Each pair of a program and a fault is run with one of the seeds, or with more of them: `--deals`. A
+run that is stopped, by hand or by `--minutes`, has a bit of everything. Started again with the same
+file, it goes on where it stopped.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def trained(program: Program, seed: int, level: str) -> dict[str, Any]:
     model = program.model()
     error = None
     began = time.perf_counter()
-    with recorded_trials() as trials:
+    with uncalibrated(), recorded_trials() as trials:
         try:
             validation = (program.x_val, program.y_val)
             model.fit(program.x, program.y, validation_data=validation, verbose=0, **program.fit)
@@ -51,6 +51,11 @@ def trained(program: Program, seed: int, level: str) -> dict[str, Any]:
         "unchecked": [] if findings is None else list(findings.unchecked),
         "trials": trials,
     }
+
+
+def uncalibrated() -> Any:
+    """Context manager in which findings keep the confidence that checks and trials gave."""
+    return mock.patch("lamina.training.recorder.calibrated", lambda findings: findings)
 
 
 @contextmanager
@@ -94,16 +99,14 @@ def result_of(case: Case, level: str) -> dict[str, Any]:
 def chosen_cases(options: argparse.Namespace) -> list[Case]:
     """The cases that the options name."""
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    cases: list[Case] = []
+    rounds: list[list[Case]] = [[] for _ in range(options.deals)]
     if options.only != "healthy":
         found = pairs(options.programs, options.faults)
-        if options.all:
-            cases += [Case(make, injector, seed) for make, injector in found for seed in seeds]
-        else:
-            cases += dealt(found, seeds)
+        for deal, cases in enumerate(rounds):
+            cases += dealt(found, seeds, deal)
     if options.only != "faulty":
-        cases += healthy(seeds, options.programs)
-    ordered = balanced(cases)
+        rounds[0] += healthy(seeds, options.programs)
+    ordered = [case for cases in rounds for case in balanced(cases)]
     part, parts = map(int, options.part.split("/"))
     return ordered[part - 1 :: parts]
 
@@ -112,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--all", action="store_true", help="every fault with every seed: hours")
+    parser.add_argument("--deals", type=int, default=1, help="seeds of each pair: hours for all")
     parser.add_argument("--level", default="full")
     parser.add_argument("--programs", default="", help="a part of a name")
     parser.add_argument("--faults", default="", help="a part of a name")
