@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from lamina.findings import LayerFacts, OutputFacts, Record, Targets, Values, findings_of
+from lamina.findings import (
+    LayerFacts,
+    OutputFacts,
+    Record,
+    Targets,
+    Values,
+    all_findings_of,
+    findings_of,
+)
 
 PIXELS = Values("x", (784,), "f", 1000, low=0, high=1, mean=0.13, spread=0.3)
 DIGITS = Targets("class indices", replace(PIXELS, name="y", shape=(), high=9), (100,) * 10, 10)
@@ -274,3 +282,26 @@ def test_a_symptom_is_left_out_where_its_cause_is_known():
 def test_what_was_not_checked_is_said():
     found = findings_of(replace(HEALTHY, unchecked=("the order of the layers",)))
     assert "Not checked: the order of the layers." in str(found)
+
+
+@pytest.mark.parametrize(
+    ("code", "setting", "fault"),
+    [
+        ("bad-initialization", "kernel_initializer", {"initializer": ZEROS}),
+        ("regularization-too-strong", "kernel_regularizer", {"regularizer": 0.5}),
+        ("hidden-activation-missing", "activation", {"activation": "linear"}),
+        (
+            "batch-norm-unsettled",
+            "momentum",
+            {"kind": "BatchNormalization", "settings": {"momentum": 0.9999}},
+        ),
+    ],
+)
+def test_one_finding_mends_all_layers_with_the_same_fault(code, setting, fault):
+    stack = [replace(HIDDEN, name=name, **fault) for name in ("first", "second")]
+    record = layers(*stack, epochs=curve(2.3, 0.1, 0.01, val_loss=(2.3, 2.3, 2.3)))
+    record = record if code == "batch-norm-unsettled" else replace(record, epochs=STUCK)
+    (finding,) = [found for found in all_findings_of(record) if found.code == code]
+    parts = {(part.name, part.layer) for part in finding.change.parts}
+    assert parts == {(setting, "first"), (setting, "second")}
+    assert "'first', 'second'" in finding.fix

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lamina.findings.finding import Change, Finding
 from lamina.findings.performance import performance
@@ -29,15 +30,33 @@ def check(record: Record) -> Iterator[Finding]:
     weighted_layers = [
         layer for layer in record.layers if layer.is_from_lamina and layer.kind in _WEIGHTED_KINDS
     ]
-    for layer in record.layers:
-        if not layer.is_from_lamina:
-            continue
-        if layer in weighted_layers:
-            yield from _initialization(record, layer, is_last=layer is weighted_layers[-1])
-        yield from _dropout(record, layer)
-        yield from _penalty(record, layer)
-        yield from _stateful_layers(record, layer)
+    own = [layer for layer in record.layers if layer.is_from_lamina]
+    initialized = [
+        found
+        for layer in weighted_layers
+        for found in _initialization(record, layer, is_last=layer is weighted_layers[-1])
+    ]
+    yield from _one_of_all(initialized)
+    for check_layer in (_dropout, _penalty, _stateful_layers):
+        yield from _one_of_all([found for layer in own for found in check_layer(record, layer)])
     yield from _frozen(record)
+
+
+def _one_of_all(findings: list[Finding]) -> Iterator[Finding]:
+    """One finding for all layers with the same fault: mending one of them would not help."""
+    if len(findings) < 2:
+        yield from findings
+        return
+    first, *others = findings
+    changes = [finding.change for finding in findings if finding.change is not None]
+    names = ", ".join(repr(finding.where) for finding in findings)
+    yield replace(
+        first,
+        title=f"{first.title} It is the same with "
+        f"{', '.join(repr(finding.where) for finding in others)}.",
+        fix=first.fix.replace(repr(first.where), names),
+        change=Change.joined(dict.fromkeys(changes)),
+    )
 
 
 def _learned(record: Record) -> float | None:
@@ -83,7 +102,9 @@ def _activations(record: Record) -> Iterator[Finding]:
         fix=f"activation='relu' in {names}{more}.",
         evidence={"layers without activation": len(without_activation)},
         where=without_activation[0],
-        change=Change("layer", "activation", "relu", without_activation[0]),
+        change=Change.joined(
+            Change("layer", "activation", "relu", name) for name in without_activation
+        ),
         confidence=0.8,
     )
 

@@ -151,30 +151,32 @@ def _statistics_of_batches(record: Record, progress: Performance) -> Iterator[Fi
         or progress.learned - progress.validated < 0.3
     ):
         return
-    for layer in record.layers:
-        momentum = layer.settings.get("momentum")
-        if (
-            not layer.is_from_lamina
-            or layer.kind != "BatchNormalization"
-            or not isinstance(momentum, float)
-        ):
-            continue
-        needed = 2 / max(1 - momentum, 1e-6)
-        if record.steps < needed:
-            yield Finding(
-                "batch-norm-unsettled",
-                "problem",
-                title=f"{layer.name!r} averages over about {1 / (1 - momentum):.0f} steps, and "
-                f"there were {record.steps}: in validation it normalises with values that are not "
-                "yet those of the data.",
-                fix=f"momentum=0.9 in {layer.name!r}, or more epochs.",
-                evidence={"steps": record.steps, "momentum": momentum},
-                where=layer.name,
-                change=Change("layer", "momentum", 0.9, layer.name),
-                confidence=0.8,
-                others=("overfitting",),
-            )
-            return
+    unsettled = [
+        (layer, float(momentum))
+        for layer in record.layers
+        if layer.is_from_lamina
+        and layer.kind == "BatchNormalization"
+        and isinstance(momentum := layer.settings.get("momentum"), float)
+        and record.steps < 2 / max(1 - momentum, 1e-6)
+    ]
+    if not unsettled:
+        return
+    first, momentum = unsettled[0]
+    names = ", ".join(repr(layer.name) for layer, _ in unsettled)
+    changes = [Change("layer", "momentum", 0.9, layer.name) for layer, _ in unsettled]
+    yield Finding(
+        "batch-norm-unsettled",
+        "problem",
+        title=f"{first.name!r} averages over about {1 / max(1 - momentum, 1e-6):.0f} steps, and "
+        f"there were {record.steps}: in validation it normalises with values that are not "
+        "yet those of the data.",
+        fix=f"momentum=0.9 in {names}, or more epochs.",
+        evidence={"steps": record.steps, "momentum": momentum},
+        where=first.name,
+        change=Change.joined(changes),
+        confidence=0.8,
+        others=("overfitting",),
+    )
 
 
 def _memorised(record: Record, progress: Performance) -> Iterator[Finding]:
