@@ -230,7 +230,7 @@ class Optimizer:
         if initial:
             slots = self._slots.setdefault(name, {})
             slots |= {
-                id(v): self._variable(value, self._slot_name(v, name))
+                id(v): self._variable(value, self._slot_name(v, name), weight=v)
                 for v, value in zip(weights, initial, strict=True)
                 if value is not None
             }
@@ -239,10 +239,24 @@ class Optimizer:
         return f"{weight.path.replace('/', '_')}_{slot}"
 
     def _variable(
-        self, initial: Any, name: str, shape: Any = None, dtype: DTypeLike | None = None
+        self,
+        initial: Any,
+        name: str,
+        shape: Any = None,
+        dtype: DTypeLike | None = None,
+        layout: Any = None,
+        weight: Variable | None = None,
     ) -> Variable:
         with name_scope(self.name):
-            return Variable(initial, shape=shape, dtype=dtype, trainable=False, name=name)
+            return Variable(
+                initial,
+                shape=shape,
+                dtype=dtype,
+                trainable=False,
+                layout=layout,
+                name=name,
+                slot_of=weight,
+            )
 
     @property
     def variables(self) -> list[Variable]:
@@ -664,13 +678,14 @@ class Optimizer:
             shape: Its shape.
             initializer: Name, array, or function `(shape, dtype) → array`.
             dtype: Defaults to `floatx()`.
-            aggregation, layout: Accepted for compatibility with Keras; no effect.
+            aggregation: Accepted for compatibility with Keras; no effect.
+            layout: On which devices it is: a `lamina.distribution.TensorLayout`.
             name: Last part of its path.
 
         Returns:
             The Variable.
         """
-        variable = self._variable(initializer, name or "variable", tuple(shape), dtype)
+        variable = self._variable(initializer, name or "variable", tuple(shape), dtype, layout)
         self._user_variables.append(variable)
         return variable
 
@@ -691,9 +706,15 @@ class Optimizer:
             The new Variable.
         """
         weight = reference_variable
-        return self.add_variable(
-            weight.shape, initializer, weight.dtype, name=self._slot_name(weight, name or "var")
+        slot = self._variable(
+            initializer,
+            self._slot_name(weight, name or "var"),
+            weight.shape,
+            weight.dtype,
+            weight=weight,
         )
+        self._user_variables.append(slot)
+        return slot
 
     def add_optimizer_variables(
         self,

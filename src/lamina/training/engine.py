@@ -18,7 +18,7 @@ from lamina.core.types import Data, Outputs, Targets
 from lamina.core.variable.stateless import assign_all
 from lamina.core.variable.threads import training
 from lamina.optimizers import LossScaleOptimizer
-from lamina.training import checks, likely_mistakes, precision_trial, predicting
+from lamina.training import checks, likely_mistakes, placement, precision_trial, predicting
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.callbacks.callback_events import CallbackEvents
 from lamina.training.callbacks.callback_list import flatten_logs
@@ -108,6 +108,11 @@ class Engine:
                     events.on_message(str(request.split))
                 hooks.on_train_begin()
                 checkpoint.begin() if stored is None else checkpoint.resume(stored)
+                variables = self.learner.variables()
+                placement.move_variables(variables)
+                description = placement.current().describe_run(variables)
+                if description is not None:
+                    events.on_message(description)
                 precision_trial.choose_precision(self.learner, feed, events.on_message)
                 for epoch in range(checkpoint.epoch, request.epochs):
                     if checkpoint.stopped and checkpoint.step == 0:

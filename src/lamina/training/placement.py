@@ -2,7 +2,7 @@
 
 Feeds use it to put batches and data sets on devices, programs are compiled for it, and callbacks
 that write files check whether this process is the writer. The rest of `training/` does not refer to
-devices.
+devices. `mesh_placement.py` has the placement on several devices.
 """
 
 import contextlib
@@ -26,6 +26,11 @@ class Placement(Protocol):
     @property
     def platform(self) -> str:
         """The platform that programs are compiled for: `"cpu"`, `"gpu"` or `"tpu"`."""
+        ...
+
+    @property
+    def has_kernels(self) -> bool:
+        """Whether programs may call compiled kernels, which XLA cannot divide over devices."""
         ...
 
     @property
@@ -61,16 +66,28 @@ class Placement(Protocol):
         """Copies of arrays on the devices that they are on."""
         ...
 
-    def constrain(self, state: PyTree) -> PyTree:
-        """The state with the shardings of its weights and slots, for use inside a program.
+    def constrain(self, state: PyTree, variables: PyTree) -> PyTree:
+        """The state with the shardings of its Variables, for use inside a program.
 
         On several devices, this is `jax.lax.with_sharding_constraint` for each array, so that XLA
         leaves the new state where the old one was. On one device there is nothing to do.
         """
         ...
 
+    def constrain_batch(self, batch: PyTree) -> PyTree:
+        """A batch that is divided over the devices, for use inside a program."""
+        ...
+
+    def constrain_output(self, path: str, outputs: PyTree) -> PyTree:
+        """The outputs of a layer with the layout for `path`, if there is one."""
+        ...
+
     def describe(self) -> str:
         """A description in one line, for messages."""
+        ...
+
+    def describe_run(self, variables: PyTree) -> str | None:
+        """How a run with these Variables is distributed, in one line; None on one device."""
         ...
 
 
@@ -95,6 +112,10 @@ class OneDevice:
     def platform(self) -> str:
         platform: str = self._device().platform
         return platform
+
+    @property
+    def has_kernels(self) -> bool:
+        return True
 
     @property
     def is_writer(self) -> bool:
@@ -124,14 +145,23 @@ class OneDevice:
         return jax.tree.map(self._put_array, arrays)
 
     def copy(self, arrays: PyTree) -> PyTree:
-        return jax.tree.map(lambda a: jax.device_put(a, may_alias=False), arrays)
+        return copy_on_devices(arrays)
 
-    def constrain(self, state: PyTree) -> PyTree:
+    def constrain(self, state: PyTree, variables: PyTree) -> PyTree:
         return state
+
+    def constrain_batch(self, batch: PyTree) -> PyTree:
+        return batch
+
+    def constrain_output(self, path: str, outputs: PyTree) -> PyTree:
+        return outputs
 
     def describe(self) -> str:
         device = self._device()
         return f"one device: {device.device_kind} ({device.platform})"
+
+    def describe_run(self, variables: PyTree) -> str | None:
+        return None
 
     def _put_array(self, array: Any) -> PyTree:
         if is_text_array(array):
@@ -150,9 +180,20 @@ class OneDevice:
         return SingleDeviceSharding(self.device) if self.device else None
 
 
+def copy_on_devices(arrays: PyTree) -> PyTree:
+    """Copies of arrays on the devices that they are on."""
+    return jax.tree.map(lambda a: jax.device_put(a, may_alias=False), arrays)
+
+
 def current() -> Placement:
     """The placement set by `use_placement`; without it, one device."""
     return context.placement or _DEFAULT
+
+
+def move_variables(variables: PyTree) -> None:
+    """Move Variables to the devices that the current placement chooses for them."""
+    for variable in jax.tree.leaves(variables):
+        variable._move()
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from lamina.optimizers import Optimizer
 from lamina.training import steps
 from lamina.training.compiled_function import CompiledFunction
 from lamina.training.feeds.zero_copy import rows_of
+from lamina.training.placement import move_variables
 from lamina.training.steps import MeasuredStep, State
 from lamina.training.train_state import TrainState
 from lamina.training.trainable import Trainable
@@ -62,12 +63,14 @@ class Programs:
 
     def _find_or_make(self, mode: str) -> tuple[CompiledFunction, TrainState[Variable]]:
         variables = self._learner.state(mode)
+        move_variables(variables)
         key = self._key(mode, variables)
         optimizer = self._learner.model.optimizer
         if key not in self._programs and mode == "train" and isinstance(optimizer, Optimizer):
             # A callback may have unfrozen a layer. Its weights have no slots in the optimizer yet.
             optimizer.build(self._learner.model.trainable_variables)
             variables = self._learner.state(mode)
+            move_variables(variables)
             key = self._key(mode, variables)
         if key not in self._programs:
             self._programs[key] = make_program(self._learner, mode, variables)
@@ -105,7 +108,7 @@ class StepsOutcome(NamedTuple):
 
 def make_train_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
     """A compiled `(state, data, order, start, stop, batch_size=…) → (state, StepsOutcome)`."""
-    step, results, loss_of = measured
+    step, results, loss_of, constrain = measured
 
     def train_program(
         state: State, data: PyTree, order: Any, start: Any, stop: Any, *, batch_size: int
@@ -120,6 +123,7 @@ def make_train_program(measured: MeasuredStep, platform: str) -> CompiledFunctio
         logs = _first_logs(measured, state, data, order, batch_size)
         carry = (state, jnp.int32(-1), logs)
         state, bad_step, logs = lax.fori_loop(start, stop, body, carry)
+        state = constrain(state)
         return state, StepsOutcome(results(state) if results is not None else logs, bad_step)
 
     return CompiledFunction(train_program, platform, donate=True)
@@ -130,7 +134,7 @@ def make_test_program(measured: MeasuredStep, platform: str) -> CompiledFunction
 
     Only the metrics in the state change.
     """
-    step, results, _ = measured
+    step, results, _, constrain = measured
 
     def test_program(
         state: State, data: PyTree, order: Any, start: Any, stop: Any, *, batch_size: int
@@ -142,6 +146,7 @@ def make_test_program(measured: MeasuredStep, platform: str) -> CompiledFunction
 
         logs = _first_logs(measured, state, data, order, batch_size)
         state, logs = lax.fori_loop(start, stop, body, (state, logs))
+        state = constrain(state)
         return state, (results(state) if results is not None else logs)
 
     return CompiledFunction(test_program, platform)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
+
 from lamina.core.types import PyTree
 from lamina.core.variable.stateless import stateless
 from lamina.core.variable.variable import Variable
@@ -23,11 +25,13 @@ class MeasuredStep(NamedTuple):
             the user has overridden: then the logs are those of the last step.
         loss_of: Reads the running loss from a state or the logs. It is NaN as soon as the loss of
             any step was NaN.
+        constrain: Gives a state the shardings of its Variables, at the end of a program.
     """
 
     step: Step
     results: Callable[[State], Any] | None
     loss_of: Callable[[State, Any], Any]
+    constrain: Callable[[State], State] = lambda state: state
 
 
 def make_train_step(learner: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
@@ -52,7 +56,18 @@ def make_forward_step(learner: Trainable, variables: TrainState[Variable]) -> St
 
 def make_predict_step(learner: Trainable, variables: TrainState[Variable]) -> Step:
     """The forward step, with the implementations of operations for the platform of `predict`."""
-    return _for_platform(make_forward_step(learner, variables), variables)
+    forward = _for_platform(make_forward_step(learner, variables), variables)
+    placement = variables.placement
+
+    def step(state: State, batch: PyTree) -> tuple[Any, State]:
+        outputs, new_state = forward(state, placement.constrain_batch(batch))
+
+        def constrain_changed(new: Any, old: Any, variable: Variable) -> Any:
+            return old if new is old else placement.constrain(new, variable)
+
+        return outputs, jax.tree.map(constrain_changed, new_state, state, variables)
+
+    return step
 
 
 def _make_measured_step(
@@ -60,13 +75,16 @@ def _make_measured_step(
 ) -> MeasuredStep:
     pure = _for_platform(stateless(learner.step(name), variables), variables)
     read_results = stateless(learner.model.get_metrics_result, variables)
-    constrain = variables.placement.constrain
+    placement = variables.placement
     tracker = learner.objectives.loss_tracker.variables[0]
     loss_index = next(i for i, v in enumerate(variables.metrics) if v is tracker)
 
     def step(state: State, batch: PyTree) -> tuple[State, Any]:
-        logs, state = pure(state, batch)
+        logs, state = pure(state, placement.constrain_batch(batch))
         return constrain(state), logs
+
+    def constrain(state: State) -> State:
+        return placement.constrain(state, variables)
 
     def results(state: State) -> Any:
         return read_results(state)[0]
@@ -76,9 +94,10 @@ def _make_measured_step(
             return logs["loss"]
         return state.metrics[loss_index]
 
-    return MeasuredStep(step, None if overridden else results, loss_of)
+    return MeasuredStep(step, None if overridden else results, loss_of, constrain)
 
 
 def _for_platform(pure: Callable[..., Any], variables: TrainState[Variable]) -> Callable[..., Any]:
     """The function, traced with the implementations of operations for the variables' platform."""
-    return lowering_for(variables.placement.platform, kernels=True)(pure)
+    placement = variables.placement
+    return lowering_for(placement.platform, kernels=placement.has_kernels)(pure)

@@ -46,6 +46,7 @@ from lamina.training.feeds.table_columns import columns_of
 from lamina.training.feeds.user_data import SINGLE_BATCH
 from lamina.training.input_contract import UNKNOWN, labels_of
 from lamina.training.learner import Learner
+from lamina.training.mesh_placement import on_devices
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides, accept_state, call_compute_loss
 from lamina.training.precision import Precision
@@ -478,6 +479,7 @@ class Trainer(Layer):
         validation_batch_size: int | None = None,
         validation_freq: int | Collection[int] = 1,
         split: str | tuple[str, Any] | None = None,
+        devices: str | int | Sequence[Any] | None = None,
     ) -> History:
         """Train the model.
 
@@ -518,6 +520,10 @@ class Trainer(Layer):
                 every sample. The rows are the same in every call and process, unless
                 `lamina.utils.set_random_seed` asks for others. None is `"tail"`, with a warning
                 if the last samples differ from those before. Not in Keras.
+            devices: The devices to divide every batch over: `"all"`, their number, or a list of
+                names such as `"gpu:0"`. `batch_size` is that of all devices together, and results
+                do not depend on the number of devices, apart from rounding. By default the
+                distribution that is set decides; without one it is the first device. Not in Keras.
 
         Returns:
             The History: `history.history["loss"]` is the list of losses, one per epoch;
@@ -542,7 +548,7 @@ class Trainer(Layer):
         """
         checks.check_compiled(self._learner, "fit")
         refuse_after_fork("fit")
-        with training(self):
+        with on_devices(devices), training(self):
             request = fit_request(
                 self._learner,
                 x,

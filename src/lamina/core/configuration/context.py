@@ -62,8 +62,11 @@ class Context(threading.local):
         self.fusible: list[tuple[Any, Any]] = []
 
         # -- a training run -------------------------------------------------------------------
-        # The Placement of arrays; None: on one device. Set by `use_placement`.
+        # The Placement of arrays; None: on one device. Set by `use_placement` and
+        # `set_distribution`.
         self.placement: Any = None
+        # The Distribution that the placement was made from; set by `set_distribution`.
+        self.distribution: Any = None
         # Listeners to the events of a run; set by `add_listeners`.
         self.listeners: tuple[Any, ...] = ()
         # Whether copies of a model are trained to examine it, which nothing records; set by

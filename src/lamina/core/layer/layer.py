@@ -216,6 +216,9 @@ class Layer(LayerState):
                 with name_scope(self.name), autocast(self._autocast_dtype), _running(self):
                     call = self.call if self._remat_scope is None else remat.call_of(self)
                     outputs = call(*args, **kwargs)
+                    if context.placement is not None:
+                        path = "/".join((*context.path, "output"))
+                        outputs = context.placement.constrain_output(path, outputs)
             except Exception as error:
                 self._explain(error, args)
                 raise

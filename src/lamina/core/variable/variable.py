@@ -3,7 +3,7 @@
 import contextlib
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -134,11 +134,14 @@ class Variable:
             type.
         trainable: Whether an optimizer may change it.
         autocast: Whether layers with a mixed policy read it in their compute dtype.
+        layout: On which devices it is: a `lamina.distribution.TensorLayout` or a JAX sharding.
+            By default, the distribution that is set decides.
         aggregation, synchronization: Accepted for compatibility with Keras; devices agree without
             them.
         name: Last part of the path, e.g. `kernel`.
         regularizer: Function `array → scalar`, added to the loss.
         constraint: Function `array → array`, applied after every optimizer step.
+        slot_of: The weight that an optimizer keeps this state for. Both are on the same devices.
 
     Example:
         >>> v = Variable([1.0, 2.0], name="scale")
@@ -153,6 +156,8 @@ class Variable:
     _value: jax.Array
     # The initializer, if it is deferred until the Variable is first read; else None.
     _deferred_initializer: Callable[..., Any] | None = None
+    # The devices that its arrays are on; None for JAX's default device.
+    _sharding: jax.sharding.Sharding | None = None
 
     def __init__(
         self,
@@ -161,11 +166,13 @@ class Variable:
         dtype: DTypeLike | None = None,
         trainable: bool = True,
         autocast: bool = True,
+        layout: Any = None,
         aggregation: str | None = "none",
         synchronization: str | None = "auto",
         name: str | None = None,
         regularizer: Callable[..., Any] | None = None,
         constraint: Callable[..., Any] | None = None,
+        slot_of: "Variable | None" = None,
     ):
         self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
         self.path = "/".join((*context.path, self.name))
@@ -173,6 +180,7 @@ class Variable:
         self.regularizer = regularizer
         self.constraint = constraint
         self.autocast = autocast
+        self._layout, self._slot_of = layout, slot_of
         dtype = None if dtype is None else standardize_dtype(dtype)
         if isinstance(initializer, str):
             initializer = registry.get("initializer", initializer)
@@ -189,7 +197,8 @@ class Variable:
                     value = initializer(shape, dtype=dtype)
             else:
                 value = initializer
-            self._value = _copy_to_device(value, dtype)
+            self._sharding = self._choose_sharding(np.shape(value))
+            self._value = _copy_to_device(value, dtype, self._sharding)
         # As in Keras, `dtype` is the requested type, though JAX may hold fewer bits.
         requested = self._value.dtype.name if dtype is None else dtype
         self._narrowed_from = None if requested == self._value.dtype.name else requested
@@ -208,10 +217,40 @@ class Variable:
         if initializer is not None:
             with jax.ensure_compile_time_eval():
                 dtype = self._requested_dtype
-                value = _copy_to_device(initializer(self.shape, dtype=dtype), dtype)
+                value = initializer(self.shape, dtype=dtype)
+                value = _copy_to_device(value, dtype, self._sharding)
             if value.shape != self.shape:
                 raise _wrong_initial_shape(self.path, value.shape, self.shape)
             self._value = value
+
+    def _choose_sharding(self, shape: Sequence[int]) -> jax.sharding.Sharding | None:
+        """The sharding of the layout that was given, else of the current placement."""
+        if self._layout is not None:
+            chosen = getattr(self._layout, "backend_layout", self._layout)
+        elif context.placement is None:
+            chosen = None
+        elif self._slot_of is None:
+            chosen = context.placement.of_variable(self.path, shape)
+        elif self._slot_of._layout is not None and self._slot_of.shape == tuple(shape):
+            chosen = self._slot_of._sharding
+        else:
+            chosen = context.placement.of_slot(self._slot_of.path, shape)
+        return cast("jax.sharding.Sharding | None", chosen)
+
+    def _move(self) -> None:
+        """Move the value to the devices that the current placement chooses."""
+        sharding = self._choose_sharding(self.shape)
+        if sharding == self._sharding:
+            return
+        with value_lock:
+            value = self._read_uncast()
+            if sharding is None and not value.is_fully_replicated:
+                return  # it may be too large for one device
+            if sharding is not None and self._sharding is not None:
+                self._value = jax.device_put(value, sharding, may_alias=False)
+            else:
+                self._value = _copy_to_device(value, None, sharding)
+            self._sharding, self._shared = sharding, False
 
     def _known_shape(self, shape: Any) -> tuple[int, ...]:
         if shape is None:
@@ -287,7 +326,7 @@ class Variable:
         """
         shared = isinstance(value, jax.Array)
         if not isinstance(value, jax.Array):
-            value = _copy_to_device(value, self._value.dtype)
+            value = _copy_to_device(value, self._value.dtype, self._sharding)
         elif value.dtype != self._value.dtype:
             value = value.astype(self._value.dtype)
         if value.shape != self._value.shape:
@@ -301,6 +340,8 @@ class Variable:
         elif isinstance(value, jax.core.Tracer):
             raise _assigned_unknown(self)
         else:
+            if self._sharding is not None:
+                value = cast(jax.Array, jax.device_put(value, self._sharding))
             with value_lock:
                 self._value, self._shared = value, shared
                 self._deferred_initializer = None
@@ -420,8 +461,8 @@ def _assigned_unknown(variable: Variable) -> RuntimeError:
     )
 
 
-def _copy_to_device(value: Any, dtype: Any = None) -> jax.Array:
-    """A copy of a value on the device.
+def _copy_to_device(value: Any, dtype: Any = None, sharding: Any = None) -> jax.Array:
+    """A copy of a value on the device, or on the devices of a sharding.
 
     It is copied on the host: a Variable must not change when the user's array does, and
     `jnp.array` compiles a program for every new shape, which would take most of the time that it
@@ -445,7 +486,11 @@ def _copy_to_device(value: Any, dtype: Any = None) -> jax.Array:
     if host.dtype.kind in "OMm":
         raise TypeError(f"A Variable holds numbers; received {repr(value)[:80]}.")
     jax_dtype = jax.dtypes.canonicalize_dtype(host.dtype if dtype is None else dtype)
-    array: jax.Array = jax.device_put(host.astype(jax_dtype))
+    host = host.astype(jax_dtype)
+    if sharding is not None:
+        # Each device gets its part of the array, so that none holds all of a sharded weight.
+        return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+    array: jax.Array = jax.device_put(host)
     return array
 
 

@@ -1,0 +1,283 @@
+"""MeshPlacement: arrays on several devices, as one program in global view.
+
+The program is written for one device. The shardings of weights and batches tell XLA how to divide
+it, and XLA adds the communication. So the results do not depend on the number of devices, apart
+from rounding. A batch of any size is allowed: XLA pads it.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from lamina.core.configuration.devices import device_of, name_of
+from lamina.core.messages.errors import did_you_mean, warn_at_user
+from lamina.core.types import PyTree
+from lamina.core.variable.variable import Variable
+from lamina.training.feeds.zero_copy import is_text_array
+from lamina.training.placement import OneDevice, Placement, copy_on_devices, use_placement
+
+# By pattern of a path: the name of the mesh's axis that divides each axis of the array, or None.
+LayoutRules = tuple[tuple[str, NamedSharding], ...]
+
+
+@dataclass(frozen=True)
+class MeshPlacement:
+    """Weights replicated or divided over a mesh of devices, and batches divided.
+
+    Args:
+        mesh: The devices, with a name for each axis of the mesh.
+        batch_axis: The axis of the mesh over which the rows of a batch are divided.
+        rules: Shardings of weights and of outputs of layers, by a regular expression that matches
+            the whole path. A weight that no rule matches is replicated.
+        shard_parameters: Whether weights without a rule are divided over the batch axis, with
+            their slots. XLA gathers a weight where it is used.
+        shard_optimizer: Whether the slots of the optimizer are divided over the batch axis.
+
+    References:
+        - Rajbhandari et al., 2020, https://arxiv.org/abs/1910.02054, for the last two.
+    """
+
+    mesh: Mesh
+    batch_axis: str
+    rules: LayoutRules = ()
+    shard_parameters: bool = False
+    shard_optimizer: bool = False
+    # Patterns of rules for outputs that were used; rules for weights are compared with their paths.
+    _used: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    @property
+    def platform(self) -> str:
+        platform: str = self.mesh.devices.flat[0].platform
+        return platform
+
+    @property
+    def has_kernels(self) -> bool:
+        return False
+
+    @property
+    def is_writer(self) -> bool:
+        return jax.process_index() == 0
+
+    def of_variable(self, path: str, shape: Sequence[int]) -> NamedSharding:
+        spec = self._spec_of_rule(path, shape)
+        if spec is None:
+            spec = PartitionSpec()
+            if self.shard_parameters:
+                spec = self._divide_one_axis(shape, spec)
+        return NamedSharding(self.mesh, spec)
+
+    def of_slot(self, path: str, shape: Sequence[int]) -> NamedSharding:
+        spec = PartitionSpec()
+        rule = self._find_rule(path)
+        if rule is not None and len(rule[1].spec) <= len(shape):
+            spec = rule[1].spec
+        if self.shard_parameters or self.shard_optimizer:
+            spec = self._divide_one_axis(shape, spec)
+        return NamedSharding(self.mesh, spec)
+
+    def of_batch(self, shape: Sequence[int]) -> NamedSharding:
+        return NamedSharding(self.mesh, PartitionSpec())
+
+    def of_data(self, shape: Sequence[int]) -> NamedSharding:
+        return NamedSharding(self.mesh, PartitionSpec())
+
+    def put_batch(self, arrays: PyTree) -> PyTree:
+        return jax.tree.map(self._put_on_all, arrays)
+
+    def put_data(self, arrays: PyTree) -> PyTree:
+        return jax.tree.map(self._put_on_all, arrays)
+
+    def copy(self, arrays: PyTree) -> PyTree:
+        return copy_on_devices(arrays)
+
+    def constrain(self, state: PyTree, variables: PyTree) -> PyTree:
+        def constrain_array(array: Any, variable: Variable) -> Any:
+            return lax.with_sharding_constraint(array, variable._sharding)
+
+        return jax.tree.map(constrain_array, state, variables)
+
+    def constrain_batch(self, batch: PyTree) -> PyTree:
+        by_rows = NamedSharding(self.mesh, PartitionSpec(self.batch_axis))
+
+        def constrain_array(array: Any) -> Any:
+            if is_text_array(array) or array.ndim == 0:
+                return array
+            return lax.with_sharding_constraint(array, by_rows)
+
+        return jax.tree.map(constrain_array, batch)
+
+    def constrain_output(self, path: str, outputs: PyTree) -> PyTree:
+        rule = self._find_rule(path) if self.rules else None
+        if rule is None:
+            return outputs
+        pattern, sharding = rule
+        self._used.add(pattern)
+        return jax.tree.map(lambda a: lax.with_sharding_constraint(a, sharding), outputs)
+
+    def describe(self) -> str:
+        device = self.mesh.devices.flat[0]
+        sizes = " × ".join(f"{size} {name}" for name, size in self.mesh.shape.items())
+        return f"{self.mesh.size} devices ({sizes}): {device.device_kind} ({device.platform})"
+
+    def describe_run(self, variables: PyTree) -> str | None:
+        flat: list[Variable] = jax.tree.leaves(variables)
+        self._warn_of_unused_rules([v.path for v in flat])
+        divided = [v for v in flat if v.size > 1 and not v._value.is_fully_replicated]
+        bytes_per_device = sum(_bytes_per_device(v) for v in flat)
+        weights = "weights and optimizer state on each"
+        if divided:
+            weights = f"{len(divided)} of {len(flat)} arrays of weights and state divided"
+        processes = jax.process_count()
+        where = f" in {processes} processes" if processes > 1 else ""
+        return (
+            f"Training on {self.mesh.size} devices{where} ({self._axes()}): batches divided by "
+            f"{self._replicas}, {weights}, {_megabytes(bytes_per_device)} per device."
+        )
+
+    # -- shardings -------------------------------------------------------------------------------
+
+    def _axes(self) -> str:
+        return " × ".join(f"{name}={size}" for name, size in self.mesh.shape.items())
+
+    @property
+    def _replicas(self) -> int:
+        """Number of parts that a batch is divided into."""
+        return int(self.mesh.shape[self.batch_axis])
+
+    def _put_on_all(self, array: Any) -> Any:
+        if is_text_array(array):
+            return array  # for a model with `run_eagerly=True`
+        host = np.asarray(array)
+        sharding = NamedSharding(self.mesh, PartitionSpec())
+        return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+    def _find_rule(self, path: str) -> tuple[str, NamedSharding] | None:
+        for rule in self.rules:
+            if rule[0] == path:
+                return rule
+        matching = [rule for rule in self.rules if re.fullmatch(rule[0], path)]
+        if len(matching) > 1:
+            raise ValueError(
+                f"Path {path!r} matches several patterns of the layout map: "
+                f"{', '.join(repr(pattern) for pattern, _ in matching)}.\n"
+                "  Fix: patterns of which one matches each path."
+            )
+        return matching[0] if matching else None
+
+    def _spec_of_rule(self, path: str, shape: Sequence[int]) -> PartitionSpec | None:
+        rule = self._find_rule(path)
+        if rule is None:
+            return None
+        pattern, sharding = rule
+        spec = sharding.spec
+        if len(spec) > len(shape):
+            raise ValueError(
+                f"The layout map has {tuple(spec)} for {path!r}, which has {len(shape)} axes: "
+                f"{tuple(shape)}.\n"
+                f"  Fix: one entry for each axis, or another pattern than {pattern!r}."
+            )
+        for axis, names in enumerate(spec):
+            parts = self._parts(names)
+            if shape[axis] % parts:
+                raise ValueError(
+                    f"Axis {axis} of {path!r} has size {shape[axis]} and cannot be divided over "
+                    f"{parts} devices, the axis {names!r} of the mesh.\n"
+                    f"  Fix: a size that is a multiple of {parts}, or None for this axis in the "
+                    f"layout of {pattern!r}."
+                )
+        return spec
+
+    def _parts(self, names: Any) -> int:
+        if names is None:
+            return 1
+        names = (names,) if isinstance(names, str) else names
+        return int(np.prod([self.mesh.shape[name] for name in names]))
+
+    def _divide_one_axis(self, shape: Sequence[int], spec: PartitionSpec) -> PartitionSpec:
+        """The spec with the largest axis that can be divided over the batch axis of the mesh."""
+        entries = [*spec, *([None] * (len(shape) - len(spec)))]
+        if self.batch_axis in jax.tree.leaves(entries):
+            return spec
+        candidates = [
+            (shape[axis], -axis)
+            for axis, names in enumerate(entries)
+            if names is None and shape[axis] and shape[axis] % self._replicas == 0
+        ]
+        if candidates:
+            entries[-max(candidates)[1]] = self.batch_axis
+        return PartitionSpec(*entries)
+
+    def _warn_of_unused_rules(self, paths: list[str]) -> None:
+        for pattern, _ in self.rules:
+            if pattern in self._used or any(re.fullmatch(pattern, path) for path in paths):
+                continue
+            self._used.add(pattern)  # warn once
+            hint = did_you_mean(pattern, paths)
+            searched = any(re.search(pattern, path) for path in paths)
+            cause, fix = "a path has another name", "print([v.path for v in model.variables])"
+            if searched:
+                cause, fix = "it matches only a part of a path", repr(f".*{pattern}.*")
+            warn_at_user(
+                f"The pattern {pattern!r} of the layout map matches no variable, so it has no "
+                f"effect.{hint}\n  Likely cause: {cause}; a pattern must match the whole path.\n"
+                f"  Fix: {fix}."
+            )
+
+
+def placement_on(devices: Any) -> Placement:
+    """The placement that divides batches over devices.
+
+    Args:
+        devices: `"all"`, their number, or a list of names or JAX devices.
+
+    Raises:
+        ValueError: If there are no such devices.
+    """
+    available = jax.devices()
+    names = ", ".join(name_of(device) for device in available)
+    if isinstance(devices, str) and devices == "all":
+        chosen = available
+    elif isinstance(devices, int) and not isinstance(devices, bool):
+        if not 1 <= devices <= len(available):
+            raise ValueError(
+                f"devices={devices}: there are {len(available)} devices, {names}.\n"
+                f"  Fix: devices='all', or at most {len(available)}."
+            )
+        chosen = available[:devices]
+    else:
+        listed = [devices] if isinstance(devices, (str, jax.Device)) else list(devices)
+        if not listed or len({id(device_of(d)) for d in listed}) < len(listed):
+            raise ValueError(
+                f"devices={devices!r} must name each device once. The devices are {names}.\n"
+                "  Fix: devices='all'."
+            )
+        chosen = [device_of(d) for d in listed]
+    if len(chosen) == 1:
+        return OneDevice(None if chosen[0] is available[0] else chosen[0])
+    return MeshPlacement(Mesh(np.array(chosen), ("batch",)), "batch")
+
+
+@contextlib.contextmanager
+def on_devices(devices: Any) -> Iterator[None]:
+    """Context manager in which the model is trained on devices; None for the current placement."""
+    if devices is None:
+        yield
+        return
+    with use_placement(placement_on(devices)):
+        yield
+
+
+def _bytes_per_device(variable: Variable) -> int:
+    shard = variable._value.addressable_shards[0].data
+    return int(shard.nbytes)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
