@@ -29,7 +29,7 @@ def device_of(name: Any) -> jax.Device:
     if full_name not in devices:
         available = [name_of(device) for device in jax.devices()]
         raise ValueError(
-            f"There is no device {name!r}. The devices are {', '.join(available)}."
+            f"There is no device {str(name)!r}. The devices are {', '.join(available)}."
             f"{did_you_mean(full_name, available)}"
         )
     return devices[full_name]
