@@ -60,10 +60,15 @@ def transformer(rng):
     return model, rng.integers(0, 20, (ROWS, 8)), _labels(rng), {}
 
 
-def class_and_sample_weights(rng):
+def class_weights(rng):
     model = _dense(weighted_metrics=["accuracy"])
-    weights = {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5, 3: 3.0}, "sample_weight": rng.random(ROWS)}
+    weights = {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5, 3: 3.0}}
     return model, rng.normal(size=(ROWS, 12)), _labels(rng), weights
+
+
+def sample_weights(rng):
+    model = _dense(weighted_metrics=["accuracy"])
+    return model, rng.normal(size=(ROWS, 12)), _labels(rng), {"sample_weight": rng.random(ROWS)}
 
 
 def average_of_weights(rng):
@@ -119,7 +124,8 @@ KINDS = [
     cnn,
     lstm,
     transformer,
-    class_and_sample_weights,
+    class_weights,
+    sample_weights,
     average_of_weights,
     gradient_accumulation,
     loss_scale,

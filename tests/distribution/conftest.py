@@ -1,4 +1,4 @@
-"""Float64, so that only the number of devices could make a difference; one device after each test."""
+"""Float64, so that rounding is small; one device after each test."""
 
 import jax
 import pytest

@@ -83,7 +83,7 @@ def test_a_layout_is_a_tuple_or_a_tensor_layout(layout):
 def test_a_mesh_that_does_not_fit_is_refused_as_in_keras(arguments, message):
     with pytest.raises(ValueError, match=message):
         DeviceMesh(*arguments)
-    with pytest.raises(ValueError):  # noqa: PT011 - Keras's words are its own
+    with pytest.raises(ValueError):
         keras.distribution.DeviceMesh(*arguments)
 
 

@@ -4,8 +4,8 @@
 """
 
 from lamina.core.messages.errors import suggest_similar_names
-from lamina.core.unavailable import unavailable_function
 from lamina.distribution.devices import get_device_count, list_devices
+from lamina.distribution.initialization import initialize
 from lamina.distribution.layouts import DeviceMesh, LayoutMap, TensorLayout, distribute_tensor
 from lamina.distribution.strategies import (
     DataParallel,
@@ -14,8 +14,6 @@ from lamina.distribution.strategies import (
     distribution,
     set_distribution,
 )
-
-initialize = unavailable_function("initialize", __name__, "Several devices in one process work.")
 
 __all__ = [
     "DataParallel",

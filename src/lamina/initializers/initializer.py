@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
-from lamina.core.types import Array, DTypeLike
+from lamina.core.types import DTypeLike
 from lamina.core.variable.variable import resolve_shape
 
 
@@ -81,7 +82,10 @@ def float_type(initializer: Initializer, dtype: DTypeLike | None) -> str:
     return dtype
 
 
-def on_device(values: np.ndarray, dtype: Any) -> Array:
+def on_device(values: np.ndarray, dtype: Any) -> Any:
+    host = np.array(values, dtype=jnp.dtype(standardize_dtype(dtype)))
+    if context.initializing_on_host:
+        return host  # the Variable divides it over several devices
     # device_put only copies; jnp.asarray compiles a program for every new shape:
     # docs/performance.md, `initial-values`.
-    return jax.device_put(np.array(values, dtype=jnp.dtype(standardize_dtype(dtype))))
+    return jax.device_put(host)

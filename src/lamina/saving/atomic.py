@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import glob
+import io
 import os
 import secrets
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lamina.core import processes
 from lamina.core.types import PathLike
 from lamina.core.user_data.paths import special_file_type
 
@@ -27,6 +29,8 @@ _LOCKED_AFTER_SECONDS = 60.0
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """Write to a temporary file in the same folder, and rename it to `path` when it is complete.
+
+    Of several processes, which all call it, the first one writes.
 
     A symbolic link and the permissions of an older file are kept. Temporary files of processes that
     were killed are removed.
@@ -46,6 +50,10 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         b'weights'
     """
     path = Path(os.path.realpath(path))
+    if not processes.is_first():
+        yield io.BytesIO()  # the first process writes the file
+        processes.wait_for_all(f"saving {path.name}")
+        return
     if os.path.isdir(path):
         raise IsADirectoryError(
             errno.EISDIR,
@@ -80,6 +88,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+    processes.wait_for_all(f"saving {path.name}")
 
 
 def _prefix(path: Path) -> str:

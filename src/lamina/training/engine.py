@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core import processes
 from lamina.core.configuration import config
 from lamina.core.configuration.context import context
 from lamina.core.messages.errors import prefix_errors
@@ -142,7 +143,7 @@ class Engine:
         """What records the run, if `config.set_diagnosis` asks for it."""
         if config.diagnosis() == "off" or context.examining:
             return None
-        if config.diagnosis() == "notes":
+        if config.diagnosis() == "notes" or processes.are_several():
             return Recorder(history, say)
         # It trains copies of models, so it is above this package.
         from lamina.diagnosis.examiner import Examiner
@@ -237,6 +238,7 @@ class Engine:
                     last_event = now
                 if by_step:
                     hooks.on_train_batch_end(step - 1, logs)
+                interrupt.agree()
                 checkpoint.interrupted = interrupt.requested
                 checkpoint.advance(epoch, step, logs)
                 if interrupt.requested or model.stop_training:
@@ -329,7 +331,7 @@ class Engine:
             stop = min(chunk.stop, start + count, start + (allowed() or count))
             began = time.perf_counter()
             yield start, stop
-            seconds = time.perf_counter() - began
+            (seconds,) = processes.largest_of_all(time.perf_counter() - began)
             if stop - start == count and not by_step:
                 self._adapt_steps_per_call(count, seconds)
             start = stop
@@ -387,6 +389,7 @@ class Engine:
                 step += stop - start
                 if by_step:
                     hooks.on_test_batch_end(step - 1, logs)
+                interrupt.agree()
                 continues = not interrupt.requested and not model.stop_evaluating
                 if not continues:
                     break

@@ -4,6 +4,8 @@ import signal
 import threading
 from typing import Any
 
+from lamina.core import processes
+
 # The exit code that shells report for a process ended by SIGTERM.
 _EXIT_CODE = 128 + signal.SIGTERM
 
@@ -11,7 +13,8 @@ _EXIT_CODE = 128 + signal.SIGTERM
 class Interrupt:
     """Context manager in which Ctrl-C or SIGTERM requests a stop; a second one raises.
 
-    A handler that the user has installed is not replaced.
+    A handler that the user has installed is not replaced. Of several processes, all stop at the
+    same step, after one has received the signal: see `agree`.
     """
 
     _DEFAULT_HANDLERS = {
@@ -22,6 +25,7 @@ class Interrupt:
     def __init__(self) -> None:
         self.requested = False
         self.terminated = False  # whether by SIGTERM: the process is to end
+        self._received = 0  # the signal that this process has received, of several processes
         self._replaced: list[tuple[signal.Signals, Any]] = []
 
     def __enter__(self) -> "Interrupt":
@@ -35,6 +39,12 @@ class Interrupt:
     def __exit__(self, *error: Any) -> None:
         for number, handler in self._replaced:
             signal.signal(number, handler)
+
+    def agree(self) -> None:
+        """Take over a request that any process has received; every process calls it."""
+        (received,) = processes.largest_of_all(self._received)
+        self.requested = self.requested or received > 0
+        self.terminated = self.terminated or int(received) == signal.SIGTERM
 
     def is_requested(self) -> bool:
         return self.requested
@@ -54,6 +64,11 @@ class Interrupt:
             raise SystemExit(_EXIT_CODE)
 
     def _request_stop(self, number: int, _: Any) -> None:
+        if processes.are_several():
+            is_second, self._received = self._received > 0, max(self._received, number)
+            if is_second:
+                raise KeyboardInterrupt
+            return
         is_second, self.requested = self.requested, True
         self.terminated = self.terminated or number == signal.SIGTERM
         if is_second:

@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from lamina.core import processes
 from lamina.core.configuration.devices import device_of, name_of
 from lamina.core.messages.errors import did_you_mean, warn_at_user
 from lamina.core.types import PyTree
@@ -49,8 +50,8 @@ class MeshPlacement:
     rules: LayoutRules = ()
     shard_parameters: bool = False
     shard_optimizer: bool = False
-    # Patterns of rules for outputs that were used; rules for weights are compared with their paths.
-    _used: set[str] = field(default_factory=set, compare=False, repr=False)
+    # Patterns that match nothing, of which the user was warned.
+    _warned: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def platform(self) -> str:
@@ -63,7 +64,7 @@ class MeshPlacement:
 
     @property
     def is_writer(self) -> bool:
-        return jax.process_index() == 0
+        return processes.is_first()
 
     def of_variable(self, path: str, shape: Sequence[int]) -> NamedSharding:
         spec = self._spec_of_rule(path, shape)
@@ -113,13 +114,17 @@ class MeshPlacement:
 
         return jax.tree.map(constrain_array, batch)
 
+    def constrain_predictions(self, outputs: PyTree) -> PyTree:
+        if not processes.are_several():
+            return outputs
+        everywhere = NamedSharding(self.mesh, PartitionSpec())
+        return jax.tree.map(lambda a: lax.with_sharding_constraint(a, everywhere), outputs)
+
     def constrain_output(self, path: str, outputs: PyTree) -> PyTree:
         rule = self._find_rule(path) if self.rules else None
         if rule is None:
             return outputs
-        pattern, sharding = rule
-        self._used.add(pattern)
-        return jax.tree.map(lambda a: lax.with_sharding_constraint(a, sharding), outputs)
+        return jax.tree.map(lambda a: lax.with_sharding_constraint(a, rule[1]), outputs)
 
     def describe(self) -> str:
         device = self.mesh.devices.flat[0]
@@ -216,9 +221,11 @@ class MeshPlacement:
 
     def _warn_of_unused_rules(self, paths: list[str]) -> None:
         for pattern, _ in self.rules:
-            if pattern in self._used or any(re.fullmatch(pattern, path) for path in paths):
+            if pattern.endswith("output") or pattern in self._warned:
                 continue
-            self._used.add(pattern)  # warn once
+            if any(re.fullmatch(pattern, path) for path in paths):
+                continue
+            self._warned.add(pattern)
             hint = did_you_mean(pattern, paths)
             searched = any(re.search(pattern, path) for path in paths)
             cause, fix = "a path has another name", "print([v.path for v in model.variables])"
@@ -252,6 +259,8 @@ def placement_on(devices: Any) -> Placement:
             )
         chosen = available[:devices]
     else:
+        if isinstance(devices, bool):
+            raise ValueError(f"devices={devices}: how many?\n  Fix: devices='all'.")
         listed = [devices] if isinstance(devices, (str, jax.Device)) else list(devices)
         if not listed or len({id(device_of(d)) for d in listed}) < len(listed):
             raise ValueError(

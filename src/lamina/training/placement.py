@@ -16,6 +16,7 @@ from jax.sharding import Sharding, SingleDeviceSharding
 from lamina.core.configuration.context import context
 from lamina.core.types import PyTree
 from lamina.core.variable.changes import record_change
+from lamina.core.variable.stateless import copy_of
 from lamina.training.feeds.zero_copy import as_unaligned_rows, is_text_array
 
 
@@ -76,6 +77,10 @@ class Placement(Protocol):
 
     def constrain_batch(self, batch: PyTree) -> PyTree:
         """A batch that is divided over the devices, for use inside a program."""
+        ...
+
+    def constrain_predictions(self, outputs: PyTree) -> PyTree:
+        """Outputs of `predict` that this process can read, for use inside a program."""
         ...
 
     def constrain_output(self, path: str, outputs: PyTree) -> PyTree:
@@ -153,6 +158,9 @@ class OneDevice:
     def constrain_batch(self, batch: PyTree) -> PyTree:
         return batch
 
+    def constrain_predictions(self, outputs: PyTree) -> PyTree:
+        return outputs
+
     def constrain_output(self, path: str, outputs: PyTree) -> PyTree:
         return outputs
 
@@ -174,7 +182,7 @@ class OneDevice:
         device = self.device or jax.config.jax_default_device  # type: ignore[attr-defined]
         if isinstance(device, str):
             return jax.devices(device)[0]
-        return device or jax.devices()[0]
+        return device or jax.local_devices()[0]
 
     def _sharding(self) -> Sharding | None:
         return SingleDeviceSharding(self.device) if self.device else None
@@ -182,7 +190,7 @@ class OneDevice:
 
 def copy_on_devices(arrays: PyTree) -> PyTree:
     """Copies of arrays on the devices that they are on."""
-    return jax.tree.map(lambda a: jax.device_put(a, may_alias=False), arrays)
+    return jax.tree.map(copy_of, arrays)
 
 
 def current() -> Placement:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lamina.core import processes
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import values_of
 from lamina.core.variable.variable import Variable
@@ -45,7 +46,7 @@ def choose_precision(learner: Learner, feed: Feed, report: Callable[[str], None]
     precision = learner.precision
     if precision.chosen != "auto":
         return
-    if learner.model.run_eagerly:
+    if learner.model.run_eagerly or processes.are_several():  # their trials could differ
         precision.chosen = "float32"
         return
     chunk = feed.first_chunk()

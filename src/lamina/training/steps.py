@@ -65,6 +65,7 @@ def make_predict_step(learner: Trainable, variables: TrainState[Variable]) -> St
         def constrain_changed(new: Any, old: Any, variable: Variable) -> Any:
             return old if new is old else placement.constrain(new, variable)
 
+        outputs = placement.constrain_predictions(outputs)
         return outputs, jax.tree.map(constrain_changed, new_state, state, variables)
 
     return step

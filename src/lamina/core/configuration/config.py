@@ -299,7 +299,7 @@ def is_traceback_filtering_enabled() -> bool:
 def _free_memory() -> int:
     import jax  # only needed for training
 
-    stats = jax.devices()[0].memory_stats()
+    stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return int(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
     try:

@@ -33,6 +33,8 @@ class Context(threading.local):
         # Variables whose initializers have not run, because a file is being loaded; set by
         # `deferred_initialization`.
         self.uninitialized: list[Variable] | None = None
+        # Whether initial values stay on the host, since a Variable divides them over devices.
+        self.initializing_on_host = False
         # Bytes that may still be taken for new Variables; set by `memory_limit`.
         self.memory_left: float = math.inf
 

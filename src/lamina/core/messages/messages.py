@@ -2,6 +2,7 @@
 
 import logging
 
+from lamina.core import processes
 from lamina.core.configuration.config import is_interactive_logging_enabled
 
 
@@ -12,6 +13,8 @@ def show(text: str, end: str = "\n") -> None:
         >>> show("Epoch 1/3")
         Epoch 1/3
     """
+    if not processes.is_first():
+        return
     if is_interactive_logging_enabled():
         print(text, end=end, flush=True)
     else:

@@ -132,13 +132,18 @@ def donatable_values_of(variables: Any) -> Any:
 
     def unshared(variable: Variable) -> jax.Array:
         if variable._shared or variable._readers:
-            variable._value, variable._shared = (
-                jax.device_put(variable._value, may_alias=False),
-                False,
-            )
+            variable._value, variable._shared = copy_of(variable._value), False
         return variable._value
 
     return jax.tree.map(unshared, variables, is_leaf=lambda v: isinstance(v, Variable))
+
+
+def copy_of(array: jax.Array) -> jax.Array:
+    """A copy of an array on the devices that it is on."""
+    if array.is_fully_addressable:
+        copy: jax.Array = jax.device_put(array, may_alias=False)
+        return copy
+    return jnp.copy(array)  # a part is on devices of another process
 
 
 def assign_all(variables: Any, values: Any) -> None:

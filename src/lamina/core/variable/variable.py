@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core import processes
 from lamina.core.configuration import config, runtime  # noqa: F401 - runtime sets JAX up
 from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
@@ -193,11 +194,13 @@ class Variable:
                     context.uninitialized.append(self)
                     self._deferred_initializer = initializer
                     value = np.zeros(shape, jax.dtypes.canonicalize_dtype(dtype))
+                    self._sharding = self._choose_sharding(shape)
                 else:
-                    value = initializer(shape, dtype=dtype)
+                    self._sharding = self._choose_sharding(shape)
+                    value = self._run(initializer, shape, dtype)
             else:
                 value = initializer
-            self._sharding = self._choose_sharding(np.shape(value))
+                self._sharding = self._choose_sharding(np.shape(value))
             self._value = _copy_to_device(value, dtype, self._sharding)
         # As in Keras, `dtype` is the requested type, though JAX may hold fewer bits.
         requested = self._value.dtype.name if dtype is None else dtype
@@ -217,11 +220,18 @@ class Variable:
         if initializer is not None:
             with jax.ensure_compile_time_eval():
                 dtype = self._requested_dtype
-                value = initializer(self.shape, dtype=dtype)
+                value = self._run(initializer, self.shape, dtype)
                 value = _copy_to_device(value, dtype, self._sharding)
             if value.shape != self.shape:
                 raise _wrong_initial_shape(self.path, value.shape, self.shape)
             self._value = value
+
+    def _run(self, initializer: Callable[..., Any], shape: Shape, dtype: str) -> Any:
+        context.initializing_on_host = self._sharding is not None
+        try:
+            return initializer(shape, dtype=dtype)
+        finally:
+            context.initializing_on_host = False
 
     def _choose_sharding(self, shape: Sequence[int]) -> jax.sharding.Sharding | None:
         """The sharding of the layout that was given, else of the current placement."""
@@ -246,11 +256,10 @@ class Variable:
             value = self._read_uncast()
             if sharding is None and not value.is_fully_replicated:
                 return  # it may be too large for one device
-            if sharding is not None and self._sharding is not None:
-                self._value = jax.device_put(value, sharding, may_alias=False)
-            else:
-                self._value = _copy_to_device(value, None, sharding)
-            self._sharding, self._shared = sharding, False
+            self._value = (
+                _copy_to_device(value, None) if sharding is None else _move_to(value, sharding)
+            )
+            self._sharding, self._shared = sharding, sharding is not None
 
     def _known_shape(self, shape: Any) -> tuple[int, ...]:
         if shape is None:
@@ -293,6 +302,8 @@ class Variable:
             value = self._read()
             self._readers += 1
         try:
+            if not (value.is_fully_addressable or value.is_fully_replicated):
+                return processes.gather(value)
             return np.array(value)
         finally:
             with value_lock:
@@ -341,7 +352,7 @@ class Variable:
             raise _assigned_unknown(self)
         else:
             if self._sharding is not None:
-                value = cast(jax.Array, jax.device_put(value, self._sharding))
+                value = _move_to(value, self._sharding)
             with value_lock:
                 self._value, self._shared = value, shared
                 self._deferred_initializer = None
@@ -492,6 +503,15 @@ def _copy_to_device(value: Any, dtype: Any = None, sharding: Any = None) -> jax.
         return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
     array: jax.Array = jax.device_put(host)
     return array
+
+
+def _move_to(value: Any, sharding: jax.sharding.Sharding) -> jax.Array:
+    """An array on the devices of a sharding; the same array if it is there already."""
+    if value.sharding.is_equivalent_to(sharding, value.ndim):
+        return cast(jax.Array, value)
+    if value.is_fully_addressable and not sharding.is_fully_addressable:
+        return _copy_to_device(value, None, sharding)
+    return cast(jax.Array, jax.device_put(value, sharding))
 
 
 def _operator(name: str, function: Callable[..., Any] | None = None) -> None:

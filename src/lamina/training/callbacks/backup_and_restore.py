@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lamina.core import processes
 from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
@@ -141,6 +142,8 @@ class BackupAndRestore(Callback):
     def on_train_end(self, logs: Logs | None = None) -> None:
         if not self.delete_checkpoint or self._interrupted:
             return
+        if not processes.is_first():
+            return
         for path in (self._path, self._previous):
             path.unlink(missing_ok=True)
         folder = Path(self.backup_dir)
@@ -152,7 +155,8 @@ class BackupAndRestore(Callback):
         return self.save_freq != "epoch" and self.save_freq is not False
 
     def _save(self, contents: Mapping[str, Any]) -> None:
-        if self.double_checkpoint and self._path.exists() and not self._has_only_beginning:
+        keeps_previous = self.double_checkpoint and not self._has_only_beginning
+        if keeps_previous and processes.is_first() and self._path.exists():
             os.replace(self._path, self._previous)
         write_state(self._path, contents)
         self._has_only_beginning = False

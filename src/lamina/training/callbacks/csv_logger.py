@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from lamina.core import processes
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.user_data.paths import path_of
@@ -111,7 +112,7 @@ class CSVLogger(Callback):
     def _open(self, names: list[str]) -> TextIO:
         # The file is opened only now, not when training begins: a resumed run (`set_state`) keeps
         # the lines that the interrupted run had written up to its checkpoint, and no others.
-        path = Path(self.filename)
+        path = Path(self.filename) if processes.is_first() else Path(os.devnull)
         path.parent.mkdir(parents=True, exist_ok=True)
         if self._resumed and path.exists():
             os.truncate(path, min(int(self.size or 0), path.stat().st_size))

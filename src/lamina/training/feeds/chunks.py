@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lamina.core import processes
 from lamina.core.user_data.data_kinds import may_hold_text
 
 # Large enough that the start of a program costs little, and small enough that three chunks take
@@ -80,6 +81,7 @@ def stack_batches(
     filled, rows, capacity = 0, 0, 0
     spec: Any = None
     began = 0.0
+    may_be_short = not processes.are_several()  # all processes need the same chunks
 
     def finished_chunk() -> Chunk:
         views = [array[: filled * rows] for array in buffer]
@@ -98,7 +100,7 @@ def stack_batches(
         for batch in batches:
             leaves, structure = jax.tree.flatten(batch)
             batch_spec = structure, [(leaf.dtype, leaf.shape) for leaf in leaves]
-            overdue = filled and time.monotonic() - began > _MAX_SECONDS
+            overdue = filled and may_be_short and time.monotonic() - began > _MAX_SECONDS
             if filled and (filled == capacity or overdue or batch_spec != spec):
                 yield finished_chunk()
                 filled = 0

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from lamina.core import processes
 from lamina.core.configuration.config import is_interactive_logging_enabled
 from lamina.core.messages.messages import show
 from lamina.core.types import Logs
@@ -196,7 +197,7 @@ def choose_progress(verbose: Any, model: Any) -> Progress:
     """The display for `verbose` (0, 1, 2 or `"auto"`), and for a terminal, notebook or file."""
     if verbose not in (0, 1, 2, "auto"):
         raise ValueError(f"verbose must be 0, 1, 2 or 'auto'; received {verbose!r}.")
-    if not verbose:
+    if not verbose or not processes.is_first():
         return Progress()
     labels = labels_of(model)
     if verbose != 2 and is_interactive_logging_enabled():

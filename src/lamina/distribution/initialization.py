@@ -1,0 +1,104 @@
+"""Connecting the processes of a job."""
+
+import os
+from collections.abc import Sequence
+
+import jax
+
+from lamina.core import processes
+from lamina.core.configuration import config, runtime  # noqa: F401 - JAX's settings come before its first array
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.variable.seed import global_seed, make_default_seed, set_random_seed
+
+# A process that sends no sign of life for so long is taken for dead.
+_HEARTBEAT_SECONDS = 10
+# How long a process waits for the others at the start.
+_START_SECONDS = 120
+
+
+@filter_traceback
+def initialize(
+    job_addresses: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    *,
+    local_device_ids: Sequence[int] | None = None,
+) -> None:
+    """Connect this process with the other processes of a job; called before any computation.
+
+    Every process runs the same script. Afterwards `lamina.distribution.list_devices()` has the
+    devices of all processes, and `DataParallel()` divides batches over them. All processes get the
+    same random seed; the first one prints and writes files.
+
+    Args:
+        job_addresses: `"host:port"` of the first process, or those of all, separated by commas.
+            By default it is read from `KERAS_DISTRIBUTION_JOB_ADDRESSES`.
+        num_processes: Number of processes; by default `KERAS_DISTRIBUTION_NUM_PROCESSES`.
+        process_id: Number of this process, from 0; by default `KERAS_DISTRIBUTION_PROCESS_ID`.
+        local_device_ids: Which devices of this computer belong to the process; all by default.
+
+    Raises:
+        ValueError: If the arguments contradict each other.
+        RuntimeError: If JAX has already used a device, or the processes do not find each other.
+    """
+    environ = os.environ
+    if job_addresses is None:
+        job_addresses = environ.get("KERAS_DISTRIBUTION_JOB_ADDRESSES")
+    if num_processes is None and "KERAS_DISTRIBUTION_NUM_PROCESSES" in environ:
+        num_processes = int(environ["KERAS_DISTRIBUTION_NUM_PROCESSES"])
+    if process_id is None and "KERAS_DISTRIBUTION_PROCESS_ID" in environ:
+        process_id = int(environ["KERAS_DISTRIBUTION_PROCESS_ID"])
+    addresses = [a.strip() for a in (job_addresses or "").split(",") if a.strip()]
+    _check(addresses, num_processes, process_id)
+    # Otherwise JAX's own handler takes SIGTERM, and the process would go on.
+    environ.setdefault("JAX_ENABLE_PREEMPTION_SERVICE", "0")
+    jax.config.update("jax_enable_preemption_service", False)
+    try:
+        jax.distributed.initialize(
+            coordinator_address=addresses[0] if addresses else None,
+            num_processes=num_processes,
+            process_id=process_id,
+            local_device_ids=local_device_ids,
+            cluster_detection_method="deactivate" if addresses else None,
+            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+            initialization_timeout=_START_SECONDS,
+        )
+    except RuntimeError as error:
+        if "before any JAX" in str(error) or "must be called before" in str(error):
+            raise RuntimeError(
+                "initialize() must come before the first computation, and a device was used "
+                "already.\n  Fix: call it right after the imports."
+            ) from None
+        raise
+    if processes.are_several():
+        processes.end_on_exceptions()
+        seed = global_seed()
+        set_random_seed(processes.value_of_first(make_default_seed() if seed is None else seed))
+        # It decides how data are read, which must be the same in all processes.
+        (negative,) = processes.largest_of_all(-config.resident_budget())
+        config.set_resident_budget(int(-negative))
+
+
+def _check(addresses: list[str], num_processes: int | None, process_id: int | None) -> None:
+    if num_processes is not None and num_processes < 1:
+        raise ValueError(f"num_processes must be 1 or more; received {num_processes}.")
+    if len(addresses) > 1 and num_processes not in (None, len(addresses)):
+        raise ValueError(
+            f"job_addresses has {len(addresses)} addresses, and num_processes is {num_processes}."
+        )
+    if addresses and (num_processes is None or process_id is None):
+        raise ValueError(
+            "initialize() needs num_processes and process_id with an address.\n"
+            f"  Fix: initialize({addresses[0]!r}, num_processes=2, process_id=0), with another "
+            "process_id in each process."
+        )
+    if process_id is not None and not 0 <= process_id < (num_processes or process_id + 1):
+        raise ValueError(
+            f"process_id must be from 0 to {(num_processes or 1) - 1}; received {process_id}."
+        )
+    for address in addresses:
+        if not address.rpartition(":")[2].isdigit() or ":" not in address:
+            raise ValueError(
+                f"An address has the form 'host:port'; received {address!r}.\n"
+                f"  Fix: '{address.partition(':')[0] or '127.0.0.1'}:8476'."
+            )
