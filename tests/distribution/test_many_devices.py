@@ -278,3 +278,8 @@ def test_devices_that_do_not_exist_are_refused(devices):
     model, x, y, _ = make(mlp)
     with pytest.raises(ValueError, match=r"device"):
         model.fit(x, y, verbose=0, devices=devices)
+
+
+def test_equal_models_on_different_devices_do_not_share_a_program():
+    results = [train(mlp, devices=["cpu:0", "cpu:1"]), train(mlp, devices=["cpu:2", "cpu:3"])]
+    assert largest_difference(*results) < TOLERANCE

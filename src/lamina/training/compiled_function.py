@@ -236,8 +236,26 @@ def _digest(lowered: Lowered, text: str, arguments: Any) -> bytes | None:
     signatures = _full_signature(leaves)
     outputs = [(o.shape, o.dtype, o.weak_type) for o in jax.tree.leaves(lowered.out_info)]
     settings = sorted(jax.config.values.items())
-    context = (lowered.in_tree, lowered.out_tree, signatures, outputs, settings, _settings())
+    # The text of a mesh does not say which devices it has.
+    shardings = {a.sharding for a in leaves if isinstance(a, jax.Array)}
+    devices = sorted({_device_ids(sharding) for sharding in shardings})
+    context = (
+        lowered.in_tree,
+        lowered.out_tree,
+        signatures,
+        outputs,
+        settings,
+        _settings(),
+        devices,
+    )
     return hashlib.sha256(f"{text}\0{context}".encode()).digest()
+
+
+def _device_ids(sharding: jax.sharding.Sharding) -> tuple[int, ...]:
+    """Ids of the devices, in the order of the mesh if there is one."""
+    if isinstance(sharding, jax.sharding.NamedSharding):
+        return tuple(device.id for device in sharding.mesh.devices.flat)
+    return tuple(sorted(device.id for device in sharding.device_set))
 
 
 def _signature(arguments: tuple[Any, ...]) -> PyTree:
