@@ -22,9 +22,11 @@ check: lint ## lint, types and the quick tests: about a minute, for work in prog
 test: lint ## everything that has to pass: lint, types, tests, on all cores
 	$(BIN)/pytest --numprocesses=logical --dist=worksteal $(PYTEST_ARGS)
 
-test-extra: $(VENV)/installed-dev kernels docs ## what `make test` leaves out: kernels built from source and tests with them, long examples, the site
+test-extra: $(VENV)/installed-dev kernels docs ## what `make test` leaves out: kernels built from source and tests with them, long examples, several devices, the site
 	cd kernels && ../$(BIN)/python -m pytest --numprocesses=logical $(PYTEST_ARGS)
 	$(BIN)/pytest --numprocesses=logical -m extra $(PYTEST_ARGS) tests
+	XLA_FLAGS=--xla_force_host_platform_device_count=8 JAX_ENABLE_X64=1 \
+		$(BIN)/pytest --numprocesses=logical -m extra $(PYTEST_ARGS) tests/distribution
 
 lint: $(VENV)/installed-dev ## style and types
 	$(BIN)/ruff check

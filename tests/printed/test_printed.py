@@ -16,11 +16,23 @@ from printed import (
     other_data,
     own_data,
     preprocessing,
+    several_devices,
     tools,
     training,
 )
 
-TABLES = (core, layers, preprocessing, computing, training, other_data, files, own_data, tools)
+TABLES = (
+    core,
+    layers,
+    preprocessing,
+    computing,
+    training,
+    other_data,
+    files,
+    own_data,
+    tools,
+    several_devices,
+)
 CASES = {key: messages.Case(*case) for table in TABLES for key, case in table.CASES.items()}
 MESSAGES = messages.in_source()
 
@@ -63,6 +75,10 @@ BY_HAND = {
         "which has half of the digits",
     ): "the environment of a new process",
     ("compat/tensorflow_types.py", "do not fit into"): "the environment of a new process",
+    ("core/processes.py", "differ between processes"): "other processes",
+    ("core/processes.py", "A process waited"): "other processes",
+    ("distribution/initialization.py", "a device was used already"): "a new process",
+    ("training/placement_mesh.py", "cannot be divided over"): "several devices",
     (
         "core/configuration/runtime.py",
         "it was forked from one that had used JAX",

@@ -27,6 +27,13 @@ class SupportsArray(Protocol):
     def __array__(self, *args: Any, **kwargs: Any) -> "np.ndarray": ...
 
 
+class HasSharding(Protocol):
+    """A layout of Keras's kind: a `lamina.distribution.TensorLayout`."""
+
+    @property
+    def backend_layout(self) -> "jax.sharding.Sharding": ...
+
+
 # -- arrays ----------------------------------------------------------------------------------------
 
 # A sequence holds numbers, sequences of numbers, or arrays.
@@ -34,6 +41,7 @@ ArrayLike = Union[
     "jax.Array", "np.generic", complex, Sequence[Any], SupportsArray, "Variable", "KerasTensor"
 ]
 Tensor = Union["jax.Array", "KerasTensor"]
+LayoutLike = Union["jax.sharding.Sharding", HasSharding]
 Shape = tuple[int | None, ...]  # None for an axis of any size
 DTypeLike = Union[str, type[Any], "np.dtype[Any]"]  # "float32", jax.numpy.bfloat16
 DTypePolicyLike = Union[DTypeLike, "DTypePolicy", Mapping[str, Any], None]

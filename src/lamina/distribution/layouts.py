@@ -1,7 +1,6 @@
 """Layouts: how an array is divided over a mesh of devices."""
 
 import math
-import re
 from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from lamina.core.configuration.devices import device_of
 from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.variable.variable import Variable
 from lamina.distribution.devices import list_devices
+from lamina.training.placement_mesh import find_pattern
 
 
 @filter_tracebacks_of_methods
@@ -195,16 +195,8 @@ class LayoutMap(MutableMapping):
         Raises:
             ValueError: If several patterns match.
         """
-        if key in self._layouts:
-            return self._layouts[key]
-        matching = [pattern for pattern in self._layouts if re.fullmatch(pattern, key)]
-        if len(matching) > 1:
-            raise ValueError(
-                f"Path {key!r} matches several patterns of the layout map: "
-                f"{', '.join(map(repr, matching))}.\n"
-                "  Fix: patterns of which one matches each path."
-            )
-        return self._layouts[matching[0]] if matching else None
+        pattern = find_pattern(self._layouts, key)
+        return None if pattern is None else self._layouts[pattern]
 
     def __setitem__(self, key: str, layout: Any) -> None:
         if key in self._layouts:

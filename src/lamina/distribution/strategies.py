@@ -15,8 +15,8 @@ from lamina.core.variable.changes import record_change
 from lamina.core.variable.variable import Variable
 from lamina.distribution.devices import list_devices
 from lamina.distribution.layouts import DeviceMesh, LayoutMap, TensorLayout
-from lamina.training.mesh_placement import MeshPlacement
 from lamina.training.placement import OneDevice, Placement
+from lamina.training.placement_mesh import MeshPlacement
 
 _BATCH_AXIS = "batch"
 
@@ -108,6 +108,17 @@ class Distribution:
 
         Args:
             dataset: Data of any kind that `fit` takes.
+
+        Returns:
+            The data set.
+        """
+        return dataset
+
+    def distribute_tf_dataset(self, dataset: Any) -> Any:
+        """The data set itself, as `distribute_dataset`.
+
+        Args:
+            dataset: A `tf.data.Dataset` of a script, or other data.
 
         Returns:
             The data set.
@@ -228,6 +239,8 @@ class ModelParallel(Distribution):
             device.
         batch_dim_name: The axis of the mesh that divides batches; the first one by default.
         auto_shard_dataset: Accepted for compatibility with Keras.
+        device_mesh: Accepted for compatibility with earlier versions of Keras; the layout map has
+            the mesh.
 
     Raises:
         ValueError: If `layout_map` is missing or is not a `LayoutMap`.
@@ -245,11 +258,8 @@ class ModelParallel(Distribution):
         layout_map: LayoutMap | None = None,
         batch_dim_name: str | None = None,
         auto_shard_dataset: bool = True,
-        **kwargs: Any,
+        device_mesh: DeviceMesh | None = None,
     ):
-        kwargs.pop("device_mesh", None)  # as in earlier versions of Keras; the layout map has it
-        if kwargs:
-            raise TypeError(f"ModelParallel() has no argument {next(iter(kwargs))!r}.")
         if layout_map is None:
             raise ValueError(
                 "ModelParallel needs a layout map.\n"

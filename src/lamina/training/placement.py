@@ -2,7 +2,7 @@
 
 Feeds use it to put batches and data sets on devices, programs are compiled for it, and callbacks
 that write files check whether this process is the writer. The rest of `training/` does not refer to
-devices. `mesh_placement.py` has the placement on several devices.
+devices. `placement_mesh.py` has the placement on several devices.
 """
 
 import contextlib

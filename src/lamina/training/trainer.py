@@ -46,9 +46,9 @@ from lamina.training.feeds.table_columns import columns_of
 from lamina.training.feeds.user_data import SINGLE_BATCH
 from lamina.training.input_contract import UNKNOWN, labels_of
 from lamina.training.learner import Learner
-from lamina.training.mesh_placement import on_devices
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides, accept_state, call_compute_loss
+from lamina.training.placement_mesh import on_devices
 from lamina.training.precision import Precision
 from lamina.training.requests import (
     batch_feed,

@@ -17,7 +17,7 @@ from lamina.core.memory_limit import reserve_memory_for
 from lamina.core.messages.representation import safe_repr
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.serialization import naming, registry
-from lamina.core.types import ArrayLike, DTypeLike, PyTree, Shape
+from lamina.core.types import ArrayLike, DTypeLike, LayoutLike, PyTree, Shape
 from lamina.core.user_data.data_kinds import is_text_dtype
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.threads import value_lock
@@ -167,7 +167,7 @@ class Variable:
         dtype: DTypeLike | None = None,
         trainable: bool = True,
         autocast: bool = True,
-        layout: Any = None,
+        layout: LayoutLike | None = None,
         aggregation: str | None = "none",
         synchronization: str | None = "auto",
         name: str | None = None,
@@ -200,7 +200,8 @@ class Variable:
                     value = self._run(initializer, shape, dtype)
             else:
                 value = initializer
-                self._sharding = self._choose_sharding(np.shape(value))
+                if layout is not None or context.placement is not None:
+                    self._sharding = self._choose_sharding(np.shape(value))
             self._value = _copy_to_device(value, dtype, self._sharding)
         # As in Keras, `dtype` is the requested type, though JAX may hold fewer bits.
         requested = self._value.dtype.name if dtype is None else dtype

@@ -7,7 +7,7 @@ from rounding. A batch of any size is allowed: XLA pads it.
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,17 +164,8 @@ class MeshPlacement:
         return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
 
     def _find_rule(self, path: str) -> tuple[str, NamedSharding] | None:
-        for rule in self.rules:
-            if rule[0] == path:
-                return rule
-        matching = [rule for rule in self.rules if re.fullmatch(rule[0], path)]
-        if len(matching) > 1:
-            raise ValueError(
-                f"Path {path!r} matches several patterns of the layout map: "
-                f"{', '.join(repr(pattern) for pattern, _ in matching)}.\n"
-                "  Fix: patterns of which one matches each path."
-            )
-        return matching[0] if matching else None
+        pattern = find_pattern([pattern for pattern, _ in self.rules], path)
+        return None if pattern is None else (pattern, dict(self.rules)[pattern])
 
     def _spec_of_rule(self, path: str, shape: Sequence[int]) -> PartitionSpec | None:
         rule = self._find_rule(path)
@@ -238,6 +229,25 @@ class MeshPlacement:
             )
 
 
+def find_pattern(patterns: Iterable[str], path: str) -> str | None:
+    """The pattern that is equal to a path, or the one that matches all of it; None without one.
+
+    Raises:
+        ValueError: If several patterns match.
+    """
+    patterns = list(patterns)
+    if path in patterns:
+        return path
+    matching = [pattern for pattern in patterns if re.fullmatch(pattern, path)]
+    if len(matching) > 1:
+        raise ValueError(
+            f"Path {path!r} matches several patterns of the layout map: "
+            f"{', '.join(map(repr, matching))}.\n"
+            "  Fix: patterns of which one matches each path."
+        )
+    return matching[0] if matching else None
+
+
 def placement_on(devices: Any) -> Placement:
     """The placement that divides batches over devices.
 
@@ -255,17 +265,19 @@ def placement_on(devices: Any) -> Placement:
         if not 1 <= devices <= len(available):
             raise ValueError(
                 f"devices={devices}: there are {len(available)} devices, {names}.\n"
-                f"  Fix: devices='all', or at most {len(available)}."
+                f"  Fix: fit(…, devices='all'), or at most {len(available)}."
             )
         chosen = available[:devices]
     else:
         if isinstance(devices, bool):
-            raise ValueError(f"devices={devices}: how many?\n  Fix: devices='all'.")
+            raise ValueError(
+                f"devices={devices} is not a number of devices.\n  Fix: fit(…, devices='all')."
+            )
         listed = [devices] if isinstance(devices, (str, jax.Device)) else list(devices)
         if not listed or len({id(device_of(d)) for d in listed}) < len(listed):
             raise ValueError(
                 f"devices={devices!r} must name each device once. The devices are {names}.\n"
-                "  Fix: devices='all'."
+                "  Fix: fit(…, devices='all')."
             )
         chosen = [device_of(d) for d in listed]
     if len(chosen) == 1:
