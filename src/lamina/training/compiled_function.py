@@ -16,7 +16,7 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -253,9 +253,10 @@ def _digest(lowered: Lowered, text: str, arguments: Any) -> bytes | None:
 
 def _device_ids(sharding: jax.sharding.Sharding) -> tuple[int, ...]:
     """Ids of the devices, in the order of the mesh if there is one."""
+    devices: Iterable[Any] = sharding.device_set
     if isinstance(sharding, jax.sharding.NamedSharding):
         return tuple(device.id for device in sharding.mesh.devices.flat)
-    return tuple(sorted(device.id for device in sharding.device_set))
+    return tuple(sorted(device.id for device in devices))
 
 
 def _signature(arguments: tuple[Any, ...]) -> PyTree:
