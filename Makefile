@@ -24,7 +24,7 @@ test: lint ## everything that has to pass: lint, types, tests, on all cores
 
 test-extra: $(VENV)/installed-dev kernels docs ## what `make test` leaves out: kernels built from source and tests with them, long examples, several devices, the site
 	cd kernels && ../$(BIN)/python -m pytest --numprocesses=logical $(PYTEST_ARGS)
-	$(BIN)/pytest --numprocesses=logical -m extra $(PYTEST_ARGS) tests
+	$(BIN)/pytest --numprocesses=logical -m extra --ignore=tests/distribution $(PYTEST_ARGS) tests
 	XLA_FLAGS=--xla_force_host_platform_device_count=8 JAX_ENABLE_X64=1 \
 		$(BIN)/pytest --numprocesses=logical -m extra $(PYTEST_ARGS) tests/distribution
 

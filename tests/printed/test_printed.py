@@ -75,7 +75,7 @@ BY_HAND = {
         "which has half of the digits",
     ): "the environment of a new process",
     ("compat/tensorflow_types.py", "do not fit into"): "the environment of a new process",
-    ("core/processes.py", "differ between processes"): "other processes",
+    ("training/agreement.py", "do not agree on"): "other processes",
     ("core/processes.py", "A process waited"): "other processes",
     ("distribution/initialization.py", "a device was used already"): "a new process",
     ("training/placement_mesh.py", "cannot be divided over"): "several devices",

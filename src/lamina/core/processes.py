@@ -7,6 +7,7 @@ forever, so that whatever depends on time or on signals is agreed on first.
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -55,29 +56,26 @@ def value_of_first(number: int) -> int:
     return int(multihost_utils.broadcast_one_to_all(np.uint32(number)))
 
 
-def require_equal(digest: bytes, what: str, fix: str) -> None:
-    """Refuse to go on if processes differ; every process must call it.
+def find_differences(digests: Mapping[str, bytes]) -> dict[str, list[int]]:
+    """What differs between processes; every process must call it.
 
     Args:
-        digest: What must be equal, as 4 bytes or more.
-        what: What it is, for the message.
-        fix: What to do about a difference.
+        digests: A digest of 4 bytes or more for each thing that should be equal, by its name.
 
-    Raises:
-        RuntimeError: If it differs from that of another process.
+    Returns:
+        For the names that differ, the processes whose digest is not that of the first process.
     """
     if not are_several():
-        return
+        return {}
     from jax.experimental import multihost_utils
 
-    own = np.frombuffer(digest[:4], np.uint32)
-    all_digests = np.asarray(multihost_utils.process_allgather(own)).reshape(-1)
-    different = [i for i, other in enumerate(all_digests) if other != all_digests[0]]
-    if different:
-        numbers = ", ".join(map(str, different))
-        raise RuntimeError(
-            f"{what} differ between processes: {numbers} from process 0.\n  Fix: {fix}"
-        )
+    own = np.array([np.frombuffer(d[:4], np.uint32)[0] for d in digests.values()])
+    of_all = np.asarray(multihost_utils.process_allgather(own))
+    different = {
+        name: [int(i) for i in np.flatnonzero(of_all[:, k] != of_all[0, k])]
+        for k, name in enumerate(digests)
+    }
+    return {name: numbers for name, numbers in different.items() if numbers}
 
 
 def wait_for_all(what: str) -> None:
@@ -121,9 +119,29 @@ def end_on_exceptions() -> None:
     """
 
     def end(error_type: Any, error: Any, trace: Any) -> None:
-        traceback.print_exception(error_type, error, trace)
+        if _is_lost_connection(error):
+            print(
+                f"Process {_number()} lost the connection to another process, which has ended. "
+                "That process says why it ended; this one ends, too.\n"
+                f"  ({str(error).partition(chr(10))[0][:200]})",
+                file=sys.stderr,
+            )
+        else:
+            traceback.print_exception(error_type, error, trace)
+            print(f"This was process {_number()}, which ends now.", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(_FAILED)
 
     sys.excepthook = end
+
+
+def _number() -> int:
+    return int(sys.modules["jax"].process_index())
+
+
+def _is_lost_connection(error: BaseException) -> bool:
+    if type(error).__name__ not in ("JaxRuntimeError", "XlaRuntimeError"):
+        return False
+    text = str(error)
+    return any(words in text for words in ("Gloo", "Connection", "NCCL", "heartbeat", "Timed out"))

@@ -19,7 +19,14 @@ from lamina.core.types import Data, Outputs, Targets
 from lamina.core.variable.stateless import assign_all
 from lamina.core.variable.threads import training
 from lamina.optimizers import LossScaleOptimizer
-from lamina.training import checks, likely_mistakes, placement, precision_trial, predicting
+from lamina.training import (
+    agreement,
+    checks,
+    likely_mistakes,
+    placement,
+    precision_trial,
+    predicting,
+)
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.callbacks.callback_events import CallbackEvents
 from lamina.training.callbacks.callback_list import flatten_logs
@@ -111,6 +118,7 @@ class Engine:
                 checkpoint.begin() if stored is None else checkpoint.resume(stored)
                 variables = self.learner.variables()
                 placement.move_variables(variables)
+                agreement.check_processes_agree(request, variables)
                 description = placement.current().describe_run(variables)
                 if description is not None:
                     events.on_message(description)

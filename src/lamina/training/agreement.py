@@ -1,0 +1,62 @@
+"""Checks that all processes train the same model on the same data, before the first step."""
+
+import hashlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core import processes
+from lamina.training.requests import FitRequest
+from lamina.training.train_state import TrainState
+
+_FIXES = {
+    "the data": "read the same data in every process; each device takes its own rows of a batch",
+    "the weights": "lamina.utils.set_random_seed(1) before the model is made, in every process",
+    "the order of the samples": "lamina.utils.set_random_seed(1) before fit, in every process",
+    "the arguments of fit": "call fit with the same arguments in every process",
+}
+
+
+def check_processes_agree(request: FitRequest, variables: TrainState[Any]) -> None:
+    """Refuse to train if the processes would compute different things; all of them call it.
+
+    Raises:
+        RuntimeError: If data, weights or arguments differ. Training would hang, or give a model
+            that differs from process to process.
+    """
+    if not processes.are_several():
+        return
+    feed = request.feed
+    digests = {
+        "the data": _digest(feed.samples, *_arrays(feed.example())),
+        "the weights": _digest(*(_value(v) for v in jax.tree.leaves(variables))),
+        "the order of the samples": _digest(feed.seed),
+        "the arguments of fit": _digest(request.epochs, feed.steps, request.validation is None),
+    }
+    different = processes.find_differences(digests)
+    for name, numbers in different.items():
+        raise RuntimeError(
+            f"Process {', '.join(map(str, numbers))} and process 0 do not agree on {name}.\n"
+            "  Likely cause: a random number or a file that is not the same everywhere.\n"
+            f"  Fix: {_FIXES[name]}."
+        )
+
+
+def _arrays(example: tuple[Any, Any, Any]) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(example)]
+
+
+def _value(variable: Any) -> Any:
+    value = variable._value
+    if not value.is_fully_replicated:
+        return value.shape
+    return np.asarray(value.addressable_shards[0].data)
+
+
+def _digest(*values: Any) -> bytes:
+    total = hashlib.sha256()
+    for value in values:
+        array = isinstance(value, np.ndarray) and value.dtype != object
+        total.update(value.tobytes() if array else repr(value).encode())
+    return total.digest()

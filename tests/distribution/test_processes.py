@@ -1,0 +1,169 @@
+"""Several processes train one model, agree with each other, and end together."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+
+from several_processes import run, signal_when, start, wait
+
+pytestmark = pytest.mark.extra
+
+NETWORK = """
+lamina.config.set_floatx("float64")
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(61, 12)), rng.integers(0, 4, 61)
+
+def network():
+    lamina.set_random_seed(1)
+    model = lamina.Sequential([
+        lamina.Input((12,)),
+        lamina.layers.Dense(16, activation="relu", name="hidden"),
+        lamina.layers.BatchNormalization(),
+        lamina.layers.Dropout(0.2),
+        lamina.layers.Dense(4, activation="softmax"),
+    ])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
+DISTRIBUTIONS = {
+    "data": "set_distribution(DataParallel())\n",
+    "fully sharded": "set_distribution(DataParallel(shard_parameters=True))\n",
+    "model": (
+        "layouts = LayoutMap(DeviceMesh((1, jax.device_count()), ('batch', 'model')))\n"
+        "layouts['.*hidden/kernel'] = (None, 'model')\n"
+        "set_distribution(ModelParallel(layout_map=layouts))\n"
+    ),
+}
+TRAIN = """
+model = network()
+callbacks = [
+    lamina.callbacks.CSVLogger("log.csv"),
+    lamina.callbacks.ModelCheckpoint("{epoch}.keras"),
+    lamina.callbacks.BackupAndRestore("backup"),
+]
+history = model.fit(
+    x, y, epochs=2, batch_size=16, validation_split=0.2, callbacks=callbacks, verbose=2
+)
+batches = [(x[i : i + 16], y[i : i + 16]) for i in range(0, 48, 16)]
+model.fit((batch for batch in batches), verbose=0)
+outputs = model.predict(x, batch_size=16, verbose=0)
+scores = model.evaluate(x, y, batch_size=16, verbose=0)
+model.save("end.keras")
+again = lamina.models.load_model("end.keras").predict(x, batch_size=16, verbose=0)
+weights = np.concatenate([w.ravel() for w in model.get_weights()])
+import json
+print("RESULT", json.dumps([outputs.tolist(), again.tolist(), scores, weights.tolist()]))
+"""
+# A callback that is slow enough for a signal to come while the model trains.
+SLOW = """
+import time
+
+class Slow(lamina.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        time.sleep(0.2)
+
+"""
+
+
+def results(output):
+    (line,) = [line for line in output.splitlines() if line.startswith("RESULT")]
+    return np.concatenate([np.ravel(part) for part in json.loads(line.removeprefix("RESULT "))])
+
+
+@pytest.fixture(scope="module")
+def of_one_process(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one")
+    return results(run(NETWORK + TRAIN, folder, processes=1)[0])
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("how", DISTRIBUTIONS)
+def test_two_processes_give_what_one_gives(how, devices, tmp_path, of_one_process):
+    outputs = run(DISTRIBUTIONS[how] + NETWORK + TRAIN, tmp_path, devices=devices)
+    for output in outputs:
+        np.testing.assert_allclose(results(output), of_one_process, atol=1e-12)
+    assert "Epoch 2/2" in outputs[0]
+    assert "Epoch" not in outputs[1]
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
+    assert f"{2 * devices} devices in 2 processes" in outputs[0]
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        ("x = x + number\n", "do not agree on the data"),
+        ("model.layers[0].kernel.assign_add(np.ones((12, 16)) * number)\n", "on the weights"),
+        ("lamina.set_random_seed(number)\n", "on the order of the samples"),
+        ("epochs += number\n", "on the arguments of fit"),
+    ],
+)
+def test_processes_that_would_compute_different_things_are_stopped(difference, words, tmp_path):
+    script = DISTRIBUTIONS["data"] + NETWORK + "model, epochs = network(), 1\n" + difference
+    started = start(script + "model.fit(x, y, epochs=epochs, verbose=0)", tmp_path)
+    statuses, outputs = wait(started, tmp_path)
+    assert statuses == [75, 75]
+    for output in outputs:
+        assert words in output
+        assert "Fix:" in output
+
+
+def train_slowly(epochs):
+    fit = f"history = model.fit(x, y, epochs={epochs}, callbacks=[Slow()], verbose=2)\n"
+    report = "print('LENGTH', len(history.history['loss']), float(model.get_weights()[0].sum()))\n"
+    return DISTRIBUTIONS["data"] + NETWORK + SLOW + "model = network()\n" + fit + report
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_stop_of_one_process_stops_all_after_the_same_step(victim, tmp_path):
+    started = start(train_slowly(epochs=300), tmp_path)
+    signal_when("Epoch 3", started, tmp_path, victim, signal.SIGINT)
+    statuses, outputs = wait(started, tmp_path, seconds=20)
+    assert statuses == [0, 0]
+    lengths = {line for o in outputs for line in o.splitlines() if line.startswith("LENGTH")}
+    assert len(lengths) == 1
+
+
+def test_sigterm_to_one_process_ends_all_with_its_exit_status(tmp_path):
+    started = start(train_slowly(epochs=300), tmp_path)
+    signal_when("Epoch 3", started, tmp_path, 1, signal.SIGTERM)
+    statuses, outputs = wait(started, tmp_path, seconds=20)
+    assert statuses == [143, 143]
+    assert "Stopped by SIGTERM" in outputs[0]
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_the_others_end_soon_after_a_process_is_killed(victim, tmp_path):
+    started = start(train_slowly(epochs=300), tmp_path)
+    signal_when("Epoch 3", started, tmp_path, victim, signal.SIGKILL)
+    statuses, outputs = wait(started, tmp_path, seconds=10)
+    assert statuses[victim] == -signal.SIGKILL
+    assert statuses[1 - victim] in (75, -signal.SIGABRT)
+    if victim == 1:
+        assert "Process 0 lost the connection to another process" in outputs[0]
+
+
+def test_an_exception_in_one_process_ends_all(tmp_path):
+    fails = SLOW.replace("time.sleep(0.2)", "assert (number, epoch) != (1, 2), 'broken here'")
+    script = DISTRIBUTIONS["data"] + NETWORK + fails + "model = network()\n"
+    started = start(script + "model.fit(x, y, epochs=300, callbacks=[Slow()])", tmp_path)
+    statuses, outputs = wait(started, tmp_path, seconds=60)
+    assert statuses == [75, 75]
+    assert "broken here" in outputs[1]
+    assert "lost the connection" in outputs[0]
+
+
+def test_a_save_in_one_process_alone_is_not_waited_for_without_end(tmp_path):
+    script = (
+        DISTRIBUTIONS["data"]
+        + NETWORK
+        + "from lamina.core import processes\n"
+        + "processes._WAIT_SECONDS = 2\nmodel = network()\nmodel.fit(x, y, verbose=0)\n"
+        + "if number == 0:\n    model.save('one.keras')\n"
+        + "else:\n    import time; time.sleep(4)\n"
+    )
+    statuses, outputs = wait(start(script, tmp_path), tmp_path)
+    assert statuses[0] == 75
+    assert "Fix: call it in every process; the first one writes the file." in outputs[0]
+    assert (tmp_path / "one.keras").exists()
