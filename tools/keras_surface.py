@@ -10,6 +10,7 @@ page can neither hide what is missing nor go on about what is there by now.
 """
 
 import fnmatch
+import functools
 import importlib
 import inspect
 import os
@@ -150,15 +151,18 @@ def _passed_on(ours: Any) -> set[str]:
 
 def _assigned(ours: type) -> set[str]:
     """Attributes that the methods of a class set: `self.kernel = …`."""
-    names: set[str] = set()
-    for base in ours.__mro__[:-1]:
-        try:
-            source = inspect.getsource(base)
-        except (OSError, TypeError):
-            continue
-        names.update(re.findall(r"\bself\.(\w+)(?:: [^=\n]+)? = ", source))
-        names.update(re.findall(r"\bself\.(\w+), ", source))
-    return names
+    return {name for base in ours.__mro__[:-1] for name in _assigned_in(base)}
+
+
+@functools.cache  # most classes share their bases, and `getsource` parses a file each time
+def _assigned_in(base: type) -> set[str]:
+    """Attributes that the methods in the body of this class set."""
+    try:
+        source = inspect.getsource(base)
+    except (OSError, TypeError):
+        return set()
+    names = set(re.findall(r"\bself\.(\w+)(?:: [^=\n]+)? = ", source))
+    return names | set(re.findall(r"\bself\.(\w+), ", source))
 
 
 _public_classes: set[int] = set()
