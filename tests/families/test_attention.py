@@ -142,7 +142,7 @@ def test_scores_of_a_symbolic_call_have_the_steps_of_the_key():
     query, value = lamina.Input((3, 6)), lamina.Input((5, 6))
     layer = layers.MultiHeadAttention(2, 3)
     output, scores = layer(query, value, return_attention_scores=True)
-    assert output.shape, scores.shape == ((None, 3, 6), (None, 2, 3, 5))
+    assert (output.shape, scores.shape) == ((None, 3, 6), (None, 2, 3, 5))
 
 
 def test_padding_does_not_change_what_a_transformer_gives(rng):
