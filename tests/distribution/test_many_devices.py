@@ -1,5 +1,6 @@
 """Training on 2 to 8 simulated devices gives what it gives on one; see `make test-extra`."""
 
+import contextlib
 import functools
 import re
 
@@ -110,6 +111,71 @@ def test_a_distribution_may_be_set_after_the_model_is_trained():
     model = train_four_times([None, divided_kernels((2, 4)), data_parallel(8), None])
     assert largest_difference(expected.get_weights(), model.get_weights()) < TOLERANCE
     assert model.layers[1].kernel.value.sharding.is_fully_replicated
+
+
+class Batches(lamina.utils.PyDataset):
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return -(-len(self.x) // 16)
+
+    def __getitem__(self, index):
+        rows = slice(16 * index, 16 * index + 16)
+        return self.x[rows], self.y[rows]
+
+
+def of_memory_mapped_file(x, y, folder):
+    np.save(folder / "x.npy", x)
+    return {"x": np.load(folder / "x.npy", mmap_mode="r"), "y": y, "batch_size": 16}
+
+
+SOURCES = {
+    "batches of a PyDataset": lambda x, y, folder: {"x": Batches(x, y)},
+    "batches of a generator": lambda x, y, folder: {
+        "x": (batch for batch in Batches(x, y)),
+        "steps_per_epoch": 2,
+    },
+    "batches of a Dataset": lambda x, y, folder: {
+        "x": lamina.data.Dataset.from_tensor_slices((x, y)).shuffle(64, seed=2).batch(16)
+    },
+    "arrays beyond the budget": lambda x, y, folder: {"x": x, "y": y, "batch_size": 16},
+    "a memory-mapped file": of_memory_mapped_file,
+}
+
+
+@pytest.mark.parametrize("devices", [3, 4])
+@pytest.mark.parametrize("source", SOURCES)
+def test_streamed_batches_give_what_they_give_on_one_device(source, devices, tmp_path):
+    def weights(distribution):
+        set_distribution(distribution)
+        model, x, y, _ = make(mlp)
+        with streamed():
+            model.fit(**SOURCES[source](x, y, tmp_path), epochs=2, verbose=0)
+            outputs = model.predict(Batches(x, y), verbose=0)
+        return [*model.get_weights(), outputs]
+
+    assert largest_difference(weights(None), weights(data_parallel(devices))) < TOLERANCE
+
+
+@contextlib.contextmanager
+def streamed():
+    budget = lamina.config.resident_budget()
+    lamina.config.set_resident_budget(2048)
+    yield
+    lamina.config.set_resident_budget(budget)
+
+
+def test_a_device_gets_its_own_rows_of_a_streamed_batch_only():
+    set_distribution(data_parallel(8))
+    model, x, y, _ = make(mlp)
+    model.fit(Batches(x[:48], y[:48]), verbose=0)
+    (program,) = programs_of(model)
+    _, data, *_ = program.input_shardings[0]
+    assert [sharding.spec[0] for sharding in jax.tree.leaves(data)] == ["batch", "batch"]
+    collectives = re.findall(rf" ({COLLECTIVES})(?:-start)?\(", program.as_text())
+    assert collectives == ["all-reduce"]
 
 
 def programs_of(model, mode="train"):

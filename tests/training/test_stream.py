@@ -109,7 +109,7 @@ def test_memory_of_chunks_is_used_again_only_when_they_are_done_with(monkeypatch
     monkeypatch.setattr("lamina.training.feeds.chunks._MAX_STEPS", 3)
     batches = (np.full((2, 3), i, "float32") for i in range(40))
     lengths, values = [], []
-    for chunk in prefetch(stack_batches(batches), jax.device_put):
+    for chunk in prefetch(stack_batches(batches), lambda chunk: jax.device_put(chunk.data)):
         lengths.append(chunk.stop)
         values += np.asarray(chunk.data)[: chunk.stop * 2 : 2, 0].tolist()
     assert sum(lengths) == 40
@@ -125,7 +125,7 @@ def test_ctrl_c_while_a_feed_is_let_go_leaves_no_trace(monkeypatch):
         yield from stack_batches(iter([np.zeros((2, 3), "float32")]))
         release.wait(10)
 
-    feed = prefetch(hangs(), jax.device_put)
+    feed = prefetch(hangs(), lambda chunk: jax.device_put(chunk.data))
     next(feed)
     threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
     started = time.perf_counter()

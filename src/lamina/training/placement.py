@@ -17,6 +17,7 @@ from lamina.core.configuration.context import context
 from lamina.core.types import PyTree
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import copy_of
+from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.zero_copy import as_unaligned_rows, is_text_array
 
 
@@ -57,6 +58,10 @@ class Placement(Protocol):
 
     def put_batch(self, arrays: PyTree) -> PyTree:
         """Host arrays as batches on the device. Text stays on the host; no device can store it."""
+        ...
+
+    def put_chunk(self, chunk: Chunk) -> PyTree:
+        """The data of a chunk that is on the host, on the device."""
         ...
 
     def put_data(self, arrays: PyTree) -> PyTree:
@@ -145,6 +150,9 @@ class OneDevice:
         if any(is_text_array(leaf) for leaf in leaves):
             return arrays
         return jax.device_put(arrays, self._sharding())
+
+    def put_chunk(self, chunk: Chunk) -> PyTree:
+        return self.put_batch(chunk.data)
 
     def put_data(self, arrays: PyTree) -> PyTree:
         return jax.tree.map(self._put_array, arrays)

@@ -21,6 +21,8 @@ from lamina.core.configuration.devices import device_of, name_of
 from lamina.core.messages.errors import did_you_mean, warn_at_user
 from lamina.core.types import PyTree
 from lamina.core.variable.variable import Variable
+from lamina.training.feeds.chunks import Chunk
+from lamina.training.feeds.divided_rows import DividedRows, divide_rows
 from lamina.training.feeds.zero_copy import is_text_array
 from lamina.training.placement import OneDevice, Placement, copy_on_devices, use_placement
 
@@ -91,6 +93,21 @@ class MeshPlacement:
 
     def put_batch(self, arrays: PyTree) -> PyTree:
         return jax.tree.map(self._put_on_all, arrays)
+
+    def put_chunk(self, chunk: Chunk) -> PyTree:
+        leaves = jax.tree.leaves(chunk.data)
+        is_divisible = chunk.batch_size % self._replicas == 0 and all(
+            np.ndim(leaf) and len(leaf) % chunk.batch_size == 0 for leaf in leaves
+        )
+        # Rows that the program picks in another order may be on any device.
+        if chunk.order is not None or not is_divisible or any(map(is_text_array, leaves)):
+            return self.put_batch(chunk.data)
+        by_rows = NamedSharding(self.mesh, PartitionSpec(self.batch_axis))
+
+        def divide(array: Any) -> DividedRows:
+            return divide_rows(np.asarray(array), chunk.batch_size, by_rows)
+
+        return jax.tree.map(divide, chunk.data)
 
     def put_data(self, arrays: PyTree) -> PyTree:
         return jax.tree.map(self._put_on_all, arrays)

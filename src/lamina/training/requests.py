@@ -54,6 +54,7 @@ from lamina.training.input_contract import (
     warn_of_different_inputs,
     warn_of_other_classes,
 )
+from lamina.training.placement import OneDevice
 from lamina.training.trainable import Trainable
 
 
@@ -301,7 +302,10 @@ def _batches_to_predict(
             "  Fix: say how many batches to predict for, with steps=…, or leave out .repeat()."
         )
     size = default_batch_size(learner) if batch_size is None else batch_size
-    options = FeedOptions(batch_size=size, steps=steps, prepare=learner.on_host)
+    # The rows come back to the host, to be joined to batches for a few programs.
+    options = FeedOptions(
+        batch_size=size, steps=steps, prepare=learner.on_host, placement=OneDevice()
+    )
     return choose(OF_SOURCES, x, options)
 
 

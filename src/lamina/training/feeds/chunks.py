@@ -124,14 +124,14 @@ def stack_batches(
 
 def prefetch(
     chunks: Iterator[Chunk],
-    put: Callable[[Any], Any],
+    put: Callable[[Chunk], Any],
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Iterator[Chunk]:
     """Prepare the next chunk in a thread while the device works on this one.
 
     Args:
         chunks: Chunks with their data on the host.
-        put: Puts them on the device.
+        put: Puts the data of a chunk on the device.
         interrupted: Whether to stop waiting; called a few times a second.
     """
     ready: queue.Queue[Any] = queue.Queue(maxsize=1)
@@ -150,7 +150,7 @@ def prefetch(
     def produce() -> None:
         try:
             for chunk in chunks:
-                if not hand_over(chunk._replace(data=put(chunk.data))):
+                if not hand_over(chunk._replace(data=put(chunk))):
                     return
         except BaseException as error:  # passed on, to be raised where `fit` was called
             hand_over(error)

@@ -66,7 +66,7 @@ class HostFeed(ResidentFeed):
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         chunks = self._gather_chunks(order, first, last)
-        yield from prefetch(chunks, self.options.placement.put_batch, lambda: self.interrupted())
+        yield from prefetch(chunks, self.options.placement.put_chunk, lambda: self.interrupted())
         self._all_checked = self._all_checked or last == self.steps_in_pass
 
     def _check_rows(self, data: PyTree, rows: slice | np.ndarray) -> None:

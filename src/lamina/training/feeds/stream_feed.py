@@ -210,7 +210,7 @@ class StreamFeed:
         by_number = isinstance(self.source, PyDataset)
         self._checked_batches = self._position if by_number else self._skipped
         batches = stack_batches(self._batches(epoch), self._finish_chunk)
-        yield from prefetch(batches, self.options.placement.put_batch, lambda: self.interrupted())
+        yield from prefetch(batches, self.options.placement.put_chunk, lambda: self.interrupted())
 
     def evaluation_chunks(self) -> Iterator[Chunk]:
         if self._position and not self._single_pass:

@@ -16,6 +16,7 @@ from jax import lax
 
 from lamina.core.types import PyTree
 from lamina.core.user_data.data_kinds import may_hold_text
+from lamina.training.feeds.divided_rows import DividedRows
 
 _ALIGNMENT = 64
 # Larger arrays get whole pages from the system, so the offset is always the same and one program
@@ -94,14 +95,14 @@ def rows_of(data: PyTree, order: Any, start: Any, count: int) -> PyTree:
     """`count` rows of every array, from position `start` of the order.
 
     Args:
-        data: Structure of arrays and `UnalignedRows`.
-        order: Row numbers, all in range; None for consecutive rows.
+        data: Structure of arrays, `UnalignedRows` and `DividedRows`.
+        order: Row numbers, all in range; None for consecutive rows, as for `DividedRows`.
         start: Position of the first row.
         count: Number of rows.
     """
 
     def is_rows(leaf: Any) -> bool:
-        return isinstance(leaf, UnalignedRows)
+        return isinstance(leaf, UnalignedRows | DividedRows)
 
     if any(is_text_array(leaf) for leaf in jax.tree.leaves(data, is_leaf=is_rows)):
         return jax.tree.map(lambda a: _rows_on_host(a, order, start, count), data, is_leaf=is_rows)
