@@ -124,7 +124,10 @@ def test_a_model_that_says_numbers_is_judged_beside_the_mean():
     assert judge_numbers(y, y * NAN).kind == "diverged"
 
 
-@pytest.mark.parametrize(("test_accuracy", "more"), [(1.0, False), (0.99, True)])
-def test_more_training_is_advised_only_where_something_was_wrong(test_accuracy, more):
-    advice = judge(1.0, test_accuracy, 1000, 1000, 0.1).advice
+@pytest.mark.parametrize(
+    ("train_accuracy", "test_accuracy", "more"),
+    [(1.0, 1.0, False), (1.0, 0.99, False), (0.995, 0.99, True)],
+)
+def test_more_epochs_are_advised_only_where_they_can_help(train_accuracy, test_accuracy, more):
+    advice = judge(train_accuracy, test_accuracy, 1000, 1000, 0.1).advice
     assert ("More epochs" in advice) is more

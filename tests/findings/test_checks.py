@@ -305,3 +305,11 @@ def test_one_finding_mends_all_layers_with_the_same_fault(code, setting, fault):
     parts = {(part.name, part.layer) for part in finding.change.parts}
     assert parts == {(setting, "first"), (setting, "second")}
     assert "'first', 'second'" in finding.fix
+
+
+@pytest.mark.parametrize("name", ["accuracy", "acc", "sparse_categorical_accuracy"])
+@pytest.mark.parametrize(("accuracy", "codes"), [(0.2, ["too-few-epochs"]), (1.0, [])])
+def test_more_epochs_are_not_advised_where_all_answers_are_right(name, accuracy, codes):
+    measured = {"val_loss": (2.1, 1.8, 1.4), f"val_{name}": (0.1, 0.2, accuracy)}
+    record = replace(HEALTHY, epochs=curve(2.2, 1.9, 1.5, **measured))
+    assert findings_of(record).codes == codes

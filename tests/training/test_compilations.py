@@ -49,6 +49,29 @@ def test_a_learning_rate_that_a_callback_changes_takes_effect_and_compiles_nothi
     assert all(np.array_equal(a, b) for a, b in zip(before, trained.get_weights(), strict=True))
 
 
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "in a LossScaleOptimizer"])
+def test_another_schedule_is_one_more_program_and_takes_effect(blobs, compilations, wrapped):
+    def keep_half(step):
+        return 0.5
+
+    def stand_still(step):
+        return 0.0
+
+    model = classifier()
+    optimizer = lamina.optimizers.SGD(keep_half)
+    model.compile(
+        lamina.optimizers.LossScaleOptimizer(optimizer) if wrapped else optimizer,
+        "sparse_categorical_crossentropy",
+    )
+    model.fit(*blobs, batch_size=25, verbose=0)
+    model.optimizer.learning_rate = stand_still
+    compilations.reset()
+    before = model.get_weights()
+    model.fit(*blobs, batch_size=25, epochs=2, verbose=0)
+    assert compilations.names == ["jit(train_program)"]
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
 def test_another_batch_size_is_one_more_program(trained, blobs, compilations):
     trained.fit(*blobs, batch_size=20, verbose=0)
     assert compilations.count("train_program") == 1

@@ -19,6 +19,8 @@ LEARNT = 0.5
 _ADVICE = {
     "generalises": "More epochs or a larger network may still raise the accuracy.",
     "perfect": "Nothing is left to gain on these samples; harder ones would tell more.",
+    "all learnt": "It is right on all that it learnt from: more samples may raise the accuracy, or "
+    "augmentation; more epochs hardly can.",
     "begins to memorise": "Stop earlier (callbacks.EarlyStopping), or add layers.Dropout(0.2).",
     "memorises": "Add layers.Dropout(0.3), use a smaller network, or find more samples.",
     "underfits": "Train for more epochs, use a larger network, or a higher learning rate.",
@@ -42,16 +44,21 @@ class Verdict:
             samples; for numbers `"numbers"` or `"no better than the mean"`.
         sentence: One sentence with its numbers.
         is_perfect: Whether all test samples were predicted correctly.
+        has_learnt_all: Whether all training samples were predicted correctly.
     """
 
     kind: str
     sentence: str
     is_perfect: bool = False
+    has_learnt_all: bool = False
 
     @property
     def advice(self) -> str:
         """What to do next."""
-        return _ADVICE["perfect" if self.is_perfect else self.kind]
+        if self.is_perfect:
+            return _ADVICE["perfect"]
+        all_learnt = self.kind == "generalises" and self.has_learnt_all
+        return _ADVICE["all learnt" if all_learnt else self.kind]
 
     @property
     def is_good(self) -> bool:
@@ -123,7 +130,12 @@ def judge(
             f"Too few {noun} to tell whether it generalises: {with_gap} that may as well be "
             f"{100 * low:.1f} or {100 * high:.1f}.",
         )
-    return Verdict("generalises", f"It generalises: {with_gap}.", is_perfect=test_accuracy == 1)
+    return Verdict(
+        "generalises",
+        f"It generalises: {with_gap}.",
+        is_perfect=test_accuracy == 1,
+        has_learnt_all=train_accuracy == 1,
+    )
 
 
 def judge_classes(accuracy: float, samples: int, noun: str = "samples") -> Verdict:

@@ -10,6 +10,8 @@ from lamina.findings.record import OutputFacts, Record
 
 _SQUARED = {"mean_squared_error"}
 _ABSOLUTE = {"mean_absolute_error"}
+# As in "acc" and "sparse_categorical_accuracy"; chance is another for "top_k".
+_ACCURACIES = ("accuracy", "acc")
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,24 @@ def performance(record: Record) -> Performance | None:
 
 def answers_well(record: Record) -> bool:
     """Whether the last accuracy is far above that of always answering the commonest class."""
-    measured = [epoch.get("val_accuracy", epoch.get("accuracy")) for epoch in record.epochs]
     targets = record.outputs[0].targets if len(record.outputs) == 1 else None
-    if targets is None or not targets.counts or not measured or measured[-1] is None:
+    accuracy = _last_accuracy(record)
+    if targets is None or not targets.counts or accuracy is None:
         return False
     chance = max(targets.counts) / max(sum(targets.counts), 1)
-    return measured[-1] > chance + 0.7 * (1 - chance)
+    return accuracy > chance + 0.7 * (1 - chance)
+
+
+def _last_accuracy(record: Record) -> float | None:
+    """The last accuracy of any kind, in validation if it was measured there."""
+    last = record.epochs[-1] if record.epochs else {}
+    named = {
+        name: value
+        for name, value in last.items()
+        if name.endswith(_ACCURACIES) and "top_k" not in name
+    }
+    validated = {name: value for name, value in named.items() if name.startswith("val_")}
+    return next(iter((validated or named).values()), None)
 
 
 def guessing_loss(output: OutputFacts) -> float | None:

@@ -177,6 +177,11 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.learning_rate = value
 
     @property
+    def schedule_changes(self) -> int:
+        """Those of the optimizer inside."""
+        return self.inner_optimizer.schedule_changes
+
+    @property
     def iterations(self) -> Any:
         """Number of changes of the weights, without skipped steps."""
         return self.inner_optimizer.iterations

@@ -232,6 +232,11 @@ class MultiOptimizer(Optimizer):
         raise AttributeError(_NO_RATE)
 
     @property
+    def schedule_changes(self) -> int:
+        """Those of all of `optimizers`."""
+        return sum(optimizer.schedule_changes for optimizer in self._inner_optimizers)
+
+    @property
     def loss_scale_factor(self) -> float | None:
         """The factor of the loss, for all of `optimizers`."""
         return self._loss_scale_factor

@@ -145,6 +145,7 @@ class Optimizer:
         self._undecayed: list[Variable] = []
         self._undecayed_names: re.Pattern | None = None
         self._iterations = self._variable(0, "iteration", dtype="int32")
+        self._schedule_changes = 0
         rate = check_learning_rate(learning_rate)
         self._learning_rate: Any = (
             rate if callable(rate) else self._variable(rate, "learning_rate", dtype=floatx())
@@ -299,6 +300,7 @@ class Optimizer:
         rate = check_learning_rate(value)
         if callable(rate):
             self._learning_rate = rate
+            self._schedule_changes += 1
             record_change()
         elif isinstance(self._learning_rate, Variable):
             self._learning_rate.assign(rate)
@@ -308,6 +310,11 @@ class Optimizer:
                 f"{value!r}.\n  Fix: compile with a number, such as "
                 f"{type(self).__name__}(learning_rate=0.001), to change it during training."
             )
+
+    @property
+    def schedule_changes(self) -> int:
+        """How often a schedule was assigned; compiled programs contain the one they began with."""
+        return self._schedule_changes
 
     def _rate_of_schedule(self, schedule: Callable) -> Array:
         step = self._iterations.value

@@ -42,7 +42,8 @@ class Programs:
         """The program (`"train"`, `"test"` or `"predict"`) and the Variables that it works on.
 
         A new program is made only if the model has changed: `compile` was called, layers were
-        added, frozen, unfrozen or adapted. A new learning rate or number of epochs needs none.
+        added, frozen, unfrozen or adapted, or the optimizer got another schedule. A new learning
+        rate or number of epochs needs none.
         """
         latest = self._latest.get(mode)
         if latest is not None and latest[0] is last_change():
@@ -78,8 +79,10 @@ class Programs:
 
     def _key(self, mode: str, variables: TrainState[Variable]) -> tuple[Any, ...]:
         layers = [(o.trainable, getattr(o, "adaptations", 0)) for o in self._learner.layers()]
+        optimizers = self._learner.optimizers() if mode == "train" else []
         return (
             mode,
+            tuple(optimizer.schedule_changes for optimizer in optimizers),
             self._learner.precision.chosen,
             variables.placement,
             tuple(layers),

@@ -15,6 +15,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer_state import LayerState
 from lamina.core.types import Data, PyTree, Targets
 from lamina.core.variable.variable import Variable
+from lamina.optimizers import Optimizer
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides
 from lamina.training.precision import Precision
@@ -97,6 +98,10 @@ class Trainable(Protocol):
 
     def layers(self) -> list[LayerState]:
         """The model and all layers in it, at any depth."""
+        ...
+
+    def optimizers(self) -> list[Optimizer]:
+        """The model's optimizer, and any others that it keeps as attributes."""
         ...
 
     def on_host(self, x: Data) -> PyTree:
