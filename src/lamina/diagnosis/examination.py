@@ -1,6 +1,6 @@
 """Examination: what is wrong with a training, with changes that were tried on copies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,11 +15,12 @@ from lamina.diagnosis.experiments.baselines import best_baseline
 from lamina.diagnosis.experiments.candidates import candidates
 from lamina.diagnosis.experiments.conclusions import conclude
 from lamina.diagnosis.experiments.copies import CannotCopyError
+from lamina.diagnosis.experiments.sample_sizes import learning_curve
 from lamina.diagnosis.experiments.scores import Task, task_of
 from lamina.diagnosis.experiments.search import Search
 from lamina.diagnosis.experiments.setup import WHOLE_WORLD, Samples, TrainingSetup, held_out
 from lamina.diagnosis.experiments.trials import Trial, Trials
-from lamina.findings import Findings, Record, all_findings_of, findings_of
+from lamina.findings import Findings, LearningCurve, Record, all_findings_of, findings_of
 
 # Trials take at most this share of the time that training took, or these seconds if that is more.
 _SHARE_OF_TRAINING = 0.15
@@ -65,6 +66,7 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
         return Findings([*of_data, *static], [*static.unchecked, note])
     reached = baseline if record.ended == "refused" else _reached(trials, setup, baseline, record)
     is_shorter, whole, setup = short is not setup, setup, short
+    repeated = baseline
     unstable = not is_shorter and abs(reached.score - baseline.score) > _UNSTABLE
     if not is_shorter:
         baseline = min(reached, baseline, key=lambda trial: trial.score)
@@ -90,7 +92,28 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
     unchecked = [*static.unchecked, *unknown]
     if search.untried:
         unchecked.append("whether these would help: " + "; ".join(search.untried))
-    return Findings(findings, unchecked, apply=partial(apply, setup=whole, tasks=tasks))
+    curve = None
+    if reached.score > _NO_SIGNAL:
+        curve = _learning_curve(trials, repeated, tasks, _samples_of_user(record, whole))
+    if isinstance(curve, str):
+        unchecked.append(curve)
+        curve = None
+    return Findings(findings, unchecked, partial(apply, setup=whole, tasks=tasks), curve)
+
+
+def _samples_of_user(record: Record, whole: TrainingSetup) -> int:
+    """Training samples of the user, of which a setup has some if there are very many."""
+    held = 0 if whole.has_validation else whole.validation.size
+    return max((record.samples or 0) - held, whole.train.size)
+
+
+def _learning_curve(
+    trials: Trials, repeated: Trial, tasks: Sequence[Task], samples: int
+) -> LearningCurve | str | None:
+    try:
+        return learning_curve(trials, repeated, tasks, samples)
+    except CannotCopyError:
+        return None
 
 
 def budget(seconds_of_training: float) -> float:

@@ -42,6 +42,9 @@ class Examiner(Recorder):
         count = 0 if epoch is None else epoch + 1
         if self._probe is not None and count & (count - 1) == 0:  # after 1, 2, 4, 8 … epochs
             self._measure(self._probe)
+        if self._history.record is not None:  # callbacks see it
+            record = replace(self._history.record, statistics=tuple(self._statistics))
+            self._history.record = record
 
     def _measure(self, probe: LayerProbe) -> None:
         if self._steps > self._measured_at:
@@ -82,6 +85,10 @@ class Examiner(Recorder):
     def _draw(self) -> tuple[Any, Any]:
         validation = self._request.validation
         held_out = None if validation is None else validation.draw(_MOST_SAMPLES)
+        rows = self._request.feed.drawn_rows(_MOST_SAMPLES)
+        if rows is not None and self._request.split is not None:
+            rows = np.asarray(self._request.split.train)[rows]
+        self._numbers = rows
         return self._request.feed.draw(_MOST_SAMPLES), held_out
 
     def _setup(self, record: Record) -> Any:
@@ -101,4 +108,6 @@ class Examiner(Recorder):
             batch_size=record.batch_size or 32,
             shuffle=request.shuffle,
             class_weight=request.class_weight,
+            numbers=self._numbers,
+            has_numbers=self._numbers is not None,
         )

@@ -1,4 +1,4 @@
-"""What layers do: dead and saturated units, sizes of gradients and of updates.
+"""What layers do: dead and saturated units, sizes of gradients and updates, ranks of kernels.
 
 They are measured between epochs on a fixed batch, by one program of their own. So the training
 program is the same with and without them, and a trained model can be measured as well.
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.variable.stateless import stateless, value_and_grad, values_of
+from lamina.diagnosis.effective_rank import effective_rank, largest_rank
 from lamina.findings import LayerStatistics
 from lamina.models.model import Model
 
@@ -46,6 +47,8 @@ class LayerProbe:
         ]
         inner = Model(graph.inputs, [tensor for _, tensor in self._layers])
         trainable = list(model.trainable_variables)
+        kernels = [_kernel_of(layer) for layer, _ in self._layers]
+        ranked = [kernel for kernel in kernels if kernel is not None and largest_rank(kernel)]
 
         def loss(x: Any, y: Any) -> Any:
             return model.compute_loss(x=x, y=y, y_pred=model(x, training=False), training=False)
@@ -58,11 +61,13 @@ class LayerProbe:
                 _of_output(_activation_of(layer), output)
                 for (layer, _), output in zip(self._layers, outputs, strict=True)
             ]
-            return [jnp.sqrt(jnp.mean(jnp.square(g))) for g in gradients], of_outputs
+            ranks = [effective_rank(kernel.value) for kernel in ranked]
+            return [jnp.sqrt(jnp.mean(jnp.square(g))) for g in gradients], of_outputs, ranks
 
         self._variables = list(model.variables)
         self._program = jax.jit(stateless(measured, self._variables))
         self._indices = {id(weight): index for index, weight in enumerate(trainable)}
+        self._ranked = {id(kernel): index for index, kernel in enumerate(ranked)}
         self._before: dict[str, np.ndarray] = {}
 
     def measure(self, step: int, steps: int = 0) -> tuple[LayerStatistics, ...]:
@@ -72,11 +77,13 @@ class LayerProbe:
             step: Index of the step.
             steps: Steps since the last call, for the size of an update.
         """
-        (gradients, of_outputs), _ = self._program(values_of(self._variables), *self._batch)
+        measured, _ = self._program(values_of(self._variables), *self._batch)
+        gradients, of_outputs, ranks = measured
         found = []
         for (layer, _), (dead, saturated) in zip(self._layers, of_outputs, strict=True):
             kernel = _kernel_of(layer)
             index = None if kernel is None else self._indices.get(id(kernel))
+            place = None if kernel is None else self._ranked.get(id(kernel))
             found.append(
                 LayerStatistics(
                     layer=str(layer.name),
@@ -85,6 +92,8 @@ class LayerProbe:
                     update=None if kernel is None else self._update(layer.name, kernel, steps),
                     dead=None if dead is None else float(dead),
                     saturated=None if saturated is None else float(saturated),
+                    rank=None if place is None else float(ranks[place]),
+                    largest_rank=None if place is None else largest_rank(kernel),
                 )
             )
         return tuple(found)

@@ -7,6 +7,7 @@ findings; `lamina.diagnosis` examines trained models.
 from lamina.findings.calibration import calibrated
 from lamina.findings.checks import CHECKS, all_findings_of, findings_of
 from lamina.findings.finding import SEVERITIES, Change, Finding, Findings
+from lamina.findings.learning_curve import LearningCurve
 from lamina.findings.record import (
     LayerFacts,
     LayerStatistics,
@@ -24,6 +25,7 @@ __all__ = [
     "Findings",
     "LayerFacts",
     "LayerStatistics",
+    "LearningCurve",
     "OutputFacts",
     "Record",
     "SEVERITIES",

@@ -48,7 +48,7 @@ def calibrated(findings: Findings) -> Findings:
         )
         for place, finding in enumerate(findings)
     ]
-    return Findings(found, findings.unchecked, findings.apply)
+    return Findings(found, findings.unchecked, findings.apply, findings.learning_curve)
 
 
 def share_right(evidence: str, confidence: float, shares: Mapping[str, Steps] = SHARES) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
+from lamina.findings.learning_curve import LearningCurve
 
 SEVERITIES = ("problem", "warning", "hint")
 
@@ -106,11 +107,13 @@ class Finding:
         severity: `"problem"`, `"warning"` or `"hint"`.
         title: What it is, in one sentence with its numbers.
         fix: What to do, in one sentence.
-        evidence: The numbers that show it, by name.
+        evidence: The numbers that show it, by name; `"epoch"` is when it began, from 1.
         where: A layer, an argument, or numbers of samples.
         change: What `fix` says, as a value; None if no single change mends it.
         confidence: From 0 to 1.
         others: Codes of causes that the evidence cannot tell from this one.
+        samples: Numbers of the training samples that it is about, the most doubtful first; some
+            of them, if there are many.
 
     Example:
         >>> finding = Finding("one-class", "problem", "All labels are 3.", "Shuffle the data.")
@@ -128,9 +131,16 @@ class Finding:
     change: Change | None = None
     confidence: float = 1.0
     others: tuple[str, ...] = ()
+    samples: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.severity} {self.code}: {self.title}\n  Fix: {self.fix}"
+
+    @property
+    def epoch(self) -> int | None:
+        """The epoch, from 1, in which it began or showed; None if no epoch is known."""
+        epoch = self.evidence.get("epoch")
+        return int(epoch) if isinstance(epoch, (int, float)) else None
 
     def apply(self, model: Any) -> Any:
         """Train a copy of the model with the change, and one without it, and compare them.
@@ -170,6 +180,7 @@ class Finding:
             "evidence": dict(self.evidence),
             "change": None if self.change is None else self.change.to_json(),
             "others": list(self.others),
+            "samples": list(self.samples),
         }
 
 
@@ -182,6 +193,8 @@ class Findings(Sequence[Finding]):
         unchecked: What could not be checked, and why.
         apply: Takes a `Change`, trains copies with and without it, and returns what it did; None
             if the training cannot be repeated.
+        learning_curve: What copies reached that were trained on fewer samples; None if there are
+            none.
 
     Example:
         >>> found = Findings([Finding("b", "hint", "B.", "x"), Finding("a", "problem", "A.", "y")])
@@ -194,10 +207,12 @@ class Findings(Sequence[Finding]):
         findings: Iterable[Finding] = (),
         unchecked: Sequence[str] = (),
         apply: Callable[[Change], Any] | None = None,
+        learning_curve: LearningCurve | None = None,
     ):
         self._findings = sorted(findings, key=lambda found: SEVERITIES.index(found.severity))
         self.unchecked = tuple(unchecked)
         self.apply = apply
+        self.learning_curve = learning_curve
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -205,7 +220,7 @@ class Findings(Sequence[Finding]):
     def __getitem__(self, index: slice) -> "Findings": ...
     def __getitem__(self, index: int | slice) -> "Finding | Findings":
         if isinstance(index, slice):
-            return Findings(self._findings[index], self.unchecked, self.apply)
+            return Findings(self._findings[index], self.unchecked, self.apply, self.learning_curve)
         return self._findings[index]
 
     def __len__(self) -> int:
@@ -221,6 +236,8 @@ class Findings(Sequence[Finding]):
 
     def __str__(self) -> str:
         lines = [str(finding) for finding in self] or ["Nothing was found."]
+        if self.learning_curve is not None:
+            lines.append(self.learning_curve.sentence)
         if self.unchecked:
             lines.append(f"Not checked: {'; '.join(self.unchecked)}.")
         return "\n".join(lines)
@@ -236,15 +253,25 @@ class Findings(Sequence[Finding]):
             for found in self
         )
         head = "<tr><th>severity</th><th>code</th><th>finding</th></tr>"
-        rest = f"<p>Not checked: {html.escape('; '.join(self.unchecked))}.</p>"
+        rest = ""
+        if self.unchecked:
+            rest = f"<p>Not checked: {html.escape('; '.join(self.unchecked))}.</p>"
+        if self.learning_curve is not None:
+            rest = f"<p>{html.escape(self.learning_curve.sentence)}</p>" + rest
         table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
-        return (table if rows else "<p>Nothing was found.</p>") + (rest if self.unchecked else "")
+        return (table if rows else "<p>Nothing was found.</p>") + rest
 
     def to_json(self) -> str:
         """The findings as JSON.
 
         Returns:
-            The text of an object with `findings` and `unchecked`.
+            The text of an object with `findings`, `unchecked` and, if there is one,
+            `learning_curve`.
         """
-        record = {"findings": [found.to_json() for found in self], "unchecked": self.unchecked}
+        record: dict[str, Any] = {
+            "findings": [found.to_json() for found in self],
+            "unchecked": self.unchecked,
+        }
+        if self.learning_curve is not None:
+            record["learning_curve"] = self.learning_curve.to_json()
         return json.dumps(record, indent=2, default=str)

@@ -125,6 +125,9 @@ class LayerStatistics:
         update: Size of an update of its kernel relative to the kernel.
         dead: Share of its units whose output is 0 for every sample.
         saturated: Share of its outputs near the ends of a sigmoid or tanh.
+        rank: In how many directions its kernel acts about equally strongly; None if the kernel is
+            too large.
+        largest_rank: The largest rank that the kernel can have.
     """
 
     layer: str
@@ -133,6 +136,8 @@ class LayerStatistics:
     update: float | None = None
     dead: float | None = None
     saturated: float | None = None
+    rank: float | None = None
+    largest_rank: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Wrong labels in the data of a model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from lamina.diagnosis import label_noise
 from lamina.diagnosis.data_checks import label_noise as module
 from lamina.diagnosis.experiments.scores import Task
 from lamina.diagnosis.experiments.setup import Samples, TrainingSetup, held_out
+from lamina.diagnosis.given_model import request_for
 from lamina.layers import Dense, Input
 
 
@@ -84,3 +87,24 @@ def test_what_there_is_no_time_for_is_said(setup, good_network):
     training, _ = setup
     [note] = module.check_label_noise(training, Task("classes", 10), 1.0, 10.0)
     assert note == "whether labels are wrong (lamina.diagnosis.label_noise), for lack of time"
+
+
+def test_samples_are_named_by_the_numbers_of_the_user_if_these_are_known(setup, good_network):
+    training, wrong = setup
+    moved = replace(training, numbers=np.arange(3000) + 5000)
+    [finding] = module.check_label_noise(moved, Task("classes", 10), 100.0, 1.0)
+    assert len(finding.samples) == 24
+    assert {number - 5000 for number in finding.samples} <= wrong
+    unknown = replace(training, has_numbers=False)
+    [finding] = module.check_label_noise(unknown, Task("classes", 10), 100.0, 1.0)
+    assert finding.samples == ()
+    assert finding.fix == "All of them: lamina.diagnosis.label_noise(model, x, y)."
+
+
+def test_of_many_samples_those_that_are_drawn_are_known_by_number():
+    x = np.repeat(np.arange(50.0)[:, None], 3, axis=1)
+    feed = request_for(compiled(), x, np.arange(50) % 2, None, 1, 8).feed
+    for most in (20, 50):
+        rows = feed.drawn_rows(most)
+        assert len(rows) == most
+        np.testing.assert_array_equal(feed.draw(most)[0][:, 0], rows)

@@ -31,7 +31,8 @@ _FEW_SAMPLES = 1000
 _FEWEST_SAMPLES = 200
 # Samples of a class below which folds may lack it.
 _FEWEST_OF_A_CLASS = 10
-_NAMED = 8
+# Suspects that a message names, and that a report shows.
+_NAMED, _SHOWN = 8, 24
 # A rate from which wrong labels are a problem.
 _SEVERE = 0.04
 
@@ -173,7 +174,7 @@ def check_label_noise(
     if len(labels) > most:
         chosen = np.sort(np.random.default_rng(setup.seed).permutation(len(labels))[:most])
         setup = replace(setup, train=setup.train.take(chosen))
-        labels, rows = labels[chosen], rows[chosen]
+        labels, rows = labels[chosen], None if rows is None else rows[chosen]
     counts = np.bincount(labels)
     if (counts[counts > 0] < _FEWEST_OF_A_CLASS).any():
         return
@@ -182,21 +183,22 @@ def check_label_noise(
     if probabilities is None or rate is None:
         return
     found = noise_of(labels, probabilities)
-    numbers = rows[found.suspects[:_NAMED]]
-    listed = ", ".join(map(str, numbers))
+    numbers = () if rows is None else tuple(map(int, rows[found.suspects[:_SHOWN]]))
+    listed = ", ".join(map(str, numbers[:_NAMED]))
     inputs = ", x[rows]" if hasattr(setup.train.x, "shape") else ""
+    look = f"Look at the most doubtful ones: rows = [{listed}]; print(y[rows]{inputs}). "
     yield Finding(
         "label-noise",
         "warning" if rate < _SEVERE else "problem",
         title=f"About {rate:.0%} of the labels seem wrong: copies that were trained without these "
         f"samples contradict {len(found.suspects):,} of {len(labels):,} labels, even where they "
         "are surest.",
-        fix=f"Look at the most doubtful ones: rows = [{listed}]; print(y[rows]{inputs}). All of "
-        "them: lamina.diagnosis.label_noise(model, x, y).",
+        fix=f"{look if numbers else ''}All of them: lamina.diagnosis.label_noise(model, x, y).",
         evidence={"rate": round(rate, 4), "suspects": len(found.suspects), "samples": len(labels)},
-        where=f"training samples {listed} …",
+        where=f"training samples {listed} …" if numbers else "y",
         confidence=0.8,
         others=("labels-unrelated",) if rate > 0.4 else (),
+        samples=numbers,
     )
 
 

@@ -62,6 +62,10 @@ class TrainingSetup:
         shuffle: Whether samples are shuffled.
         class_weight: From class index to weight, or None.
         has_validation: Whether the user gave validation samples; otherwise some were held out.
+        seed: Of the order of samples, and of new weights.
+        numbers: The numbers of the samples in the user's data, before some were held out; None if
+            they are in the same order.
+        has_numbers: Whether samples can be named by such numbers.
     """
 
     model: Any
@@ -76,6 +80,8 @@ class TrainingSetup:
     class_weight: Mapping[int, float] | None = None
     has_validation: bool = True
     seed: int = field(default=0)
+    numbers: np.ndarray | None = None
+    has_numbers: bool = True
 
     def limited(self, samples: int) -> "TrainingSetup":
         """The same with fewer training and validation samples, drawn at random."""
@@ -91,6 +97,7 @@ class TrainingSetup:
             self,
             train=some(self.train, samples),
             validation=some(self.validation, max(samples // 4, 200)),
+            has_numbers=False,
         )
 
 
@@ -100,11 +107,15 @@ def held_out(samples: Samples, seed: int = 0, fraction: float = 0.2) -> tuple[Sa
     return samples.take(kept), samples.take(held)
 
 
-def training_rows(setup: TrainingSetup) -> np.ndarray:
-    """The numbers that the user's data have for the training samples: `(samples,)`."""
+def training_rows(setup: TrainingSetup) -> np.ndarray | None:
+    """The numbers that the user's data have for the training samples; None if not known."""
+    if not setup.has_numbers:
+        return None
     if setup.has_validation or setup.train is setup.validation:
-        return np.arange(setup.train.size)
-    return _divided(setup.train.size + setup.validation.size)[0]
+        rows = np.arange(setup.train.size)
+    else:
+        rows = _divided(setup.train.size + setup.validation.size)[0]
+    return rows if setup.numbers is None else setup.numbers[rows]
 
 
 def _divided(size: int, seed: int = 0, fraction: float = 0.2) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Trials: copies of a model are trained with one change each, within a time budget."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -113,7 +113,35 @@ class Trials:
             **arguments,
         }
         set_random_seed(seed)
-        copy = copy_of(setup, parts)
+        return self._fitted(copy_of(setup, parts), train, validation, epochs, arguments)
+
+    def fitted(self, copy: Any, train: Samples, validation: Samples) -> Trial:
+        """Train a copy that was made by the caller, on samples of his choice.
+
+        Args:
+            copy: A compiled model.
+            train: Samples to train on, with the epochs and batch size of the setup.
+            validation: Samples to score.
+
+        Raises:
+            CannotCopyError: If it cannot be trained.
+        """
+        setup = self.setup
+        arguments = {
+            "batch_size": setup.batch_size,
+            "shuffle": setup.shuffle,
+            "class_weight": setup.class_weight,
+        }
+        return self._fitted(copy, train, validation, setup.epochs, arguments)
+
+    def _fitted(
+        self,
+        copy: Any,
+        train: Samples,
+        validation: Samples,
+        epochs: int,
+        arguments: Mapping[str, Any],
+    ) -> Trial:
         losses: list[float] = []
         try:
             history = copy.fit(

@@ -88,6 +88,10 @@ class Feed(Protocol):
         """
         ...
 
+    def drawn_rows(self, most: int) -> np.ndarray | None:
+        """The indices of the samples that `draw` gives; None if the source has none."""
+        ...
+
     def first_chunk(self) -> Chunk:
         """A chunk of the first steps, which training will get again."""
         ...

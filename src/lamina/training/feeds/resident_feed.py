@@ -61,9 +61,14 @@ class ResidentFeed:
     def draw(self, most: int) -> tuple[Any, Any, Any] | None:
         arrays = self.host
         if self.samples > most:
-            rows = np.random.default_rng(self.seed).choice(self.samples, most, replace=False)
-            arrays = jax.tree.map(lambda array: array[np.sort(rows)], arrays)
+            rows = self.drawn_rows(most)
+            arrays = jax.tree.map(lambda array: array[rows], arrays)
         return unpack_x_y_sample_weight(arrays)
+
+    def drawn_rows(self, most: int) -> np.ndarray:
+        if self.samples <= most:
+            return np.arange(self.samples)
+        return np.sort(np.random.default_rng(self.seed).choice(self.samples, most, replace=False))
 
     @property
     def data(self) -> PyTree:

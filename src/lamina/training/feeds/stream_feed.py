@@ -98,6 +98,9 @@ class StreamFeed:
         x, y, sample_weight = jax.tree.map(lambda *parts: np.concatenate(parts)[:most], *batches)
         return x, y, sample_weight
 
+    def drawn_rows(self, most: int) -> None:
+        return None
+
     def _batches_again(self, most: int) -> Iterator[Any]:
         """Batches of a new pass, of a PyDataset those of indices that are spread over it."""
         source = self.source
