@@ -313,3 +313,13 @@ def test_more_epochs_are_not_advised_where_all_answers_are_right(name, accuracy,
     measured = {"val_loss": (2.1, 1.8, 1.4), f"val_{name}": (0.1, 0.2, accuracy)}
     record = replace(HEALTHY, epochs=curve(2.2, 1.9, 1.5, **measured))
     assert findings_of(record).codes == codes
+
+
+def test_what_was_not_learned_is_not_memorised():
+    record = replace(HEALTHY, epochs=curve(8, 4.8, 7.9, 5.6, 4.1, val_loss=(9, 2.0, 5.4, 5.9, 5.7)))
+    assert "overfitting" not in findings_of(record).codes
+
+
+def test_a_training_that_diverged_has_one_finding_about_its_rate():
+    record = replace(HEALTHY, learning_rate=0.5, epochs=curve(15, 226), ended="not finite")
+    assert findings_of(record).codes == ["learning-rate-too-high"]

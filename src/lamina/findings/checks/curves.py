@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from lamina.findings.finding import Change, Finding
+from lamina.findings.moments import as_evidence, end_of_learning, first_rise
 from lamina.findings.performance import Performance, answers_well, performance
 from lamina.findings.record import Record
 
@@ -19,6 +20,8 @@ _RISE = 1.2
 _GAP = 0.05
 # Share of the loss of guessing that a rise of the validation loss costs at least.
 _FELT = 0.05
+# The training loss of a model that memorises is at most this share of that of guessing.
+_FITTED = 0.9
 
 
 def check(record: Record) -> Iterator[Finding]:
@@ -54,14 +57,19 @@ def _rate(record: Record, progress: Performance) -> Iterator[Finding]:
     change = Change("compile", "learning_rate", usual)
     ups = sum(b > a for a, b in zip(losses, losses[1:], strict=False))
     unsteady = len(losses) >= 5 and ups >= 0.35 * (len(losses) - 1)
-    if ratio >= _HIGH and (progress.learned < _LITTLE or (unsteady and progress.learned < _WELL)):
+    diverged = record.ended == "not finite"  # which `failures` tells
+    if (
+        not diverged
+        and ratio >= _HIGH
+        and (progress.learned < _LITTLE or (unsteady and progress.learned < _WELL))
+    ):
         yield Finding(
             "learning-rate-too-high",
             "problem",
             title=f"The loss went from {losses[0]:.3g} to {losses[-1]:.3g}, where guessing gives "
             f"{progress.guess:.3g}, with a learning rate of {record.learning_rate:g}.",
             fix=fix,
-            evidence=evidence,
+            evidence={**evidence, **as_evidence(first_rise(losses))},
             where="learning_rate",
             change=change,
             confidence=0.8,
@@ -106,7 +114,12 @@ def _epochs(record: Record, progress: Performance) -> Iterator[Finding]:
         "warning",
         title=f"The loss was still falling at the end: {losses[-2]:.3g}, then {losses[-1]:.3g}.",
         fix="optimizer='adam', or more epochs." if slow else f"epochs={epochs}.",
-        evidence={"epochs": len(losses), "loss": losses[-1], "loss before": losses[-2]},
+        evidence={
+            "epoch": len(losses),
+            "epochs": len(losses),
+            "loss": losses[-1],
+            "loss before": losses[-2],
+        },
         where="optimizer" if slow else "epochs",
         change=Change("compile", "optimizer", "adam") if slow else Change("fit", "epochs", epochs),
         confidence=0.6,
@@ -185,6 +198,8 @@ def _memorised(record: Record, progress: Performance) -> Iterator[Finding]:
         return
     if record.ended == "stopped":
         return  # by early stopping, which is what the fix would say
+    if progress.last > _FITTED * progress.guess:
+        return  # what is memorised is answered well in training
     best = min(range(len(validation)), key=validation.__getitem__)
     # One bad epoch is chance; a model that memorises stays worse.
     last = sorted(validation[-3:])[1]
@@ -198,7 +213,7 @@ def _memorised(record: Record, progress: Performance) -> Iterator[Finding]:
         return  # the losses grow apart, but the answers are still right
     worse = validation[-1] / validation[best]
     evidence = {
-        "best epoch": best + 1,
+        "epoch": best + 1,
         "val_loss then": validation[best],
         "val_loss at the end": validation[-1],
         "loss at the end": losses[-1],
@@ -227,6 +242,7 @@ def _nothing_learned(record: Record, progress: Performance) -> Iterator[Finding]
     if best > _NOTHING:
         return
     lowest = (1 - best) * progress.guess
+    ended = end_of_learning(_losses(record)) if part == "training" else None
     title = "Nothing was learned" if part == "training" else "Nothing was learned that holds for "
     title += "" if part == "training" else "the validation data"
     yield Finding(
@@ -235,7 +251,11 @@ def _nothing_learned(record: Record, progress: Performance) -> Iterator[Finding]
         title=f"{title}: the lowest loss, {lowest:.4g}, is that of a constant answer, "
         f"{progress.guess:.4g}.",
         fix="Check that each row of y belongs to the row of x with its number.",
-        evidence={"lowest loss": lowest, "loss of a constant answer": progress.guess},
+        evidence={
+            "lowest loss": lowest,
+            "loss of a constant answer": progress.guess,
+            **as_evidence(ended),
+        },
         where="y",
         confidence=0.3 if part == "training" else 0.5,
         others=("learning-rate-too-high", "dead-relu", "inputs-not-scaled", "network-too-small")

@@ -15,7 +15,8 @@ def check(record: Record) -> Iterator[Finding]:
     if record.ended != "not finite":
         return
     ratio, rate, usual = rate_ratio(record), record.learning_rate, record.usual_rate
-    when = f"in epoch {len(record.epochs) + 1}"
+    epoch = len(record.epochs) + 1
+    when = f"in epoch {epoch}"
     if ratio is not None and ratio >= _HIGH and usual is not None:
         yield Finding(
             "learning-rate-too-high",
@@ -23,7 +24,7 @@ def check(record: Record) -> Iterator[Finding]:
             title=f"The loss stopped being a finite number {when}, with a learning rate of "
             f"{rate:g}.",
             fix=f"optimizer=lamina.optimizers.{record.optimizer}({usual:g}).",
-            evidence={"learning rate": rate or 0.0, "usual": usual},
+            evidence={"epoch": epoch, "learning rate": rate or 0.0, "usual": usual},
             where="learning_rate",
             change=Change("compile", "learning_rate", usual),
             confidence=0.8,
@@ -36,7 +37,7 @@ def check(record: Record) -> Iterator[Finding]:
         title=f"The loss stopped being a finite number {when}.",
         fix="clipnorm=1.0 in the optimizer and a tenth of the learning rate; inputs between 0 and "
         "1.",
-        evidence={} if rate is None else {"learning rate": rate},
+        evidence={"epoch": epoch, **({} if rate is None else {"learning rate": rate})},
         where="optimizer",
         change=None if rate is None else Change("compile", "learning_rate", rate / 10),
         confidence=0.5,
