@@ -11,6 +11,8 @@ from PIL import Image
 
 import lamina
 from lamina.callbacks import TensorBoard
+from lamina.findings import Finding, Findings, LayerStatistics, Record
+from lamina.training.callbacks.tensorboard_diagnosis import findings_as_text
 
 pytest.importorskip("tensorboard")
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -121,6 +123,52 @@ def test_embeddings_are_written_for_the_projector(tmp_path):
     callback = TensorBoard(tmp_path, embeddings_freq=1, embeddings_metadata={"word": "w.tsv"})
     with pytest.raises(ValueError, match="names word; the Embedding layers are words"):
         model.fit(np.ones((4, 3), int), np.ones((4, 1)), verbose=0, callbacks=[callback])
+
+
+def texts(folder, tag):
+    events = logs_in(folder).Tensors(tag)
+    return {e.step: e.tensor_proto.string_val[0].decode() for e in events}
+
+
+def test_what_is_found_while_the_model_trains_is_written_as_text(model, tmp_path):
+    fit(model, tmp_path)
+    found = texts(tmp_path / "train", "findings")
+    assert found[max(found)] == findings_as_text(model.history.findings)
+    assert found[0].startswith("**problem hidden-activation-missing**: No activation follows")
+
+
+@pytest.fixture
+def without_diagnosis():
+    lamina.config.set_diagnosis("off")
+    yield
+    lamina.config.set_diagnosis("notes")
+
+
+def test_nothing_is_written_without_diagnosis(model, tmp_path, without_diagnosis):
+    fit(model, tmp_path)
+    assert "findings" not in logs_in(tmp_path / "train").Tags()["tensors"]
+
+
+def test_statistics_of_layers_and_final_findings_are_written(model, tmp_path):
+    def record(step, epochs):
+        measured = LayerStatistics("hidden", step, gradient=step / 8, dead=0.5, rank=2.5)
+        return Record("model", epochs=({"loss": 1.0},) * epochs, statistics=(measured,))
+
+    callback = TensorBoard(tmp_path, write_graph=False)
+    callback.set_model(model)
+    callback._on_findings(record(2, 1), Findings())
+    callback._on_findings(record(2, 2), Findings())  # not measured again
+    late = Finding("dead-relu", "problem", "Half are dead.", "leaky_relu.")
+    callback._on_findings(record(4, 3), Findings([late]))
+    written = scalars(tmp_path / "train")
+    assert written == {
+        "layers/hidden/gradient": {0: 0.25, 2: 0.5},
+        "layers/hidden/dead": {0: 0.5, 2: 0.5},
+        "layers/hidden/rank": {0: 2.5, 2: 2.5},
+    }
+    assert texts(tmp_path / "train", "findings") == {
+        2: "**problem dead-relu**: Half are dead.  \nFix: `leaky_relu.`"
+    }
 
 
 def test_batches_are_profiled(model, tmp_path):

@@ -245,6 +245,14 @@ class Callback:
             checkpoint: `lamina.training.checkpoint.Checkpoint`, whose `contents()` can be stored.
         """
 
+    def _on_findings(self, record: Any, findings: Any) -> None:
+        """Called after all other hooks of `fit`, if diagnosis is on.
+
+        Args:
+            record: What is known of the training, `lamina.findings.Record`.
+            findings: What is wrong with it, `lamina.findings.Findings`.
+        """
+
     def get_state(self) -> dict[str, Any]:
         """The state to store in a checkpoint: plain data and arrays.
 

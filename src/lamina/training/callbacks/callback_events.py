@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lamina.training.callbacks.callback import Callback
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.events import Listener
 
@@ -31,3 +32,8 @@ class CallbackEvents(Listener):
 
     def on_run_end(self, logs: Mapping[str, Any]) -> None:
         self._callbacks.on_train_end(dict(logs))
+
+    def on_findings(self, record: Any, findings: Any) -> None:
+        for callback in self._callbacks.callbacks:
+            if isinstance(callback, Callback):
+                callback._on_findings(record, findings)

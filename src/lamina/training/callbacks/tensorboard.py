@@ -14,17 +14,22 @@ from lamina.core.layer.layer_state import all_layers
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import check_integer, explain_arguments
 from lamina.core.user_data.paths import path_of
+from lamina.findings import Findings, Record, findings_of
 from lamina.layers import Embedding
 from lamina.saving.atomic import make_folder
 from lamina.training.callbacks.callback import Callback
+from lamina.training.callbacks.tensorboard_diagnosis import findings_as_text, last_statistics
 
 
 class TensorBoard(Callback):
     """Writes logs for TensorBoard: `tensorboard --logdir logs` shows them while training runs.
 
     The folder `train` gets losses and metrics of every epoch (`epoch_loss` …), the learning rate,
-    the graph of layers, and what the arguments select. The folder `validation` gets the results on
-    validation data. Needs `pip install 'lamina[tensorboard]'`; TensorFlow is not needed.
+    the graph of layers, what diagnosis finds (`findings`, as text), and what the arguments select.
+    With `lamina.config.set_diagnosis("full")` it also gets what layers do (`layers/dense/gradient`,
+    `update`, `dead`, `saturated` and `rank`), after 1, 2, 4, 8 … epochs. The folder `validation`
+    gets the results on validation data. Needs `pip install 'lamina[tensorboard]'`; TensorFlow is
+    not needed.
 
     Args:
         log_dir: Folder of the logs.
@@ -88,12 +93,15 @@ class TensorBoard(Callback):
         self._steps = 0
         self._written_at = (0, 0.0)  # step and time
         self._epoch_began = (0, 0.0)
+        self._measured_at = -1  # the step of the statistics that were written last
+        self._codes: list[str] = []  # of the findings that were written last
 
     # -- when ------------------------------------------------------------------------------------
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._steps = 0
         self._written_at = (0, time.perf_counter())
+        self._measured_at, self._codes = -1, []
         if self.write_graph:
             self._write_graph()
         if self.embeddings_freq:
@@ -142,6 +150,9 @@ class TensorBoard(Callback):
             self._write_weights(epoch)
         if self.embeddings_freq and epoch % self.embeddings_freq == 0:
             self._write_embeddings()
+        record = getattr(getattr(self.model, "history", None), "record", None)
+        if record is not None:
+            self._write_diagnosis(record, findings_of(record), epoch)
         for writer in self._writers.values():
             writer.flush()
 
@@ -155,6 +166,13 @@ class TensorBoard(Callback):
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._profiling:
             self._stop_profile()
+        self._close()
+
+    def _on_findings(self, record: Record, findings: Findings) -> None:
+        self._write_diagnosis(record, findings, max(len(record.epochs) - 1, 0))
+        self._close()
+
+    def _close(self) -> None:
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
@@ -179,6 +197,17 @@ class TensorBoard(Callback):
             self._writers[folder] = _writer_class()(os.path.join(self.log_dir, folder))
         event = Event(wall_time=time.time(), step=step, summary=summary)
         self._writers[folder].add_event(event)
+
+    def _write_diagnosis(self, record: Record, findings: Findings, epoch: int) -> None:
+        """Statistics that are new, and findings if there are others than before."""
+        from tensorboard.plugins.text.summary_v2 import text_pb
+
+        self._measured_at, statistics = last_statistics(record, self._measured_at)
+        self._scalars("train", statistics, epoch)
+        if findings.codes != self._codes:
+            self._codes = findings.codes
+            text = findings_as_text(findings) or "Nothing is wrong any more."
+            self._write("train", text_pb("findings", text), epoch)
 
     def _write_graph(self) -> None:
         """The layers as JSON, which TensorBoard draws; models without a graph have none."""
