@@ -4,7 +4,7 @@ import pytest
 from lamina.diagnosis import Outcome
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_outcome():
     """Builds the outcome of an invented training on 6×6 images of three classes."""
 

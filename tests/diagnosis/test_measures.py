@@ -5,6 +5,7 @@ from hypothesis import given, strategies as st
 from lamina.diagnosis.measures import (
     confident_mistakes,
     confusion_matrix,
+    most_doubtful,
     most_frequent_confusions,
     per_class,
 )
@@ -44,3 +45,9 @@ def test_without_mistakes_there_are_none_to_list():
 def test_the_most_frequent_confusions_come_first_and_hits_do_not_count():
     confusion = np.array([[90, 1, 7], [0, 50, 2], [3, 0, 60]])
     assert most_frequent_confusions(confusion) == [(0, 2, 7), (2, 0, 3), (1, 2, 2)]
+
+
+def test_the_most_doubtful_samples_have_the_closest_classes():
+    probabilities = np.array([[0.4, 0.35, 0.25], [0.5, 0.5, 0.0], [0.9, 0.05, 0.05]])
+    assert most_doubtful(probabilities).tolist() == [1, 0, 2]
+    assert most_doubtful(probabilities, 1).tolist() == [1]

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 import lamina
 from lamina.diagnosis import write_page, write_report
+from lamina.diagnosis.outcome import Suspects
+from lamina.findings import Finding, Findings, LayerStatistics, LearningCurve
 
 
 class Page(HTMLParser):
@@ -31,27 +34,29 @@ class Page(HTMLParser):
         self.text += data
 
 
-@pytest.fixture
-def model():
+@pytest.fixture(scope="module")
+def write(tmp_path_factory, make_outcome):
+    """Writes the page of an invented training, each one once."""
     model = lamina.Sequential([lamina.layers.Input((6, 6)), lamina.layers.Flatten(name="flat"),
                                lamina.layers.Dense(3, name="classes")])  # fmt: skip
-    return model
+    written = {}
 
-
-@pytest.fixture
-def write(tmp_path, make_outcome, model):
-    def write(**outcome):
-        path = write_page(
-            tmp_path / "report.html",
-            make_outcome(**outcome),
-            model,
-            title="Shapes & <more>",
-            settings={"Epochs": 3, "Optimizer": "Adam"},
-            code="print('a' < 'b')\n",
-        )
-        page = Page()
-        page.feed(path.read_text(encoding="utf-8"))
-        return path, page
+    def write(findings=None, suspects=None, statistics=(), **outcome):
+        key = (id(findings), id(suspects), statistics, *outcome.items())
+        if key not in written:
+            path = write_page(
+                tmp_path_factory.mktemp("page") / "report.html",
+                replace(make_outcome(**outcome), suspects=suspects, statistics=statistics),
+                model,
+                title="Shapes & <more>",
+                settings={"Epochs": 3, "Optimizer": "Adam"},
+                code="print('a' < 'b')\n",
+                findings=findings,
+            )
+            page = Page()
+            page.feed(path.read_text(encoding="utf-8"))
+            written[key] = path, page
+        return written[key]
 
     return write
 
@@ -101,9 +106,9 @@ def test_the_page_says_what_matters(write, make_outcome):
 def test_pictures_come_in_both_colour_schemes_with_words_for_those_who_cannot_see_them(write):
     path, page = write()
     # Behind each of the three cells of hits twelve at most, behind the others the mistakes again.
-    curves, samples, mistakes, behind_cells = 2, 16, 5, 3 * 12 + 5
-    assert page.tags.count("source") == curves
-    assert page.tags.count("img") == curves + samples + mistakes + behind_cells
+    charts, samples, mistakes, doubtful, behind_cells = 2 + 1, 16, 5, 16, 3 * 12 + 5
+    assert page.tags.count("source") == charts
+    assert page.tags.count("img") == charts + samples + mistakes + doubtful + behind_cells
     words = re.findall(r'<img[^>]*alt="([^"]*)"', path.read_text())
     assert len(words) == page.tags.count("img")
     assert all(words)
@@ -134,9 +139,66 @@ def test_errors_are_drawn_and_not_what_is_right(write, make_outcome):
 def test_headings_are_in_plain_words(write):
     headings = re.findall(r"<h2>(.*?)</h2>", write()[0].read_text())
     assert headings == [
-        "Learning curves", "Confusion matrix", "Most confident mistakes", "Results per class",
-        "Data", "Layers", "How to repeat it",
+        "Training curves", "Confusion matrix", "Most confident mistakes", "Most doubtful samples",
+        "Can its probabilities be trusted?", "Results per class", "Data", "Layers",
+        "How to repeat it",
     ]  # fmt: skip
+
+
+FINDINGS = Findings(
+    [
+        Finding("overfitting", "problem", "It memorises.", "Stop.", evidence={"epoch": 2}),
+        Finding("class-imbalance", "warning", "Few of one class.", "Weigh them."),
+    ],
+    learning_curve=LearningCurve((45, 90), (0.7, 0.8), (1.0, 0.9), 0.1, 0.02, "R²", "90 samples"),
+)
+
+
+def test_findings_are_marked_in_the_curves_where_they_began(write):
+    path, page = write(findings=FINDINGS)
+    assert "epoch 2: overfitting" in page.text
+    assert page.text.count("class-imbalance") == 1  # it has no epoch
+    words = re.findall(r'alt="(loss over 3 epochs[^"]*)"', path.read_text())
+    assert words == [
+        "loss over 3 epochs: training from 1 to 0.4, validation from 1.1 to 0.5, "
+        "overfitting marked in epoch 2"
+    ]
+
+
+def test_the_page_says_whether_more_samples_would_help(write):
+    path, page = write(findings=FINDINGS)
+    assert FINDINGS.learning_curve.sentence in page.text
+    assert "Left out: 90 samples." in page.text
+    assert "0.7 with 45, 0.8 with 90" in path.read_text()
+
+
+def test_the_calibration_is_measured_and_explained(write, make_outcome):
+    # One answer was given 0.9 and is wrong; of 59 with 0.8, 55 are right.
+    _, page = write()
+    expected = (0.9 + abs(55 - 0.8 * 59)) / 60
+    assert f"Expected calibration error: {100 * expected:.1f} %." in page.text
+    assert "too unsure" in page.text
+
+
+def test_suspected_labels_are_shown_with_what_the_model_says(write, rng):
+    pictures = rng.integers(0, 17, (2, 6, 6), dtype="uint8")
+    said = np.array([[0.1, 0.9, 0.0], [0.2, 0.1, 0.7]])
+    suspects = Suspects((7, 31), pictures, np.array([0, 1]), said)
+    _, page = write(suspects=suspects)
+    assert "sample 7, labelled circle" in page.text
+    assert "square, 90.0\N{NO-BREAK SPACE}%" in page.text
+
+
+def test_statistics_of_layers_are_shown_where_they_have_values(write):
+    layers = (
+        LayerStatistics("hidden", 9, gradient=0.01, dead=0.25, rank=7.5, largest_rank=16),
+        LayerStatistics("last", 9, gradient=0.02),
+    )
+    path, page = write(statistics=layers)
+    assert "7.5 of 16" in page.text
+    assert "25.0 %" in page.text
+    heads = re.findall(r'<th scope="col" class="number">(\w+)</th>', path.read_text())
+    assert heads[-3:] == ["Gradient", "Dead", "Rank"]
 
 
 def _classifier(outputs=2, **first):

@@ -107,6 +107,7 @@ def training_curves(
     test: Mapping[str, float] | None = None,
     only: str | None = None,
     theme: Theme = LIGHT,
+    marks: Mapping[str, int] | None = None,
 ) -> "Figure":
     """Loss and accuracy over the epochs, on training and validation samples.
 
@@ -118,11 +119,12 @@ def training_curves(
         test: Measures on the test samples after the last epoch, shown as a point.
         only: One measure to show; loss and accuracy side by side for None.
         theme: Colours.
+        marks: Epochs, from 1, at which a line is drawn, by the label that is written on it.
     """
     names = [only] if only else measures_to_show(history)
-    figure = _figure(4.4 * len(names), 2.9, theme)
+    figure = new_figure(4.4 * len(names), 2.9, theme)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        _plain_axes(axes, theme)
+        plain_axes(axes, theme)
         epochs = np.arange(1, len(history[name]) + 1)
         last_points = [("training", history[name][-1], theme.first)]
         _curve(axes, epochs, history[name], theme.first)
@@ -146,8 +148,35 @@ def training_curves(
         _set_calm_limits(axes, name)
         if name.endswith("accuracy"):
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
+        _mark(axes, marks or {}, theme)
         _label_ends(axes, epochs[-1], last_points, name)
     return figure
+
+
+def _mark(axes: Any, marks: Mapping[str, int], theme: Theme) -> None:
+    """Draw a line at each epoch, with all its labels above it."""
+    labels: dict[int, list[str]] = {}
+    for label, epoch in marks.items():
+        labels.setdefault(epoch, []).append(label)
+    for epoch, of_epoch in labels.items():
+        axes.axvline(epoch, color=theme.text, linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.annotate(
+            ", ".join(of_epoch), (epoch, 1), (0, 2), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha="center", va="bottom", color=theme.text, fontsize=9,
+            fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
+
+
+def all_measures(history: Mapping[str, Any]) -> list[str]:
+    """Everything that was measured in training, the loss and the accuracy first.
+
+    Example:
+        >>> all_measures({"auc": [0.9], "val_loss": [1.0], "accuracy": [0.5], "loss": [0.8]})
+        ['loss', 'accuracy', 'auc']
+    """
+    names = [name for name in history if not name.startswith("val_")]
+    first = [name for name in measures_to_show(history) if name in names]
+    return [*first, *(name for name in names if name not in first)]
 
 
 def measures_to_show(history: Mapping[str, Any]) -> list[str]:
@@ -175,7 +204,7 @@ def confusion_matrix(
 
     classes = len(confusion)
     size = 0.52 * classes + 1.6
-    figure = _figure(size + 0.3, size, theme)
+    figure = new_figure(size + 0.3, size, theme)
     axes = figure.subplots()
     strength = colour_intensities(confusion)
     is_diagonal = np.eye(classes, dtype=bool)[..., None]
@@ -211,9 +240,9 @@ def predictions(y_true: np.ndarray, y_pred: np.ndarray, theme: Theme = LIGHT) ->
         y_pred: Predictions, `(samples,)`.
         theme: Colours.
     """
-    figure = _figure(5.2, 4.2, theme)
+    figure = new_figure(5.2, 4.2, theme)
     axes = figure.subplots()
-    _plain_axes(axes, theme)
+    plain_axes(axes, theme)
     all_values = np.concatenate([y_true, y_pred])
     value_range = (float(all_values.min()), float(all_values.max()))
     axes.plot(value_range, value_range, color=theme.muted, linewidth=1)
@@ -273,7 +302,8 @@ def _as_uri(png: io.BytesIO) -> str:
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 
-def _figure(width: float, height: float, theme: Theme, arranged: bool = True) -> "Figure":
+def new_figure(width: float, height: float, theme: Theme, arranged: bool = True) -> "Figure":
+    """An empty figure, in inches; `arranged` makes room for labels by itself."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -284,7 +314,8 @@ def _figure(width: float, height: float, theme: Theme, arranged: bool = True) ->
     return figure
 
 
-def _plain_axes(axes: Any, theme: Theme) -> None:
+def plain_axes(axes: Any, theme: Theme) -> None:
+    """Give axes the colours of a theme, and a grid instead of a frame."""
     axes.set_facecolor(theme.ground)
     axes.grid(color=theme.line, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -341,7 +372,7 @@ def _images(
     cell_width = _IMAGE + _GAP
     cell_height = _IMAGE + _GAP + _CAPTION * len(captions[0])
     width, height = cell_width * columns + _GAP, cell_height * rows + _GAP
-    figure = _figure(width, height, theme, arranged=False)
+    figure = new_figure(width, height, theme, arranged=False)
     # Strokes are drawn in the text colour of the theme, on its tile colour.
     ink = LinearSegmentedColormap.from_list("ink", [theme.tile, theme.text])
     for number, (image, lines) in enumerate(zip(images, captions, strict=True)):
@@ -380,6 +411,6 @@ def _readable_on(ground: np.ndarray, inks: Sequence[str]) -> str:
 
 
 def _text_figure(text: str, theme: Theme) -> "Figure":
-    figure = _figure(4, 1, theme)
+    figure = new_figure(4, 1, theme)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=theme.text)
     return figure

@@ -12,38 +12,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.diagnosis import charts, samples
+from lamina.diagnosis import charts, page_pictures, page_samples, samples
+from lamina.diagnosis.calibration import Calibration, calibration
 from lamina.diagnosis.layer_statistics import PROBED_ROWS
-from lamina.diagnosis.measures import confident_mistakes, most_frequent_confusions
+from lamina.diagnosis.measures import most_frequent_confusions
 from lamina.diagnosis.outcome import Outcome
+from lamina.diagnosis.page_pictures import Moment
+from lamina.diagnosis.page_samples import SampleRenderer, ShownSample
 from lamina.diagnosis.verdict import percent, wilson
-from lamina.findings import LayerStatistics
+from lamina.findings import Findings
 from lamina.models.summary import shape_of_output
 from lamina.version import __version__
 
 if TYPE_CHECKING:
     from lamina.models.model import Model
-
-
-class Picture(NamedTuple):
-    """A picture in both colour schemes, as data URIs."""
-
-    light: str
-    dark: str
-    alt: str
-
-
-class ShownSample(NamedTuple):
-    """One sample: its image or text, its class, and the prediction if it was wrong.
-
-    Light strokes on a dark background are shown dark on light if the page is light.
-    """
-
-    uri: str
-    text: str
-    truth: str
-    said: str = ""
-    is_ink: bool = False
 
 
 class Cell(NamedTuple):
@@ -82,6 +64,7 @@ def write_page(
     title: str,
     settings: Mapping[str, Any],
     code: str = "",
+    findings: Findings | None = None,
 ) -> Path:
     """Write the page.
 
@@ -92,11 +75,16 @@ def write_page(
         title: Title of the page.
         settings: Settings of the training, in the order in which they are shown.
         code: A script that repeats the training; shown at the end.
+        findings: What is wrong with the training; those of the model's last `fit` for None.
 
     Returns:
         The path.
     """
     import jinja2
+
+    moments = _moments(outcome, model, findings)
+    if findings is None:
+        findings = getattr(getattr(model, "history", None), "findings", None)
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -106,32 +94,42 @@ def write_page(
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
-    renderer = _SampleRenderer(outcome)
+    renderer = SampleRenderer(outcome)
     classes = outcome.kind == "classes"
     matrix, panels = (
         _matrix(outcome, renderer)
         if classes and len(outcome.class_names) <= _MAX_CLASSES
         else ([], [])
     )
+    calibrated = _calibration(outcome)
+    curve = None if findings is None else findings.learning_curve
     page = environment.get_template("report.html.jinja").render(
         title=title,
         outcome=outcome,
         verdict=outcome.verdict,
         tiles=_tiles(outcome, model),
-        curves=_curves(outcome),
+        curves=page_pictures.training_curves(outcome, moments),
+        moments={moment.code: moment for moment in moments},
         confusions=_confusions(outcome) if classes else [],
         matrix=matrix,
         panels=panels,
-        scatter=_scatter(outcome) if outcome.kind == "numbers" else None,
-        samples=_samples(outcome, renderer),
-        mistakes=_mistakes(outcome, renderer),
+        scatter=page_pictures.scatter(outcome) if outcome.kind == "numbers" else None,
+        samples=page_samples.training_samples(outcome, renderer),
+        mistakes=page_samples.mistakes(outcome, renderer),
+        doubtful=page_samples.doubtful(outcome, renderer),
+        suspects=page_samples.suspects(outcome, renderer),
+        calibration=calibrated,
+        reliability=None if calibrated is None else page_pictures.reliability(calibrated),
+        learning_curve=curve,
+        sizes=None if curve is None else page_pictures.learning_curve(curve),
         per_class=outcome.per_class if classes else [],
         worst=max((c.missed + c.false_alarms for c in outcome.per_class), default=0)
         if classes
         else 0,
         counts=_counts(outcome),
-        findings=getattr(getattr(model, "history", None), "findings", None),
-        statistics=_last_statistics(model),
+        findings=findings,
+        statistics=outcome.statistics,
+        columns=_columns(outcome),
         probed=PROBED_ROWS,
         layers=_layers(model),
         settings=settings,
@@ -143,43 +141,47 @@ def write_page(
     return path
 
 
-def _last_statistics(model: "Model") -> list[LayerStatistics]:
-    """What layers did at the end of the last training, if it was measured."""
-    record = getattr(getattr(model, "history", None), "record", None)
-    statistics = () if record is None else record.statistics
-    last = max((one.step for one in statistics), default=0)
-    return [one for one in statistics if one.step == last]
+def _moments(outcome: Outcome, model: "Model", findings: Findings | None) -> list[Moment]:
+    """When findings began; none if the curves are those of another training."""
+    epochs = len(outcome.history.get("loss", ()))
+    if findings is None:
+        history = getattr(model, "history", None)
+        record = getattr(history, "record", None)
+        findings = getattr(history, "findings", None)
+        if record is None or findings is None or len(record.epochs) != epochs:
+            return []
+    return page_pictures.moments(findings, epochs) if epochs else []
 
 
-class _SampleRenderer:
-    """Converts test and training samples to images and texts for the page."""
+def _calibration(outcome: Outcome) -> Calibration | None:
+    """How far a classifier's probabilities can be trusted; None for other models."""
+    if outcome.kind != "classes" or not np.isfinite(outcome.probabilities).all():
+        return None
+    return calibration(outcome.y_true, outcome.probabilities)
 
-    def __init__(self, outcome: Outcome):
-        self.outcome = outcome
-        self.test = samples.as_images(outcome.test_data[0])
-        train = outcome.train_data
-        self.train = None if train is None else samples.as_images(train[0])
 
-    def test_sample(self, index: int, truth: str, said: str = "") -> ShownSample:
-        return self._render_sample(self.test, self.outcome.test_data[0], index, truth, said)
+def _columns(outcome: Outcome) -> list[tuple[str, list[str]]]:
+    """The columns of the statistics of layers that have values."""
 
-    def train_sample(self, index: int, truth: str) -> ShownSample:
-        assert self.outcome.train_data is not None
-        return self._render_sample(self.train, self.outcome.train_data[0], index, truth)
+    def number(value: float) -> str:
+        return f"{value:.1e}"
 
-    def _render_sample(
-        self, images: np.ndarray | None, x: Any, index: int, truth: str, said: str = ""
-    ) -> ShownSample:
-        if images is None:
-            return ShownSample("", samples.as_text(x, index), truth, said)
-        image = np.asarray(images[index], dtype="float64")
-        # One scale for all images, from the first few; otherwise a dim image would look bright.
-        first_images = np.asarray(images[:64], dtype="float64")
-        low = min(0.0, float(first_images.min()))
-        top = max(float(first_images.max()) - low, 1e-9)
-        edge = (first_images[:, 0] - low) / top
-        is_ink = first_images.shape[3:] in ((), (1,)) and float(np.median(edge)) < 0.1
-        return ShownSample(charts.thumbnail(image - low, top), "", truth, said, is_ink)
+    columns: list[tuple[str, list[float | None], Any]] = [
+        ("Gradient", [layer.gradient for layer in outcome.statistics], number),
+        ("Update", [layer.update for layer in outcome.statistics], number),
+        ("Dead", [layer.dead for layer in outcome.statistics], percent),
+        ("Saturated", [layer.saturated for layer in outcome.statistics], percent),
+    ]
+    shown = [
+        (name, ["–" if value is None else show(value) for value in values])
+        for name, values, show in columns
+        if any(value is not None for value in values)
+    ]
+    ranks = [
+        "–" if layer.rank is None else f"{layer.rank:.3g} of {layer.largest_rank}"
+        for layer in outcome.statistics
+    ]
+    return [*shown, ("Rank", ranks)] if any(rank != "–" for rank in ranks) else shown
 
 
 def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
@@ -205,28 +207,7 @@ def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _curves(outcome: Outcome) -> list[Picture]:
-    def draw(name: str, theme: charts.Theme) -> str:
-        return charts.data_uri(
-            charts.training_curves(outcome.history, outcome.test, only=name, theme=theme)
-        )
-
-    return [
-        Picture(draw(name, charts.LIGHT), draw(name, charts.DARK), f"{name} over the epochs")
-        for name in charts.measures_to_show(outcome.history)
-        if outcome.history.get(name)
-    ]
-
-
-def _scatter(outcome: Outcome) -> Picture:
-    light, dark = (
-        charts.data_uri(charts.predictions(outcome.y_true, outcome.probabilities, theme))
-        for theme in (charts.LIGHT, charts.DARK)
-    )
-    return Picture(light, dark, "predictions beside their targets")
-
-
-def _matrix(outcome: Outcome, renderer: _SampleRenderer) -> tuple[list[list[Cell]], list[Panel]]:
+def _matrix(outcome: Outcome, renderer: SampleRenderer) -> tuple[list[list[Cell]], list[Panel]]:
     """The cells row by row, and panels with the samples of cells that are not empty."""
     confusion, names = outcome.confusion, outcome.class_names
     strengths = charts.colour_intensities(confusion)
@@ -265,41 +246,6 @@ def _matrix(outcome: Outcome, renderer: _SampleRenderer) -> tuple[list[list[Cell
         for row, pair in enumerate(zip(confusion, strengths, strict=True))
     ]
     return cells, panels
-
-
-def _samples(outcome: Outcome, renderer: _SampleRenderer, count: int = 16) -> list[ShownSample]:
-    if outcome.train_data is None or outcome.kind == "other":
-        return []
-    labels = outcome.train_data[1][:count]
-    names = outcome.class_names
-    return [
-        renderer.train_sample(i, names[int(label)] if names else f"{float(np.squeeze(label)):.4g}")
-        for i, label in enumerate(labels)
-    ]
-
-
-def _mistakes(outcome: Outcome, renderer: _SampleRenderer, count: int = 24) -> list[ShownSample]:
-    if outcome.kind == "numbers":
-        errors = np.abs(outcome.y_true - outcome.probabilities)
-        return [
-            renderer.test_sample(
-                int(i), f"is {outcome.y_true[i]:.4g}", f"{float(outcome.probabilities[i]):.4g}"
-            )
-            for i in np.argsort(-errors, kind="stable")[: count // 2]
-        ]
-    if outcome.kind == "other":
-        return []
-    names = outcome.class_names
-    panels = []
-    for number in confident_mistakes(outcome.y_true, outcome.probabilities, count):
-        row = outcome.probabilities[number]
-        # No line break between number and percent sign.
-        certainty = percent(float(row.max())).replace(" ", "\N{NO-BREAK SPACE}")
-        prediction = f"{names[row.argmax()]}, {certainty}"
-        panels.append(
-            renderer.test_sample(int(number), f"is {names[outcome.y_true[number]]}", prediction)
-        )
-    return panels
 
 
 def _counts(outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""Confusion matrix, precision and recall of a classifier, in NumPy."""
+"""Measures of a classifier's answers in NumPy: confusions, precision, recall, doubtful samples."""
 
 from typing import NamedTuple
 
@@ -87,6 +87,24 @@ def confident_mistakes(
     wrong = np.flatnonzero(y_pred != np.asarray(y_true))
     certainty = probabilities[wrong, y_pred[wrong]]
     return wrong[np.argsort(-certainty, kind="stable")][:count]
+
+
+def most_doubtful(probabilities: np.ndarray, count: int = 20) -> np.ndarray:
+    """Indices of the samples whose two likeliest classes are closest, the closest first.
+
+    Args:
+        probabilities: `(samples, classes)`.
+        count: Number of indices, at most.
+
+    Source: Scheffer, Decomain and Wrobel, 2001, "Active Hidden Markov Models for Information
+    Extraction", Advances in Intelligent Data Analysis, which calls the difference the margin.
+
+    Example:
+        >>> most_doubtful(np.array([[0.9, 0.1], [0.45, 0.55], [0.2, 0.8]]), 2).tolist()
+        [1, 2]
+    """
+    highest = np.partition(probabilities, -2, axis=1)[:, -2:]
+    return np.argsort(highest[:, 1] - highest[:, 0], kind="stable")[:count]
 
 
 def most_frequent_confusions(confusion: np.ndarray, count: int = 3) -> list[tuple[int, int, int]]:

@@ -6,14 +6,16 @@ The command line and `write_report` compute an `Outcome` and pass it to `charts`
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.diagnosis import measures, samples
+from lamina.diagnosis.measured_layers import measured_layers
 from lamina.diagnosis.measures import ClassMeasures
 from lamina.diagnosis.verdict import Verdict, judge, judge_classes, judge_numbers
+from lamina.findings import Findings, LayerStatistics
 from lamina.prediction.probabilities import as_probabilities
 
 if TYPE_CHECKING:
@@ -21,6 +23,22 @@ if TYPE_CHECKING:
 
 # Maximum number of training samples to evaluate: evaluating all takes about as long as an epoch.
 _MAX_TRAIN_SAMPLES = 10_000
+
+
+class Suspects(NamedTuple):
+    """Training samples whose labels seem wrong.
+
+    Args:
+        rows: Their numbers in the training data.
+        x: The samples.
+        labels: Class numbers, `(samples,)`.
+        probabilities: What the model says of them, `(samples, classes)`.
+    """
+
+    rows: tuple[int, ...]
+    x: Any
+    labels: np.ndarray
+    probabilities: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -37,12 +55,14 @@ class Outcome:
         test: Measures on the test samples.
         train_data: `(samples, class indices)` of the training, or None.
         train_measured: Number of training samples that were evaluated.
-        samples_learnt_from: Number of training samples.
         test_data: `(samples, class indices or targets)` for testing.
         probabilities: Probabilities of the test samples, `(samples, classes)`; for a regression,
             the predictions, `(samples,)`.
         seconds: Duration of the training, if known.
         samples_trained: Number of samples trained on, summed over the epochs, if known.
+        samples_learnt_from: Number of training samples, if known.
+        statistics: What layers did at the end of the training, if it was measured.
+        suspects: Training samples whose labels seem wrong, if that was checked.
     """
 
     kind: str
@@ -59,6 +79,8 @@ class Outcome:
     seconds: float | None = None
     samples_trained: int | None = None
     samples_learnt_from: int | None = None
+    statistics: tuple[LayerStatistics, ...] = ()
+    suspects: Suspects | None = None
 
     @property
     def y_true(self) -> np.ndarray:
@@ -119,6 +141,7 @@ def measure(
     noun: str | None = None,
     seconds: float | None = None,
     samples_trained: int | None = None,
+    findings: Findings | None = None,
 ) -> Outcome:
     """Measure a trained model.
 
@@ -133,6 +156,7 @@ def measure(
         noun: Word for the samples; `"images"` or `"samples"` for None.
         seconds: Duration of the training.
         samples_trained: Number of samples trained on, summed over the epochs.
+        findings: What is wrong with the training; those of the model's last `fit` for None.
 
     Returns:
         An `Outcome`.
@@ -183,7 +207,26 @@ def measure(
         seconds,
         samples_trained,
         None if train is None else samples.count_samples(train[0]),
+        measured_layers(model, train),
+        _suspects(model, train, findings) if kind == "classes" else None,
     )
+
+
+def _suspects(
+    model: Any, train: tuple[Any, Any] | None, findings: Findings | None
+) -> Suspects | None:
+    """The training samples that a finding of label noise names."""
+    if findings is None:
+        findings = getattr(getattr(model, "history", None), "findings", None) or Findings()
+    rows = next((found.samples for found in findings if found.code == "label-noise"), ())
+    if train is None or not rows or max(rows) >= samples.count_samples(train[0]):
+        return None
+    x, y = (samples.samples_at(part, np.array(rows)) for part in train)
+    predictions = model.predict(x, verbose=0)
+    classes = _class_indices(np.asarray(y), _output_count(predictions))
+    if classes is None:
+        return None
+    return Suspects(rows, x, classes, as_probabilities(np.asarray(predictions)))
 
 
 def _classify_task(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.diagnosis.html_page import write_page
 from lamina.diagnosis.outcome import measure
+from lamina.findings import Findings
 
 if TYPE_CHECKING:
     from lamina.models.model import Model
@@ -26,13 +27,15 @@ def write_report(
     title: str | None = None,
     settings: Mapping[str, Any] | None = None,
     code: str = "",
+    findings: Findings | None = None,
 ) -> Path:
     """Evaluate a trained model, and write a report as one HTML file.
 
-    The report on a classifier has the learning curves, the confusion matrix with samples for every
-    cell, the most confident mistakes and the results for each class. The report on a regression has
-    predictions against targets, and the largest errors. For other models it has measures, curves
-    and layers. Samples are shown as images, texts or rows.
+    The report has what is going wrong, the curves of the training with the epochs in which that
+    began, and statistics of the layers. For a classifier it has the confusion matrix with samples
+    for every cell, the most confident mistakes, the samples that it is least sure of, how far its
+    probabilities can be trusted, and the results for each class. For a regression it has
+    predictions against targets, and the largest errors. Samples are shown as images, texts or rows.
 
     Args:
         path: The file to write.
@@ -47,6 +50,7 @@ def write_report(
         title: Title of the report; the model's name for None.
         settings: Entries of the section "How to repeat it".
         code: A script to show there.
+        findings: The result of `diagnose`; what the last `fit` of the model found for None.
 
     Returns:
         The path.
@@ -65,8 +69,9 @@ def write_report(
         'report.html'
     """
     outcome = measure(
-        model, x, y, train=train, history=history, class_names=class_names, title=title or ""
-    )
+        model, x, y, train=train, history=history, class_names=class_names, title=title or "",
+        findings=findings,
+    )  # fmt: skip
     return write_page(
         Path(path),
         outcome,
@@ -74,4 +79,5 @@ def write_report(
         title=title or f"Report on {model.name}",
         settings=settings or {},
         code=code,
+        findings=findings,
     )
