@@ -70,7 +70,7 @@ def test_symbolic_tensors_may_be_made_without_input():
 @pytest.mark.parametrize("shape", [(4, 3), (2, 3, 1)])
 def test_inputs_of_another_shape_are_refused(shape):
     x, y = lamina.KerasTensor((2, 3)), lamina.KerasTensor((2, 3))
-    with pytest.raises(ValueError, match=r"drawn for an input of shape \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"created for an input of shape \(2, 3\)"):
         lamina.Function([x, y], x * 2)([np.ones(shape), np.ones((2, 3))])
-    with pytest.raises(ValueError, match=r"drawn for an input of shape \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"created for an input of shape \(2, 3\)"):
         lamina.Function(x, x * 2)(np.ones(shape))

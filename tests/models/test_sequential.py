@@ -84,7 +84,7 @@ def test_layers_can_be_put_on_and_taken_off_at_any_time():
     while model.layers:
         model.pop()
     assert not model.built
-    with pytest.raises(ValueError, match="has no layer to take off"):
+    with pytest.raises(ValueError, match="has no layer to remove"):
         model.pop()
     model.add(Dense(5))
     assert model.output_shape == (None, 5)

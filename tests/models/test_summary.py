@@ -157,9 +157,9 @@ def test_a_stretch_of_layers_can_be_chosen():
         "dense (Dense)",
     ]
     assert len(cells(text_of(model, layer_range=["dense.*", "dense.*"]))) == 2
-    with pytest.raises(ValueError, match="names 'dens', which the model does not have. Did you"):
+    with pytest.raises(ValueError, match="has 'dens', but the model has no such layer. Did you"):
         model.summary(layer_range=["flatten", "dens"])
-    with pytest.raises(ValueError, match="a first and a last layer"):
+    with pytest.raises(ValueError, match="the first and the last layer"):
         model.summary(layer_range=["flatten"])
 
 

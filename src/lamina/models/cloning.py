@@ -62,8 +62,8 @@ def clone_model(
             raise TypeError(f"input_tensors must be made by lamina.Input; received {tensor!r}.")
     if call_function is not None and (isinstance(model, Sequential) or model._graph is None):
         raise ValueError(
-            "call_function takes part in the calls of a functional model; "
-            f"{type(model).__name__} {model.name!r} is none."
+            "call_function is for functional models; "
+            f"{type(model).__name__} {model.name!r} is not a functional model."
         )
     clone = _clone(model, input_tensors, clone_function, call_function, recursive, {})
     config = model.get_compile_config()
@@ -116,8 +116,8 @@ def _clone(
         return cls(inputs, outputs, name=model.name)
     if clone_function is not None or input_tensors is not None:
         raise ValueError(
-            f"{type(model).__name__} {model.name!r} is a model with a call() of its own, whose "
-            "layers cannot be exchanged: clone_function and input_tensors are for Sequential and "
+            f"{type(model).__name__} {model.name!r} has its own call(), so its layers and inputs "
+            "cannot be replaced: clone_function and input_tensors are for Sequential and "
             "functional models."
         )
     known_classes = {type(model).__name__: type(model)}
@@ -139,13 +139,15 @@ def _clone_graph(
     # By id of a tensor of the graph: the tensor of the copy.
     values = {id(old): new for old, new in zip(graph.input_list, new_inputs, strict=True)}
 
-    def fill(leaf: Any) -> Any:
+    def substitute(leaf: Any) -> Any:
         return values.get(id(leaf), leaf)
 
     for node in graph.nodes:
-        args, kwargs = jax.tree.map(fill, (node.args, node.kwargs))
+        args, kwargs = jax.tree.map(substitute, (node.args, node.kwargs))
         layer = copy(node.operation)
         outputs = call_function(layer, *args, **kwargs) if call_function else layer(*args, **kwargs)
         for old, new in zip(node.output_tensors, jax.tree.leaves(outputs), strict=True):
             values[id(old)] = new
-    return tree.map_structure(fill, graph.inputs), tree.map_structure(fill, graph.outputs)
+    return tree.map_structure(substitute, graph.inputs), tree.map_structure(
+        substitute, graph.outputs
+    )

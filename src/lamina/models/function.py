@@ -66,7 +66,7 @@ class Function(Operation):
         # A single input may be nested lists of numbers; several must be in their structure.
         if isinstance(self._graph.inputs, KerasTensor) and not is_symbolic(inputs):
             inputs = as_array(inputs)
-        inputs = jax.tree.map(_tensor, inputs)
+        inputs = jax.tree.map(_as_tensor, inputs)
         tensors = jax.tree.leaves(inputs)
         if len(tensors) == len(self.inputs):
             for tensor, expected in zip(tensors, self.inputs, strict=True):
@@ -78,7 +78,7 @@ class Function(Operation):
         sizes_differ = any(e is not None and size not in (e, None) for size, e in sizes)
         if tensor.ndim != expected.ndim or sizes_differ:
             raise ValueError(
-                f"Function {self.name!r} was drawn for an input of shape {expected.shape}; "
+                f"Function {self.name!r} was created for an input of shape {expected.shape}; "
                 f"received {tuple(tensor.shape)}."
             )
 
@@ -102,5 +102,5 @@ class _Source(Operation):
     """The operation of a symbolic input that was not made by `Input`."""
 
 
-def _tensor(leaf: Any) -> Any:
+def _as_tensor(leaf: Any) -> Any:
     return leaf if isinstance(leaf, KerasTensor) else as_array(leaf)

@@ -81,15 +81,15 @@ class Graph:
         else:
             values = self.input_values(inputs)
         for node in nodes:
-            # For a nested model whose host part has run: its `Preprocessed` inputs.
+            # If the node calls a nested model whose host part has run: its `Preprocessed` inputs.
             preprocessed = values.get((id(node),))
             call = ((preprocessed,), {}) if preprocessed is not None else (node.args, node.kwargs)
-            args, kwargs = self.fill(values, call)
-            self.keep(values, node, node.operation(*args, **kwargs))
+            args, kwargs = self.substitute(values, call)
+            self.store_outputs(values, node, node.operation(*args, **kwargs))
             for tensor in node.output_tensors:
                 if self._uses[self.key(tensor)] > 1:
-                    fusion.has_several_consumers(values[self.key(tensor)])
-        return self.fill(values, self.outputs)
+                    fusion.record_several_consumers(values[self.key(tensor)])
+        return self.substitute(values, self.outputs)
 
     @functools.cached_property
     def _uses(self) -> collections.Counter:
@@ -103,15 +103,15 @@ class Graph:
         pairs = zip(self.input_list, self.arrange(inputs), strict=True)
         return {self.key(tensor): self._fit_input(value, tensor) for tensor, value in pairs}
 
-    def fill(self, values: dict[tuple, Any], structure: Any) -> Any:
+    def substitute(self, values: dict[tuple, Any], structure: Any) -> Any:
         """The structure with values in place of symbolic tensors."""
         return jax.tree.map(
             lambda leaf: values[self.key(leaf)] if isinstance(leaf, KerasTensor) else leaf,
             structure,
         )
 
-    def keep(self, values: dict[tuple, Any], node: Node, outputs: Inputs) -> None:
-        """Store the outputs of a call."""
+    def store_outputs(self, values: dict[tuple, Any], node: Node, outputs: Inputs) -> None:
+        """Add the outputs of a call to the values."""
         for tensor, value in zip(node.output_tensors, jax.tree.leaves(outputs), strict=True):
             values[self.key(tensor)] = value
 
@@ -150,7 +150,7 @@ class Graph:
         if missing and len(self.input_list) > 1:
             raise ValueError(
                 f"Model {self.name!r} takes the inputs {input_names} and received a dict without "
-                f"{missing}; it has {sorted(map(str, inputs))}."
+                f"{missing}; its keys are {sorted(map(str, inputs))}."
             )
         return {key: inputs[key] for key in input_names if key in inputs} or dict(inputs)
 
@@ -181,7 +181,7 @@ class Graph:
         shape = tuple(value.shape)
         # The number of samples may differ, even if the model was built with a batch size.
         has_shape = len(shape) == len(expected) and all(
-            w is None or s is None or w == s for s, w in zip(shape[1:], expected[1:], strict=True)
+            e is None or s is None or e == s for s, e in zip(shape[1:], expected[1:], strict=True)
         )
         if not has_shape:
             raise ValueError(
@@ -222,7 +222,7 @@ def _is_tensor(value: Any) -> bool:
 def _shape_hint(shape: tuple, expected: tuple) -> str:
     received_sample, expected_sample = shape[1:], expected[1:]  # without the batch axis
     if len(shape) == len(expected_sample) and all(
-        w in (None, s) for s, w in zip(shape, expected_sample, strict=True)
+        e in (None, s) for s, e in zip(shape, expected_sample, strict=True)
     ):
         return "  Likely cause: the batch axis is missing.\n  Fix: x[None], or x[:1] of a batch."
     if (
@@ -242,7 +242,7 @@ def _shape_hint(shape: tuple, expected: tuple) -> str:
         expected_sample
     ):
         return f"  Fix: x.reshape({(-1, *expected_sample)}), or {new_input}."
-    return f"  Fix: {new_input}, or data of the shape it takes."
+    return f"  Fix: {new_input}, or data of the shape that the model takes."
 
 
 def _check_symbolic(tensor: Any) -> KerasTensor:
@@ -308,16 +308,16 @@ def _with_own_inputs(inputs: Inputs, outputs: Inputs, name: str) -> tuple[Any, A
             new_input = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=label)
             new_tensors[Graph.key(tensor)] = new_input
 
-    def replaced(leaf: Any) -> Any:
+    def replace(leaf: Any) -> Any:
         return new_tensors[Graph.key(leaf)] if isinstance(leaf, KerasTensor) else leaf
 
     for node in nodes:
-        args, kwargs = jax.tree.map(replaced, (node.args, node.kwargs))
+        args, kwargs = jax.tree.map(replace, (node.args, node.kwargs))
         copies = jax.tree.map(lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs)
         Node(node.operation, args, kwargs, copies)
         for old, copy in zip(node.output_tensors, jax.tree.leaves(copies), strict=True):
             new_tensors[Graph.key(old)] = copy
-    return tree.map_structure(replaced, inputs), tree.map_structure(replaced, outputs)
+    return tree.map_structure(replace, inputs), tree.map_structure(replace, outputs)
 
 
 def _check_names(operations: list[Operation], name: str) -> None:
@@ -331,7 +331,7 @@ def _check_names(operations: list[Operation], name: str) -> None:
         )
 
 
-def _depends_on(tensor: KerasTensor, name: str) -> ValueError:
+def _missing_input_error(tensor: KerasTensor, name: str) -> ValueError:
     return ValueError(
         f"Model {name!r}: its outputs depend on {tensor!r}, which is not among its inputs.\n"
         "  Fix: add it to the inputs of the model."
@@ -349,32 +349,32 @@ def _sort_topologically(
     input_keys = {Graph.key(t) for t in inputs}
     finished: list[Node] = []
     visited: set[int] = set()
-    order_found: dict[int, int] = {}  # by id of an operation
+    discovery_order: dict[int, int] = {}  # by id of an operation
     # An explicit stack, since some graphs are deeper than Python's recursion limit.
-    open_nodes: list[tuple[Node, Iterator[KerasTensor]]] = []
+    stack: list[tuple[Node, Iterator[KerasTensor]]] = []
 
-    def enter(tensor: KerasTensor) -> None:
+    def push(tensor: KerasTensor) -> None:
         if tensor.history is None:
-            raise _depends_on(tensor, name)
+            raise _missing_input_error(tensor, name)
         node = _node_of(tensor)
         if id(node) in visited:
             return
         visited.add(id(node))
-        order_found.setdefault(id(node.operation), len(order_found))
+        discovery_order.setdefault(id(node.operation), len(discovery_order))
         is_input = Graph.key(tensor) in input_keys
         if not is_input and not node.input_tensors:
-            raise _depends_on(tensor, name)
-        open_nodes.append((node, iter(() if is_input else node.input_tensors)))
+            raise _missing_input_error(tensor, name)
+        stack.append((node, iter(() if is_input else node.input_tensors)))
 
     for output in outputs:
-        enter(output)
-        while open_nodes:
-            node, parents = open_nodes[-1]
+        push(output)
+        while stack:
+            node, parents = stack[-1]
             tensor = next(parents, None)
             if tensor is not None:
-                enter(tensor)
+                push(tensor)
             else:
-                finished.append(open_nodes.pop()[0])
+                finished.append(stack.pop()[0])
 
     depth: dict[int, int] = {}
     operation_depth: dict[int, int] = {}
@@ -390,9 +390,9 @@ def _sort_topologically(
         operation = input_tensor.history.operation  # type: ignore[union-attr]
         if id(operation) not in operations:  # an input that no output needs
             operations[id(operation)] = operation
-            operation_depth[id(operation)], order_found[id(operation)] = 0, -1
+            operation_depth[id(operation)], discovery_order[id(operation)] = 0, -1
     ordered = sorted(
-        operations.values(), key=lambda o: (-operation_depth[id(o)], order_found[id(o)])
+        operations.values(), key=lambda o: (-operation_depth[id(o)], discovery_order[id(o)])
     )
     nodes = [n for n in finished if not any(Graph.key(t) in input_keys for t in n.output_tensors)]
     return nodes, ordered

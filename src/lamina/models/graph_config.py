@@ -87,13 +87,15 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
     def tensor(history: list) -> KerasTensor:
         name, node_index, tensor_index = history
         if name not in calls:
-            raise ValueError(f"The file's graph refers to a layer {name!r} that it does not hold.")
+            raise ValueError(
+                f"The file's graph refers to a layer {name!r} that is not in the file."
+            )
         try:
             return calls[name][node_index].output_tensors[tensor_index]
         except LookupError:
             raise ValueError(
                 f"The file's graph refers to output {tensor_index} of call {node_index} of layer "
-                f"{name!r}, and there is none."
+                f"{name!r}, which does not exist."
             ) from None
 
     for name, node in _sort_topologically(records, calls):
@@ -138,39 +140,43 @@ def _sort_topologically(
         calls: From the name of a layer to the calls that exist already.
     """
     calls_made = {name: len(existing) for name, existing in calls.items()}
-    numbers = {name: itertools.count(number) for name, number in calls_made.items()}
-    numbered = [(name, next(numbers[name])) for name, _ in records]
-    missing: list[int] = []  # for each call, the number of calls that it waits for
-    waiting: dict[tuple[str, int], list[int]] = collections.defaultdict(list)
-    for index, ((name, number), (_, record)) in enumerate(zip(numbered, records, strict=True)):
-        needed = set(_references(record))
-        if number > 0:
-            needed.add((name, number - 1))
+    numbers = {name: itertools.count(call_number) for name, call_number in calls_made.items()}
+    numbered_calls = [(name, next(numbers[name])) for name, _ in records]
+    missing_counts: list[int] = []  # for each call, the number of calls that it waits for
+    waiting_calls: dict[tuple[str, int], list[int]] = collections.defaultdict(list)
+    for index, ((name, call_number), (_, record)) in enumerate(
+        zip(numbered_calls, records, strict=True)
+    ):
+        required_calls = set(_references(record))
+        if call_number > 0:
+            required_calls.add((name, call_number - 1))
         # Calls that exist already, or whose layer is unknown, are not waited for.
-        needed = {
+        required_calls = {
             (layer, call)
-            for layer, call in needed
+            for layer, call in required_calls
             if layer in calls_made and call >= calls_made[layer]
         }
-        missing.append(len(needed))
-        for reference in needed:
-            waiting[reference].append(index)
-    ready = [index for index, count in enumerate(missing) if not count]  # sorted, so it is a heap
+        missing_counts.append(len(required_calls))
+        for reference in required_calls:
+            waiting_calls[reference].append(index)
+    ready = [
+        index for index, count in enumerate(missing_counts) if not count
+    ]  # sorted, so it is a heap
     ready_count = 0
     while ready:
         index = heapq.heappop(ready)
         yield records[index]
         ready_count += 1
-        for follower in waiting.pop(numbered[index], ()):
-            missing[follower] -= 1
-            if not missing[follower]:
-                heapq.heappush(ready, follower)
+        for waiting_call in waiting_calls.pop(numbered_calls[index], ()):
+            missing_counts[waiting_call] -= 1
+            if not missing_counts[waiting_call]:
+                heapq.heappush(ready, waiting_call)
     if ready_count < len(records):
-        raise ValueError("The file's graph of layers has calls whose inputs never come.")
+        raise ValueError("The file's graph of layers has calls whose inputs are never computed.")
 
 
 def _references(record: Any) -> Iterator[tuple[str, int]]:
-    """Layer and number of every call whose outputs a call uses."""
+    """Layer and index of every call whose outputs a call uses."""
     if isinstance(record, list):  # the older layout: [[name, node, tensor, kwargs], …]
         yield from ((entry[0], entry[1]) for entry in record)
         return
@@ -178,14 +184,14 @@ def _references(record: Any) -> Iterator[tuple[str, int]]:
     while stack:
         value = stack.pop()
         if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-            name, number, _ = value["config"]["keras_history"]
-            yield name, number
+            name, call_number, _ = value["config"]["keras_history"]
+            yield name, call_number
         elif isinstance(value, (dict, list, tuple)):
             stack += value.values() if isinstance(value, dict) else value
 
 
 def _first_call(operation: Operation) -> int:
-    """The number of the first call of a nested model in Keras's references: 1, otherwise 0."""
+    """The index of the first call of a nested model in Keras's references: 1, otherwise 0."""
     is_functional = getattr(operation, "_graph", None) is not None
     return 1 if is_functional and not hasattr(operation, "_stack") else 0
 

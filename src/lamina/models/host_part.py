@@ -24,78 +24,71 @@ class HostPart:
 
     def __init__(self, graph: Any):
         self.graph = graph
-        with_text = [n for n in graph.nodes if any(t.dtype == "string" for t in n.input_tensors)]
-        # By id: calls of nested models that take text, which have a host part and a device part.
-        self.divided = {id(n): n for n in with_text if _has_device_part(n.operation)}
-        self.nodes = _with_dependencies(with_text, graph.nodes)
+        text_nodes = [n for n in graph.nodes if any(t.dtype == "string" for t in n.input_tensors)]
+        # By id: calls of nested models with text inputs, which have a host and a device part, too.
+        self.divided_calls = {id(n): n for n in text_nodes if _has_device_part(n.operation)}
+        self.nodes = _with_dependencies(text_nodes, graph.nodes)
         host_ids = {id(n) for n in self.nodes}
         self.device_nodes = [
-            n for n in graph.nodes if id(n) not in host_ids or id(n) in self.divided
+            n for n in graph.nodes if id(n) not in host_ids or id(n) in self.divided_calls
         ]
         self._refuse_trainable_weights()
-        self.boundary = self._boundary_tensors(host_ids - set(self.divided))
+        self.boundary = self._boundary_tensors(host_ids - set(self.divided_calls))
 
     def run(self, inputs: Inputs) -> Preprocessed:
         """Run the host part, and return the inputs of the device part."""
         values = self.graph.input_values(inputs)
-        of_nested_models: dict[int, Preprocessed] = {}
+        nested_inputs: dict[int, Preprocessed] = {}
         for node in self.nodes:
-            args, kwargs = self.graph.fill(values, (node.args, node.kwargs))
-            if id(node) in self.divided:
+            args, kwargs = self.graph.substitute(values, (node.args, node.kwargs))
+            if id(node) in self.divided_calls:
                 model: Any = node.operation
-                of_nested_models[id(node)] = model._on_host(args[0])
+                nested_inputs[id(node)] = model._on_host(args[0])
             else:
                 with compute_on_host():
                     outputs = node.operation(*args, **kwargs)
-                self.graph.keep(values, node, outputs)
-        return Preprocessed((*(values[key] for key in self.boundary), *of_nested_models.values()))
+                self.graph.store_outputs(values, node, outputs)
+        return Preprocessed((*(values[key] for key in self.boundary), *nested_inputs.values()))
 
     def resume(self, preprocessed: Preprocessed) -> dict:
-        """The input values of the device part, by tensor or by the node of a nested model."""
-        divided = [n for n in self.nodes if id(n) in self.divided]
-        keys = [*self.boundary, *((id(node),) for node in divided)]
+        """The inputs of the device part, by the key of a tensor or of a nested model's call."""
+        divided_calls = [n for n in self.nodes if id(n) in self.divided_calls]
+        keys = [*self.boundary, *((id(node),) for node in divided_calls)]
         return dict(zip(keys, preprocessed.values, strict=True))
 
     def _boundary_tensors(self, host_ids: set[int]) -> list[tuple]:
         """The tensors that the device part takes from the host part or from the inputs."""
-        computed = {
+        computed_on_device = {
             self.graph.key(tensor)
             for node in self.graph.nodes
             if id(node) not in host_ids
             for tensor in node.output_tensors
         }
-        nodes = [node for node in self.device_nodes if id(node) not in self.divided]
-        needed = [tensor for node in nodes for tensor in node.input_tensors]
-        needed += self.graph.output_list
-        text = next((t for t in needed if t.dtype == "string"), None)
+        nodes = [node for node in self.device_nodes if id(node) not in self.divided_calls]
+        device_inputs = [tensor for node in nodes for tensor in node.input_tensors]
+        device_inputs += self.graph.output_list
+        text = next((t for t in device_inputs if t.dtype == "string"), None)
         if text is not None:
             raise TypeError(
-                f"Model {self.graph.name!r} has text as an output, and a compiled program gives "
-                "numbers.\n  Fix: let it end before, and call the last layer on what predict() "
-                "gives."
+                f"Model {self.graph.name!r} has text as an output, but a compiled program returns "
+                "only numbers.\n  Fix: leave out the last layer, and call it on the result of "
+                "predict()."
             )
-        keys = dict.fromkeys(map(self.graph.key, needed))
-        return [key for key in keys if key not in computed]
+        keys = dict.fromkeys(map(self.graph.key, device_inputs))
+        return [key for key in keys if key not in computed_on_device]
 
     def _refuse_trainable_weights(self) -> None:
         for node in self.nodes:
-            if id(node) not in self.divided and getattr(
+            if id(node) not in self.divided_calls and getattr(
                 node.operation, "trainable_variables", None
             ):
                 raise ValueError(
-                    f"Model {self.graph.name!r}: {node.operation.name!r} comes before a layer that "
-                    "takes text, which is computed on the host, where nothing learns.\n"
-                    "  Fix: let text go only through layers such as TextVectorization, "
-                    "StringLookup and Hashing."
+                    f"Model {self.graph.name!r}: {node.operation.name!r} has trainable weights and "
+                    "comes before a layer that takes text. Such layers run on the host, where "
+                    "weights are not trained.\n"
+                    "  Fix: pass text only through layers such as TextVectorization, StringLookup "
+                    "and Hashing."
                 )
-
-
-def takes_text(graph: Any) -> bool:
-    return any(tensor.dtype == "string" for tensor in graph.input_list)
-
-
-def gives_text(graph: Any) -> bool:
-    return any(tensor.dtype == "string" for node in graph.nodes for tensor in node.output_tensors)
 
 
 def _has_device_part(operation: Any) -> bool:

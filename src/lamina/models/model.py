@@ -99,11 +99,11 @@ class Model(Trainer):
     def __init__(self, *args: Any, **kwargs: Any):
         graph = None
         if _is_functional(args, kwargs):
-            parts = dict(zip(("inputs", "outputs", "name"), args, strict=False))
-            inputs = parts.get("inputs", kwargs.pop("inputs", None))
-            outputs = parts.get("outputs", kwargs.pop("outputs", None))
-            if "name" in parts:
-                kwargs["name"] = parts["name"]
+            positional = dict(zip(("inputs", "outputs", "name"), args, strict=False))
+            inputs = positional.get("inputs", kwargs.pop("inputs", None))
+            outputs = positional.get("outputs", kwargs.pop("outputs", None))
+            if "name" in positional:
+                kwargs["name"] = positional["name"]
             graph = Graph(inputs, outputs, name=kwargs.get("name") or type(self).__name__)
         elif args:
             raise TypeError(
@@ -191,8 +191,8 @@ class Model(Trainer):
     def _graph_or_error(self, what: str) -> Graph:
         if self._graph is None:
             raise AttributeError(
-                f"{type(self).__name__} {self.name!r} has no {what}: it is not drawn as a graph.\n"
-                "  Fix: put lamina.Input(shape) first in a Sequential, or make it by "
+                f"{type(self).__name__} {self.name!r} has no {what}: it has no graph of layers.\n"
+                "  Fix: put lamina.Input(shape) first in a Sequential, or use "
                 "Model(inputs, outputs)."
             )
         return self._graph
@@ -278,10 +278,10 @@ class Model(Trainer):
         if has_text(x) and not self.run_eagerly:
             if any(layer.compute_dtype == "string" for layer in self._flatten_layers()):
                 raise TypeError(
-                    f"Model {self.name!r} makes numbers of text inside its own call(), which is "
-                    "compiled, and text cannot go into a compiled program.\n"
-                    "  Fix: call the layer on x before, or begin a Sequential or "
-                    "Model(inputs, outputs) with it;\n"
+                    f"Model {self.name!r} converts text to numbers inside its own call(), which "
+                    "is compiled; a compiled program cannot take text.\n"
+                    "  Fix: call the layer on x before, or make it the first layer of a Sequential "
+                    "or Model(inputs, outputs);\n"
                     "  or model.compile(…, run_eagerly=True), which compiles nothing and is slow."
                 )
             convert(x, "x")  # raises an error that explains what to do with text
@@ -367,8 +367,8 @@ class Model(Trainer):
             >>> outputs.shape, function.outputs.shape
             ((5, 2), (None, 2))
         """
-        own_step = Overrides.of(self, Trainer).predict_step
-        return inference_function(self._learner, example, own_step)
+        user_predict_step = Overrides.of(self, Trainer).predict_step
+        return inference_function(self._learner, example, user_predict_step)
 
     @property
     def _input_dtype(self) -> str | None:
@@ -388,21 +388,21 @@ class Model(Trainer):
     ) -> "Explanation":
         """Why the model gives its answer for one sample.
 
-        Every number of the sample gets the amount by which it raised or lowered the score of the
-        class, by integrated gradients. For a picture there is also a Grad-CAM map, and for a model
+        Integrated gradients assign to every number of the sample the amount by which it raised or
+        lowered the score of the class. For a picture there is also a Grad-CAM map, and for a model
         with attention its maps. `lamina.explanation` has more, such as single neurons and the
         receptive fields of convolutions. Not in Keras.
 
         Args:
             x: One sample, `(…)` or `(1, …)`; a structure of arrays, a text; for a model that was
                 trained on data of `lamina.data.load` also a file, or a row as a dict.
-            target: Number or name of the class to explain, or number of the output of a regression;
-                the likeliest class if None.
-            baseline: A sample that says nothing, in the form of `x`, with which it is compared. If
-                None: zeros; for columns of a table their mean in training.
-            output: Name or number of the output, if the model has several; the first if None.
-            steps: Number of points of the integral.
-            names: Names of the features; or of the numbers of words, as a list or a dict.
+            target: Index or name of the class to explain, or index of the number that a regression
+                predicts; the most probable class if None.
+            baseline: A neutral sample in the form of `x`, with which `x` is compared. If None:
+                zeros; for columns of a table, their mean in the training data.
+            output: Name or index of the output, if the model has several; the first if None.
+            steps: Number of points at which the gradient is integrated.
+            names: Names of the features; for text, the word of each index, as a list or a dict.
 
         Returns:
             An `Explanation`: printed it is a short text; `plot()` draws it, `save(path)` writes it.
@@ -452,7 +452,7 @@ class Model(Trainer):
             >>> bool((again.layers[0].kernel.value == model.layers[0].kernel.value).all())
             True
         """
-        from lamina.saving import save_model  # saving knows models only by their methods
+        from lamina.saving import save_model  # h5py is slow to import
 
         save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
@@ -654,7 +654,7 @@ class Model(Trainer):
 
 
 def _model_from_bytes(content: bytes, custom_objects: dict, columns: dict) -> Model:
-    from lamina.saving.model_file import model_from_bytes  # saving knows models by their methods
+    from lamina.saving.model_file import model_from_bytes  # h5py is slow to import
 
     model = model_from_bytes(content, custom_objects)
     model._learner.columns.update(columns)

@@ -50,8 +50,8 @@ class Sequential(Model):
     _tensors: list[Any]
     _names: set[str]
     _cached_graph: Graph | None
-    _is_given_text = False
-    _shape_is_of_data = False  # the input shape was taken from the first data
+    _has_text_inputs = False
+    _shape_is_from_data = False  # the input shape was taken from the first data
 
     def __init__(
         self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
@@ -163,7 +163,7 @@ class Sequential(Model):
             ('head', 0)
         """
         if not self.layers:
-            raise ValueError(f"Sequential {self.name!r} has no layer to take off.")
+            raise ValueError(f"Sequential {self.name!r} has no layer to remove.")
         layer = self._stack.pop()
         del self._tensors[len(self._stack) :]
         self._extend_graph()
@@ -209,11 +209,11 @@ class Sequential(Model):
             )
         if not is_shape(input_shape):
             tensors = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
-            self._build_for_several(tensors)
+            self._build_for_structure(tensors)
             return
         # Other batches may have another number of samples.
         shape = (None, *resolve_shape(input_shape)[1:])
-        dtype = "string" if self._is_given_text or first.compute_dtype == "string" else None
+        dtype = "string" if self._has_text_inputs or first.compute_dtype == "string" else None
         self._stack.insert(0, InputLayer(batch_shape=shape, dtype=dtype))
         try:
             self._extend_graph()
@@ -221,8 +221,8 @@ class Sequential(Model):
             del self._stack[0], self._tensors[:]
             raise
 
-    def _build_for_several(self, tensors: Any) -> None:
-        """Create the weights if the first layer takes several inputs, so that there is no Input.
+    def _build_for_structure(self, tensors: Any) -> None:
+        """Create the weights if the first layer takes several inputs; an `Input` is a single one.
 
         Args:
             tensors: Structure of symbolic tensors.
@@ -232,13 +232,13 @@ class Sequential(Model):
         self.built = True
 
     def _accept_shapes(self, x: Any) -> None:
-        """Allow other sizes of the axes than in the first data, if the layers accept them.
+        """If the input shape is that of the first data, allow other sizes that the layers accept.
 
         Args:
             x: The next inputs; only the shape is used.
         """
         x = _single_array(x)
-        if not self._shape_is_of_data or not hasattr(x, "shape") or self._graph is None:
+        if not self._shape_is_from_data or not hasattr(x, "shape") or self._graph is None:
             return
         input_tensor = self._graph.input_list[0]
         shape, known_shape = tuple(x.shape), input_tensor.shape
@@ -253,8 +253,8 @@ class Sequential(Model):
                 return  # the layers cannot take this shape: the checks that follow raise an error
             pairs = zip(known_shape[1:], shape[1:], strict=True)
             # Axes that differ get an unknown size, if the layers accept that.
-            open_shape = (None, *(k if k == s else None for k, s in pairs))
-            if not self._rebuild_graph(open_shape):
+            flexible_shape = (None, *(k if k == s else None for k, s in pairs))
+            if not self._rebuild_graph(flexible_shape):
                 self._rebuild_graph((None, *shape[1:]))
 
     def _rebuild_graph(self, batch_shape: tuple) -> bool:
@@ -295,7 +295,7 @@ class Sequential(Model):
                     for i in range(len(self._tensors), len(self._stack)):
                         self._tensors.append(self._stack[i](self._tensors[-1]))
                 except NotImplementedError:
-                    del self._tensors[1:]  # the output of a layer is unknown: there is no graph
+                    del self._tensors[1:]  # a layer's output shape is unknown: there is no graph
         self._graph = None
         self.built = len(self._tensors) > 1
         if self.built:
@@ -305,17 +305,17 @@ class Sequential(Model):
     def _build_for(self, signature: Any, args: tuple, kwargs: dict) -> None:
         if self.built:
             return
-        self._build_from(signature.value("inputs", args, kwargs))
+        self._build_from_inputs(signature.value("inputs", args, kwargs))
 
-    def _build_from(self, inputs: Inputs) -> None:
-        self._is_given_text = has_text(inputs)
+    def _build_from_inputs(self, inputs: Inputs) -> None:
+        self._has_text_inputs = has_text(inputs)
         inputs = self._fit_to_first_layer(inputs)
         if hasattr(inputs, "shape"):
             has_input = bool(self._stack) and isinstance(self._stack[0], InputLayer)
             self.build(tuple(inputs.shape))
-            self._shape_is_of_data = not has_input and self._graph is not None
+            self._shape_is_from_data = not has_input and self._graph is not None
         else:
-            self._build_for_several(
+            self._build_for_structure(
                 jax.tree.map(lambda x: KerasTensor((None, *x.shape[1:]), x.dtype), inputs)
             )
         self.built = True  # without a graph, the call that follows builds the layers
@@ -355,7 +355,7 @@ class Sequential(Model):
 
     def _on_host(self, x: Any) -> Any:
         if not self.built and has_text(x):
-            self._build_from(x)
+            self._build_from_inputs(x)
         return super()._on_host(x)
 
     def get_config(self) -> dict:
@@ -367,7 +367,7 @@ class Sequential(Model):
         }
         if self._build_shapes is not None:
             config["build_input_shape"] = self._build_shapes["input_shape"]
-        if self._shape_is_of_data:
+        if self._shape_is_from_data:
             config["shape_is_of_data"] = True  # not in Keras, which does not check an Input's shape
         return config
 
@@ -382,7 +382,7 @@ class Sequential(Model):
         shape = config.get("build_input_shape")
         if shape and not model.built and model.layers:
             model.build(tuple(shape))
-        model._shape_is_of_data |= bool(config.get("shape_is_of_data"))
+        model._shape_is_from_data |= bool(config.get("shape_is_of_data"))
         return model
 
     def get_build_config(self) -> dict | None:

@@ -50,14 +50,14 @@ def print_summary(
         columns["Trainable"] = "center"
     rows = [
         row
-        for part in _in_range(_parts(model), layer_range)
+        for part in _in_range(_layers_and_operations(model), layer_range)
         for row in _rows(part, 0, expand_nested)
     ]
     if _width(columns, rows) > console.width:
         del columns["Memory"]  # the memory of the whole model is below the table
 
     table = Table()
-    widths = _widths_of_words(columns, rows, console.width)
+    widths = _wrapped_column_widths(columns, rows, console.width)
     for name, justify in columns.items():
         table.add_column(
             name,
@@ -82,7 +82,7 @@ def summary_as_html(model: "Model") -> str:
     columns = ["Layer (type)", "Output shape", "Parameters"]
     if _has_branches(model):
         columns.append("Connected to")
-    rows = [row for part in _parts(model) for row in _rows(part, 0, False)]
+    rows = [row for part in _layers_and_operations(model) for row in _rows(part, 0, False)]
     head = "".join(f"<th>{name}</th>" for name in columns)
     body = "".join(
         f"<tr>{''.join(f'<td>{html.escape(row[name])}</td>' for name in columns)}</tr>"
@@ -108,7 +108,7 @@ def _rows(part: Any, indent: int, expand_nested: bool) -> Iterator[dict[str, str
         "Trainable": _yes_or_no(getattr(part, "trainable", None)),
     }
     if expand_nested and hasattr(part, "layers"):
-        for inner in _parts(part):
+        for inner in _layers_and_operations(part):
             yield from _rows(inner, indent + 1, expand_nested)
 
 
@@ -116,7 +116,7 @@ def _yes_or_no(value: bool | None) -> str:
     return "" if value is None else "yes" if value else "no"
 
 
-def _parts(model: "Model") -> list[Any]:
+def _layers_and_operations(model: "Model") -> list[Any]:
     """The layers, and in a functional model the operations between them."""
     graph = getattr(model, "_graph", None)
     if graph is None or hasattr(model, "_stack"):
@@ -137,7 +137,7 @@ def _width(columns: Iterable[str], rows: list[dict[str, str]]) -> int:
     return sum(max(len(name), cell) + 3 for name, cell in zip(columns, cells, strict=True)) + 1
 
 
-def _widths_of_words(
+def _wrapped_column_widths(
     columns: Iterable[str], rows: list[dict[str, str]], width: int
 ) -> dict[str, int | None]:
     """Widths of the columns that may be wrapped; layer names get space first.
@@ -149,13 +149,13 @@ def _widths_of_words(
     space = width - _width(plain_columns, rows) - 3 * len(wrapped)
     if sum(_longest(rows, name, _as_one_part) for name in wrapped) <= space:
         return dict.fromkeys(wrapped)
-    connected = 0
+    connected_width = 0
     if len(wrapped) > 1:
-        connected = max(12, space - _longest(rows, wrapped[0], str.split))
-        connected = min(connected, _longest(rows, wrapped[1], _as_one_part))
-    if space - connected < 8:
+        connected_width = max(12, space - _longest(rows, wrapped[0], str.split))
+        connected_width = min(connected_width, _longest(rows, wrapped[1], _as_one_part))
+    if space - connected_width < 8:
         return {}
-    return dict(zip(wrapped, (space - connected, connected), strict=False))
+    return dict(zip(wrapped, (space - connected_width, connected_width), strict=False))
 
 
 def _longest(rows: list[dict[str, str]], column: str, split: Callable) -> int:
@@ -245,16 +245,17 @@ def _in_range(parts: list, layer_range: Any) -> list:
     names = [part.name for part in parts]
     if len(layer_range) != 2:
         raise ValueError(
-            f"layer_range takes the names of a first and a last layer; received {layer_range!r}."
+            "layer_range takes the names of the first and the last layer; received "
+            f"{layer_range!r}."
         )
-    matches_of = []
+    matches_by_name = []
     for name in layer_range:
         matches = [i for i, layer_name in enumerate(names) if re.fullmatch(name, layer_name)]
         if not matches:
             raise ValueError(
-                f"layer_range names {name!r}, which the model does not have."
+                f"layer_range has {name!r}, but the model has no such layer."
                 f"{did_you_mean(name, names)}\n  Its layers: {', '.join(names)}."
             )
-        matches_of.append(matches)
-    first, last = matches_of
+        matches_by_name.append(matches)
+    first, last = matches_by_name
     return parts[first[0] : last[-1] + 1]
