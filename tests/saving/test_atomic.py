@@ -299,7 +299,7 @@ def test_a_pipe_or_device_is_not_replaced_by_a_file(through_a_link, tmp_path):
     if through_a_link:
         path = tmp_path / "link"
         path.symlink_to(pipe)
-    with pytest.raises(OSError, match="is a pipe, and a file cannot take its place"):
+    with pytest.raises(OSError, match="is a pipe, which a file must not replace"):
         with atomic_write(path) as file:
             file.write(b"x")
     assert stat.S_ISFIFO(pipe.stat().st_mode)

@@ -179,7 +179,7 @@ def dense():
 
 def test_weights_that_unpack_to_much_more_are_refused(dense, tmp_path):
     path = zeros(tmp_path / "bomb.weights.h5", 40, compression="gzip")
-    with pytest.raises(DamagedFileError, match="brings the weights to 41,943,040 bytes") as caught:
+    with pytest.raises(DamagedFileError, match="the weights take 41,943,040 bytes") as caught:
         dense.load_weights(path)
     assert "set_loading_budget" in str(caught.value)
 

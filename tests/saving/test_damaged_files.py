@@ -171,7 +171,7 @@ def test_every_bit_of_an_array_without_axes_is_guarded(name, saved, target, flip
         with pytest.raises(DamagedFileError) as caught:
             read(list_or_file, target)
         flip(damaged, start + bit // 8, bit % 8)  # twice is as before
-        assert f"{where!r} in it is damaged" in str(caught.value)
+        assert f"{where!r} in the file is damaged" in str(caught.value)
 
 
 def test_a_damaged_number_in_a_layer_is_named(tmp_path, flip):
@@ -180,7 +180,7 @@ def test_a_damaged_number_in_a_layer_is_named(tmp_path, flip):
     model.save_weights(path)
     ((where, (start, _)),) = numbers_in(path).items()
     flip(path, start, 6)
-    with pytest.raises(DamagedFileError, match=f"{where}' in it is damaged"):
+    with pytest.raises(DamagedFileError, match=f"{where}' in the file is damaged"):
         model.load_weights(path)
     assert model.get_weights() == [1]
 
@@ -190,7 +190,7 @@ def test_a_damaged_array_is_named(saved, target, flip):
     with h5py.File(path) as file:
         place = file["layers/dense/vars/0"].id.get_chunk_info(0).byte_offset
     flip(path, place, 3)
-    with pytest.raises(DamagedFileError, match="'layers/dense/vars/0' in it is damaged"):
+    with pytest.raises(DamagedFileError, match="'layers/dense/vars/0' in the file is damaged"):
         target.load_weights(path)
 
 
@@ -211,7 +211,7 @@ def test_the_config_in_an_h5_file_is_guarded(saved, flip):
     path = saved / "model.h5"
     rate = b'"learning_rate": '
     flip(path, path.read_bytes().index(rate) + len(rate), 0)  # 0.00125 becomes 1.00125
-    with pytest.raises(DamagedFileError, match="'training_config' in it is damaged"):
+    with pytest.raises(DamagedFileError, match="'training_config' in the file is damaged"):
         lamina.saving.load_model(path)
 
 
@@ -230,7 +230,7 @@ def test_a_digest_that_is_none_is_refused(value, saved, target, tmp_path):
     path.write_bytes((saved / "model.weights.h5").read_bytes())
     with h5py.File(path, "r+") as file:
         file["layers/dense/vars/0"].attrs["crc32"] = value
-    with pytest.raises(DamagedFileError, match="'layers/dense/vars/0' in it is damaged"):
+    with pytest.raises(DamagedFileError, match="'layers/dense/vars/0' in the file is damaged"):
         target.load_weights(path)
 
 

@@ -71,11 +71,11 @@ def test_a_comparison_counts_what_differs(weights, capsys):
 
 def test_names_that_are_not_there_or_not_alone_are_refused(weights):
     editor = KerasFileEditor(weights)
-    with pytest.raises(ValueError, match="nothing named 'dens_1'. Did you mean 'dense_1'"):
+    with pytest.raises(ValueError, match="no object 'dens_1'. Did you mean 'dense_1'"):
         editor.delete_object("dens_1")
     with pytest.raises(ValueError, match="a name, not a path; received 'a/b'"):
         editor.rename_object("dense", "a/b")
-    with pytest.raises(ValueError, match="an object 'dense_1' beside 'dense' already"):
+    with pytest.raises(ValueError, match="parent already has an object 'dense_1'"):
         editor.rename_object("dense", "dense_1")
     with pytest.raises(ValueError, match="has no weight '7'; it has 0, 1"):
         editor.delete_weight("dense", "7")
@@ -87,7 +87,9 @@ def test_names_that_are_not_there_or_not_alone_are_refused(weights):
         editor.save("x.keras")
     editor.add_object("layers/part", {})
     editor.add_object("layers/part/dense", {})
-    with pytest.raises(ValueError, match="several of 'dense'.\n  Fix: give the path of one"):
+    with pytest.raises(
+        ValueError, match="Several objects are named 'dense'.\n  Fix: give the path of one"
+    ):
         editor.delete_object("dense")
 
 

@@ -471,20 +471,23 @@ def put(group, name, value):
     ("damage", "words"),
     [
         (put("/", "model_config", b"{"), "not JSON"),
-        (put("/", "model_config", b"[1, 2]"), "not a config of a model"),
+        (put("/", "model_config", b"[1, 2]"), "not the config of a model"),
         (put("/", "model_config", np.zeros(3)), "not a list of names"),
         (put("/", "model_config", b"[" * 100_000), "not JSON"),
-        (put("model_weights", "layer_names", [b"gone"]), "holds nothing"),
+        (put("model_weights", "layer_names", [b"gone"]), "has no weights of it"),
         (
             lambda f: f["model_weights"].attrs.__setitem__("layer_names", [b"x" * 2000]),
             "longer than",
         ),
-        (lambda f: f["model_weights"].attrs.__delitem__("layer_names"), "no list of its layers"),
+        (
+            lambda f: f["model_weights"].attrs.__delitem__("layer_names"),
+            "list of layers is missing",
+        ),
         (
             lambda f: f["model_weights/out"].attrs.__setitem__("weight_names", [b".."]),
-            "does not hold",
+            "does not contain",
         ),
-        (lambda f: f.__delitem__("model_weights"), "no list of its layers"),
+        (lambda f: f.__delitem__("model_weights"), "list of layers is missing"),
     ],
 )
 def test_a_damaged_old_file_is_refused_in_plain_words(damage, words, tmp_path):
@@ -516,7 +519,7 @@ def test_arrays_of_an_old_file_pass_the_same_gate(tmp_path):
     with h5py.File(path, "r+") as file:
         del file["model_weights/out/out/bias:0"]
         file["model_weights/out/out/bias:0"] = h5py.ExternalLink("/etc/passwd", "x")
-    with pytest.raises(DamagedFileError, match="links to another place"):
+    with pytest.raises(DamagedFileError, match="links to another object"):
         lamina.models.load_model(path)
 
 

@@ -417,7 +417,7 @@ def test_the_state_of_another_optimizer_is_said_to_start_anew(tmp_path):
 
 def test_weights_are_not_loaded_into_a_model_that_has_none(tmp_path):
     small_model().save_weights(tmp_path / "w.h5")
-    with pytest.raises(ValueError, match="has no weights yet, so none can be put in"):
+    with pytest.raises(ValueError, match="has no weights yet, so none can be loaded"):
         lamina.Sequential([lamina.layers.Dense(2)]).load_weights(tmp_path / "w.h5")
 
 

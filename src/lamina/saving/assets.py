@@ -45,17 +45,17 @@ def read_assets(model: Layer, names: list[str], read: Callable[[str], bytes]) ->
     for path, part in walk(model):
         if not hasattr(part, "load_assets"):
             continue
-        start = f"{FOLDER}/{path}/" if path else f"{FOLDER}/"
+        prefix = f"{FOLDER}/{path}/" if path else f"{FOLDER}/"
         with tempfile.TemporaryDirectory() as folder:
             for name in names:
                 # Only the files of this layer: inner layers have subfolders.
-                file_name = name.removeprefix(start)
+                file_name = name.removeprefix(prefix)
                 is_file = file_name and "/" not in file_name and "\\" not in file_name
-                if name.startswith(start) and is_file:
+                if name.startswith(prefix) and is_file:
                     if file_name in (".", "..") or len(os.fsencode(file_name)) > _MAX_NAME_LENGTH:
                         raise DamagedFileError(
-                            f"what {part.name!r} keeps beside its weights has a name that no file "
-                            f"can have: {ascii(file_name)[:80]}.\n"
+                            f"an asset of layer {part.name!r} has an invalid file name: "
+                            f"{ascii(file_name)[:80]}.\n"
                             "  Likely cause: the file is malicious."
                         )
                     Path(folder, file_name).write_bytes(read(name))
@@ -63,5 +63,5 @@ def read_assets(model: Layer, names: list[str], read: Callable[[str], bytes]) ->
                 part.load_assets(folder)
             except (ValueError, OSError) as error:
                 raise DamagedFileError(
-                    f"what {part.name!r} keeps beside its weights cannot be used: {error}"
+                    f"the assets of layer {part.name!r} cannot be used: {error}"
                 ) from None

@@ -22,7 +22,7 @@ try:
 except ImportError:  # on Windows, where an open file cannot be deleted anyway
     fcntl = None  # type: ignore[assignment]
 
-# A file that its writer has just created may not be locked yet.
+# A file that another process has just created may not be locked yet.
 _LOCKED_AFTER_SECONDS = 60.0
 
 
@@ -65,7 +65,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         # The new file would replace it for every program on the machine.
         raise OSError(
             errno.EINVAL,
-            f"{path} is {file_type}, and a file cannot take its place.\n  Fix: another path.",
+            f"{path} is {file_type}, which a file must not replace.\n  Fix: another path.",
         )
     temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.part")
     try:

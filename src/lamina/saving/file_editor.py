@@ -13,7 +13,7 @@ from lamina.core.messages.messages import escape_control_characters
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.saving import model_file, weights_file
 from lamina.saving.atomic import atomic_write
-from lamina.saving.hdf5 import FORMAT, reading, write_array
+from lamina.saving.hdf5 import FORMAT, explain_read_errors, write_array
 from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class KerasFileEditor:
         with model_file.name_file_in_errors(path), path.open("rb") as file:
             source: Any = file
             if not model_file.is_hdf5(file):
-                config, metadata, weights = model_file.members(
+                config, metadata, weights = model_file.read_members(
                     file, path, model_file.CONFIG, model_file.METADATA, model_file.WEIGHTS
                 )
                 self.config = model_file.parse_json(config)
@@ -89,14 +89,14 @@ class KerasFileEditor:
                 target = target.setdefault(part, {})
             arrays = stored.group_at(path)
             target.update({key: arrays[key] for key in arrays if _is_array(stored, path, key)})
-            with reading():
+            with explain_read_errors():
                 attributes = stored.h5[path].attrs
                 has_name = "name" in attributes and attributes.get_id("name").shape == ()
                 name = attributes["name"] if has_name else None
             if isinstance(name, str):
                 self.object_metadata[object_path] = {"name": name[:1000]}
 
-    # -- looking ---------------------------------------------------------------------------------
+    # -- inspecting -------------------------------------------------------------------------------
 
     def summary(self) -> None:
         """Print the objects and weights as a tree."""
@@ -132,27 +132,27 @@ class KerasFileEditor:
             for path, _, arrays in arrays_of(reference_model)
             for key, value in arrays.items()
         }
-        found = dict(_flat(self.weights_dict, ""))
+        stored = dict(_shapes_by_path(self.weights_dict, ""))
         problems = [
-            f"Weight {p} is in the model and not in the file." for p in expected if p not in found
+            f"Weight {p} is in the model and not in the file." for p in expected if p not in stored
         ]
         problems += [
-            f"Weight {p} is in the file and not in the model." for p in found if p not in expected
+            f"Weight {p} is in the file and not in the model." for p in stored if p not in expected
         ]
-        both = [path for path in expected if path in found]
+        in_both = [path for path in expected if path in stored]
         problems += [
-            f"Weight {path} has shape {expected[path]} in the model and {found[path]} in the file."
-            for path in both
-            if expected[path] != found[path]
+            f"Weight {path} has shape {expected[path]} in the model and {stored[path]} in the file."
+            for path in in_both
+            if expected[path] != stored[path]
         ]
-        matches = sum(expected[path] == found[path] for path in both)
+        matches = sum(expected[path] == stored[path] for path in in_both)
         for problem in problems:
             print(f"... {escape_control_characters(problem)}")
         status = "error" if problems else "success"
-        print(f"{len(problems)} differences; {matches} weights are equal.")
+        print(f"{len(problems)} differences; {matches} weights have equal shapes.")
         return {"status": status, "error_count": len(problems), "match_count": matches}
 
-    # -- changing --------------------------------------------------------------------------------
+    # -- editing ---------------------------------------------------------------------------------
 
     def rename_object(self, object_name: str, new_name: str) -> None:
         """Give an object another name.
@@ -165,7 +165,9 @@ class KerasFileEditor:
             raise ValueError(f"new_name is a name, not a path; received {new_name!r}.")
         parent, name, path = self._locate(object_name)
         if new_name in parent and new_name != name:
-            raise ValueError(f"There is an object {new_name!r} beside {object_name!r} already.")
+            raise ValueError(
+                f"{object_name!r} cannot be renamed: its parent already has an object {new_name!r}."
+            )
         items = [(new_name if key == name else key, value) for key, value in parent.items()]
         parent.clear()
         parent.update(items)  # keeps the order
@@ -228,31 +230,31 @@ class KerasFileEditor:
             weights: From names to arrays.
 
         Raises:
-            ValueError: If there is no such object, or `weights` is no dict.
+            ValueError: If there is no such object, or `weights` is not a dict.
         """
         _check_weights(weights)
         self._object(object_name).update(weights)
 
     def _object(self, name: str) -> _Tree:
         parent, key, _ = self._locate(name)
-        found = parent[key]
-        if not isinstance(found, dict):
-            raise ValueError(f"{name!r} is a weight and no object.")
-        return found
+        value = parent[key]
+        if not isinstance(value, dict):
+            raise ValueError(f"{name!r} is a weight, not an object.")
+        return value
 
     def _locate(self, name: str) -> tuple[_Tree, str, str]:
         """The parent dict of an object, its key there, and its path."""
         objects = list(_objects(self.weights_dict, ""))
-        found = [p for p in objects if p[2] == name] or [p for p in objects if p[1] == name]
-        if not found:
-            hint = did_you_mean(name, [key for p in objects for key in p[1:]])
-            raise ValueError(f"{self.filepath!r} holds nothing named {name!r}.{hint}")
-        if len(found) > 1:
-            paths = ", ".join(path for _, _, path in found)
+        matches = [o for o in objects if o[2] == name] or [o for o in objects if o[1] == name]
+        if not matches:
+            hint = did_you_mean(name, [key for o in objects for key in o[1:]])
+            raise ValueError(f"{self.filepath!r} contains no object {name!r}.{hint}")
+        if len(matches) > 1:
+            paths = ", ".join(path for _, _, path in matches)
             raise ValueError(
-                f"There are several of {name!r}.\n  Fix: give the path of one: {paths}."
+                f"Several objects are named {name!r}.\n  Fix: give the path of one: {paths}."
             )
-        return found[0]
+        return matches[0]
 
     # -- saving ----------------------------------------------------------------------------------
 
@@ -296,7 +298,7 @@ class KerasFileEditor:
 
 
 def _is_array(stored: StoredWeights, path: str, key: str) -> bool:
-    with reading():
+    with explain_read_errors():
         return isinstance(stored.h5[path][key], h5py.Dataset)
 
 
@@ -304,17 +306,18 @@ def _object_path(group: str) -> str:
     return "" if group == "vars" else group.removesuffix("/vars")
 
 
-def _flat(tree: _Tree, path: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def _shapes_by_path(tree: _Tree, path: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Path and shape of every weight."""
     for key, value in tree.items():
         child_path = f"{path}/{key}" if path else key
         if isinstance(value, dict):
-            yield from _flat(value, child_path)
+            yield from _shapes_by_path(value, child_path)
         else:
             yield child_path, tuple(np.shape(value))
 
 
 def _objects(tree: _Tree, path: str) -> Iterator[tuple[_Tree, str, str]]:
+    """The parent dict of every object, its key there, and its path."""
     for key, value in tree.items():
         child_path = f"{path}/{key}" if path else key
         if isinstance(value, dict):

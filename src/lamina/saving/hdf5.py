@@ -48,7 +48,7 @@ def read_array(dataset: h5py.Dataset) -> np.ndarray:
         DamagedFileError: If it is damaged; the message has its path in the file.
     """
     where = escape_control_characters(str(dataset.name).lstrip("/"))
-    with reading(where):
+    with explain_read_errors(where):
         value = np.asarray(dataset)
         expected = _stored_checksum(dataset, CHECKSUM)
         dtype_name = dataset.attrs["dtype"] if value.dtype.kind == "V" else None
@@ -76,15 +76,15 @@ def check_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> None:
     Raises:
         DamagedFileError: If it differs.
     """
-    with reading(name):
+    with explain_read_errors(name):
         expected = _stored_checksum(group, f"{name}_{CHECKSUM}")
     if expected is not None and _checksum_of_texts(texts) != expected:
         raise damaged_error(escape_control_characters(name))
 
 
 @contextlib.contextmanager
-def reading(where: str | None = None) -> Iterator[None]:
-    """Context manager that turns h5py's errors into a clear DamagedFileError."""
+def explain_read_errors(where: str | None = None) -> Iterator[None]:
+    """Context manager that raises a DamagedFileError with a clear message for any h5py error."""
     try:
         yield
     except DamagedFileError:
@@ -95,7 +95,7 @@ def reading(where: str | None = None) -> Iterator[None]:
 
 def damaged_error(where: str | None = None) -> DamagedFileError:
     """The error for an object that cannot be read or does not match its checksum."""
-    what = f"{where!r} in it is" if where else "the weights are"
+    what = f"{where!r} in the file is" if where else "the weights are"
     return DamagedFileError(
         f"{what} damaged and cannot be read.\n"
         "  Likely cause: a faulty or incomplete copy.\n"

@@ -46,8 +46,8 @@ def model_record(config: Any) -> Config:
         UnknownClassError: If it contains code.
     """
     if not _is_record(config):
-        raise ValueError("it is not a config of a model.")
-    return _layer(_without_tuple_marks(config))
+        raise ValueError("it is not the config of a model.")
+    return _convert_layer(_without_tuple_marks(config))
 
 
 def compile_record(config: Mapping[str, Any], outputs: int) -> Config:
@@ -70,7 +70,7 @@ def compile_record(config: Mapping[str, Any], outputs: int) -> Config:
             metrics_config = metrics_config[0]  # Keras 2 has a list for each output
         metrics[name] = _with_module(metrics_config, "keras.metrics")
     return {
-        "optimizer": _optimizer(config.get("optimizer_config")),
+        "optimizer": _convert_optimizer(config.get("optimizer_config")),
         "loss": _with_module(config.get("loss"), "keras.losses"),
         "loss_weights": config.get("loss_weights"),
         **metrics,
@@ -78,7 +78,7 @@ def compile_record(config: Mapping[str, Any], outputs: int) -> Config:
 
 
 def full_names(loss: Any) -> Any:
-    """A loss as Keras can read it from an old file: `mean_squared_error`, not `mse`."""
+    """The loss with full names, as Keras expects in old files: `mean_squared_error`, not `mse`."""
     if isinstance(loss, str):
         return getattr(losses.get(loss), "__name__", loss)
     if isinstance(loss, (list, tuple)):
@@ -124,7 +124,7 @@ def _is_record(value: Any) -> bool:
 # -- layers ----------------------------------------------------------------------------------------
 
 
-def _layer(record: Config) -> dict[str, Any]:
+def _convert_layer(record: Config) -> dict[str, Any]:
     if "module" in record:
         return record
     name: str = record["class_name"]
@@ -137,7 +137,7 @@ def _layer(record: Config) -> dict[str, Any]:
         raise registry.UnknownClassError(registry.HOLDS_CODE)
     _update_arguments(name, config)
     for key in _KEYS_OF_LAYERS:
-        config[key] = _inner_layers(config[key]) if key in config else None
+        config[key] = _convert_inner_layers(config[key]) if key in config else None
         if config[key] is None:
             del config[key]
     if "layers" in config and name != "Sequential" and "input_layers" in config:
@@ -152,10 +152,10 @@ def _layer(record: Config) -> dict[str, Any]:
     }
 
 
-def _inner_layers(value: Any) -> Any:
+def _convert_inner_layers(value: Any) -> Any:
     if isinstance(value, list):
-        return [_inner_layers(item) for item in value]
-    return _layer(value) if _is_record(value) else value
+        return [_convert_inner_layers(item) for item in value]
+    return _convert_layer(value) if _is_record(value) else value
 
 
 def _module_of(name: str, config: Config) -> str | None:
@@ -195,7 +195,10 @@ def _update_arguments(name: str, config: Config) -> None:
 
 
 def _update_graph(config: Config) -> None:
-    """Calls as the lists of Keras 2, `[[name, call, output, arguments], …]`, in today's layout."""
+    """Convert the calls of layers to the layout of Keras 3.
+
+    Keras 2 writes a call as a list of its inputs: `[[layer name, call, output, arguments], …]`.
+    """
     names = {_name_of(record): record["class_name"] for record in config["layers"]}
     nested = {
         name for name, class_name in names.items() if class_name in ("Functional", "Sequential")
@@ -280,7 +283,7 @@ def _with_module(value: Any, namespace: str) -> Any:
     return {"module": module, "class_name": name, "config": config, "registered_name": name}
 
 
-def _optimizer(record: Any) -> Any:
+def _convert_optimizer(record: Any) -> Any:
     if not _is_record(record) or "module" in record:
         return record
     # In files of TensorFlow 2.11 and later, the name is `Custom>Adam`.

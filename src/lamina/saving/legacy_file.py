@@ -4,10 +4,10 @@ model_config, training_config          attributes of the file: JSON
 model_weights/dense/dense/kernel:0     arrays of the layer `dense`; without a model, at the top
     layer_names                        attribute of model_weights: the layers in their order
     dense: weight_names                attribute: the paths of its arrays in their order
-optimizer_weights/…                    likewise
+optimizer_weights/…                    arrays of the optimizer, in the same way
 
-A file is untrusted. `weights_file.open_weights` has checked its arrays. Attributes are read here,
-and only if they are texts of plausible size.
+A file is untrusted. `weights_file.open_weights` has checked its arrays. This module reads
+attributes, and only texts of plausible size.
 """
 
 import json
@@ -25,8 +25,8 @@ from lamina.saving.hdf5 import (
     FORMAT,
     DamagedFileError,
     check_texts,
+    explain_read_errors,
     read_array,
-    reading,
     write_array,
     write_texts,
 )
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _MAX_CONFIG = 16 * 2**20
 _MAX_NAMES = 100_000
 _MAX_NAME_LENGTH = 1000
-_MODEL_GROUP = "top_level_model_weights"  # of weights that belong to no layer
-# From the slots of Keras 2's optimizers to their current names.
+_MODEL_GROUP = "top_level_model_weights"  # weights that belong to no layer
+# Names of optimizer slots in Keras 2, and the current names.
 _OLD_SLOTS = {
     "m": ("momentum",),
     "v": ("velocity", "norm"),
@@ -69,7 +69,7 @@ def config_of(stored: StoredWeights, name: str) -> Any:
     """
     if name not in stored.h5.attrs:
         return None
-    text = _texts(stored.h5, name, max_count=1, max_length=_MAX_CONFIG)[0]
+    text = _read_texts(stored.h5, name, max_count=1, max_length=_MAX_CONFIG)[0]
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -100,18 +100,18 @@ def read_layers(
         WeightsMismatchError: If the weights do not fit; then the model is not changed.
     """
     group = stored.h5
-    with reading():
+    with explain_read_errors():
         if not _has_names(group, "layer_names") and "model_weights" in group:
             group = group["model_weights"]
     if not _has_names(group, "layer_names"):
-        raise DamagedFileError("it holds no weights: there is no list of its layers.")
-    arrays = {name: _arrays(group, name) for name in _names(group, "layer_names")}
+        raise DamagedFileError("it contains no weights: the list of layers is missing.")
+    arrays = {name: _read_layer_arrays(group, name) for name in _read_names(group, "layer_names")}
     if _MODEL_GROUP in group:
-        arrays.setdefault(_MODEL_GROUP, _arrays(group, _MODEL_GROUP))
+        arrays.setdefault(_MODEL_GROUP, _read_layer_arrays(group, _MODEL_GROUP))
     remarks: list[str] = []
     with restore_after_error(model.variables):
-        pairs = _assign_by_name(model, arrays) if by_name else _assign_by_order(model, arrays)
-        for label, variables, values in pairs:
+        matches = _match_by_name(model, arrays) if by_name else _match_by_order(model, arrays)
+        for label, variables, values in matches:
             problem = _explain_mismatch(label, variables, values)
             if problem and not skip_mismatch:
                 raise WeightsMismatchError(
@@ -125,17 +125,18 @@ def read_layers(
     return remarks
 
 
-Pairs = Iterator[tuple[str, list[Variable], list[np.ndarray]]]
+# For each layer: its label for messages, its Variables, and the arrays to assign to them.
+_LayerWeights = Iterator[tuple[str, list[Variable], list[np.ndarray]]]
 
 
-def _assign_by_order(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
+def _match_by_order(model: "Model", arrays: dict[str, list[np.ndarray]]) -> _LayerWeights:
     layers = [layer for layer in model.layers if _weights_in_keras2_order(layer)]
     stored = {name: values for name, values in arrays.items() if values and name != _MODEL_GROUP}
     if len(layers) != len(stored):
         raise WeightsMismatchError(
             f"the file holds weights of {len(stored)} layers, and model {model.name!r} has "
             f"{len(layers)} layers with weights.\n  Fix: the same layers as when it was saved, or "
-            "load_weights(…, by_name=True) to take those of the same names."
+            "load_weights(…, by_name=True) to load layers with the same names."
         )
     if set(stored) == {layer.name for layer in layers}:  # in any order
         stored = {layer.name: stored[layer.name] for layer in layers}
@@ -146,7 +147,7 @@ def _assign_by_order(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pai
         yield "the model itself", model._own_weights(), arrays[_MODEL_GROUP]
 
 
-def _assign_by_name(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
+def _match_by_name(model: "Model", arrays: dict[str, list[np.ndarray]]) -> _LayerWeights:
     for layer in model.layers:
         if layer.name in arrays:
             yield repr(layer.name), _weights_in_keras2_order(layer), arrays[layer.name]
@@ -177,12 +178,12 @@ def read_optimizer(optimizer: Optimizer, stored: StoredWeights) -> str:
     Returns:
         The reason why it was not loaded, or an empty string.
     """
-    with reading():
+    with explain_read_errors():
         group = stored.h5.get("optimizer_weights")
     if not isinstance(group, h5py.Group):
         return ""
-    names = _names(group, "weight_names")
-    values = [_array(group, name) for name in names]
+    names = _read_names(group, "weight_names")
+    values = [_read_array(group, name) for name in names]
     variables = optimizer.variables
     if [v.shape for v in variables] == [value.shape for value in values] and not _is_old(names):
         for variable, value in zip(variables, values, strict=True):
@@ -210,7 +211,7 @@ def _read_old_slots(optimizer: Optimizer, arrays: dict[str, np.ndarray]) -> None
         if old_slot is not None:
             slot = next((s for s in _OLD_SLOTS[old_slot] if s in optimizer._slots), None)
             if slot is None:
-                raise LookupError(f"{type(optimizer).__name__} has no place for {old_slot!r}")
+                raise LookupError(f"{type(optimizer).__name__} has no slot for {old_slot!r}")
             slots.setdefault(slot, []).append(value)
         elif parts[-1] in ("iter", "iteration"):
             steps = int(value)
@@ -224,27 +225,29 @@ def _read_old_slots(optimizer: Optimizer, arrays: dict[str, np.ndarray]) -> None
     optimizer._iterations.assign(steps)
 
 
-# -- the parts of a file ---------------------------------------------------------------------------
+# -- attributes and arrays ------------------------------------------------------------------------
 
 
 def _has_names(group: h5py.Group, name: str) -> bool:
     return name in group.attrs or f"{name}0" in group.attrs
 
 
-def _names(group: h5py.Group, name: str) -> list[str]:
-    """A list of names; a long one is spread over `name0`, `name1` …"""
+def _read_names(group: h5py.Group, name: str) -> list[str]:
+    """Read a list of names; a long list is split into the attributes `name0`, `name1` …"""
     if name in group.attrs:
-        return _texts(group, name, max_count=_MAX_NAMES, max_length=_MAX_NAME_LENGTH)
+        return _read_texts(group, name, max_count=_MAX_NAMES, max_length=_MAX_NAME_LENGTH)
     names: list[str] = []
     number = 0
     while f"{name}{number}" in group.attrs and len(names) < _MAX_NAMES:
-        names += _texts(group, f"{name}{number}", max_count=_MAX_NAMES, max_length=_MAX_NAME_LENGTH)
+        names += _read_texts(
+            group, f"{name}{number}", max_count=_MAX_NAMES, max_length=_MAX_NAME_LENGTH
+        )
         number += 1
     return names
 
 
-def _texts(group: h5py.Group, name: str, max_count: int, max_length: int) -> list[str]:
-    with reading():
+def _read_texts(group: h5py.Group, name: str, max_count: int, max_length: int) -> list[str]:
+    with explain_read_errors():
         attribute = group.attrs.get_id(name)
         count = int(np.prod(attribute.shape, dtype=np.float64)) if attribute.shape else 1
         dtype = attribute.dtype
@@ -266,22 +269,22 @@ def _texts(group: h5py.Group, name: str, max_count: int, max_length: int) -> lis
     return texts
 
 
-def _arrays(group: h5py.Group, layer: str) -> list[np.ndarray]:
-    with reading():
+def _read_layer_arrays(group: h5py.Group, layer: str) -> list[np.ndarray]:
+    with explain_read_errors():
         layer_group = group.get(layer)
     if not isinstance(layer_group, h5py.Group):
-        raise DamagedFileError(f"it names a layer {layer[:80]!r} and holds nothing of it.")
+        raise DamagedFileError(f"it lists a layer {layer[:80]!r}, but has no weights of it.")
     if not _has_names(layer_group, "weight_names"):
         return []
-    return [_array(layer_group, name) for name in _names(layer_group, "weight_names")]
+    return [_read_array(layer_group, name) for name in _read_names(layer_group, "weight_names")]
 
 
-def _array(group: h5py.Group, name: str) -> np.ndarray:
-    with reading():
+def _read_array(group: h5py.Group, name: str) -> np.ndarray:
+    with explain_read_errors():
         dataset = group.get(name)
     if isinstance(dataset, h5py.Dataset):
         return read_array(dataset)
-    raise DamagedFileError(f"it names a weight {name[:80]!r} and does not hold it.")
+    raise DamagedFileError(f"it lists a weight {name[:80]!r}, but does not contain it.")
 
 
 # -- writing ---------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _LEGACY = (".h5", ".hdf5")
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-# What the model was trained on; Keras ignores it.
+# The description of the data that the model was trained on; Keras ignores it.
 CONTRACT = "contract.json"
 # Keras's loader reads this version; the layout is that of Keras 3.
 _KERAS_VERSION = "3.15.0"
@@ -173,7 +173,7 @@ def load_model(
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        DamagedFileError: If the file is damaged, or no model.
+        DamagedFileError: If the file is damaged, or is not a model.
         UnknownClassError: If the model uses an unknown class.
         WeightsMismatchError: If a class creates other weights than when the model was saved.
     """
@@ -208,7 +208,7 @@ def _read_model(
             model, remarks = _load_legacy(file, path, custom_objects, compile)
             _warn(path, remarks)
             return model
-        config, weights = members(file, path, CONFIG, WEIGHTS)
+        config, weights = read_members(file, path, CONFIG, WEIGHTS)
         with weights_file.open_weights(io.BytesIO(weights), size_of(file)) as stored:
             model = _model_from(parse_json(config), custom_objects, compile)
             try:
@@ -216,7 +216,7 @@ def _read_model(
             except WeightsMismatchError as error:
                 raise WeightsMismatchError(
                     f"{error}\n  Likely cause: a class of the model makes other weights than when "
-                    "it was saved.\n  Fix: load it with the class as it was then."
+                    "it was saved.\n  Fix: load it with the class that was used then."
                 ) from None
         _read_assets(model, file, path)
         _read_contract(model, file, path)
@@ -290,7 +290,7 @@ def load_weights(
     path = check_is_file(filepath) if checkpoint is None else checkpoint
     if _may_lack_weights(model):
         raise ValueError(
-            f"Model {model.name!r} has no weights yet, so none can be put in.\n"
+            f"Model {model.name!r} has no weights yet, so none can be loaded.\n"
             "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
         )
     if checkpoint is not None:
@@ -300,26 +300,27 @@ def load_weights(
     with name_file_in_errors(path), path.open("rb") as file:
         if path.name.endswith(shards.SUFFIX):
             with shards.open_shards(path) as stored:
-                remarks = _read(model, stored, skip_mismatch, by_name, skipped)
+                remarks = _read_into(model, stored, skip_mismatch, by_name, skipped)
             _warn(path, remarks)
             return
         source: Any = file
         if not is_hdf5(file):
-            (weights,) = members(file, path, WEIGHTS)
+            (weights,) = read_members(file, path, WEIGHTS)
             source = io.BytesIO(weights)
         with weights_file.open_weights(source, size_of(file)) as stored:
-            remarks = _read(model, stored, skip_mismatch, by_name, skipped)
+            remarks = _read_into(model, stored, skip_mismatch, by_name, skipped)
     _warn(path, remarks)
 
 
-def _read(
+def _read_into(
     model: Any, stored: Any, skip_mismatch: bool, by_name: bool | None, skipped: list[Any]
 ) -> list[str]:
     is_legacy = isinstance(stored, StoredWeights) and legacy_file.is_legacy(stored)
     if by_name and not is_legacy:
         raise ValueError(
-            "by_name is for .h5 files of Keras 2; in this one weights are found by their place in "
-            "the model.\n  Fix: load_weights(…, skip_mismatch=True) to take what fits."
+            "by_name is for .h5 files of Keras 2; in this file, weights are identified by their "
+            "position in the model.\n"
+            "  Fix: load_weights(…, skip_mismatch=True) to load those that fit."
         )
     if skipped and is_legacy:
         raise ValueError("objects_to_skip is not for .h5 files of Keras 2.\n  Fix: by_name=True.")
@@ -333,7 +334,7 @@ def _read(
             if "Fix:" in str(error)
             else (
                 "\n  Fix: make the model with the same layers as the saved one, or "
-                "load_weights(…, skip_mismatch=True) to take what fits."
+                "load_weights(…, skip_mismatch=True) to load those that fit."
             )
         )
         raise WeightsMismatchError(f"{error}{hint}") from None
@@ -345,9 +346,7 @@ def check_is_file(filepath: str | Path) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        raise DamagedFileError(
-            f"{path} is a folder, and a model is one file.{_explain_folder(path)}"
-        )
+        raise DamagedFileError(f"{path} is a folder; a model is one file.{_explain_folder(path)}")
     try:
         refuse_special_file(path)
     except ValueError as error:
@@ -375,7 +374,7 @@ def _explain_folder(path: Path) -> str:
         files = sorted(p for p in path.iterdir() if p.suffix in (".keras", ".h5"))
         models = [p for p in files if not p.name.endswith(".weights.h5")]
         if models:
-            return f"\n  Fix: the file in it, {str(models[0])!r}."
+            return f"\n  Fix: give the path of the file in it, {str(models[0])!r}."
     return "\n  Fix: name the .keras file; there is none in this folder."
 
 
@@ -400,8 +399,8 @@ def _writable(filepath: str | Path, overwrite: bool) -> Path:
 def _check_is_model(model: Any) -> None:
     if not hasattr(model, "_flatten_layers"):
         raise TypeError(
-            f"A model is saved, and {model!r} is not one.\n"
-            "  Fix: the model first, then the path: save_model(model, path)."
+            f"Only a model can be saved; received {model!r}.\n"
+            "  Fix: pass the model first, then the path: save_model(model, path)."
         )
 
 
@@ -445,9 +444,9 @@ def _save_legacy(model: Any, path: Path, record: Config) -> None:
     """Write an `.h5` file as `model.save` of Keras 3 does."""
     _as_json(model, record)
     warnings.warn(
-        f"{path} is written in the layout of Keras 2, which keeps less than a .keras file does.\n"
-        f"  Fix: model.save({str(path.with_suffix('.keras'))!r}), unless something old must read "
-        "it.",
+        f"{path} is written in the layout of Keras 2, which stores less than a .keras file.\n"
+        f"  Fix: model.save({str(path.with_suffix('.keras'))!r}), unless an older program "
+        "must read it.",
         LaminaWarning,
         stacklevel=stacklevel_of_user(),
     )
@@ -477,7 +476,7 @@ def _load_legacy(
     with weights_file.open_weights(file, size_of(file)) as stored:
         config = legacy_file.config_of(stored, "model_config")
         if config is None:
-            raise _only_weights(path)
+            raise _only_weights_error(path)
         model = _model_from(
             lambda: legacy_config.model_record(config), custom_objects, compile=False
         )
@@ -555,12 +554,12 @@ def _model_from(record: Any, custom_objects: CustomObjects | None, compile: bool
     return model
 
 
-def members(file: BinaryIO, path: Path, *names: str) -> list[bytes]:
+def read_members(file: BinaryIO, path: Path, *names: str) -> list[bytes]:
     """Read members of a zip, with verified checksums and limited sizes (no zip bombs)."""
     try:
         archive = zipfile.ZipFile(file)
     except Exception:
-        raise _not_a_model(file, path) from None
+        raise _not_a_model_error(file, path) from None
     with archive:
         return [_member(archive, name, size_of(file)) for name in names]
 
@@ -633,7 +632,7 @@ def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
         ) from None
 
 
-def _not_a_model(file: BinaryIO, path: Path) -> DamagedFileError:
+def _not_a_model_error(file: BinaryIO, path: Path) -> DamagedFileError:
     """The error for a file that is not a zip."""
     file.seek(0)
     start = file.read(8)
@@ -646,13 +645,13 @@ def _not_a_model(file: BinaryIO, path: Path) -> DamagedFileError:
             "  Likely cause: a copy or download that was cut off.\n  Fix: copy it again."
         )
     if is_hdf5(file):
-        return _only_weights(path)
+        return _only_weights_error(path)
     return DamagedFileError(
         f"{path} is not a model: it is neither a .keras file nor HDF5 (it begins with {start!r})."
     )
 
 
-def _only_weights(path: Path) -> DamagedFileError:
+def _only_weights_error(path: Path) -> DamagedFileError:
     return DamagedFileError(
         f"{path} is an HDF5 file of weights, without the description of a model.\n"
         "  Fix: make the model and call model.load_weights(path)."

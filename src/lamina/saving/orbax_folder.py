@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from lamina.models.model import Model
 
 CHECKSUMS = "checksums"
-_SIGNS = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", "pytree")
+# Files that only a folder of a checkpoint has.
+_MARKER_FILES = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", "pytree")
 
 
 def orbax() -> Any:
@@ -42,11 +43,13 @@ def latest_checkpoint(path: Path) -> Path | None:
     if not path.is_dir():
         return None
     names = [p.name for p in path.iterdir()]
-    if any(name in names for name in _SIGNS):
+    if any(name in names for name in _MARKER_FILES):
         return path
     steps = [path / name for name in names if name.isdigit()]
-    whole = [p for p in steps if p.is_dir() and any((p / sign).exists() for sign in _SIGNS)]
-    return max(whole, key=lambda p: int(p.name), default=None)
+    complete = [
+        p for p in steps if p.is_dir() and any((p / marker).exists() for marker in _MARKER_FILES)
+    ]
+    return max(complete, key=lambda p: int(p.name), default=None)
 
 
 def config_in(checkpoint: Path) -> str:
@@ -57,8 +60,8 @@ def config_in(checkpoint: Path) -> str:
     """
     ocp = orbax()
     try:
-        found = ocp.load_checkpointables(checkpoint, {"model_config": None})
-        config = str(found["model_config"]["config"])
+        loaded = ocp.load_checkpointables(checkpoint, {"model_config": None})
+        config = str(loaded["model_config"]["config"])
     except Exception:
         raise DamagedFileError(
             f"{checkpoint} holds no architecture, only weights, or is damaged.\n"
@@ -93,25 +96,26 @@ def read_checkpoint(model: "Model", checkpoint: Path) -> None:
         WeightsMismatchError: If they do not fit.
         DamagedFileError: If one is damaged.
     """
-    found = _flatten_by_path(shapes_in(checkpoint), model.name)
-    groups = model.get_state_tree()
-    variables = _flatten_by_path(groups, model.name)
+    stored = _flatten_by_path(shapes_in(checkpoint), model.name)
+    state_tree = model.get_state_tree()
+    variables = _flatten_by_path(state_tree, model.name)
     for path, variable in variables.items():
-        here, there = tuple(variable.shape), getattr(found.get(path), "shape", None)
+        shape, stored_shape = tuple(variable.shape), getattr(stored.get(path), "shape", None)
         is_weight = path[0] in ("trainable_variables", "non_trainable_variables")
-        if (there is None and is_weight) or (there is not None and tuple(there) != here):
+        stored_shape = None if stored_shape is None else tuple(stored_shape)
+        if stored_shape != shape and (is_weight or stored_shape is not None):
             raise WeightsMismatchError(
-                f"{checkpoint}: weight {'/'.join(path)} has shape {here} in the model and "
-                f"{'none' if there is None else tuple(there)} in the checkpoint."
+                f"{checkpoint}: weight {'/'.join(path)} has shape {shape} in the model and "
+                f"{'none' if stored_shape is None else stored_shape} in the checkpoint."
             )
     try:
         loaded = orbax().load_checkpointables(checkpoint, {"pytree": None})["pytree"]
     except Exception:
         raise _damaged_error(checkpoint, "pytree") from None
-    _compare(checkpoint, loaded)
+    _verify_checksums(checkpoint, loaded)
     values = _flatten_by_path(loaded, model.name)
     model.set_state_tree({group: _select_saved(tree, values, model.name, group)
-                          for group, tree in groups.items()})  # fmt: skip
+                          for group, tree in state_tree.items()})  # fmt: skip
 
 
 def checksums(tree: Mapping[str, Any], config: str | None = None) -> dict[str, str]:
@@ -131,13 +135,13 @@ def _checksums_in(checkpoint: Path) -> dict[str, int] | None:
     if not (checkpoint / CHECKSUMS).is_dir():
         return None
     try:
-        found = orbax().load_checkpointables(checkpoint, {CHECKSUMS: None})
-        return dict(json.loads(found[CHECKSUMS]["crc32"]))
+        loaded = orbax().load_checkpointables(checkpoint, {CHECKSUMS: None})
+        return dict(json.loads(loaded[CHECKSUMS]["crc32"]))
     except Exception:
         raise _damaged_error(checkpoint, CHECKSUMS) from None
 
 
-def _compare(checkpoint: Path, tree: Mapping[str, Any]) -> None:
+def _verify_checksums(checkpoint: Path, tree: Mapping[str, Any]) -> None:
     expected_checksums = _checksums_in(checkpoint)
     if expected_checksums is None:
         return
@@ -162,7 +166,7 @@ def _damaged_error(checkpoint: Path, where: str) -> DamagedFileError:
 
 
 def _select_saved(tree: Any, values: Mapping[tuple[str, ...], Any], name: str, group: str) -> Any:
-    """The entries of a tree of the model that have values."""
+    """The part of a state tree of the model for which the checkpoint has values."""
     arrays: dict[str, Any] = {}
     for path, (keys, _) in _flat(tree, name, (group,)).items():
         if path in values:
@@ -191,8 +195,8 @@ def _flat(
             flat[path] = (keys, part)
             return
         for key, value in part.items():
-            plain = "" if str(key) == name else str(key).removeprefix(f"{name}_")
-            visit(value, (*path, plain) if plain else path, (*keys, str(key)))
+            short_key = "" if str(key) == name else str(key).removeprefix(f"{name}_")
+            visit(value, (*path, short_key) if short_key else path, (*keys, str(key)))
 
     visit(tree, start, ())
     return flat

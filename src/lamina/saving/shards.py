@@ -21,7 +21,7 @@ import numpy as np
 
 from lamina.saving import weights_file
 from lamina.saving.atomic import atomic_write
-from lamina.saving.hdf5 import FORMAT, DamagedFileError, reading, write_array
+from lamina.saving.hdf5 import FORMAT, DamagedFileError, explain_read_errors, write_array
 from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _MAX_SHARDS = 10_000
 _SAVE_ID = "saved_with"  # attribute of every file: the random id of the save
 
 # Path of a group, name of its layer, and some of its arrays.
-_Part = tuple[str, str, dict[str, np.ndarray]]
+_LayerArrays = tuple[str, str, dict[str, np.ndarray]]
 
 
 def write_shards(
@@ -60,8 +60,8 @@ def write_shards(
     total = 0
     prefix = path.name.removesuffix(SUFFIX)
     save_id = secrets.token_hex(8)
-    parts = arrays_of(model, objects_to_skip=objects_to_skip)
-    for number, (size, shard) in enumerate(_split(parts, max_shard_size * 2**30)):
+    layer_arrays = arrays_of(model, objects_to_skip=objects_to_skip)
+    for number, (size, shard) in enumerate(_split(layer_arrays, max_shard_size * 2**30)):
         name = f"{prefix}_{number:05}.weights.h5"
         total += size
         with atomic_write(path.with_name(name)) as file:
@@ -76,10 +76,12 @@ def write_shards(
         file.write(json.dumps(content, indent=4).encode())
 
 
-def _split(parts: Iterator[_Part], max_size: float) -> Iterator[tuple[int, list[_Part]]]:
-    shard: list[_Part] = []
+def _split(
+    layer_arrays: Iterator[_LayerArrays], max_size: float
+) -> Iterator[tuple[int, list[_LayerArrays]]]:
+    shard: list[_LayerArrays] = []
     size = 0
-    for group, name, arrays in parts:
+    for group, name, arrays in layer_arrays:
         for key, value in arrays.items():
             if value.nbytes > max_size:
                 raise ValueError(
@@ -96,7 +98,7 @@ def _split(parts: Iterator[_Part], max_size: float) -> Iterator[tuple[int, list[
     yield size, shard
 
 
-def _write(shard: list[_Part], save_id: str, file: Any) -> None:
+def _write(shard: list[_LayerArrays], save_id: str, file: Any) -> None:
     with h5py.File(file, "w", libver=FORMAT) as h5:
         h5.attrs[_SAVE_ID] = save_id
         for path, name, arrays in shard:
@@ -156,21 +158,21 @@ def open_shards(path: Path) -> Iterator[StoredShards]:
 
 
 def _save_id_of(h5: h5py.File) -> Any:
-    with reading():
+    with explain_read_errors():
         return h5.attrs.get(_SAVE_ID)
 
 
 def _names_in(path: Path) -> tuple[list[str], str | None]:
     """The names of the files in a list, and the id of its save."""
-    not_a_list = DamagedFileError("it is not a list of the files of weights.")
+    invalid_list = DamagedFileError("it is not a list of the files of weights.")
     if path.stat().st_size > _MAX_LIST_BYTES:
-        raise not_a_list
+        raise invalid_list
     try:
         content = json.loads(path.read_bytes())
         values = list(content["weight_map"].values())
         metadata = content.get("metadata")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise not_a_list from None
+        raise invalid_list from None
     listed = [name for value in values for name in (value if isinstance(value, list) else [value])]
     names = list(dict.fromkeys(str(name) for name in listed))
     for name in names:

@@ -27,8 +27,8 @@ from lamina.saving.hdf5 import (
     FORMAT,
     DamagedFileError,
     damaged_error,
+    explain_read_errors,
     read_array,
-    reading,
     write_array,
 )
 
@@ -153,7 +153,7 @@ def read_weights(
         more = f" and {len(unused) - 3} more" if len(unused) > 3 else ""
         remarks.append(
             f"the file also holds weights of {names}{more}, for which model {model.name!r} "
-            "has no place.\n  Likely cause: it was made with fewer layers than the saved one."
+            "has no layers.\n  Likely cause: it was made with fewer layers than the saved one."
         )
     return remarks
 
@@ -214,7 +214,7 @@ def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[s
     visited[id(root)] = root
     yield from visit(root, "")
     stored_paths = None
-    for child, path in postponed:  # the file has none of its names
+    for child, path in postponed:  # none of the child's names is in the file
         yield from enter(child, path)
 
 
@@ -290,19 +290,19 @@ class StoredGroup(Mapping[str, Any]):
 
     def __init__(self, h5: h5py.File, path: str):
         self.path = path
-        with reading():
+        with explain_read_errors():
             group = h5.get(path)
         self._group: Any = group if isinstance(group, h5py.Group) else {}
 
     def __getitem__(self, key: str) -> np.ndarray:
         if key not in self:
             raise KeyError(f"the file holds no weight {key!r} for it.")
-        with reading():
+        with explain_read_errors():
             dataset = self._group[key]
         return read_array(dataset)
 
     def __contains__(self, key: object) -> bool:
-        with reading():
+        with explain_read_errors():
             return key in self._group
 
     def __iter__(self) -> Iterator[str]:
@@ -323,7 +323,7 @@ def _check_contents(h5: h5py.File, limit: float) -> StoredWeights:
         for name, is_link, part, address in _entries(group):
             where = f"{path}/{name}" if path else name
             if is_link:
-                raise _refusal_error(where, "links to another place")
+                raise _refusal_error(where, "links to another object")
             if isinstance(part, h5py.Dataset):
                 groups.add(path)
             if address in visited:
@@ -335,8 +335,8 @@ def _check_contents(h5: h5py.File, limit: float) -> StoredWeights:
                 claimed += max(in_memory, in_chunks)
                 if claimed > limit:
                     raise DamagedFileError(
-                        f"{_short(where)!r} brings the weights to {claimed:,} bytes, unpacked, and "
-                        f"{limit:,.0f} are allowed; it is not opened.\n{OVER_BUDGET}"
+                        f"with {_short(where)!r} the weights take {claimed:,} bytes when unpacked, "
+                        f"and {limit:,.0f} are allowed; it is not opened.\n{OVER_BUDGET}"
                     )
             elif not isinstance(part, h5py.Group) or depth == _MAX_DEPTH:
                 raise _refusal_error(where, "is neither an array nor a group of arrays")
@@ -347,7 +347,7 @@ def _check_contents(h5: h5py.File, limit: float) -> StoredWeights:
 
 def _entries(group: h5py.Group) -> Iterator[tuple[str, bool, Any, int]]:
     """For each entry of a group: name, whether it is a link, object, and address in the file."""
-    with reading():
+    with explain_read_errors():
         for name in group:
             if isinstance(group.get(name, getlink=True), h5py.HardLink):
                 part = group[name]
@@ -358,7 +358,7 @@ def _entries(group: h5py.Group) -> Iterator[tuple[str, bool, Any, int]]:
 
 def _check_sizes(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
     """Size of an array and of one chunk of it, in bytes; an error if it is not a plain array."""
-    with reading():
+    with explain_read_errors():
         dtype, shape, chunks = dataset.dtype, dataset.shape, dataset.chunks
         is_external = dataset.is_virtual or bool(dataset.external)
         settings = dataset.id.get_create_plist()
@@ -376,7 +376,7 @@ def _check_sizes(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
 OVER_BUDGET = (
     "  Likely cause: the file is damaged or malicious.\n"
     "  Fix: if you trust it, lamina.config.set_loading_budget(float('inf')) before it is opened,\n"
-    "  or LAMINA_LOADING_BYTES=inf in the environment; a number of bytes is a limit of your own."
+    "  or LAMINA_LOADING_BYTES=inf in the environment; a number of bytes sets another limit."
 )
 
 
