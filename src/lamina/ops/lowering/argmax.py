@@ -1,7 +1,7 @@
 """Index of the largest or smallest value, correct for subnormal numbers, too.
 
-XLA's CPU backend treats subnormal numbers as 0, and -0.0 as less than 0.0; for it the bits are
-compared.
+XLA's CPU backend treats subnormal numbers as 0, and -0.0 as less than 0.0; on CPUs, the bits of
+the numbers are compared instead.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def _find_by_bits(find: Callable, nan: str, x: Array, axis: Any, keepdims: bool)
 
     Args:
         find: JAX's function.
-        nan: The integer for NaN, which is found first: the `"max"` or `"min"` of the dtype.
+        nan: The integer that stands for NaN, `"max"` or `"min"` of the dtype, so that NaN wins.
     """
     # The bits of a float, read as an integer, increase with its magnitude.
     integer_type = jnp.dtype(f"int{x.dtype.itemsize * 8}")

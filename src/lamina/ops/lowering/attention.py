@@ -38,8 +38,7 @@ def reference(query: Array, key: Array, value: Array, settings: Settings) -> Arr
 
     Args:
         query: `(batch, queries, heads, size)`.
-        key, value: `(batch, steps, key_heads, size)`; heads of the key are a divisor of those of
-            the query.
+        key, value: `(batch, steps, key_heads, size)`; `key_heads` is a divisor of `heads`.
         settings: Bias, mask, scale and others.
 
     Returns:
@@ -72,7 +71,7 @@ def suits_kernel(query: Array, key: Array, value: Array, settings: Settings) -> 
 
 
 def by_kernel(query: Array, key: Array, value: Array, settings: Settings) -> Array:
-    """The weights of a head stay in the cache and are recomputed for the gradient."""
+    """The attention weights of a head stay in the cache and are recomputed for the gradient."""
     mask, scale = settings.mask, settings.scale
     if mask is not None:
         mask = jnp.broadcast_to(mask, (*mask.shape[:3], key.shape[1]))
@@ -81,11 +80,11 @@ def by_kernel(query: Array, key: Array, value: Array, settings: Settings) -> Arr
 
 
 def suits_cudnn(query: Array, key: Array, value: Array, settings: Settings) -> bool:
-    """Half precision, unless requested; what cuDNN supports depends on GPU and version."""
-    suits_by_default = query.dtype in ("float16", "bfloat16") and settings.bias is None
+    """By default only half precision; what cuDNN supports depends on its version and the GPU."""
+    is_default = query.dtype in ("float16", "bfloat16") and settings.bias is None
     if settings.fused is False or settings.soft_cap is not None:
         return False
-    if not (settings.fused or suits_by_default):
+    if not (settings.fused or is_default):
         return False
     try:
         jax.eval_shape(lambda: by_cudnn(query, key, value, settings))

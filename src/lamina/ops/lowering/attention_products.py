@@ -63,18 +63,20 @@ def _attention_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     output, exponentials, total = _attend(query, key, value, allowed)
     # The products are written such that their transposes, in the gradient, sum over the last axis
     # of the left operand and the first axis of the right operand.
-    logits = _matmul_right_transposed(d_query, key)
-    logits = logits + _matmul_left_transposed(
+    d_logits = _matmul_right_transposed(d_query, key)
+    d_logits = d_logits + _matmul_left_transposed(
         _transpose_in_memory(query), _transpose_in_memory(d_key)
     )
-    change = exponentials * logits
+    d_exponentials = exponentials * d_logits
     if allowed is not None:
-        change = jnp.where(allowed, change, 0)
-    d_by_weights = jnp.matmul(change, value) - output * jnp.sum(change, -1, keepdims=True)
-    d_by_values = lax.optimization_barrier(
+        d_exponentials = jnp.where(allowed, d_exponentials, 0)
+    d_from_weights = jnp.matmul(d_exponentials, value) - output * jnp.sum(
+        d_exponentials, -1, keepdims=True
+    )
+    d_from_values = lax.optimization_barrier(
         _matmul_right_transposed(_transpose_in_memory(d_value), exponentials)
     )
-    return output, (d_by_weights + jnp.swapaxes(d_by_values, -1, -2)) / total
+    return output, (d_from_weights + jnp.swapaxes(d_from_values, -1, -2)) / total
 
 
 def _attend(

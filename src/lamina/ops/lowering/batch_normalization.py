@@ -10,7 +10,7 @@ from lamina.core.types import Array
 from lamina.ops.arrays import at_least_float32
 from lamina.ops.lowering import compiled_kernels
 
-# For images: docs/performance.md, `kernel-batch-normalization`.
+# The kernels are faster for images: docs/performance.md, `kernel-batch-normalization`.
 _IMAGE_AXES = 4
 
 
@@ -25,7 +25,7 @@ def moments(x: Array, axes: int | tuple[int, ...] | None, keepdims: bool) -> tup
 
 
 def _cast_with_saturation(x: Array, dtype: Any) -> Array:
-    """In a smaller dtype; values out of range become the largest number, not infinity."""
+    """Cast to a dtype; values out of its range become its largest number, not infinity."""
     if dtype != jnp.float16:
         return x.astype(dtype)
     limits = jnp.finfo(dtype)
@@ -34,8 +34,8 @@ def _cast_with_saturation(x: Array, dtype: Any) -> Array:
 
 def suits_kernel_of_moments(x: Array, axes: int | tuple[int, ...] | None, keepdims: bool) -> bool:
     """Images with the channels last."""
-    images = x.ndim == _IMAGE_AXES and axes == tuple(range(x.ndim - 1)) and not keepdims
-    return images and compiled_kernels.accepts(x)
+    is_image_batch = x.ndim == _IMAGE_AXES and axes == tuple(range(x.ndim - 1)) and not keepdims
+    return is_image_batch and compiled_kernels.accepts(x)
 
 
 def moments_by_kernel(
@@ -46,8 +46,10 @@ def moments_by_kernel(
 
 def suits_kernel_of_scale(x: Array, factor: Array, shift: Array, axis: int) -> bool:
     """Images with the channels last."""
-    images = x.ndim == _IMAGE_AXES and axis % x.ndim == x.ndim - 1
-    has_channel_factors = images and factor.shape == x.shape[-1:] and shift.shape == factor.shape
+    is_image_batch = x.ndim == _IMAGE_AXES and axis % x.ndim == x.ndim - 1
+    has_channel_factors = (
+        is_image_batch and factor.shape == x.shape[-1:] and shift.shape == factor.shape
+    )
     return has_channel_factors and compiled_kernels.accepts(x, factor, shift)
 
 

@@ -41,7 +41,7 @@ def package() -> ModuleType | None:
         warnings.warn(
             f"lamina-kernels is installed and cannot be used: {error}.\n"
             "  Likely cause: it was built for another machine, another JAX or another Lamina.\n"
-            "  Fix: build it again (make kernels), or set LAMINA_KERNELS=0 to do without.",
+            "  Fix: build it again (make kernels), or set LAMINA_KERNELS=0 to disable it.",
             LaminaWarning,
             stacklevel=stacklevel_of_user(),
         )

@@ -16,7 +16,7 @@ _MAX_KERNEL_VALUES = 2**20
 def reference(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> Array:
-    """A convolution; the sizes of the channel axes give the number of groups.
+    """A convolution; the number of groups follows from the sizes of the channel axes.
 
     Args:
         x: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
@@ -49,9 +49,11 @@ def suits_kernel(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> bool:
     """Two spatial axes, channels last, one group, no dilation."""
-    has_form = kernel.ndim == 4 and data_format == "channels_last" and set(dilation) == {1}
-    has_size = has_form and x.shape[-1] == kernel.shape[-2] and kernel.size <= _MAX_KERNEL_VALUES
-    return has_size and compiled_kernels.accepts(x, kernel)
+    is_supported = kernel.ndim == 4 and data_format == "channels_last" and set(dilation) == {1}
+    is_small = (
+        is_supported and x.shape[-1] == kernel.shape[-2] and kernel.size <= _MAX_KERNEL_VALUES
+    )
+    return is_small and compiled_kernels.accepts(x, kernel)
 
 
 def by_kernel(

@@ -1,10 +1,10 @@
 """Convolution as matrix products, which are fast on CPUs inside loops, too.
 
-The inputs, shifted to every position of the kernel, are concatenated as *patches* and multiplied by
-the kernel as one matrix. If that takes fewer numbers, they are shifted along all axes but the
-first: the *rows* of the kernel are concatenated, and their products are shifted and summed. Large
-batches are divided into chunks whose patches stay in the cache and are recomputed for the gradient,
-so that they are never all in memory.
+There are two methods. *Patches*: the inputs, shifted to every position of the kernel, are
+concatenated and multiplied by the kernel as one matrix. *Rows*: the inputs are shifted along all
+axes but the first; they are multiplied by every row of the kernel, and the products are shifted and
+summed. The method that stores fewer numbers is used. Large batches are divided into chunks whose
+patches stay in the cache and are recomputed for the gradient, so that they are never all in memory.
 
 All operations are JAX's own, which differentiates them to products of the same form.
 """
@@ -23,7 +23,7 @@ from lamina.ops import windows
 # docs/performance.md, `patches-in-pieces`.
 _MAX_UNDIVIDED_BYTES = 8 * 2**20
 _MAX_CHUNK_BYTES = 3 * 2**20
-# Beyond this many values the patches cost more memory than the convolution is worth.
+# With more values, the patches would take too much memory.
 MAX_PATCH_VALUES = 2**28
 
 

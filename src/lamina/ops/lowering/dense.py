@@ -11,8 +11,8 @@ from jax.custom_derivatives import SymbolicZero
 from lamina.core.types import Array
 from lamina.ops.lowering import compiled_kernels
 
-# docs/performance.md, `kernel-products`: up to how many rows and weights the compiled product is
-# faster, and how many weights if there are more rows, such as the steps of a sequence.
+# docs/performance.md, `kernel-products`: the compiled product is faster for these numbers of rows,
+# up to a number of weights; with more rows, such as the steps of a sequence, for fewer weights.
 _ROWS = range(16, 257)
 _MAX_VALUES = 2**17
 _MAX_VALUES_OF_MANY_ROWS = 2**13
@@ -20,8 +20,8 @@ _MIN_COLUMNS = 16
 
 # docs/performance.md, `transposed-inputs` and `transposed-sequences`. The kernel's gradient sums
 # over the rows, so one operand has to be transposed. XLA transposes the gradient, and passes the
-# product to a library that copies the inputs element by element. Up to the first number of rows the
-# inputs are transposed instead; from the second on, the narrower operand.
+# product to a library that copies the inputs element by element. With few rows,
+# the inputs are transposed instead; with many, the narrower operand.
 _MAX_TRANSPOSED_ROWS = 64
 _MIN_ROWS_OF_SEQUENCES = 1024
 
@@ -61,8 +61,8 @@ def by_kernel(inputs: Array, kernel: Array) -> Array:
 
 def suits_transposing(inputs: Array, kernel: Array) -> bool:
     rows = math.prod(inputs.shape[:-1])
-    has_form = inputs.dtype == kernel.dtype and kernel.ndim == 2 and inputs.ndim > 0
-    return has_form and not _MAX_TRANSPOSED_ROWS < rows < _MIN_ROWS_OF_SEQUENCES
+    is_supported = inputs.dtype == kernel.dtype and kernel.ndim == 2 and inputs.ndim > 0
+    return is_supported and not _MAX_TRANSPOSED_ROWS < rows < _MIN_ROWS_OF_SEQUENCES
 
 
 def by_transposing(inputs: Array, kernel: Array) -> Array:
@@ -83,12 +83,12 @@ def _product_tangent(primals: tuple, tangents: tuple) -> tuple[Array, Any]:
     if not isinstance(d_inputs, SymbolicZero):
         parts.append(jnp.matmul(d_inputs, kernel))
     if not isinstance(d_kernel, SymbolicZero):
-        parts.append(_change_by_kernel(inputs, d_kernel))
+        parts.append(_kernel_tangent(inputs, d_kernel))
     product = _product(inputs, kernel)
     return product, sum(parts, start=jnp.zeros_like(product)) if len(parts) != 1 else parts[0]
 
 
-def _change_by_kernel(inputs: Array, d_kernel: Array) -> Array:
+def _kernel_tangent(inputs: Array, d_kernel: Array) -> Array:
     """`inputs @ d_kernel`, written so that its transpose, the gradient, transposes one operand.
 
     Without the barriers XLA merges the transpose into the product.
@@ -97,9 +97,9 @@ def _change_by_kernel(inputs: Array, d_kernel: Array) -> Array:
     if rows <= _MAX_TRANSPOSED_ROWS or features <= d_kernel.shape[1]:
         transposed = lax.optimization_barrier(inputs.T)  # the gradient is `transposed @ gradient`
         return lax.dot_general(transposed, d_kernel, (((0,), (0,)), ((), ())))
-    transposed = lax.optimization_barrier(d_kernel.T)  # it is `(gradient.T @ inputs).T`
-    change = lax.dot_general(transposed, inputs, (((1,), (1,)), ((), ())))
-    return lax.optimization_barrier(change).T
+    transposed = lax.optimization_barrier(d_kernel.T)  # the gradient is `(gradient.T @ inputs).T`
+    tangent = lax.dot_general(transposed, inputs, (((1,), (1,)), ((), ())))
+    return lax.optimization_barrier(tangent).T
 
 
 _product.defjvp(_product_tangent, symbolic_zeros=True)

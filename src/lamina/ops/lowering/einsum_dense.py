@@ -16,7 +16,7 @@ def reference(equation: str, inputs: Array, kernel: Array) -> Array:
 
 def suits_kernel(equation: str, inputs: Array, kernel: Array) -> bool:
     """Only products over the last axes of the inputs and the first axes of the kernel."""
-    summed = _axes_summed(equation)
+    summed = _count_summed_axes(equation)
     if not summed:
         return False
     rows = math.prod(inputs.shape[: inputs.ndim - summed])
@@ -25,7 +25,7 @@ def suits_kernel(equation: str, inputs: Array, kernel: Array) -> bool:
 
 
 def by_kernel(equation: str, inputs: Array, kernel: Array) -> Array:
-    summed = _axes_summed(equation)
+    summed = _count_summed_axes(equation)
     size = math.prod(kernel.shape[:summed])
     product = compiled_kernels.kernel_package().product(
         inputs.reshape(-1, size), kernel.reshape(size, -1)
@@ -33,13 +33,13 @@ def by_kernel(equation: str, inputs: Array, kernel: Array) -> Array:
     return product.reshape(*inputs.shape[: inputs.ndim - summed], *kernel.shape[summed:])
 
 
-def _axes_summed(equation: str) -> int:
+def _count_summed_axes(equation: str) -> int:
     """Number of axes of a matrix product that are summed; 0 for other products."""
     terms, output = equation.replace(" ", "").split("->")
     inputs, kernel = terms.split(",")
     if inputs.endswith("...") or (inputs.startswith("...") != output.startswith("...")):
         return 0
     summed = "".join(letter for letter in kernel if letter not in output)
-    free, new = inputs.removesuffix(summed), kernel.removeprefix(summed)
-    matrices = free + summed == inputs and summed + new == kernel and free + new == output
-    return len(summed) if matrices else 0
+    rows, columns = inputs.removesuffix(summed), kernel.removeprefix(summed)
+    is_product = rows + summed == inputs and summed + columns == kernel and rows + columns == output
+    return len(summed) if is_product else 0

@@ -37,11 +37,11 @@ def record_convolution(y: Array, convolution: Convolution) -> None:
         context.fusible.append((y, convolution))
 
 
-def has_several_consumers(y: Array) -> None:
+def record_several_consumers(y: Array) -> None:
     """Record that several operations use `y`, so it has to be computed in any case."""
     context.fusible = [pair for pair in context.fusible if pair[0] is not y]
 
 
-def convolution_of(y: Array) -> Convolution | None:
+def recorded_convolution(y: Array) -> Convolution | None:
     """The convolution that made `y`, if it was recorded and `y` has no other consumers."""
     return next((source for value, source in context.fusible if value is y), None)

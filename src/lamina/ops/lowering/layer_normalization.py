@@ -45,8 +45,8 @@ def suits_rows(
 def by_rows(x: Array, gamma: Array | None, beta: Array | None, axis: Axes, epsilon: float) -> Array:
     """Sums over rows as products with ones, which are faster in XLA's CPU backend.
 
-    Its gradient is a compilation unit, so that it is not recomputed at each residual connection:
-        docs/performance.md, `layer-normalization-by-rows`.
+    The gradient is a compilation unit, so that it is not recomputed at each residual connection:
+    docs/performance.md, `layer-normalization-by-rows`.
     """
     sizes = _sizes_at_the_end(x.shape, axis)
     assert sizes is not None
@@ -66,11 +66,11 @@ def _normalize_rows(epsilon: float, x: Array, gamma: Array, beta: Array) -> Arra
 
 
 @_normalize_rows.defjvp
-def _normalized_rows_jvp(epsilon: float, primals: tuple, tangents: tuple) -> tuple:
+def _normalize_rows_jvp(epsilon: float, primals: tuple, tangents: tuple) -> tuple:
     x, gamma, beta = primals
     centered, factor = _row_statistics(x, epsilon)
     y = centered * factor * gamma + beta
-    return y, _change_of_rows(centered, factor, gamma, *tangents)
+    return y, _normalize_rows_tangent(centered, factor, gamma, *tangents)
 
 
 def _row_statistics(x: Array, epsilon: float) -> tuple[Array, Array]:
@@ -80,16 +80,18 @@ def _row_statistics(x: Array, epsilon: float) -> tuple[Array, Array]:
 
 
 @compilation_unit
-def _change_of_rows(
+def _normalize_rows_tangent(
     centered: Array, factor: Array, gamma: Array, dx: Array, dgamma: Array, dbeta: Array
 ) -> Array:
     rows, width = centered.shape
     ones_of_row, ones_of_column = jnp.ones((1, width), dx.dtype), jnp.ones((rows, 1), dx.dtype)
     normalized = centered * factor
-    # Products with ones, so that their transposes in the gradient are, too.
-    spread = _row_means(dx) @ ones_of_row + normalized * (_row_means(dx * normalized) @ ones_of_row)
+    # The sums are products with ones, so that their transposes in the gradient are products, too.
+    mean_part = _row_means(dx) @ ones_of_row + normalized * (
+        _row_means(dx * normalized) @ ones_of_row
+    )
     return (
-        (dx - spread) * factor * gamma
+        (dx - mean_part) * factor * gamma
         + normalized * (ones_of_column @ dgamma[None])
         + ones_of_column @ dbeta[None]
     )

@@ -23,7 +23,7 @@ def reference(
     mask: Array | None,
     backwards: bool,
 ) -> tuple[Array, Array]:
-    """Every h, `(time, batch, units)`, and the last c.
+    """The h of every step, `(time, batch, units)`, and the last c.
 
     With `i, f, g, o` the four parts of `x @ kernel + h @ recurrent + bias`:
     `c = σ(f) * c + σ(i) * tanh(g)` and `h = σ(o) * tanh(c)`.
@@ -33,13 +33,13 @@ def reference(
         kernel, recurrent: `(features, 4 * units)` and `(units, 4 * units)`.
         bias: `(4 * units,)`, or None.
         h, c: The initial states, `(batch, units)`.
-        mask: `(time, batch)`, False where a step does not change a sample; None if all do.
+        mask: `(time, batch)`; where it is False, the states do not change. None for no mask.
         backwards: Whether to begin with the last step; the results are in the order of execution.
 
     Source: Hochreiter and Schmidhuber, 1997, "Long Short-Term Memory", Neural Computation 9(8).
     """
     sums, mask = _project_inputs(x, kernel, bias, mask, backwards)
-    c, (every_h,) = _run(sums, recurrent, h, c, mask, keep=False)
+    c, (every_h,) = _scan(sums, recurrent, h, c, mask, with_gates=False)
     return every_h, c
 
 
@@ -115,14 +115,14 @@ def _project_inputs(
 def _steps(
     projected: Array, recurrent: Array, h: Array, c: Array, mask: Array | None
 ) -> tuple[Array, Array]:
-    c, (every_h,) = _run(projected, recurrent, h, c, mask, keep=False)
+    c, (every_h,) = _scan(projected, recurrent, h, c, mask, with_gates=False)
     return every_h, c
 
 
-def _run(
-    projected: Array, recurrent: Array, h: Array, c: Array, mask: Array | None, *, keep: bool
+def _scan(
+    projected: Array, recurrent: Array, h: Array, c: Array, mask: Array | None, *, with_gates: bool
 ) -> tuple[Array, _TimeSteps]:
-    """The last c, and h of all steps; with `keep` also c and the four gates."""
+    """The last c, and h of all steps; with `with_gates` also every c and the four gates."""
 
     def step(states: tuple, at_step: tuple) -> tuple[tuple, _TimeSteps]:
         h, c = states
@@ -134,7 +134,7 @@ def _run(
         if mask is not None:
             new_c = jnp.where(mask[:, None], new_c, c)
             new_h = jnp.where(mask[:, None], new_h, h)
-        return (new_h, new_c), (new_h, new_c, i, f, g, o) if keep else (new_h,)
+        return (new_h, new_c), (new_h, new_c, i, f, g, o) if with_gates else (new_h,)
 
     (_, c), saved = lax.scan(step, (h, c), (projected, mask))
     return c, saved
@@ -148,7 +148,9 @@ def _run(
 def _steps_jvp(primals: tuple, tangents: tuple) -> tuple:
     projected, recurrent, h, c, mask = primals
     d_projected, d_recurrent, d_h, d_c, _ = tangents
-    last_c, (every_h, every_c, i, f, g, o) = _run(projected, recurrent, h, c, mask, keep=True)
+    last_c, (every_h, every_c, i, f, g, o) = _scan(
+        projected, recurrent, h, c, mask, with_gates=True
+    )
     h_before = jnp.concatenate([h[None], every_h[:-1]])
     c_before = jnp.concatenate([c[None], every_c[:-1]])
     tanh_c = jnp.tanh(every_c)

@@ -18,7 +18,7 @@ from lamina.core.types import Array
 from lamina.ops import windows
 from lamina.ops.lowering import compiled_kernels, convolution
 from lamina.ops.lowering.convolution_depthwise import MAX_SLICES
-from lamina.ops.lowering.fusion import convolution_of
+from lamina.ops.lowering.fusion import recorded_convolution
 
 # docs/performance.md, `kernel-pooled-convolution`. The kernel stores positions in a byte.
 _WINDOW_SIZES_OF_KERNEL = range(4, 256)
@@ -51,10 +51,10 @@ def suits_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: li
 
 
 def suits_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> bool:
-    """Only adjacent windows of the result of a convolution that nothing else uses."""
+    """Only adjacent windows, and if the result of a convolution has no other consumer."""
     if window != steps or any(map(sum, amounts)) or math.prod(window) > MAX_SLICES:
         return False
-    source = convolution_of(x)
+    source = recorded_convolution(x)
     if source is None or axes != (1, 2) or math.prod(window) not in _WINDOW_SIZES_OF_KERNEL:
         return False
     settings = source.strides, source.padding, source.data_format, source.dilation
@@ -65,7 +65,7 @@ def suits_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: li
 
 def max_pool_by_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     """The convolution that made `x` and its pooling as one kernel."""
-    source = convolution_of(x)
+    source = recorded_convolution(x)
     assert source is not None
     kernel = source.kernel
     bias = jnp.zeros(kernel.shape[-1:], kernel.dtype) if source.bias is None else source.bias
@@ -127,13 +127,13 @@ def _largest_of_blocks_jvp(
     positions = _positions(blocks, axes)
     # The first position of the largest value, as in XLA; the last one for NaN.
     largest = jnp.full(y.shape, len(positions) - 1, "int32")
-    for number, values in reversed(list(enumerate(positions[:-1]))):
-        largest = jnp.where(values == y, number, largest)
+    for position, values in reversed(list(enumerate(positions[:-1]))):
+        largest = jnp.where(values == y, position, largest)
     inner_axes = _axes_in_window(axes)
     sizes = [blocks.shape[axis] if axis in inner_axes else 1 for axis in range(blocks.ndim)]
     numbers = np.arange(len(positions), dtype="int32").reshape(sizes)
-    change = jnp.where(jnp.expand_dims(largest, inner_axes) == numbers, tangent, 0)
-    return y, jnp.sum(change, inner_axes, dtype=tangent.dtype)
+    tangent_of_y = jnp.where(jnp.expand_dims(largest, inner_axes) == numbers, tangent, 0)
+    return y, jnp.sum(tangent_of_y, inner_axes, dtype=tangent.dtype)
 
 
 def _positions(blocks: Array, axes: tuple) -> list[Array]:

@@ -1,8 +1,8 @@
 """The table of lowerings: operation, target, function and the condition under which it is used.
 
-The first row of an operation is used that supports the target of the program being traced and whose
-condition is true. The last row is the reference: plain JAX, without a condition, for all targets.
-On GPUs and TPUs XLA compiles it to calls of its libraries; programs for export
+Of the rows of an operation, the first one is used that supports the target of the program being
+traced and whose condition is true. The last row is the reference: plain JAX, without a condition,
+for all targets. On GPUs and TPUs XLA compiles it to calls of its libraries; programs for export
 (`lowering_for("portable")`) use only references.
 
 A new lowering is a function in another file of this package and a row here; `tests/ops/lowering`
