@@ -71,7 +71,7 @@ def test_ctrl_c_is_no_finding(run):
 
 def test_a_script_without_fit_says_so(tmp_path, capsys):
     DiagnosedRun(Path("script.py"), tmp_path / "findings.json").finish()
-    assert "called fit nowhere" in capsys.readouterr().out
+    assert "never called fit" in capsys.readouterr().out
 
 
 def test_the_command_writes_the_file_although_the_script_fails(tmp_path):

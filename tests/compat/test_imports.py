@@ -154,7 +154,7 @@ def test_a_name_that_lamina_lacks_says_so_and_what_to_use(served, expression, me
 
     with pytest.raises(AttributeError, match=re.escape(message)) as caught:
         eval(expression, {"tf": tf})
-    assert "Lamina runs this script in TensorFlow's place" in str(caught.value)
+    assert "Lamina runs this script instead of TensorFlow" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,14 @@ def test_a_name_that_lamina_lacks_says_so_and_what_to_use(served, expression, me
         ("from tensorflow.keras.nowhere import x", "tensorflow.keras.nowhere"),
         ("import keras.core", "keras.core"),
         ("import keras.preprocessing.txt", "Did you mean 'text'?"),
-        ("from keras.layers.nothing import Dense", "Fix: what was in it may be in keras.layers"),
+        ("from keras.layers.nothing import Dense", "Fix: its contents may be in keras.layers"),
         ("import keras.wrappers.scikit_learn", "SKLearnClassifier"),
     ],
 )
 def test_an_import_that_lamina_lacks_says_so_and_what_to_use(served, statement, message):
     with pytest.raises(ImportError, match=re.escape(message)) as caught:
         exec(statement)
-    assert "Lamina runs this script in TensorFlow's place" in str(caught.value)
+    assert "Lamina runs this script instead of TensorFlow" in str(caught.value)
 
 
 def test_scripts_may_probe_for_names(served):

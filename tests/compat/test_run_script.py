@@ -66,7 +66,7 @@ def test_a_missing_name_ends_at_the_scripts_own_line(run_script):
     )
     assert done.returncode == 1
     assert done.stderr.count("File ") == 1
-    assert "AttributeError: Lamina runs this script in TensorFlow's place" in done.stderr
+    assert "AttributeError: Lamina runs this script instead of TensorFlow" in done.stderr
     assert "lamina.value_and_grad" in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""DiagnosedRun: collects what diagnosis finds in every `fit` of a script, and in its error."""
+"""DiagnosedRun: collects the findings about every `fit` of a script, and about its error."""
 
 import json
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class DiagnosedRun(Listener):
 
     Args:
         script: The script.
-        json_file: Where to write the findings, if anywhere.
+        json_file: Where to write the findings as JSON; None for nowhere.
         apply: Whether to train a copy with the change of the first finding of each `fit`.
     """
 
@@ -29,11 +29,11 @@ class DiagnosedRun(Listener):
 
     def on_findings(self, record: Any, findings: Any) -> None:
         self.fits.append((record, findings))
-        self.applied.append(self._applied(findings) if self.apply else None)
+        self.applied.append(self._apply_first_change(findings) if self.apply else None)
 
-    def _applied(self, findings: Findings) -> str | None:
-        """What the change of the first finding that has one did."""
-        changes = [found.change for found in findings if found.change is not None]
+    def _apply_first_change(self, findings: Findings) -> str | None:
+        """Train a copy with the first change that a finding suggests; what came of it, as text."""
+        changes = [finding.change for finding in findings if finding.change is not None]
         if not changes or findings.apply is None:
             return "There is no change that could be applied." if len(findings) else None
         try:
@@ -42,26 +42,26 @@ class DiagnosedRun(Listener):
             return f"{changes[0].describe()}: cannot be applied, {error}"
 
     def on_error(self, error: BaseException) -> None:
-        """The script ended with an error."""
+        """Explain the error that ended the script, unless the findings of its last `fit` do."""
         if isinstance(error, KeyboardInterrupt):
             return
-        explained = self.fits and self.fits[-1][0].ended in ("refused", "not finite")
-        found = finding_of_error(error)
-        if not explained or found.code not in ("non-finite", "refused"):
-            self.error = found
+        is_explained = self.fits and self.fits[-1][0].ended in ("refused", "not finite")
+        finding = finding_of_error(error)
+        if not is_explained or finding.code not in ("non-finite", "refused"):
+            self.error = finding
 
     @property
     def findings(self) -> Findings:
         """All findings, the most severe first, each once."""
-        found = [] if self.error is None else [self.error]
+        unique = [] if self.error is None else [self.error]
         for _, findings in self.fits:
-            found += [finding for finding in findings if finding not in found]
+            unique += [finding for finding in findings if finding not in unique]
         unchecked = [note for _, findings in self.fits for note in findings.unchecked]
-        return Findings(found, list(dict.fromkeys(unchecked)))
+        return Findings(unique, list(dict.fromkeys(unchecked)))
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain data: `findings` of the script, and `fits` one by one."""
-        whole = json.loads(self.findings.to_json())
+        all_findings = json.loads(self.findings.to_json())
         fits = [
             {
                 "called_from": record.called_from,
@@ -73,19 +73,19 @@ class DiagnosedRun(Listener):
             }
             for (record, findings), applied in zip(self.fits, self.applied, strict=True)
         ]
-        return {"script": str(self.script), **whole, "fits": fits}
+        return {"script": str(self.script), **all_findings, "fits": fits}
 
     def report(self) -> str:
         """The findings as text for the terminal."""
         lines = []
         for (record, findings), applied in zip(self.fits, self.applied, strict=True):
-            place = record.called_from or record.model
-            lines.append(f"fit at {place}:\n{findings[:3]}")
+            location = record.called_from or record.model
+            lines.append(f"fit at {location}:\n{findings[:3]}")
             if applied is not None:
                 lines[-1] += f"\n  Applied: {applied}"
         if self.error is not None:
             lines.append(f"The script ended with an error:\n{self.error}")
-        return "\n\n".join(lines) or "The script called fit nowhere, so there is nothing to find."
+        return "\n\n".join(lines) or "The script never called fit, so there is nothing to diagnose."
 
     def finish(self) -> None:
         """Write the file and print the findings."""
@@ -100,8 +100,8 @@ def begin(script: Path, json_file: Path | None, apply: bool = False) -> Diagnose
 
     Args:
         script: The script.
-        json_file: Where to write the findings, if anywhere.
-        apply: Whether to apply the change of the first finding to a copy.
+        json_file: Where to write the findings as JSON; None for nowhere.
+        apply: Whether to train a copy with the change of the first finding of each `fit`.
 
     Raises:
         ValueError: If the file cannot be written.

@@ -16,11 +16,11 @@ _stem = "script"
 _saved = 0
 
 
-def prepare(stem: str) -> None:
-    """Let pictures be saved from here on if there is no screen; call it before Matplotlib.
+def save_if_no_screen(stem: str) -> None:
+    """Make `plt.show()` save figures if there is no screen; to be called before Matplotlib loads.
 
     Args:
-        stem: First part of the file names, the script's own name without `.py`.
+        stem: First part of the file names: the name of the script without `.py`.
     """
     global _stem
     _stem = stem
@@ -35,8 +35,8 @@ def has_screen(environment: Mapping[str, str], platform: str, interactive: bool)
     Args:
         environment: The process's environment variables.
         platform: As `sys.platform`.
-        interactive: Whether a terminal is at either end; a job that runs unattended has none,
-            and a window would block it for ever.
+        interactive: Whether the input or the output is a terminal; a job that runs unattended has
+            none, and a window would block it for ever.
 
     Example:
         >>> has_screen({"MPLBACKEND": "QtAgg"}, "linux", interactive=False)
@@ -51,12 +51,12 @@ def has_screen(environment: Mapping[str, str], platform: str, interactive: bool)
         return False
     if platform in ("win32", "darwin"):
         return "SSH_CONNECTION" not in environment
-    reachable = environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
-    return bool(reachable) and any(find_spec(toolkit) is not None for toolkit in _GUI_TOOLKITS)
+    display = environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
+    return bool(display) and any(find_spec(toolkit) is not None for toolkit in _GUI_TOOLKITS)
 
 
 def next_path() -> Path:
-    """Where the next picture goes."""
+    """The path of the next figure."""
     global _saved
     _saved += 1
     return Path(f"{_stem}-figure-{_saved}.png")

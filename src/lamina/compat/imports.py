@@ -1,8 +1,8 @@
-"""Answers `import tensorflow`, `import keras` and `import tf_keras` with Lamina.
+"""Makes `import tensorflow`, `import keras` and `import tf_keras` import Lamina.
 
-A finder before Python's own finds these names and their submodules. It creates thin modules that
-look names up in Lamina. Lamina's own modules are not changed, and a name that Lamina lacks gives an
-error.
+An import finder, installed before Python's own, finds these names and their submodules. It creates
+thin modules that look names up in Lamina. Lamina's own modules are not changed. A name that Lamina
+does not have raises an error.
 """
 
 import sys
@@ -17,7 +17,7 @@ from typing import Any
 from lamina.compat import missing
 from lamina.version import __version__
 
-# The versions whose interface is served; scripts compare them.
+# The versions whose interface Lamina provides; scripts compare them.
 TENSORFLOW_VERSION = f"2.16.1+lamina.{__version__}"
 KERAS_VERSION = f"3.15.0+lamina.{__version__}"
 
@@ -25,7 +25,7 @@ ROOTS = ("tensorflow", "keras", "tf_keras", "keras_preprocessing")
 
 _TENSORFLOW = "lamina.compat.tensorflow"
 
-# Every one of these means the same as `keras`; longer names first.
+# All of these packages are the same as `keras`; longer names first.
 _KERAS_PREFIXES = (
     "tensorflow.python.keras.api", "tensorflow.python.keras", "tensorflow.keras",
     "tf_keras.src", "tf_keras.api", "tf_keras", "keras.src", "keras.api", "keras",
@@ -38,8 +38,8 @@ _NAMESPACES = frozenset({
     "quantizers", "random", "regularizers", "saving", "tree", "utils", "visualization", "wrappers",
 })  # fmt: skip
 
-# Where things were in older versions of Keras → where they are.
-_MOVED = {
+# From modules of older versions of Keras to the current ones.
+_MOVED_MODULES = {
     "_legacy": "legacy",
     "engine": "",
     "engine.sequential": "models",
@@ -64,7 +64,7 @@ _MOVED = {
     "utils.layer_utils": "utils",
     "utils.np_utils": "utils",
     "utils.vis_utils": "utils",
-    # The legacy package, under the names that Keras 3 keeps it under.
+    # The legacy package, under both of its names in Keras 3.
     **{
         f"{legacy}.preprocessing{part}": f"preprocessing{part}"
         for legacy in ("legacy", "_legacy")
@@ -74,12 +74,12 @@ _MOVED = {
 
 
 def install() -> None:
-    """Serve TensorFlow's and Keras's names from now on, whatever else is installed."""
+    """From now on, import Lamina for TensorFlow's and Keras's names, even if they are installed."""
     if any(isinstance(finder, Finder) for finder in sys.meta_path):
         return
     for name in [n for n in sys.modules if n.split(".")[0] in ROOTS]:
         del sys.modules[name]
-    # TensorBoard's own switch: with this module there, it looks for no TensorFlow to write files.
+    # If this module exists, TensorBoard does not use TensorFlow to write files.
     sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
     sys.meta_path.insert(0, Finder())
 
@@ -91,33 +91,32 @@ class Finder(MetaPathFinder, Loader):
         if fullname.split(".")[0] not in ROOTS:
             return None
         if _target(fullname) is None:
-            # Not ModuleNotFoundError: `from tensorflow import x` would put a message of its own
-            # in the place of that one.
+            # Not ModuleNotFoundError: `from tensorflow import x` would replace its message.
             text = missing.explain_module(fullname, _siblings(fullname))
             raise ImportError(text, name=fullname)
         return ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         target = _target(spec.name)
-        assert target is not None  # find_spec asked before
+        assert target is not None  # find_spec has checked it
         if target == _TENSORFLOW:
             return import_module(target).module(spec.name)
-        return Served(spec.name, target)
+        return ForwardingModule(spec.name, target)
 
     def exec_module(self, module: ModuleType) -> None:
         pass
 
 
-class Served(ModuleType):
+class ForwardingModule(ModuleType):
     """A module with one of Keras's names, whose contents are looked up in a module of Lamina.
 
     Args:
-        name: As the script imports it, e.g. `tensorflow.keras.layers`.
+        name: The name that the script imports, e.g. `tensorflow.keras.layers`.
         target: The module that has the contents, e.g. `lamina.layers`.
     """
 
     def __init__(self, name: str, target: str):
-        super().__init__(name, doc=f"{name}, served by {target}.")
+        super().__init__(name, doc=f"{name}, provided by {target}.")
         self.__dict__["_target"] = target
         self.__path__: list[str] = []
         if target == "lamina":
@@ -131,32 +130,32 @@ class Served(ModuleType):
         value = getattr(target, name, None)
         if value is not None and not isinstance(value, ModuleType):
             return value
-        full = f"{self.__name__}.{name}"
-        if _target(full) is not None:
-            return import_module(full)
+        full_name = f"{self.__name__}.{name}"
+        if _target(full_name) is not None:
+            return import_module(full_name)
         if self._target == "lamina.layers":
             legacy = import_module("lamina.compat.legacy_layers").find(name)
             if legacy is not None:
                 return legacy
-        raise AttributeError(missing.explain(full, _public(target)), name=name, obj=self)
+        raise AttributeError(missing.explain(full_name, _public(target)), name=name, obj=self)
 
     def __dir__(self) -> list[str]:
         return _public(import_module(self._target))
 
 
 def _target(fullname: str) -> str | None:
-    """The module that answers for a name, or None if there is none."""
-    if fullname.split(".")[0] == "keras_preprocessing":  # for a while a separate package
+    """The name of the module that replaces a module of TensorFlow or Keras, or None."""
+    if fullname.split(".")[0] == "keras_preprocessing":  # was a separate package for a while
         return _keras_target(fullname.removeprefix("keras_"))
     for prefix in _KERAS_PREFIXES:
         if fullname == prefix or fullname.startswith(f"{prefix}."):
             return _keras_target(fullname[len(prefix) + 1 :])
-    # Imported here because it loads JAX, which `import keras` alone need not do.
+    # Imported here because it loads JAX, which `import keras` alone does not need.
     return _TENSORFLOW if fullname in import_module(_TENSORFLOW).TABLES else None
 
 
 def _keras_target(path: str) -> str | None:
-    path = _MOVED.get(path, path)
+    path = _MOVED_MODULES.get(path, path)
     if not path:
         return "lamina"
     if path == "backend":
@@ -165,7 +164,7 @@ def _keras_target(path: str) -> str | None:
         return None
     parent = "lamina"
     for part in path.split("."):
-        # Asked for step by step: find_spec raises if a parent is not a package.
+        # Step by step, since find_spec raises an error if a parent is not a package.
         if not hasattr(import_module(parent), "__path__"):
             return None
         parent = f"{parent}.{part}"

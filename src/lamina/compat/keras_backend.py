@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina import activations, random
-from lamina.backend import *  # noqa: F403 - the settings, under the same names
+from lamina.backend import *  # noqa: F403 - the settings, with the same names
 from lamina.backend import floatx
 from lamina.compat import tensor_functions as functions
 from lamina.compat.tensor_functions import Tensor, adapt
@@ -71,7 +71,7 @@ tile = adapt(lambda x, n: jnp.tile(x, n), 1)
 
 
 def int_shape(x: Any) -> tuple | None:
-    """The shape, with None for what is not known yet; None for what has none."""
+    """The shape, with None for unknown sizes; None for an object without a shape."""
     return tuple(x.shape) if hasattr(x, "shape") else None
 
 
@@ -121,8 +121,8 @@ def random_bernoulli(
     shape: Any, p: float = 0.0, dtype: DTypeLike | None = None, seed: int | None = None
 ) -> Tensor:
     """Ones with probability `p`, else zeros."""
-    drawn = random.uniform(tuple(shape), seed=seed) < p
-    return functions.constant(drawn.astype(dtype or floatx()))
+    is_one = random.uniform(tuple(shape), seed=seed) < p
+    return functions.constant(is_one.astype(dtype or floatx()))
 
 
 def truncated_normal(
@@ -151,7 +151,7 @@ def shape(x: Any) -> tuple[int, ...]:
 
 
 def eval(x: Any) -> Any:
-    """The value of an array: it is known already."""
+    """The value of an array; arrays always have one, unlike tensors of TensorFlow 1."""
     return get_value(x)
 
 
@@ -164,9 +164,9 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     return -(target * jnp.log(output) + (1 - target) * jnp.log(1 - output))
 
 
-_NOT_OURS = ("Any", "Tensor", "adapt")
+_HELPERS = ("Any", "Tensor", "adapt")
 __all__ = sorted(
     name
     for name, value in globals().items()
-    if callable(value) and not name.startswith("_") and name not in _NOT_OURS
+    if callable(value) and not name.startswith("_") and name not in _HELPERS
 )

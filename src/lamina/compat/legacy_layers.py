@@ -1,4 +1,4 @@
-"""Layers of older versions that are others' names today, for scripts that still import them."""
+"""Layers of older versions of Keras that have other names now, for scripts that import them."""
 
 import warnings
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from lamina import layers
 from lamina.core.messages.errors import LaminaWarning
 
-_TODAY = {"CuDNNGRU": "GRU", "CuDNNLSTM": "LSTM"}
+_RENAMED = {"CuDNNGRU": "GRU", "CuDNNLSTM": "LSTM"}
 
 
 def find(name: str) -> Any:
-    """Today's class for a name of old, with a word; None for other names."""
-    today = _TODAY.get(name)
-    if today is None:
+    """The current class for an old name, with a warning; None for other names."""
+    new_name = _RENAMED.get(name)
+    if new_name is None:
         return None
     warnings.warn(
-        f"{name} is {today} here: the same layer on every device, with its defaults.\n"
-        f"  Fix: from keras.layers import {today}.",
+        f"{name} is {new_name} here: the same layer on every device, with its defaults.\n"
+        f"  Fix: from keras.layers import {new_name}.",
         LaminaWarning,
         stacklevel=4,
     )
-    return getattr(layers, today)
+    return getattr(layers, new_name)

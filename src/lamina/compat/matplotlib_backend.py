@@ -1,13 +1,12 @@
-"""A Matplotlib backend whose `plt.show()` saves pictures, names each in one line and closes it.
+"""A Matplotlib backend whose `plt.show()` saves figures, prints their paths and closes them.
 
-It neither blocks nor warns. Nothing but Matplotlib imports this module, by the name that
-`figures.BACKEND` gives it.
+It neither blocks nor warns. Only Matplotlib imports this module, by the name `figures.BACKEND`.
 """
 
 import sys
 from typing import Any
 
-from matplotlib._pylab_helpers import Gcf  # noqa: TID253 - Matplotlib is there already
+from matplotlib._pylab_helpers import Gcf  # noqa: TID253 - Matplotlib is loaded already
 from matplotlib.backend_bases import FigureManagerBase  # noqa: TID253
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: TID253
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from lamina.core.messages.errors import did_you_mean
 
-# Name without the `tensorflow.` or `…keras.` in front → what to use.
+# From names, without the prefix `tensorflow.` or `…keras.`, to what to use instead.
 _TENSORFLOW = {
     "GradientTape": "lamina.value_and_grad(function, variables), or override train_step in a Model",
     "Graph": "nothing is needed: functions run as they are written, and fit compiles them",
@@ -20,7 +20,8 @@ _TENSORFLOW = {
     "custom_gradient": "lamina.ops.custom_gradient",
     "data": (
         "tf.data.Dataset, of which Lamina has from_tensor_slices, from_generator, range, zip "
-        "and the usual steps after them; lamina.utils.PyDataset for batches made on the way"
+        "and the usual transformations; lamina.utils.PyDataset for batches that are computed when "
+        "they are needed"
     ),
     "distribute": "nothing yet: Lamina trains on one device so far",
     "estimator": "model.fit, evaluate and predict",
@@ -53,13 +54,13 @@ _KERAS = {
 
 
 def explain(fullname: str, known_names: Iterable[str] = ()) -> str:
-    """The message for a name that is not served.
+    """The message for a name that Lamina does not have.
 
     Args:
-        fullname: As the script has it, e.g. `tensorflow.GradientTape`.
-        known_names: Names beside it that are served; the nearest is suggested.
+        fullname: The name in the script, e.g. `tensorflow.GradientTape`.
+        known_names: Names of the same module that exist; the most similar one is suggested.
     """
-    text = f"Lamina runs this script in TensorFlow's place and does not have {fullname!r}."
+    text = f"Lamina runs this script instead of TensorFlow, and has no {fullname!r}."
     hint = _hint(fullname)
     suggestion = did_you_mean(fullname.rpartition(".")[2], known_names)
     if hint is not None:
@@ -73,11 +74,11 @@ def explain(fullname: str, known_names: Iterable[str] = ()) -> str:
 
 
 def explain_module(fullname: str, known_names: Iterable[str] = ()) -> str:
-    """The message for a module that is not served: that of a name, or where else to look."""
+    """The message for a module that Lamina does not have, with another module to look in."""
     text = explain(fullname, known_names)
     parent = fullname.rpartition(".")[0]
     if known_names and "\n" not in text and "Did you mean" not in text:
-        text += f"\n  Fix: what was in it may be in {parent}, e.g. from {parent} import …"
+        text += f"\n  Fix: its contents may be in {parent} now, e.g. from {parent} import …"
     return text
 
 
@@ -88,7 +89,7 @@ def _hint(fullname: str) -> str | None:
         start = parts.index("keras") if "keras" in parts else 0
         parts, table = parts[start:], _KERAS
     path = parts[1:]
-    # The longest known beginning decides: `data.Dataset.range` is answered as `data`.
+    # The longest known prefix decides: the entry for `data.Dataset.range` is that of `data`.
     for length in range(len(path), 0, -1):
         entry = table.get(".".join(path[:length]))
         if entry is not None:

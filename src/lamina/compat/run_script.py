@@ -20,7 +20,7 @@ def run_script(
     json_file: Path | None = None,
     apply: bool = False,
 ) -> NoReturn:
-    """Runs a script and leaves with its exit code.
+    """Run a script, and exit with its exit code.
 
     `__name__`, `sys.argv` and `sys.path[0]` are what they would be without Lamina. An exception
     is shown with the script's own frames.
@@ -28,9 +28,9 @@ def run_script(
     Args:
         script: A Python file written for TensorFlow, Keras or Lamina.
         arguments: The script's `sys.argv[1:]`.
-        diagnose: Look for what is wrong with every `fit`, and explain an error.
-        json_file: Where to write what is found, whatever the exit code is.
-        apply: Also train a copy with the change of the first finding.
+        diagnose: Whether to diagnose every `fit`, and explain an error.
+        json_file: Where to write the findings as JSON, whatever the exit code is; None for nowhere.
+        apply: Whether to train a copy with the change of the first finding of each `fit`.
 
     Raises:
         SystemExit: Always, with the script's exit code; 1 after an exception.
@@ -44,31 +44,31 @@ def run_script(
     if not script.is_file():
         raise FileNotFoundError(f"There is no file {str(script)!r}; give the path of a script.")
     imports.install()
-    figures.prepare(script.stem)
+    figures.save_if_no_screen(script.stem)
     sys.argv = [str(script), *arguments]
     sys.path[0] = str(script.resolve().parent)
-    run: Any = None
-    listening: Any = contextlib.nullcontext()
+    diagnosis: Any = None
+    listener_scope: Any = contextlib.nullcontext()
     if diagnose:
         from lamina.compat import diagnosed_run  # imports JAX
         from lamina.training import events
 
-        run = diagnosed_run.begin(script, json_file, apply)
-        listening = events.add_listeners(run)
+        diagnosis = diagnosed_run.begin(script, json_file, apply)
+        listener_scope = events.add_listeners(diagnosis)
     try:
-        with listening:
+        with listener_scope:
             runpy.run_path(str(script), run_name="__main__")
     except SystemExit:
         raise
     except BaseException as error:
-        if run is not None:
-            run.on_error(error)
+        if diagnosis is not None:
+            diagnosis.on_error(error)
         frames = _frames_of(error.__traceback__, str(script))
         sys.excepthook(type(error), error.with_traceback(frames), frames)
         raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from None
     finally:
-        if run is not None:
-            run.finish()
+        if diagnosis is not None:
+            diagnosis.finish()
     raise SystemExit(0)
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow's functions of tensors on JAX arrays, if they differ from JAX's in more than the name.
+"""TensorFlow's functions of tensors, for JAX arrays: those that JAX does not have as such.
 
 Argument names and defaults are TensorFlow's. `adapt` adds the conventions that
 all of TensorFlow's functions share.
@@ -14,10 +14,10 @@ import numpy as np
 from lamina import activations, ops, random
 from lamina.compat.tensorflow_types import (
     array,
+    check_equal_dtypes,
     check_operator_dtypes,
-    narrow,
     refuse_integers,
-    same_types,
+    to_jax_dtype,
     to_strong_dtype,
 )
 from lamina.core.graph.operation import symbolic
@@ -51,7 +51,7 @@ def adapt(function: Callable, arrays: int = 0) -> Callable:
 
 
 def require_equal_dtypes(function: Callable, name: str | None = None) -> Callable:
-    """A function of two tensors of one type.
+    """The function with a check that both tensors have the same dtype.
 
     Args:
         function: A function of arrays.
@@ -60,7 +60,7 @@ def require_equal_dtypes(function: Callable, name: str | None = None) -> Callabl
     label = name or function.__name__
 
     def checked(x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
-        same_types(label, x, y)
+        check_equal_dtypes(label, x, y)
         return function(array(x), array(y), *args, **kwargs)
 
     checked.__name__ = function.__name__
@@ -68,7 +68,7 @@ def require_equal_dtypes(function: Callable, name: str | None = None) -> Callabl
 
 
 def require_float(function: Callable) -> Callable:
-    """A function of one tensor that TensorFlow has for floats only."""
+    """The function with a check that its tensor is not of integers, which TensorFlow refuses."""
 
     def checked(x: Any, *args: Any, **kwargs: Any) -> Any:
         x = array(x)
@@ -108,7 +108,7 @@ check_operator_dtypes(Variable)
 
 def constant(value: Any, dtype: DTypeLike | None = None, shape: Sequence[int] | None = None) -> Any:
     if is_text(value):
-        # JAX has no arrays of text; layers for text take NumPy's.
+        # JAX has no arrays of text; layers for text take NumPy arrays.
         texts = as_values(value).view(HostArray)
         return texts if shape is None else np.broadcast_to(texts, tuple(shape))
     result = to_strong_dtype(array(value, dtype))
@@ -120,26 +120,26 @@ def convert_to_tensor(value: Any, dtype: DTypeLike | None = None, dtype_hint: An
 
 
 def cast(x: Any, dtype: DTypeLike) -> Tensor:
-    target_dtype = narrow(dtype)
+    target_dtype = to_jax_dtype(dtype)
     if isinstance(x, np.ndarray):
         return jnp.asarray(x.astype(target_dtype))
     return to_strong_dtype(array(x).astype(target_dtype))
 
 
 def zeros(shape: Sequence[int], dtype: DTypeLike = "float32") -> Tensor:
-    return jnp.zeros(_shape(shape), narrow(dtype))
+    return jnp.zeros(_shape(shape), to_jax_dtype(dtype))
 
 
 def ones(shape: Sequence[int], dtype: DTypeLike = "float32") -> Tensor:
-    return jnp.ones(_shape(shape), narrow(dtype))
+    return jnp.ones(_shape(shape), to_jax_dtype(dtype))
 
 
 def zeros_like(input: Any, dtype: DTypeLike | None = None) -> Tensor:
-    return jnp.zeros_like(array(input), dtype=dtype and narrow(dtype))
+    return jnp.zeros_like(array(input), dtype=dtype and to_jax_dtype(dtype))
 
 
 def ones_like(input: Any, dtype: DTypeLike | None = None) -> Tensor:
-    return jnp.ones_like(array(input), dtype=dtype and narrow(dtype))
+    return jnp.ones_like(array(input), dtype=dtype and to_jax_dtype(dtype))
 
 
 def fill(dims: Sequence[int], value: Any) -> Tensor:
@@ -147,12 +147,12 @@ def fill(dims: Sequence[int], value: Any) -> Tensor:
 
 
 def eye(num_rows: int, num_columns: int | None = None, dtype: DTypeLike = "float32") -> Tensor:
-    return jnp.eye(num_rows, num_columns, dtype=narrow(dtype))
+    return jnp.eye(num_rows, num_columns, dtype=to_jax_dtype(dtype))
 
 
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: DTypeLike | None = None) -> Tensor:
     start, limit = (0, start) if limit is None else (start, limit)
-    return jnp.arange(start, limit, delta, dtype=dtype and narrow(dtype))
+    return jnp.arange(start, limit, delta, dtype=dtype and to_jax_dtype(dtype))
 
 
 def one_hot(
@@ -163,8 +163,8 @@ def one_hot(
     axis: int = -1,
     dtype: DTypeLike = "float32",
 ) -> Tensor:
-    hot = jax.nn.one_hot(array(indices), depth, axis=axis)
-    return (hot * on_value + (1 - hot) * off_value).astype(narrow(dtype))
+    encoded = jax.nn.one_hot(array(indices), depth, axis=axis)
+    return (encoded * on_value + (1 - encoded) * off_value).astype(to_jax_dtype(dtype))
 
 
 # Shapes
@@ -202,13 +202,13 @@ def squeeze(input: Any, axis: Any = None) -> Tensor:
 
 def concat(values: Sequence[Any], axis: int) -> Tensor:
     for value in values[1:]:
-        same_types("ConcatV2", values[0], value)
+        check_equal_dtypes("ConcatV2", values[0], value)
     return jnp.concatenate([array(v) for v in values], axis)
 
 
 def stack(values: Sequence[Any], axis: int = 0) -> Tensor:
     for value in values[1:]:
-        same_types("Pack", values[0], value)
+        check_equal_dtypes("Pack", values[0], value)
     return jnp.stack([array(v) for v in values], axis)
 
 
@@ -264,7 +264,7 @@ def meshgrid(*args: Any, indexing: str = "xy") -> list[Tensor]:
 
 
 def reduction(function: Callable) -> Callable:
-    """TensorFlow's `reduce_…` from NumPy's function of the same meaning."""
+    """TensorFlow's function `reduce_…`, made from NumPy's function with the same meaning."""
 
     def reduce(input_tensor: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         axis = tuple(axis) if isinstance(axis, list) else axis
@@ -323,7 +323,7 @@ def confusion_matrix(
 
 
 def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
-    same_types("MatMul", a, b)
+    check_equal_dtypes("MatMul", a, b)
     a, b = array(a), array(b)
     a = jnp.swapaxes(a, -1, -2) if transpose_a else a
     return jnp.matmul(a, jnp.swapaxes(b, -1, -2) if transpose_b else b)
@@ -412,7 +412,7 @@ def random_normal(
     dtype: DTypeLike = "float32",
     seed: int | None = None,
 ) -> Tensor:
-    return random.normal(_shape(shape), mean, stddev, narrow(dtype).name, seed)
+    return random.normal(_shape(shape), mean, stddev, to_jax_dtype(dtype).name, seed)
 
 
 def random_truncated_normal(
@@ -422,7 +422,7 @@ def random_truncated_normal(
     dtype: DTypeLike = "float32",
     seed: int | None = None,
 ) -> Tensor:
-    return random.truncated_normal(_shape(shape), mean, stddev, narrow(dtype).name, seed)
+    return random.truncated_normal(_shape(shape), mean, stddev, to_jax_dtype(dtype).name, seed)
 
 
 def random_uniform(
@@ -432,7 +432,7 @@ def random_uniform(
     dtype: DTypeLike = "float32",
     seed: int | None = None,
 ) -> Tensor:
-    name = narrow(dtype).name
+    name = to_jax_dtype(dtype).name
     if name.startswith("int"):
         return random.randint(_shape(shape), minval, maxval, name, seed)
     return random.uniform(_shape(shape), minval, 1 if maxval is None else maxval, name, seed)

@@ -1,7 +1,7 @@
-"""The part of TensorFlow's namespace that Keras scripts use, as tables from name to meaning.
+"""The part of TensorFlow's namespace that Keras scripts use, as tables from names to objects.
 
-`imports` serves it under the name `tensorflow`. Arrays are JAX's; whatever is not in a table gets
-an error that says what to use instead (`missing`).
+`imports.py` makes it importable as `tensorflow`. Arrays are JAX's. A name that is not in a table
+raises an error that says what to use instead (`missing.py`).
 """
 
 import contextlib
@@ -57,14 +57,14 @@ def device(name: str) -> Iterator[None]:
 
 
 def do_nothing(*args: Any, **kwargs: Any) -> None:
-    """For settings that Lamina has no need of."""
+    """For settings that Lamina does not need."""
 
 
 class Namespace(ModuleType):
     """`tensorflow` or a module under it: the names of one table."""
 
     def __init__(self, name: str, table: dict[str, Any]):
-        super().__init__(name, doc=f"{name}, as far as Lamina has it.")
+        super().__init__(name, doc=f"The part of {name} that Lamina has.")
         self.__path__: list[str] = []
         self.__all__ = sorted(table)
         self.__dict__.update(table)
@@ -72,21 +72,21 @@ class Namespace(ModuleType):
             self.__version__ = imports.TENSORFLOW_VERSION
 
     def __getattr__(self, name: str) -> Any:
-        full = f"{self.__name__}.{name}"
-        if full in TABLES or full in ("tensorflow.keras", "tensorflow.python.keras"):
-            return import_module(full)
+        full_name = f"{self.__name__}.{name}"
+        if full_name in TABLES or full_name in ("tensorflow.keras", "tensorflow.python.keras"):
+            return import_module(full_name)
         if name.startswith("__"):
             raise AttributeError(name)
-        raise AttributeError(missing.explain(full, self.__all__), name=name, obj=self)
+        raise AttributeError(missing.explain(full_name, self.__all__), name=name, obj=self)
 
 
 def module(name: str) -> Namespace:
-    """The module to serve under one of the names in `TABLES`."""
+    """The module for one of the names in `TABLES`."""
     return Namespace(name, TABLES[name])
 
 
-def _let_arrays_answer_as_tensors() -> None:
-    """Give JAX's arrays the `.numpy()` that scripts call, and the rules of `types`."""
+def _add_tensor_methods_to_arrays() -> None:
+    """Give JAX's arrays `.numpy()`, which scripts call, and the rules of `tensorflow_types.py`."""
     tensor = type(jnp.zeros(()))
     tensor.numpy = lambda array: np.asarray(array)  # type: ignore[attr-defined]
     tensorflow_types.check_operator_dtypes(tensor)
@@ -97,7 +97,7 @@ def _numpy_functions(names: str, arrays: int) -> dict[str, Callable]:
 
 
 def _adapt_all(**table: Callable) -> dict[str, Callable]:
-    return {name: adapt(meaning) for name, meaning in table.items()}
+    return {name: adapt(function) for name, function in table.items()}
 
 
 _DTYPES: dict[str, Any] = {
@@ -199,7 +199,7 @@ _LINALG = {
     "matrix_transpose": adapt(lambda a: jnp.swapaxes(a, -1, -2), 1),
 }
 
-# Activations that are Lamina's own objects, so that a layer with one is saved by its name.
+# Activations are Lamina's own objects, so that a layer that has one is saved with its name.
 _NN = {
     **{
         name: getattr(activations, name)
@@ -243,7 +243,7 @@ _LOGGING = {
     **{name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")},
 }
 
-# Every module that is served, and what is in it besides the modules under it.
+# Every module that can be imported, and its contents except for submodules.
 TABLES: dict[str, dict[str, Any]] = {
     "tensorflow": {
         **_DTYPES,
@@ -350,4 +350,4 @@ TABLES: dict[str, dict[str, Any]] = {
     "tensorflow.version": {"VERSION": imports.TENSORFLOW_VERSION},
 }
 
-_let_arrays_answer_as_tensors()
+_add_tensor_methods_to_arrays()

@@ -30,17 +30,17 @@ class InvalidArgumentError(OpError):
     """`tf.errors.InvalidArgumentError`: an operation cannot take these arguments."""
 
 
-def narrow(dtype: Any) -> Any:
+def to_jax_dtype(dtype: Any) -> Any:
     """JAX's dtype for a dtype: float32 for float64, unless 64 bits are enabled."""
     requested = standardize_dtype(dtype)
-    narrow_dtype = jax.dtypes.canonicalize_dtype(np.dtype(requested))
-    if requested in _WIDE and narrow_dtype != requested and requested not in _warned:
+    jax_dtype = jax.dtypes.canonicalize_dtype(np.dtype(requested))
+    if requested in _WIDE and jax_dtype != requested and requested not in _warned:
         _warned.add(requested)
         warn(
-            f"{requested} is computed in {narrow_dtype.name} here, which has half of the digits.\n"
+            f"{requested} is computed in {jax_dtype.name} here, with half as many bits.\n"
             "  Fix: set JAX_ENABLE_X64=1 in the environment if the script needs 64 bits.",
         )
-    return narrow_dtype
+    return jax_dtype
 
 
 def array(value: Any, dtype: Any = None) -> Any:
@@ -49,9 +49,9 @@ def array(value: Any, dtype: Any = None) -> Any:
         value = value.value
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.name in _WIDE:
         if dtype is None and value.dtype.kind in "fc":
-            narrow(value.dtype)  # integers that fit lose nothing
+            to_jax_dtype(value.dtype)  # warns; integers that fit lose nothing
         _refuse_overflow(value, dtype)
-    return jnp.asarray(value, dtype=None if dtype is None else narrow(dtype))
+    return jnp.asarray(value, dtype=None if dtype is None else to_jax_dtype(dtype))
 
 
 def to_strong_dtype(value: jax.Array) -> jax.Array:
@@ -59,14 +59,14 @@ def to_strong_dtype(value: jax.Array) -> jax.Array:
     return jax.lax.convert_element_type(value, value.dtype) if value.weak_type else value
 
 
-def same_types(name: str, first: Any, second: Any) -> None:
+def check_equal_dtypes(name: str, first: Any, second: Any) -> None:
     """Refuse two tensors of different types, and an integer tensor with a Python float.
 
     Raises:
         InvalidArgumentError: If two tensors differ in type.
         TypeError: If one is of integers and the other a Python float.
     """
-    first_type, second_type = _type_of(first), _type_of(second)
+    first_type, second_type = _dtype_of(first), _dtype_of(second)
     if first_type is not None and second_type is not None:
         if first_type != second_type:
             raise InvalidArgumentError(
@@ -89,10 +89,10 @@ def same_types(name: str, first: Any, second: Any) -> None:
 
 def refuse_integers(name: str, x: Any) -> None:
     """Refuse integers for an operation that TensorFlow has only for floats."""
-    dtype = _type_of(x)
+    dtype = _dtype_of(x)
     if dtype is not None and (dtype.kind in "biu"):
         raise InvalidArgumentError(
-            f"{name} has no values of type {dtype}, only floats and complex numbers.\n"
+            f"{name} does not support tensors of type {dtype}, only floats and complex numbers.\n"
             "  Fix: tf.cast(x, tf.float32)."
         )
 
@@ -128,13 +128,13 @@ _OPERATORS = {
 
 
 def check_operator_dtypes(tensor: type) -> None:
-    """Apply the rules to `x + y` in the script itself, but not in libraries.
+    """Check the dtypes of operators, such as `x + y`, in the script itself but not in libraries.
 
     Args:
-        tensor: The class of arrays.
+        tensor: The class of arrays whose operators are replaced.
     """
-    for plain, name in _OPERATORS.items():
-        for operator in (f"__{plain}__", f"__r{plain}__"):
+    for method_name, name in _OPERATORS.items():
+        for operator in (f"__{method_name}__", f"__r{method_name}__"):
             original = getattr(tensor, operator, None)
             if original is not None and not hasattr(original, "_lamina_checked"):
                 setattr(tensor, operator, _check_dtypes_of(original, name))
@@ -144,7 +144,7 @@ def _check_dtypes_of(method: Callable, name: str) -> Callable:
     def operator(self: Any, other: Any) -> Any:
         # The script alone: libraries rely on JAX's rules.
         if sys._getframe(1).f_globals.get("__name__") == "__main__":
-            same_types(name, self, other)
+            check_equal_dtypes(name, self, other)
         return method(self, other)
 
     operator._lamina_checked = True  # type: ignore[attr-defined]
@@ -152,7 +152,7 @@ def _check_dtypes_of(method: Callable, name: str) -> Callable:
     return operator
 
 
-def _type_of(value: Any) -> Any:
+def _dtype_of(value: Any) -> Any:
     """The dtype of a tensor; None for numbers and lists, which adopt that of the other operand.
 
     Also None while JAX traces: there the library has chosen the dtypes.

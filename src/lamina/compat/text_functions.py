@@ -1,6 +1,6 @@
-"""`tf.strings`, as far as scripts prepare text with it: functions of NumPy arrays of `str`.
+"""The part of `tf.strings` with which scripts prepare text: functions of NumPy arrays of `str`.
 
-They are given what `TextVectorization` gives to a `standardize` or `split` of the user.
+`TextVectorization` calls a user's `standardize` or `split` function with such arrays.
 """
 
 import re
@@ -18,21 +18,21 @@ _UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 
 def lower(input: Any, encoding: str = "", name: Any = None) -> np.ndarray:
-    """Small letters; those of ASCII alone, unless the encoding is `"utf-8"`."""
+    """Lower case; only ASCII letters are changed, unless the encoding is `"utf-8"`."""
     if encoding.lower() == "utf-8":
         return _each(str.lower, input)
     return _each(lambda text: text.translate(_LOWER), input)
 
 
 def upper(input: Any, encoding: str = "", name: Any = None) -> np.ndarray:
-    """Capitals; those of ASCII alone, unless the encoding is `"utf-8"`."""
+    """Upper case; only ASCII letters are changed, unless the encoding is `"utf-8"`."""
     if encoding.lower() == "utf-8":
         return _each(str.upper, input)
     return _each(lambda text: text.translate(_UPPER), input)
 
 
 def strip(input: Any, name: Any = None) -> np.ndarray:
-    """Without blanks at the beginning and the end."""
+    """Without whitespace at the beginning and the end."""
     return _each(lambda text: text.strip(string.whitespace), input)
 
 
