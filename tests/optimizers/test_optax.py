@@ -184,7 +184,7 @@ def test_common_arguments_work_around_a_transformation(weights, rng):
 
 def test_a_transformation_that_wants_the_loss_is_refused_with_the_reason(weights, rng):
     optimizer = optimizers.get(optax.polyak_sgd())
-    with pytest.raises(ValueError, match="wants more than gradients") as caught:
+    with pytest.raises(ValueError, match="needs more than gradients") as caught:
         optimizer.apply(gradients_of(weights, rng), weights)
     assert "'value'" in str(caught.value)
 

@@ -156,7 +156,7 @@ def test_the_learning_rate_is_that_of_the_optimizer_inside():
 
 def test_two_keys_for_one_weight_are_refused():
     chosen = OptimizerMap(SGD(), {"encoder/.*": Adam(), ".*/kernel": RMSprop()})
-    with pytest.raises(ValueError, match=r"Two keys .* fit the weight 'encoder/dense/kernel'"):
+    with pytest.raises(ValueError, match=r"Two keys .* match the weight 'encoder/dense/kernel'"):
         chosen["encoder/dense/kernel"]
     with pytest.raises(ValueError, match="has .* for 'encoder/.*' already"):
         chosen["encoder/.*"] = SGD()

@@ -7,7 +7,7 @@ import numpy as np
 
 from lamina.core.serialization import registry
 from lamina.core.types import Array, ArrayLike, DTypeLike
-from lamina.initializers.initializer import Initializer, check_known_shape, on_device
+from lamina.initializers.initializer import Initializer, check_known_shape, to_device
 from lamina.ops.signal import window_weights
 
 
@@ -20,7 +20,7 @@ class Zeros(Initializer):
     """
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        return on_device(np.zeros(check_known_shape(shape)), dtype)
+        return to_device(np.zeros(check_known_shape(shape)), dtype)
 
 
 class Ones(Initializer):
@@ -32,7 +32,7 @@ class Ones(Initializer):
     """
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        return on_device(np.ones(check_known_shape(shape)), dtype)
+        return to_device(np.ones(check_known_shape(shape)), dtype)
 
 
 class Constant(Initializer):
@@ -50,7 +50,7 @@ class Constant(Initializer):
         self.value = value
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        return on_device(np.broadcast_to(np.asarray(self.value), check_known_shape(shape)), dtype)
+        return to_device(np.broadcast_to(np.asarray(self.value), check_known_shape(shape)), dtype)
 
     def get_config(self) -> dict:
         return {"value": registry.serialize(self.value)}
@@ -80,7 +80,7 @@ class Identity(Initializer):
             raise ValueError(
                 f"Identity makes matrices; received a shape of {len(shape)} axes: {shape}."
             )
-        return on_device(self.gain * np.eye(*shape), dtype)
+        return to_device(self.gain * np.eye(*shape), dtype)
 
     def get_config(self) -> dict:
         # Keras does not save the gain; here it is saved if it is not 1.
@@ -141,7 +141,7 @@ class STFT(Initializer):
                 None: 1.0,
             }[self.scaling]
             kernel = kernel * weights[:, None, None] / scale
-        return on_device(kernel, dtype)
+        return to_device(kernel, dtype)
 
     def get_config(self) -> dict:
         return {
@@ -164,6 +164,6 @@ def array_initializer(array: Any) -> Any:
             raise ValueError(
                 f"The initial value has shape {tuple(array.shape)} and the variable {tuple(shape)}."
             )
-        return on_device(np.asarray(array), dtype)
+        return to_device(np.asarray(array), dtype)
 
     return initialize

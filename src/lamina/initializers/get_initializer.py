@@ -12,7 +12,7 @@ from lamina.core.serialization.identifiers import Identifiers
 from lamina.core.variable.variable import Variable
 from lamina.initializers import constant_initializers
 
-# Further names that Keras knows.
+# Other names that Keras accepts.
 _ALIASES = {"normal": "RandomNormal", "one": "Ones", "uniform": "RandomUniform", "zero": "Zeros"}
 _NAMES = Identifiers("initializer", "keras.initializers", bases=("Initializer",), aliases=_ALIASES)
 

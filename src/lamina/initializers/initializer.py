@@ -75,14 +75,14 @@ def check_known_shape(shape: Any) -> tuple[int, ...]:
     return shape
 
 
-def float_type(initializer: Initializer, dtype: DTypeLike | None) -> str:
+def check_float_dtype(initializer: Initializer, dtype: DTypeLike | None) -> str:
     dtype = standardize_dtype(dtype)
     if not is_float(dtype):
         raise ValueError(f"{type(initializer).__name__} draws floats; received dtype={dtype!r}.")
     return dtype
 
 
-def on_device(values: np.ndarray, dtype: Any) -> Any:
+def to_device(values: np.ndarray, dtype: Any) -> Any:
     host = np.array(values, dtype=jnp.dtype(standardize_dtype(dtype)))
     if context.initializing_on_host:
         return host  # the Variable divides it over several devices

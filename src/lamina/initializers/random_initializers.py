@@ -1,4 +1,4 @@
-"""Initializers that draw random values; see the package for the generator."""
+"""Initializers that draw random values; `__init__.py` describes the generator."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,12 @@ from lamina.core.serialization import registry
 from lamina.core.types import Array, DTypeLike, SeedLike
 from lamina.core.user_data.arguments import is_number
 from lamina.core.variable.seed import SeedGenerator, make_default_seed
-from lamina.initializers.initializer import Initializer, check_known_shape, float_type, on_device
+from lamina.initializers.initializer import (
+    Initializer,
+    check_float_dtype,
+    check_known_shape,
+    to_device,
+)
 
 # Standard deviation of a standard normal distribution truncated at two standard deviations.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -34,11 +39,11 @@ class RandomInitializer(Initializer):
             )
         if isinstance(seed, (int, np.integer)) and seed < 0:
             raise ValueError(f"{type(self).__name__}: the seed must be 0 or more; received {seed}.")
-        self._given_seed = seed
+        self._seed_argument = seed
         self.seed = make_default_seed() if seed is None else seed
 
     def get_config(self) -> dict:
-        return {"seed": registry.serialize(self._given_seed)}
+        return {"seed": registry.serialize(self._seed_argument)}
 
     def _uniform(self, shape: Sequence[int]) -> np.ndarray:
         """Float64 values in [0, 1), each from one 64-bit word."""
@@ -49,7 +54,7 @@ class RandomInitializer(Initializer):
         return np.random.Generator(np.random.Philox(key=key)).random(check_known_shape(shape))
 
     def _normal(self, shape: Sequence[int], truncated: bool = False) -> np.ndarray:
-        """Standard normal values, by inverting the distribution function: one word each."""
+        """Standard normal values, by the inverse of the distribution function."""
         # Imported here because it is slow to import.
         from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
 
@@ -78,7 +83,9 @@ class RandomNormal(RandomInitializer):
         self.stddev = stddev
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        return on_device(self._normal(shape) * self.stddev + self.mean, float_type(self, dtype))
+        return to_device(
+            self._normal(shape) * self.stddev + self.mean, check_float_dtype(self, dtype)
+        )
 
     def get_config(self) -> dict:
         return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
@@ -104,7 +111,7 @@ class TruncatedNormal(RandomInitializer):
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         values = self._normal(shape, truncated=True)
-        return on_device(values * self.stddev + self.mean, float_type(self, dtype))
+        return to_device(values * self.stddev + self.mean, check_float_dtype(self, dtype))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
@@ -130,7 +137,7 @@ class RandomUniform(RandomInitializer):
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         values = self.minval + (self.maxval - self.minval) * self._uniform(shape)
-        return on_device(values, float_type(self, dtype))
+        return to_device(values, check_float_dtype(self, dtype))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
@@ -190,17 +197,17 @@ class VarianceScaling(RandomInitializer):
         self.output_axes = output_axes
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        dtype = float_type(self, dtype)
+        dtype = check_float_dtype(self, dtype)
         fan_in, fan_out = compute_fans(check_known_shape(shape), self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         stddev = math.sqrt(self.scale / max(1.0, fan))
         if self.distribution == "uniform":
             limit = math.sqrt(3.0) * stddev
-            return on_device(limit * (2 * self._uniform(shape) - 1), dtype)
+            return to_device(limit * (2 * self._uniform(shape) - 1), dtype)
         if self.distribution == "untruncated_normal":
-            return on_device(stddev * self._normal(shape), dtype)
+            return to_device(stddev * self._normal(shape), dtype)
         # Truncation reduces the standard deviation, so it is increased before.
-        return on_device(stddev / _TRUNCATED_STDDEV * self._normal(shape, truncated=True), dtype)
+        return to_device(stddev / _TRUNCATED_STDDEV * self._normal(shape, truncated=True), dtype)
 
     def get_config(self) -> dict:
         return {
@@ -360,7 +367,7 @@ class Orthogonal(RandomInitializer):
         self.gain = gain
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
-        dtype = float_type(self, dtype)
+        dtype = check_float_dtype(self, dtype)
         shape = check_known_shape(shape)
         if len(shape) < 2:
             raise ValueError(f"Orthogonal needs a shape of at least two axes; received {shape}.")
@@ -368,7 +375,7 @@ class Orthogonal(RandomInitializer):
         q, r = np.linalg.qr(self._normal((max(rows, columns), min(rows, columns))))
         q = q * np.sign(np.diag(r))  # so that orthogonal matrices are uniformly distributed
         q = q.T if rows < columns else q
-        return on_device(self.gain * q.reshape(shape), dtype)
+        return to_device(self.gain * q.reshape(shape), dtype)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "gain": self.gain}

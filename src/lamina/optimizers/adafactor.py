@@ -42,7 +42,7 @@ def adafactor(
         rate = jnp.minimum(learning_rate, 1 / jnp.sqrt(count))
         decay = 1 - count**beta_2_decay
 
-        def one(g: Array, r: Array, c: Array, v: Array, w: Array) -> tuple:
+        def update_weight(g: Array, r: Array, c: Array, v: Array, w: Array) -> tuple:
             square = g * g + epsilon_1
             if w.ndim < 2:
                 v = decay * v + (1 - decay) * square
@@ -55,7 +55,9 @@ def adafactor(
             direction = direction / jnp.maximum(1, _rms(direction) / clip_threshold)
             return -(jnp.maximum(epsilon_2, _rms(w)) * rate * direction), r, c, v
 
-        results = [one(*arrays) for arrays in zip(gradients, *state, weights, strict=True)]
+        results = [
+            update_weight(*arrays) for arrays in zip(gradients, *state, weights, strict=True)
+        ]
         changes, *slots = (list(column) for column in zip(*results, strict=True))
         return changes, AdafactorState(*slots)
 

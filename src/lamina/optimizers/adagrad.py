@@ -20,10 +20,10 @@ def adagrad(
     """The update rule of `Adagrad` as an optax transformation."""
 
     def init(weights: list) -> AdagradState:
-        def start(weight):
+        def initial_value(weight):
             return np.full(weight.shape, initial_accumulator_value, weight.dtype)
 
-        return AdagradState(jax.tree.map(start, weights))
+        return AdagradState(jax.tree.map(initial_value, weights))
 
     def update(gradients, state, weights=None, *, learning_rate, step=None, **_):
         sums = [a + g * g for a, g in zip(state.accumulator, gradients, strict=True)]

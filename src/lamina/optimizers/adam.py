@@ -91,14 +91,14 @@ class Adam(Optimizer):
         self.amsgrad = amsgrad
 
     def _update_weights(self, gradients: list[Array], variables: list[Variable]) -> None:
-        plain = type(self).transformation is Adam.transformation and not self.amsgrad
-        if not plain or self._has_own_update_step():
+        uses_adam_rule = type(self).transformation is Adam.transformation and not self.amsgrad
+        if not uses_adam_rule or self._has_own_update_step():
             return super()._update_weights(gradients, variables)
         momenta, velocities = (
             [self._slots[name][id(v)] for v in variables] for name in ("momentum", "velocity")
         )
         rate = jnp.asarray(self.learning_rate)
-        new = lower(
+        updated = lower(
             "adam",
             (values_of(variables), values_of(momenta), values_of(velocities)),
             self._clip_gradients(gradients),
@@ -109,7 +109,7 @@ class Adam(Optimizer):
             self.epsilon,
             [self._decay_unless_excluded(v) for v in variables],
         )
-        for group, values in zip((variables, momenta, velocities), new, strict=True):
+        for group, values in zip((variables, momenta, velocities), updated, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
 

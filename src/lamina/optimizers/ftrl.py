@@ -27,19 +27,21 @@ def ftrl(
     """The update rule of `Ftrl` as an optax transformation, with the arguments of the class."""
 
     def init(weights: list) -> FtrlState:
-        start = [np.full(w.shape, initial_accumulator_value, w.dtype) for w in weights]
-        return FtrlState(start, zeros_like(weights))
+        initial_sums = [np.full(w.shape, initial_accumulator_value, w.dtype) for w in weights]
+        return FtrlState(initial_sums, zeros_like(weights))
 
-    def one(g: Array, n: Array, z: Array, w: Array, rate: Array) -> tuple[Array, Array, Array]:
+    def update_weight(
+        g: Array, n: Array, z: Array, w: Array, rate: Array
+    ) -> tuple[Array, Array, Array]:
         total = n + g * g
-        slowed, before = total**-learning_rate_power, n**-learning_rate_power
-        z = z + (g + 2 * l2_shrinkage * w) - (slowed - before) / rate * w
-        curvature = slowed / rate + 2 * (l2 + beta / (2 * rate))
+        new_power, old_power = total**-learning_rate_power, n**-learning_rate_power
+        z = z + (g + 2 * l2_shrinkage * w) - (new_power - old_power) / rate * w
+        curvature = new_power / rate + 2 * (l2 + beta / (2 * rate))
         return (jnp.clip(z, -l1, l1) - z) / curvature - w, total, z
 
     def update(gradients, state, weights, *, learning_rate, step=None, **_):
         results = [
-            one(g, n, z, w, learning_rate)
+            update_weight(g, n, z, w, learning_rate)
             for g, n, z, w in zip(gradients, *state, weights, strict=True)
         ]
         changes, accumulator, linear = (list(column) for column in zip(*results, strict=True))

@@ -36,9 +36,9 @@ def get(identifier: Any) -> Optimizer | None:
     if identifier is None or isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, str):
-        named = _classes_by_lower_case_name().get(identifier.lower())
-        if named is not None and registry.get_registered_object(identifier) is None:
-            check_needs_no_arguments("optimizer", named, module="lamina.optimizers.")
+        known_class = _classes_by_lower_case_name().get(identifier.lower())
+        if known_class is not None and registry.get_registered_object(identifier) is None:
+            check_needs_no_arguments("optimizer", known_class, module="lamina.optimizers.")
         return deserialize({"class_name": identifier, "config": {}})
     if isinstance(identifier, Mapping):
         return deserialize(identifier)
@@ -89,16 +89,16 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optim
     """
     classes = _classes_by_lower_case_name()
     name = config["class_name"]
-    users_own = registry.get_registered_object(
+    custom_class = registry.get_registered_object(
         config.get("registered_name") or name, custom_objects
     )
-    if users_own is None and name.lower() in classes:
+    if custom_class is None and name.lower() in classes:
         config = {
             **config,
             "class_name": classes[name.lower()].__name__,
             "module": "keras.optimizers",
         }
-    elif users_own is None and config.get("module", "keras").split(".")[0] == "keras":
+    elif custom_class is None and config.get("module", "keras").split(".")[0] == "keras":
         raise unknown_name("optimizer", name, [cls.__name__ for cls in classes.values()])
     return registry.deserialize(config, custom_objects)
 

@@ -20,10 +20,10 @@ def lamb(
 ) -> optax.GradientTransformationExtraArgs:
     """The update rule of `Lamb` as an optax transformation."""
 
-    def trust(weight: Array, direction: Array) -> Array:
+    def trust_ratio(weight: Array, direction: Array) -> Array:
         weight_norm, direction_norm = jnp.sqrt(jnp.sum(weight**2)), jnp.sqrt(jnp.sum(direction**2))
-        usable = (weight_norm > 0) & (direction_norm > 0)
-        return jnp.where(usable, weight_norm / jnp.where(usable, direction_norm, 1), 1)
+        are_nonzero = (weight_norm > 0) & (direction_norm > 0)
+        return jnp.where(are_nonzero, weight_norm / jnp.where(are_nonzero, direction_norm, 1), 1)
 
     def init(weights: list) -> LambState:
         zeros = zeros_like(weights)
@@ -42,7 +42,8 @@ def lamb(
             for m, v in zip(momentum, velocity, strict=True)
         ]
         changes = [
-            -(trust(w, d) * learning_rate * d) for w, d in zip(weights, directions, strict=True)
+            -(trust_ratio(w, d) * learning_rate * d)
+            for w, d in zip(weights, directions, strict=True)
         ]
         return changes, LambState(momentum, velocity)
 

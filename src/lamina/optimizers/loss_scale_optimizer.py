@@ -15,9 +15,10 @@ from lamina.core.variable.stateless import values_of
 from lamina.core.variable.variable import Variable
 from lamina.optimizers.arguments import refuse_unknown
 from lamina.optimizers.optimizer import LearningRate, Optimizer
-from lamina.optimizers.update_parts import keep_if
+from lamina.optimizers.update_parts import revert_unless
 
-# Half of the smallest normal float16: a gradient that overflows at this scale cannot be helped.
+# Half of the smallest normal float16. If gradients overflow at this scale, a smaller one does not
+# help.
 _MIN_SCALE = 2.0**-15
 
 
@@ -36,7 +37,7 @@ class LossScaleOptimizer(Optimizer):
         initial_scale: Initial scale. A large one is soon halved; a small one grows slowly.
         dynamic_growth_steps: Steps without overflow after which the scale doubles.
         name: Part of the names of its variables.
-        **kwargs: None may be given; the others belong to `inner_optimizer`.
+        **kwargs: Not accepted; give other arguments of optimizers to `inner_optimizer`.
 
     Raises:
         TypeError: If `inner_optimizer` is not an optimizer, or an argument belongs to it instead.
@@ -116,7 +117,7 @@ class LossScaleOptimizer(Optimizer):
         old_values = values_of(assigned_variables)
         unscaled = [None if g is None else jnp.asarray(g) / scale for g in grads]
         self.inner_optimizer.apply(unscaled, variables)
-        keep_if(is_finite, assigned_variables, old_values)
+        revert_unless(is_finite, assigned_variables, old_values)
         counter = self.step_counter.value + 1
         is_time_to_grow = is_finite & (counter == self.dynamic_growth_steps)
         self.step_counter.assign(jnp.where(is_finite & ~is_time_to_grow, counter, 0))
@@ -137,7 +138,7 @@ class LossScaleOptimizer(Optimizer):
         return jax.tree.reduce(jnp.logical_and, flags, jnp.bool_(True))
 
     def scale_loss(self, loss: Array | float) -> Array | float:
-        """The loss times the present scale, to be differentiated.
+        """The loss times the current scale, to be differentiated.
 
         Args:
             loss: The loss, a scalar.
@@ -147,8 +148,8 @@ class LossScaleOptimizer(Optimizer):
         """
         return loss * (self.dynamic_scale.value if self.built else self.initial_scale)
 
-    def counted(self, loss: Any, samples: Any) -> tuple[Any, Any]:
-        """The weight of a step in the mean loss of an epoch, after `apply`.
+    def loss_and_weight(self, loss: Any, samples: Any) -> tuple[Any, Any]:
+        """The loss of a step, and its weight in the mean loss of an epoch; called after `apply`.
 
         A step that was skipped because its loss overflowed has weight 0. If the scale is so small
         that halving it cannot help, the loss is NaN, because training cannot continue.
@@ -160,16 +161,16 @@ class LossScaleOptimizer(Optimizer):
         Returns:
             The loss and its weight.
         """
-        skipped = ~jnp.isfinite(loss)
-        exhausted = self.dynamic_scale.value < _MIN_SCALE
+        is_skipped = ~jnp.isfinite(loss)
+        is_too_small = self.dynamic_scale.value < _MIN_SCALE
         return (
-            jnp.where(exhausted, jnp.nan, jnp.where(skipped, 0, loss)),
-            jnp.where(skipped & ~exhausted, 0, samples),
+            jnp.where(is_too_small, jnp.nan, jnp.where(is_skipped, 0, loss)),
+            jnp.where(is_skipped & ~is_too_small, 0, samples),
         )
 
     @property
     def learning_rate(self) -> Any:
-        """The rate of the optimizer inside."""
+        """The rate of the inner optimizer."""
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
@@ -251,6 +252,6 @@ def _refuse_inner_arguments(arguments: dict[str, Any]) -> None:
         if value != accepted.get(name):
             raise ValueError(
                 f"LossScaleOptimizer has no {name}; received {value!r}.\n"
-                f"  Fix: give it to the optimizer inside: LossScaleOptimizer(Adam({name}=…))."
+                f"  Fix: give it to the inner optimizer: LossScaleOptimizer(Adam({name}=…))."
             )
     refuse_unknown(LossScaleOptimizer, arguments)

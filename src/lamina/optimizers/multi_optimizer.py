@@ -61,8 +61,8 @@ class OptimizerMap(MutableMapping):
         ]
         if len(matching_patterns) > 1:
             raise ValueError(
-                f"Two keys of the OptimizerMap fit the weight {key!r}: {matching_patterns[0]!r} "
-                f"and {matching_patterns[1]!r}.\n  Fix: make one of them narrower."
+                f"Two keys of the OptimizerMap match the weight {key!r}: {matching_patterns[0]!r} "
+                f"and {matching_patterns[1]!r}.\n  Fix: make one of them more specific."
             )
         return (
             self._optimizer_map[matching_patterns[0]]
@@ -130,7 +130,7 @@ class MultiOptimizer(Optimizer):
     Args:
         optimizer_map: An `OptimizerMap`, a function from a Variable to an optimizer, or one
             optimizer for all.
-        loss_scale_factor: The value of all its optimizers.
+        loss_scale_factor: The value for all of its optimizers.
         name: Part of the names of its variables.
 
     Example:
@@ -167,7 +167,7 @@ class MultiOptimizer(Optimizer):
 
     @property
     def optimizers(self) -> list[Optimizer]:
-        """The optimizers inside, those of the map first, then its default."""
+        """The inner optimizers: first those of the map, then its default."""
         return self._inner_optimizers
 
     def _add(self, optimizer: Optimizer) -> Optimizer:
@@ -208,7 +208,7 @@ class MultiOptimizer(Optimizer):
         grads: Sequence[ArrayLike | None],
         trainable_variables: Iterable[Variable] | None = None,
     ) -> None:
-        """`Optimizer.apply`, by the optimizer of each weight.
+        """Update each weight with its optimizer; see `Optimizer.apply`.
 
         Args:
             grads: Gradients, in the order of the weights.
@@ -291,6 +291,6 @@ def _check_inner_optimizer(optimizer: Any) -> Optimizer:
     if isinstance(optimizer, (LossScaleOptimizer, MultiOptimizer)):
         raise ValueError(
             f"{type(optimizer).__name__} cannot be one of several optimizers.\n"
-            "  Fix: put the whole inside: LossScaleOptimizer(MultiOptimizer(…))."
+            "  Fix: wrap all of them: LossScaleOptimizer(MultiOptimizer(…))."
         )
     return optimizer

@@ -14,7 +14,7 @@ from lamina.optimizers.adam import AdamState, adam
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like
 
-# A steep slope at zero, so that small singular values grow fast.
+# Coefficients with a steep slope at zero, so that small singular values grow fast.
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
@@ -52,24 +52,24 @@ def muon(
         return -(rate * direction * size), m
 
     def update(gradients, state, weights=None, *, learning_rate, step, **_):
-        muon_indices = [i for i, v in enumerate(state.velocity) if v is not None]
-        changes_of_adam, new = adam_rule.update(
-            [gradients[i] for i in muon_indices],
+        adam_indices = [i for i, v in enumerate(state.velocity) if v is not None]
+        adam_changes, adam_state = adam_rule.update(
+            [gradients[i] for i in adam_indices],
             AdamState(
-                [state.momentum[i] for i in muon_indices],
-                [state.velocity[i] for i in muon_indices],
+                [state.momentum[i] for i in adam_indices],
+                [state.velocity[i] for i in adam_indices],
                 [],
             ),
             learning_rate=learning_rate * adam_lr_ratio,
             step=step,
         )
         results = dict(
-            zip(muon_indices, zip(changes_of_adam, new.momentum, strict=True), strict=True)
+            zip(adam_indices, zip(adam_changes, adam_state.momentum, strict=True), strict=True)
         )
         for i, (g, m) in enumerate(zip(gradients, state.momentum, strict=True)):
             if i not in results:
                 results[i] = matrix_step(g, m, learning_rate)
-        velocity = dict(zip(muon_indices, new.velocity, strict=True))
+        velocity = dict(zip(adam_indices, adam_state.velocity, strict=True))
         all_indices = range(len(gradients))
         return [results[i][0] for i in all_indices], MuonState(
             [results[i][1] for i in all_indices], [velocity.get(i) for i in all_indices]
@@ -126,7 +126,7 @@ class Muon(Optimizer):
         adam_beta_2: Adam: fraction of the mean squared gradient that is kept, 0 to 1.
         adam_weight_decay: `weight_decay` of the weights trained by Adam; None for none.
         epsilon: Adam: added to the root before dividing, in units of the gradient.
-        weight_decay: Fraction of a matrix, times the learning rate, lost at every step.
+        weight_decay: Fraction of a matrix, times the learning rate, subtracted at every step.
         exclude_layers: Regular expressions found in the paths of matrices that Adam trains.
         exclude_embeddings: Train weights with "embedding" in their path by Adam.
         muon_a, muon_b, muon_c: Coefficients of the Newton-Schulz iteration.
@@ -134,8 +134,8 @@ class Muon(Optimizer):
         momentum: Fraction of the running sum of gradients that is kept at every step, 0 to 1.
         ns_steps: Newton-Schulz iterations per step.
         nesterov: Use Nesterov momentum.
-        rms_rate: Scales steps to the size of Adam's: they are multiplied by it and by the root of
-            the longer side. None for the scale of the paper.
+        rms_rate: Factor that scales steps to the size of Adam's, together with the root of the
+            longer side. None for the scale of the paper.
         **kwargs: `clipnorm`, `use_ema`, …; see `Optimizer`.
 
     Source: Jordan et al., 2024, "Muon: An optimizer for hidden layers in neural networks";
@@ -199,12 +199,12 @@ class Muon(Optimizer):
             adam_lr_ratio=self.adam_lr_ratio,
         )
 
-    def _first_state(self, weights: list[Variable]) -> MuonState:
+    def _initial_state(self, weights: list[Variable]) -> MuonState:
         zeros = zeros_like(v._value for v in weights)
-        with_adam = [
+        velocities = [
             z if self._is_for_adam(v) else None for v, z in zip(weights, zeros, strict=True)
         ]
-        return MuonState(zeros, with_adam)
+        return MuonState(zeros, velocities)
 
     def _decay_of(self, variable: Variable) -> float | None:
         return self.adam_weight_decay if self._is_for_adam(variable) else self.weight_decay

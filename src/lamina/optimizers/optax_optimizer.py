@@ -50,18 +50,17 @@ class OptaxOptimizer(Optimizer):
         super().__init__(**kwargs)
         self._learning_rate = None  # it is inside the transformation
         self._optax = optax.with_extra_args_support(transformation)
-        self._keys: dict[int, str] = {}  # id of a weight → its key in the dictionary
+        self._keys: dict[int, str] = {}  # from the id of a weight to its key in the dictionary
         self._structure: Any = None
-        self._key_impls: dict[
-            str, Any
-        ] = {}  # name of a leaf that is a random key → its implementation
+        # From the name of a leaf that is a random key to the implementation of the key.
+        self._key_impls: dict[str, Any] = {}
         # Names of leaves that are initialized from the weights.
         self._from_weights: set[str] = set()
 
     def _build_state(self, new: list[Variable]) -> None:
         for v in new:
-            namesakes = sum(key.split("#")[0] == v.path for key in self._keys.values())
-            self._keys[id(v)] = f"{v.path}#{namesakes + 1}" if namesakes else v.path
+            same_path_count = sum(key.split("#")[0] == v.path for key in self._keys.values())
+            self._keys[id(v)] = f"{v.path}#{same_path_count + 1}" if same_path_count else v.path
         with jax.ensure_compile_time_eval():
             weights = {self._keys[id(v)]: v._value for v in self._trainable_variables}
             leaves, self._structure = tree_flatten_with_path(self._optax.init(weights))
@@ -85,7 +84,7 @@ class OptaxOptimizer(Optimizer):
         weights = {self._keys[id(v)]: v.value for v in self._trainable_variables}
         # The transformation needs all weights that it was made for; frozen ones are not changed.
         all_gradients = {key: gradient_of.get(key, jnp.zeros_like(w)) for key, w in weights.items()}
-        self._start_from(weights)
+        self._initialize_from(weights)
         state = jax.tree.unflatten(self._structure, map(self._leaf, self._scalars))
         try:
             changes, state = self._optax.update(all_gradients, state, weights)
@@ -93,8 +92,8 @@ class OptaxOptimizer(Optimizer):
             if "required keyword-only argument" not in str(error):
                 raise
             raise ValueError(
-                f"This optax transformation cannot be used here: it wants more than gradients "
-                f"({error}).\n  Likely cause: it searches along a line or follows the loss, as "
+                f"This optax transformation cannot be used here: it needs more than gradients "
+                f"({error}).\n  Likely cause: it uses a line search or the value of the loss, as "
                 "optax.lbfgs and optax.polyak_sgd do."
             ) from None
         for path, leaf in tree_flatten_with_path(state)[0]:
@@ -107,7 +106,7 @@ class OptaxOptimizer(Optimizer):
         for key, v in zip(keys, variables, strict=True):
             v.assign(weights[key] + changes[key])
 
-    def _start_from(self, weights: dict[str, Array]) -> None:
+    def _initialize_from(self, weights: dict[str, Array]) -> None:
         """Initialize the state at the first step, because weights may be set after `build`."""
         if self._from_weights:
             is_first_step = jnp.asarray(self.iterations) == 0
@@ -124,22 +123,23 @@ class OptaxOptimizer(Optimizer):
     @property
     def learning_rate(self) -> Any:
         """The rate of `optax.inject_hyperparams`, after the optimizer is built."""
-        found = self._injected("hyperparams")
-        if found is None:
+        rate = self._injected_rate("hyperparams")
+        if rate is None:
             raise AttributeError(_HIDDEN_RATE if self.built else _UNKNOWN_RATE)
-        return found
+        return rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         if not self.built:
             raise TypeError(_UNKNOWN_RATE)
-        found = self._injected("hyperparams")
-        if found is None or self._injected("hyperparams_states") is not None:
+        rate = self._injected_rate("hyperparams")
+        if rate is None or self._injected_rate("hyperparams_states") is not None:
             raise TypeError(_HIDDEN_RATE)
-        found.assign(value)
+        rate.assign(value)
 
-    def _injected(self, where: str) -> Variable | None:
-        path_suffix = f".{where}['learning_rate']"
+    def _injected_rate(self, field: str) -> Variable | None:
+        """The learning rate in a field of the state of `optax.inject_hyperparams`, if any."""
+        path_suffix = f".{field}['learning_rate']"
         return next(
             (variable for name, variable in self._scalars.items() if path_suffix in name), None
         )
@@ -157,12 +157,13 @@ class OptaxOptimizer(Optimizer):
 
 
 _UNKNOWN_RATE = (
-    "The learning rate of an optax transformation is known once it has made its state.\n"
+    "The learning rate of an optax transformation is known after the transformation has created "
+    "its state.\n"
     "  Fix: optimizer.build(model.trainable_variables) first."
 )
 _HIDDEN_RATE = (
     "The learning rate is inside the optax transformation, as a number or a schedule, and cannot "
     "be read or set.\n"
     "  Fix: compile with optax.inject_hyperparams(optax.adam)(learning_rate=1e-3), which makes it "
-    "known,\n  or with lamina.optimizers.Adam(1e-3)."
+    "accessible,\n  or with lamina.optimizers.Adam(1e-3)."
 )

@@ -33,7 +33,7 @@ from lamina.optimizers.arguments import (
 )
 from lamina.optimizers.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from lamina.optimizers.schedules import LearningRateSchedule
-from lamina.optimizers.update_parts import keep_if, with_gradient
+from lamina.optimizers.update_parts import pairs_with_gradient, revert_unless
 
 LearningRate = float | LearningRateSchedule | Callable
 
@@ -47,7 +47,7 @@ class Optimizer:
 
     Args:
         learning_rate: Scale of the steps, without unit: a number, a `LearningRateSchedule`, or a
-            function of the step (or of nothing). A number may be changed at any time by
+            function of the step (or without arguments). A number may be changed at any time by
             assigning to `optimizer.learning_rate`; nothing is compiled again.
         weight_decay: Fraction of a weight, times the learning rate, that is subtracted before each
             step. It is not part of the gradient ("decoupled" decay).
@@ -138,12 +138,12 @@ class Optimizer:
         self.built = False
         self._trainable_variables: list[Variable] = []
         self._index_of: dict[int, int] = {}
-        self._slots: dict[str, dict[int, Variable]] = {}  # slot name → id of the weight → slot
+        self._slots: dict[str, dict[int, Variable]] = {}  # by slot name and id of the weight
         self._scalars: dict[str, Variable] = {}
         self._user_variables: list[Variable] = []
         self._state_type: Callable = optax.EmptyState
-        self._undecayed: list[Variable] = []
-        self._undecayed_names: re.Pattern | None = None
+        self._weights_without_decay: list[Variable] = []
+        self._names_without_decay: re.Pattern | None = None
         self._iterations = self._variable(0, "iteration", dtype="int32")
         self._schedule_changes = 0
         rate = check_learning_rate(learning_rate)
@@ -175,9 +175,9 @@ class Optimizer:
         `super().update_step(…)` in a subclass is the rule of the base class for one weight.
 
         Args:
-            gradient: Gradient of the loss by the weight, of its shape.
+            gradient: Gradient of the loss with respect to the weight, of the same shape.
             variable: The weight.
-            learning_rate: The present learning rate, a scalar.
+            learning_rate: The current learning rate, a scalar.
         """
         rate = jnp.asarray(learning_rate)
         (change,) = self._run_transformation([gradient], [variable], [variable.value], rate)
@@ -213,9 +213,9 @@ class Optimizer:
         record_change()
 
     def _build_state(self, new: list[Variable]) -> None:
-        # Slots are real arrays, even if they are made while a custom step is traced.
+        # Slots are concrete arrays, even if they are made while a custom step is traced.
         with jax.ensure_compile_time_eval():
-            state = self._first_state(new)
+            state = self._initial_state(new)
         self._state_type = type(state)
         for name, initial in _fields(state).items():
             if isinstance(initial, list):
@@ -223,7 +223,7 @@ class Optimizer:
             elif name not in self._scalars:
                 self._scalars[name] = self._variable(initial, name)
 
-    def _first_state(self, weights: list[Variable]) -> Any:
+    def _initial_state(self, weights: list[Variable]) -> Any:
         return self.transformation().init([v._value for v in weights])
 
     def _add_slots(self, name: str, weights: list[Variable], initial: list) -> None:
@@ -290,7 +290,7 @@ class Optimizer:
 
     @property
     def learning_rate(self) -> Any:
-        """The rate of the next step: its Variable, or the present value of the schedule."""
+        """The rate of the next step: its Variable, or the current value of the schedule."""
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
         return self._rate_of_schedule(self._learning_rate)
@@ -332,8 +332,8 @@ class Optimizer:
 
         Args:
             grads: One gradient per weight, of its shape.
-            trainable_variables: The weights; all or some of those of `build`, which the first
-                call does separately. None for all of them.
+            trainable_variables: The weights; all or some of those given to `build`, which the first
+                call calls. None for all of them.
 
         Raises:
             ValueError: If the gradients don't fit the weights, or all of them are None.
@@ -342,7 +342,7 @@ class Optimizer:
         if not grads:
             return
         variables = self._check_gradients(grads, trainable_variables)
-        pairs = with_gradient(grads, variables)
+        pairs = pairs_with_gradient(grads, variables)
         weights = [v for _, v in pairs]
         scale = self.loss_scale_factor
         gradients = [jnp.asarray(g, jax.dtypes.canonicalize_dtype(v.dtype)) for g, v in pairs]
@@ -362,10 +362,10 @@ class Optimizer:
     def apply_gradients(
         self, grads_and_vars: Iterable[tuple[ArrayLike | None, Variable]]
     ) -> Variable:
-        """`apply` for pairs of gradient and weight; returns the count of steps.
+        """`apply` for pairs of gradient and weight; returns the number of steps.
 
         Args:
-            grads_and_vars: Pairs `(gradient, weight)`; a gradient of None leaves its weight alone.
+            grads_and_vars: Pairs `(gradient, weight)`; with None, the weight is not changed.
 
         Returns:
             The Variable that counts the steps.
@@ -434,7 +434,7 @@ class Optimizer:
         assigned_variables = [*variables, *self.variables]
         old_values = values_of(assigned_variables)
         self._update_weights([s / steps for s in sums], variables)
-        keep_if(is_last_step, assigned_variables, old_values)
+        revert_unless(is_last_step, assigned_variables, old_values)
         for accumulator, total in zip(accumulators, sums, strict=True):
             accumulator.assign(jnp.where(is_last_step, 0, total))
 
@@ -447,7 +447,7 @@ class Optimizer:
             old_scalars = values_of(scalars)
             for gradient, v, value in zip(gradients, variables, values, strict=True):
                 for scalar, old_value in zip(scalars, old_scalars, strict=True):
-                    scalar.assign(old_value)  # they count steps, not weights
+                    scalar.assign(old_value)  # scalars change once in a step, not for every weight
                 v.assign(value)
                 self.update_step(gradient, v, rate)
             return
@@ -495,8 +495,8 @@ class Optimizer:
         return variable.value - variable.value * fraction * rate
 
     def _decay_unless_excluded(self, variable: Variable) -> float | None:
-        names = self._undecayed_names
-        excluded = any(variable is v for v in self._undecayed) or (
+        names = self._names_without_decay
+        excluded = any(variable is v for v in self._weights_without_decay) or (
             names is not None and names.search(variable.name)
         )
         return None if excluded else self._decay_of(variable)
@@ -526,8 +526,8 @@ class Optimizer:
             var_list: The weights themselves.
             var_names: Patterns (regular expressions) found in their names, such as `"bias"`.
         """
-        self._undecayed = list(var_list or ())
-        self._undecayed_names = re.compile("|".join(var_names)) if var_names else None
+        self._weights_without_decay = list(var_list or ())
+        self._names_without_decay = re.compile("|".join(var_names)) if var_names else None
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """Assign the moving averages to the weights, at the end of training.

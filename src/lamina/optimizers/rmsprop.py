@@ -30,12 +30,12 @@ def rmsprop(
     def update(gradients, state, weights=None, *, learning_rate, step=None, **_):
         velocity = running_mean(state.velocity, [g * g for g in gradients])
         average = running_mean(state.average_gradient, gradients) if centered else []
-        spread = (
+        mean_square = (
             [v - a * a for v, a in zip(velocity, average, strict=True)] if centered else velocity
         )
         steps = [
             learning_rate * g / jnp.sqrt(s + epsilon)
-            for g, s in zip(gradients, spread, strict=True)
+            for g, s in zip(gradients, mean_square, strict=True)
         ]
         if momentum:
             steps = [momentum * m + s for m, s in zip(state.momentum, steps, strict=True)]

@@ -39,14 +39,14 @@ def schedule_free_adamw(
         velocity = [
             v + (g * g - v) * (1 - decay_2) for v, g in zip(state.velocity, gradients, strict=True)
         ]
-        changes, points = [], []
+        changes, iterates = [], []
         for g, v, z, y in zip(gradients, velocity, state.momentum, weights, strict=True):
             mean = (y - (1 - decay_1) * z) / decay_1
             z = z - rate * g / (jnp.sqrt(v / (1 - decay_2**count)) + epsilon)
             mean = (1 - 1 / count) * mean + z / count
             changes.append((1 - decay_1) * z + decay_1 * mean - y)
-            points.append(z)
-        return changes, ScheduleFreeState(points, velocity)
+            iterates.append(z)
+        return changes, ScheduleFreeState(iterates, velocity)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -103,10 +103,10 @@ class ScheduleFreeAdamW(Optimizer):
         self, gradients: list[Array], variables: list[Variable], values: list[Array], rate: Array
     ) -> list[Array]:
         # Initialized at the first step, because the weights may be set after `build`.
-        first = jnp.asarray(self.iterations) == 0
+        is_first_step = jnp.asarray(self.iterations) == 0
         for v in variables:
-            point = self._slots["momentum"][id(v)]
-            point.assign(jnp.where(first, v.value, point.value))
+            iterate = self._slots["momentum"][id(v)]
+            iterate.assign(jnp.where(is_first_step, v.value, iterate.value))
         return super()._run_transformation(gradients, variables, values, rate)
 
     def get_config(self) -> dict:

@@ -93,7 +93,7 @@ class ExponentialDecay(LearningRateSchedule):
         self.initial_learning_rate = _check_number(
             initial_learning_rate, "initial_learning_rate", self
         )
-        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.decay_steps = _check_positive(decay_steps, "decay_steps", self)
         self.decay_rate = _check_number(decay_rate, "decay_rate", self)
         self.staircase = staircase
         self.name = name
@@ -148,7 +148,7 @@ class InverseTimeDecay(LearningRateSchedule):
         self.initial_learning_rate = _check_number(
             initial_learning_rate, "initial_learning_rate", self
         )
-        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.decay_steps = _check_positive(decay_steps, "decay_steps", self)
         self.decay_rate = _check_number(decay_rate, "decay_rate", self)
         self.staircase = staircase
         self.name = name
@@ -263,7 +263,7 @@ class PolynomialDecay(LearningRateSchedule):
         self.initial_learning_rate = _check_number(
             initial_learning_rate, "initial_learning_rate", self
         )
-        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.decay_steps = _check_positive(decay_steps, "decay_steps", self)
         self.end_learning_rate = _check_number(end_learning_rate, "end_learning_rate", self)
         self.power = _check_number(power, "power", self)
         self.cycle = cycle
@@ -331,7 +331,7 @@ class CosineDecay(LearningRateSchedule):
         self.initial_learning_rate = _check_number(
             initial_learning_rate, "initial_learning_rate", self
         )
-        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.decay_steps = _check_positive(decay_steps, "decay_steps", self)
         self.alpha = _check_number(alpha, "alpha", self)
         self.name = name
         if warmup_target is not None:
@@ -347,8 +347,8 @@ class CosineDecay(LearningRateSchedule):
         if not self.warmup_steps:
             return decayed
         rise = self.warmup_target - self.initial_learning_rate
-        warm = self.initial_learning_rate + rise * (step / self.warmup_steps)
-        return jnp.where(step < self.warmup_steps, warm, decayed)
+        warmup_rate = self.initial_learning_rate + rise * (step / self.warmup_steps)
+        return jnp.where(step < self.warmup_steps, warmup_rate, decayed)
 
     def _decay(self, step: Array, highest: float) -> Array:
         fraction = jnp.minimum(step, self.decay_steps) / self.decay_steps
@@ -404,7 +404,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.initial_learning_rate = _check_number(
             initial_learning_rate, "initial_learning_rate", self
         )
-        self.first_decay_steps = _positive(first_decay_steps, "first_decay_steps", self)
+        self.first_decay_steps = _check_positive(first_decay_steps, "first_decay_steps", self)
         self.t_mul = _check_number(t_mul, "t_mul", self)
         self.m_mul = _check_number(m_mul, "m_mul", self)
         self.alpha = _check_number(alpha, "alpha", self)
@@ -417,8 +417,10 @@ class CosineDecayRestarts(LearningRateSchedule):
             fraction = periods - restarts
         else:
             # Lengths grow geometrically, so the sum of the first n is (1 - t**n) / (1 - t).
-            grown = jnp.log(1 - periods * (1 - self.t_mul)) / jnp.log(jnp.float32(self.t_mul))
-            restarts = jnp.floor(grown)
+            period_index = jnp.log(1 - periods * (1 - self.t_mul)) / jnp.log(
+                jnp.float32(self.t_mul)
+            )
+            restarts = jnp.floor(period_index)
             length = jnp.power(self.t_mul, restarts)
             fraction = (periods - (1 - length) / (1 - self.t_mul)) / length
         start = jnp.power(self.m_mul, restarts)
@@ -477,7 +479,7 @@ class OneCycle(LearningRateSchedule):
         name: str = "OneCycle",
     ):
         self.max_learning_rate = _check_number(max_learning_rate, "max_learning_rate", self)
-        self.total_steps = _positive(total_steps, "total_steps", self)
+        self.total_steps = _check_positive(total_steps, "total_steps", self)
         if not 0 < _check_number(warmup_fraction, "warmup_fraction", self) < 1:
             raise ValueError(
                 "OneCycle needs warmup_fraction above 0 and below 1, a fraction of total_steps; "
@@ -499,11 +501,11 @@ class OneCycle(LearningRateSchedule):
         first = self.max_learning_rate / self.div_factor
         last = first / self.final_div_factor
         peak = self.warmup_fraction * self.total_steps
-        risen = _half_cosine(first, self.max_learning_rate, step / peak)
-        fallen = _half_cosine(
+        rising_rate = _half_cosine(first, self.max_learning_rate, step / peak)
+        falling_rate = _half_cosine(
             self.max_learning_rate, last, (step - peak) / (self.total_steps - peak)
         )
-        return jnp.where(step < peak, risen, fallen)
+        return jnp.where(step < peak, rising_rate, falling_rate)
 
     def get_config(self) -> dict:
         """The settings as plain data, for `from_config`.
@@ -565,7 +567,7 @@ def _check_number(value: Any, argument: str, schedule: LearningRateSchedule) -> 
     return value
 
 
-def _positive(value: int, argument: str, schedule: LearningRateSchedule) -> int:
+def _check_positive(value: int, argument: str, schedule: LearningRateSchedule) -> int:
     if not _check_number(value, argument, schedule) > 0:
         owner = type(schedule).__name__
         raise ValueError(f"{owner} needs {argument} above 0, in steps; received {value!r}.")

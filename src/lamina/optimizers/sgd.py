@@ -25,8 +25,8 @@ def sgd(momentum: float = 0.0, nesterov: bool = False) -> optax.GradientTransfor
         velocity = [m * momentum + s for m, s in zip(state.momentum, steps, strict=True)]
         if not nesterov:
             return velocity, SGDState(velocity)
-        ahead = [m * momentum + s for m, s in zip(velocity, steps, strict=True)]
-        return ahead, SGDState(velocity)
+        lookahead = [m * momentum + s for m, s in zip(velocity, steps, strict=True)]
+        return lookahead, SGDState(velocity)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -35,10 +35,9 @@ class SGD(Optimizer):
     """Gradient descent, optionally with momentum.
 
     `weight -= learning_rate * gradient`; with momentum
-    `velocity = momentum * velocity - learning_rate * gradient; weight += velocity`. Differs from
-    PyTorch, where the learning rate is not part of the velocity: a change during training has its
-        full
-    effect at once there, and over the next steps here.
+    `velocity = momentum * velocity - learning_rate * gradient; weight += velocity`. In PyTorch the
+    learning rate is not part of the velocity: a change of the rate has its full effect at once in
+    PyTorch, but only gradually here.
 
     Args:
         learning_rate: Size of a step per unit of gradient.

@@ -17,7 +17,9 @@ def zeros_like(weights: Iterable[Any]) -> list[np.ndarray]:
     return [np.zeros(w.shape, w.dtype) for w in weights]
 
 
-def keep_if(condition: Array, variables: Sequence[Variable], old_values: Sequence[Array]) -> None:
+def revert_unless(
+    condition: Array, variables: Sequence[Variable], old_values: Sequence[Array]
+) -> None:
     """Restore the previous values of Variables, unless a condition is true.
 
     The change is always computed and then selected: XLA fuses the selection, and unlike a branch it
@@ -33,7 +35,7 @@ def keep_if(condition: Array, variables: Sequence[Variable], old_values: Sequenc
             variable.assign(jnp.where(condition, variable.value, old))
 
 
-def with_gradient(
+def pairs_with_gradient(
     gradients: Sequence[Any], variables: Sequence[Variable]
 ) -> list[tuple[Any, Variable]]:
     """Pairs of gradient and weight; warns about weights without a gradient and omits them."""

@@ -314,7 +314,7 @@ def _no_targets(predictions: Predictions, index: int, needed_by: str) -> ValueEr
 def _is_sum_over_samples(objective: Loss | Metric) -> bool:
     # An operation along axis 0 compares the samples of a batch with each other.
     mixes_samples = (
-        not getattr(objective, "of_samples", True) or getattr(objective, "axis", -1) == 0
+        not getattr(objective, "is_sample_mean", True) or getattr(objective, "axis", -1) == 0
     )
     if isinstance(objective, Loss) and objective.reduction not in ("sum_over_batch_size", "mean"):
         # A sum grows with the batch size; a weighted mean divides by the weights of one batch.

@@ -314,7 +314,7 @@ class Trainer(Layer):
         self.optimizer.apply(gradients, variables)
         loss_and_weight: tuple[Any, Any] = (loss, _batch_size(x))
         if isinstance(self.optimizer, LossScaleOptimizer):
-            loss_and_weight = self.optimizer.counted(*loss_and_weight)
+            loss_and_weight = self.optimizer.loss_and_weight(*loss_and_weight)
         self._learner.objectives.loss_tracker.update_state(*loss_and_weight)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
