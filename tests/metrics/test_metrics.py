@@ -392,7 +392,7 @@ def test_one_weight_per_image_weighs_all_its_pixels():
 def test_a_fraction_of_a_weight_is_not_lost_without_a_word():
     metric = metrics.MeanIoU(num_classes=2)
     metric.update_state([0, 1], [0, 1], sample_weight=np.array([1.0, 0.0]))
-    with pytest.warns(UserWarning, match="fractions of weights are cut off"):
+    with pytest.warns(UserWarning, match="fractional parts of weights are lost"):
         metric.update_state([0, 1], [0, 1], sample_weight=[0.5, 1.5])
     assert metric.total_cm.numpy().tolist() == [[1, 0], [0, 1]]
 

@@ -69,7 +69,7 @@ def binary_focal_crossentropy(
 ) -> jax.Array:
     """Binary cross-entropy with less weight on samples that are already correct.
 
-    Each term of `binary_crossentropy` is multiplied by `(1 - p of the right answer)^gamma`.
+    Each term of `binary_crossentropy` is multiplied by `(1 - p of the correct answer)^gamma`.
 
     Args:
         y_true: Labels 0 and 1, `(batch, …, labels)`.
@@ -94,8 +94,8 @@ def binary_focal_crossentropy(
     y_true = _smooth(y_true, label_smoothing, towards=0.5)
     if from_logits:
         y_pred = jax.nn.sigmoid(y_pred)
-    right = y_true * y_pred + (1.0 - y_true) * (1.0 - y_pred)
-    loss = (1.0 - right) ** gamma * crossentropy.binary_crossentropy(y_true, y_pred)
+    correct = y_true * y_pred + (1.0 - y_true) * (1.0 - y_pred)
+    loss = (1.0 - correct) ** gamma * crossentropy.binary_crossentropy(y_true, y_pred)
     if apply_class_balancing:
         loss = loss * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))
     return jnp.mean(loss, axis=axis)
@@ -109,7 +109,7 @@ def categorical_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> jax.Array:
-    """Cross-entropy of one-hot labels: of several classes, one is right.
+    """Cross-entropy of one-hot labels: one of several classes is correct.
 
     `-sum(y_true · log(p))` over the classes. Probabilities are divided by their sum and kept
     between epsilon and 1 - epsilon.
@@ -187,7 +187,7 @@ def sparse_categorical_crossentropy(
     ignore_class: int | None = None,
     axis: int = -1,
 ) -> jax.Array:
-    """Cross-entropy of integer labels: of several classes, one is right.
+    """Cross-entropy of integer labels: one of several classes is correct.
 
     `-log(p[label])`, with probabilities divided by their sum and kept between epsilon and
     1 - epsilon. The same numbers as `categorical_crossentropy` of the one-hot labels.
@@ -214,12 +214,12 @@ def sparse_categorical_crossentropy(
     check_labels(labels, y_pred.shape[axis], "sparse_categorical_crossentropy", ignore_class)
     if ignore_class is None:
         return crossentropy.sparse_categorical_crossentropy(labels, y_pred, from_logits, axis)
-    counts = labels != ignore_class
-    # The ones give ignored samples a finite loss, so that their gradient is 0 for any prediction.
-    y_pred = jnp.where(jnp.expand_dims(counts, axis), y_pred, 1.0)
-    labels = jnp.where(counts, labels, 0)
+    is_counted = labels != ignore_class
+    # With scores of 1, ignored samples have a finite loss, so that their gradient is 0.
+    y_pred = jnp.where(jnp.expand_dims(is_counted, axis), y_pred, 1.0)
+    labels = jnp.where(is_counted, labels, 0)
     loss = crossentropy.sparse_categorical_crossentropy(labels, y_pred, from_logits, axis)
-    return jnp.where(counts, loss, 0.0)
+    return jnp.where(is_counted, loss, 0.0)
 
 
 @filter_traceback
@@ -231,7 +231,7 @@ def categorical_generalized_cross_entropy(
     `(1 - p[label]^q) / q`: cross-entropy for q → 0, absolute error for q → 1.
 
     Args:
-        y_true: Integer labels, `(batch, …)`; not one-hot, whatever the name says.
+        y_true: Integer labels, `(batch, …)`; not one-hot, despite the name.
         y_pred: Probabilities, `(batch, …, classes)`.
         q: Number between 0 and 1, both excluded.
 
@@ -492,7 +492,7 @@ class SparseCategoricalCrossentropy(Loss):
         0.6931
     """
 
-    labels_are_classes = True
+    has_integer_labels = True
 
     def __init__(
         self,
@@ -514,7 +514,7 @@ class SparseCategoricalCrossentropy(Loss):
         )
 
     @property
-    def of_samples(self) -> bool:
+    def is_sample_mean(self) -> bool:
         # Otherwise the mean would depend on the number of ignored samples of each batch.
         return self.ignore_class is None
 
@@ -550,7 +550,7 @@ class CategoricalGeneralizedCrossEntropy(Loss):
         1.0
     """
 
-    labels_are_classes = True
+    has_integer_labels = True
 
     def __init__(
         self,
@@ -604,8 +604,8 @@ def _smooth(y_true: jax.Array, fraction: float, towards: float) -> jax.Array:
 def _warn_if_one_class(y_pred: jax.Array, axis: int, caller: str) -> None:
     if y_pred.shape[axis] == 1:
         warnings.warn(
-            f"{caller} compares classes, and y_pred of shape {y_pred.shape} has one only, so the "
-            "loss is always 0. For yes or no use 'binary_crossentropy'.",
+            f"{caller} compares classes, and y_pred of shape {y_pred.shape} has only one, so the "
+            "loss is always 0. For two classes use 'binary_crossentropy'.",
             LaminaWarning,
             stacklevel=stacklevel_of_user(),
         )

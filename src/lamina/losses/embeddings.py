@@ -92,8 +92,8 @@ class Circle(Loss):
         0.0
     """
 
-    labels_are_classes = True
-    of_samples = False
+    has_integer_labels = True
+    is_sample_mean = False
 
     def __init__(
         self,

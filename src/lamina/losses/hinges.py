@@ -73,9 +73,9 @@ def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         [0.75]
     """
     y_true, y_pred = align(y_true, y_pred, "categorical_hinge")
-    right = jnp.sum(y_true * y_pred, axis=-1)
-    largest_wrong = jnp.max((1.0 - y_true) * y_pred, axis=-1)
-    return jnp.maximum(largest_wrong - right + 1.0, 0.0)
+    correct_score = jnp.sum(y_true * y_pred, axis=-1)
+    highest_wrong_score = jnp.max((1.0 - y_true) * y_pred, axis=-1)
+    return jnp.maximum(highest_wrong_score - correct_score + 1.0, 0.0)
 
 
 class Hinge(Loss):

@@ -30,8 +30,8 @@ class Loss:
     Args:
         name: Made from the class's name if None.
         reduction: `"sum_over_batch_size"` or `"mean"` divide the weighted sum by the number of
-            values, `"mean_with_sample_weight"` by the sum of the weights, `"sum"` by nothing;
-            `"none"` or None keep one value per sample.
+            values, `"mean_with_sample_weight"` by the sum of the weights; `"sum"` is the weighted
+            sum itself; `"none"` or None keep one value per sample.
         dtype: Float type that targets and predictions are cast to; `floatx()` if None.
 
     Call arguments:
@@ -50,10 +50,10 @@ class Loss:
         0.5
     """
 
-    # Labels that count classes stay integers: bfloat16 cannot tell class 257 from 256.
-    labels_are_classes = False
+    # Whether targets are class indices, which are not cast: bfloat16 cannot represent class 257.
+    has_integer_labels = False
     # Whether the loss of a batch is the mean of the losses of its samples.
-    of_samples: Any = True
+    is_sample_mean: Any = True
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -83,7 +83,7 @@ class Loss:
     ) -> jax.Array:
         mask = masking.get_mask(y_pred)
         with jax.named_scope(self.name):
-            labels_dtype = None if self.labels_are_classes else self.dtype
+            labels_dtype = None if self.has_integer_labels else self.dtype
             y_true = to_arrays(y_true, "y_true", self.name, labels_dtype)
             y_pred = to_arrays(y_pred, "y_pred", self.name, self.dtype)
             values = self.call(y_true, y_pred)
@@ -157,7 +157,7 @@ class LossFunctionWrapper(Loss):
     Args:
         fn: `fn(y_true, y_pred, **kwargs)` that returns one value per sample.
         reduction, name, dtype: See `Loss`.
-        **kwargs: Handed to `fn` at every call.
+        **kwargs: Passed to `fn` at every call.
 
     Example:
         >>> def absolute(y_true, y_pred):
@@ -203,7 +203,7 @@ def check_reduction(reduction: Any) -> str | None:
     """Check the name of a reduction.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no such reduction.
     """
     if reduction not in REDUCTIONS:
         raise ValueError(
@@ -221,7 +221,7 @@ def reduce_weighted_values(
     dtype: DTypeLike | None = None,
     caller: str = "loss",
 ) -> jax.Array:
-    """Values times weights, without masked values, reduced to one number.
+    """Multiply values by weights, leave out masked values, and reduce to one number.
 
     Args:
         values: One value per sample, or per step of each sample.
@@ -261,7 +261,7 @@ def reduce_weighted_values(
 
 
 def divide_no_nan(a: Any, b: Any) -> jax.Array:
-    """`a / b`, and 0 where b is 0, where its gradient is 0, too.
+    """`a / b`; where b is 0, the value and its gradient are 0.
 
     Example:
         >>> divide_no_nan(jnp.array([1.0, 1.0]), jnp.array([4.0, 0.0])).tolist()

@@ -40,9 +40,9 @@ def dice(y_true: Any, y_pred: Any, axis: int | Sequence[int] | None = None) -> j
     """
     y_true, y_pred = align(y_true, y_pred, "dice")
     axis = _as_axes(axis)
-    shared = jnp.sum(y_true * y_pred, axis=axis)
+    intersection = jnp.sum(y_true * y_pred, axis=axis)
     sizes = jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis)
-    return 1 - 2.0 * shared / (sizes + config.epsilon())
+    return 1 - 2.0 * intersection / (sizes + config.epsilon())
 
 
 @filter_traceback
@@ -55,10 +55,11 @@ def tversky(
 ) -> jax.Array:
     """Tversky loss: `dice` with separate weights of false negatives and false positives.
 
-    `1 - shared / (shared + alpha · missed + beta · wrong)`, where `shared` is
-    `sum(y_true · y_pred)`, `missed` is `sum(y_true · (1 - y_pred))` and `wrong` is
-    `sum((1 - y_true) · y_pred)`. 0.5 and 0.5 are `dice`. In the paper, and in
-    Keras's documentation, alpha is the weight of false positives; Keras computes as written here.
+    `1 - intersection / (intersection + alpha · false_negatives + beta · false_positives)`, where
+    `intersection` is `sum(y_true · y_pred)`, `false_negatives` is `sum(y_true · (1 - y_pred))` and
+    `false_positives` is `sum((1 - y_true) · y_pred)`. With weights of 0.5 it is `dice`. In the
+    paper, and in Keras's documentation, alpha is the weight of false positives; Keras computes as
+    written here.
 
     Args:
         y_true: 1 inside the area, else 0, `(batch, …)`.
@@ -82,13 +83,15 @@ def tversky(
     """
     y_true, y_pred = align(y_true, y_pred, "tversky")
     axis = _as_axes(axis)
-    shared = jnp.sum(y_true * y_pred, axis=axis)
-    missed = jnp.sum(y_true * (1 - y_pred), axis=axis)
+    intersection = jnp.sum(y_true * y_pred, axis=axis)
+    false_negatives = jnp.sum(y_true * (1 - y_pred), axis=axis)
     false_positives = jnp.sum((1 - y_true) * y_pred, axis=axis)
-    return 1 - shared / (shared + missed * alpha + false_positives * beta + config.epsilon())
+    return 1 - intersection / (
+        intersection + false_negatives * alpha + false_positives * beta + config.epsilon()
+    )
 
 
-class _OfAreas(Loss):
+class _AreaLoss(Loss):
     """Base class of losses that sum over areas, by default over a whole batch."""
 
     def __init__(self, axis: int | Sequence[int] | None, **kwargs: Any):
@@ -106,12 +109,12 @@ class _OfAreas(Loss):
         return super().__call__(y_true, y_pred, sample_weight)
 
     @property
-    def of_samples(self) -> bool:
+    def is_sample_mean(self) -> bool:
         axes = _as_axes(self.axis)
         return axes is not None and 0 not in (axes if isinstance(axes, tuple) else (axes,))
 
 
-class Dice(_OfAreas):
+class Dice(_AreaLoss):
     """Dice loss, for segmentation of small areas; see `dice`.
 
     Args:
@@ -139,7 +142,7 @@ class Dice(_OfAreas):
         return {**super().get_config(), "axis": self.axis}
 
 
-class Tversky(_OfAreas):
+class Tversky(_AreaLoss):
     """Tversky loss, for segmentation with different costs of errors; see `tversky`.
 
     Args:

@@ -173,7 +173,7 @@ def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
 
 @filter_traceback
 def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> jax.Array:
-    """Minus the cosine of the angle between two vectors: -1 for one direction, 1 for opposites.
+    """Minus the cosine of the angle between two vectors: -1 if they are parallel, 1 if opposite.
 
     A vector of zeros gives 0. The metric of this name has the opposite sign.
 
@@ -344,7 +344,7 @@ class Huber(Loss):
         return huber(y_true, y_pred, self.delta)
 
     def get_config(self) -> dict:
-        # Keras does not save it, but it can load it.
+        # Keras does not save this argument, but it can load it.
         extra = {} if self.delta == 1.0 else {"delta": self.delta}
         return {**super().get_config(), **extra}
 
@@ -398,7 +398,7 @@ class CosineSimilarity(Loss):
         return cosine_similarity(y_true, y_pred, self.axis)
 
     def get_config(self) -> dict:
-        # Keras does not save it, but it can load it.
+        # Keras does not save this argument, but it can load it.
         extra = {} if self.axis == -1 else {"axis": self.axis}
         return {**super().get_config(), **extra}
 

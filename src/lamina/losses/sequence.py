@@ -12,7 +12,7 @@ from lamina.losses.loss import Loss
 from lamina.losses.shapes import to_array
 from lamina.ops.ctc import ctc_loss
 
-_NEVER = -1e4  # a logit in the range of float16
+_LOG_OF_ZERO = -1e4  # stands for minus infinity, in the range of float16
 
 
 @filter_traceback
@@ -20,17 +20,17 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
     """Negative log-likelihood of the labels, summed over all alignments, in nats.
 
     For speech and handwriting, where the labels of a sequence are known, but not their frames. All
-    frames are used; `ops.ctc_loss` takes their number.
+    frames are used; `ops.ctc_loss` also takes the number of frames of each sequence.
 
     Args:
-        y_true: Labels from 1, filled up with 0, `(batch, labels)`. 0 means "blank".
+        y_true: Labels from 1, padded with 0, `(batch, labels)`. 0 means "blank".
         y_pred: Logits, `(batch, frames, classes)`; class 0 is "blank".
 
     Returns:
         One value per sequence, `(batch,)`.
 
     Raises:
-        ValueError: If the shapes are different.
+        ValueError: If the shapes do not fit.
 
     Source: Graves et al., 2006, "Connectionist Temporal Classification", ICML.
 
@@ -46,7 +46,7 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
         raise ValueError(
             "ctc compares labels with frames of logits.\n"
             f"  Received: y_true of shape {labels.shape}, y_pred of shape {logits.shape}.\n"
-            "  Fix: y_true as (batch, labels), filled up with 0, and a model that ends in "
+            "  Fix: y_true as (batch, labels), padded with 0, and a model that ends in "
             "(batch, frames, classes) without softmax."
         )
     lengths = jnp.sum(labels != 0, axis=-1)
@@ -66,7 +66,7 @@ class CTC(Loss):
         0.0943
     """
 
-    labels_are_classes = True
+    has_integer_labels = True
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class CTC(Loss):
         mask = masking.get_mask(y_pred)
         if mask is not None:
             # A frame that is blank with certainty has no effect.
-            blank = jnp.where(jnp.arange(y_pred.shape[-1]) == 0, 0.0, _NEVER)
+            blank = jnp.where(jnp.arange(y_pred.shape[-1]) == 0, 0.0, _LOG_OF_ZERO)
             y_pred = jnp.where(mask[..., None], y_pred, blank.astype(y_pred.dtype))
         return super().__call__(y_true, y_pred, sample_weight)
 

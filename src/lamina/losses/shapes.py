@@ -105,8 +105,8 @@ def match_rank(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 def same_shape(y_true: ArrayLike, y_pred: ArrayLike, caller: str) -> tuple[jax.Array, jax.Array]:
     """Targets and predictions as arrays of one shape, each in its own dtype.
 
-    A distance such as the mean squared error also takes targets with an axis of size 1 where the
-    predictions have several outputs: it compares each of them with the target, with a warning.
+    A distance such as the mean squared error also accepts targets with an axis of size 1 where the
+    predictions have several outputs: each output is compared with the target, with a warning.
 
     Raises:
         ValueError: If the shapes differ in more than a last axis of size 1.
@@ -126,7 +126,7 @@ def same_shape(y_true: ArrayLike, y_pred: ArrayLike, caller: str) -> tuple[jax.A
             )
         aligned_true = jnp.broadcast_to(true, pred.shape)
     if aligned_true.shape != aligned_pred.shape:
-        raise _different_shapes(true.shape, pred.shape, caller)
+        raise _shape_mismatch_error(true.shape, pred.shape, caller)
     return aligned_true, aligned_pred
 
 
@@ -135,7 +135,7 @@ def align(y_true: ArrayLike, y_pred: ArrayLike, caller: str) -> tuple[jax.Array,
 
     Args:
         y_true: Targets, `(batch, …)`.
-        y_pred: Predictions of the same shape, give or take a last axis of size 1.
+        y_pred: Predictions of the same shape; a last axis of size 1 may differ.
         caller: The calling loss or metric, for its message.
 
     Raises:
@@ -180,19 +180,21 @@ def align_labels(
             f"{caller} looks for the classes on axis {axis} of y_pred, which has shape "
             f"{scores.shape}.\n  Fix: axis=-1, with predictions of shape (samples, classes)."
         )
-    given_shape = labels.shape
+    labels_shape = labels.shape
     if labels.ndim == scores.ndim and labels.shape[axis] == 1:
         labels = jnp.squeeze(labels, axis)
-    without_classes = list(scores.shape)
-    classes = without_classes.pop(axis)
-    if _without_ones(labels.shape) == _without_ones(without_classes):
-        labels = labels.reshape(without_classes)  # (2, 1) for scores of (1, 2, classes)
-    if labels.shape != tuple(without_classes):
-        raise _label_error(given_shape, scores.shape, classes, tuple(without_classes), caller)
+    shape_without_classes = list(scores.shape)
+    classes = shape_without_classes.pop(axis)
+    if _without_size_one(labels.shape) == _without_size_one(shape_without_classes):
+        labels = labels.reshape(shape_without_classes)  # (2, 1) for scores of (1, 2, classes)
+    if labels.shape != tuple(shape_without_classes):
+        raise _label_error(
+            labels_shape, scores.shape, classes, tuple(shape_without_classes), caller
+        )
     return labels.astype("int32"), scores
 
 
-def _without_ones(shape: Sequence[int]) -> list[int]:
+def _without_size_one(shape: Sequence[int]) -> list[int]:
     return [size for size in shape if size != 1]
 
 
@@ -264,7 +266,7 @@ def match_weight(
     if weight.ndim and not broadcasts:
         hint = "y_true and y_pred as (samples, 1)" if shape == () else f"shape {shape[:1]}"
         raise ValueError(
-            f"{caller}: {name} does not fit the values that it weighs.\n"
+            f"{caller}: {name} does not fit the values that it is multiplied by.\n"
             f"  Received: {name} of shape {weight.shape} for values of shape {shape}.\n"
             f"  Fix: give one weight per sample ({hint}) or one per value."
         )
@@ -283,7 +285,7 @@ def _from_numpy(value: Any, name: str, caller: str) -> jax.Array:
         received = "None" if value is None else f"an array of {array.dtype}"
         raise TypeError(
             f"{caller} needs numbers as {name} and received {received}.\n"
-            "  Fix: turn names of classes into integers first, e.g. with "
+            "  Fix: convert names of classes to integers first, e.g. with "
             "numpy.unique(y, return_inverse=True)[1]."
         )
     return jnp.asarray(array)
@@ -293,11 +295,11 @@ def _as_float(array: jax.Array) -> jax.Array:
     return array if is_float(array.dtype) else array.astype(config.floatx())
 
 
-def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
+def _shape_mismatch_error(true: tuple, pred: tuple, caller: str) -> ValueError:
     alternative = _SPARSE_ALTERNATIVE.get(caller)
     one_per_sample = true == pred[:-1] or true == (*pred[:-1], 1)
     if one_per_sample and alternative is not None:
-        cause = f"the labels are integers, and {caller} wants one column per class"
+        cause = f"the labels are integers, and {caller} needs one column per class"
         fix = f"use {alternative!r}, or one-hot labels: lamina.utils.to_categorical(y, {pred[-1]})"
     elif one_per_sample:
         cause = f"there is one target per sample, and the model has {pred[-1]} outputs"
@@ -312,7 +314,7 @@ def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
         cause = "targets and predictions of different samples"
         fix = "check that inputs and targets were cut, shuffled and batched alike"
     elif len(true) != len(pred):
-        cause, fix = _cause_of_different_rank(true, pred, true, pred)
+        cause, fix = _explain_different_rank(true, pred, true, pred)
     else:
         cause = "the last layer does not have one unit per target"
         fix = f"let the model end in shape {true}, or change the targets"
@@ -326,11 +328,11 @@ def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
     )
 
 
-def _cause_of_different_rank(
+def _explain_different_rank(
     true: tuple, pred: tuple, target_end: tuple, target_shape: tuple
 ) -> tuple[str, str]:
     """Cause and fix for outputs and targets with different numbers of axes."""
-    cause = "an axis is missing, or was not summed away"
+    cause = "an axis is missing, or was not reduced"
     if len(pred) > 2 and len(true) <= 2:
         units = target_end[-1] if len(target_end) > 1 else 1
         dense_layer = f", and Dense({units}) as the last layer" if units != pred[-1] else ""
@@ -356,7 +358,7 @@ def _label_error(
             f"Dense({true[-1]}) as the last layer, and {_ONE_HOT_ALTERNATIVE.get(caller, caller)!r}"
         )
     else:
-        cause, fix = _cause_of_different_rank(true, pred, (*true[:1], classes), expected)
+        cause, fix = _explain_different_rank(true, pred, (*true[:1], classes), expected)
     return ValueError(
         f"{caller} needs one whole-number label for each row of {classes} class scores.\n"
         f"  Received: y_true of shape {true}, y_pred of shape {pred}; labels of shape {expected} "

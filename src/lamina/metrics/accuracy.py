@@ -153,7 +153,7 @@ def highest_class(scores: jax.Array) -> jax.Array:
 
     Like argmax, but by two reductions, because on a CPU XLA compiles argmax to a slow scalar loop
     (docs/performance.md, `argmax-by-reductions`).
-    A row with a NaN gets a number that no class has.
+    For a row with a NaN it is the number of classes, which no class has.
 
     Example:
         >>> highest_class(jnp.array([[0.2, 0.4, 0.4]])).tolist()

@@ -14,7 +14,7 @@ from lamina.core.user_data.arguments import is_number
 from lamina.core.variable.variable import Variable
 from lamina.losses.loss import divide_no_nan
 from lamina.losses.shapes import to_array
-from lamina.metrics.confusion import HoldsCounts, Rates, add_counts
+from lamina.metrics.confusion import ConfusionCountsMixin, Rates, add_counts
 from lamina.metrics.confusion_counts import Counts, confusion_counts, even_thresholds
 from lamina.metrics.metric import Metric
 
@@ -22,7 +22,7 @@ CURVES = ("ROC", "PR", "PRGAIN")
 SUMMATIONS = ("interpolation", "minoring", "majoring")
 
 
-class AUC(HoldsCounts, Metric):
+class AUC(ConfusionCountsMixin, Metric):
     """Area under the ROC or the precision-recall curve, from counts at many thresholds.
 
     For ROC it is the probability that a random positive has a higher score than a random negative.
@@ -72,14 +72,15 @@ class AUC(HoldsCounts, Metric):
             raise ValueError(f"AUC needs num_thresholds of 2 or more; received {num_thresholds!r}.")
         if num_labels and not multi_label:
             raise ValueError(
-                "AUC's num_labels counts curves of their own.\n  Fix: AUC(multi_label=True, …)."
+                "AUC's num_labels is only for separate curves for each label.\n"
+                "  Fix: AUC(multi_label=True, …)."
             )
         self._init_thresholds = None if thresholds is None else sorted(map(float, thresholds))
-        inner = self._init_thresholds
-        if inner is None:
-            inner = even_thresholds(num_thresholds)[1:-1]  # type: ignore[arg-type]
+        inner_thresholds = self._init_thresholds
+        if inner_thresholds is None:
+            inner_thresholds = even_thresholds(num_thresholds)[1:-1]  # type: ignore[arg-type]
         # Every prediction exceeds the first threshold and none the last.
-        self._thresholds = [-config.epsilon(), *inner, 1.0 + config.epsilon()]
+        self._thresholds = [-config.epsilon(), *inner_thresholds, 1.0 + config.epsilon()]
         self.num_thresholds = len(self._thresholds)
         self.multi_label = multi_label
         self.num_labels = num_labels
@@ -131,7 +132,7 @@ class AUC(HoldsCounts, Metric):
         counts = Counts(*(v.value for v in self.counts))
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self._mean_over_labels(_interpolate_pr_areas(counts))
-        x, y = _points(counts, self.curve)
+        x, y = _curve_points(counts, self.curve)
         if self.summation_method == "interpolation":
             heights = (y[:-1] + y[1:]) / 2.0
         elif self.summation_method == "minoring":
@@ -166,7 +167,7 @@ class AUC(HoldsCounts, Metric):
         return divide_no_nan(jnp.sum(by_label * weights), jnp.sum(weights))
 
 
-def _points(counts: Counts, curve: str) -> tuple[jax.Array, jax.Array]:
+def _curve_points(counts: Counts, curve: str) -> tuple[jax.Array, jax.Array]:
     """The points of a curve, with x descending as the threshold increases."""
     rates = Rates(counts)
     if curve == "ROC":
@@ -189,12 +190,14 @@ def _interpolate_pr_areas(counts: Counts) -> jax.Array:
     """
     tp, fp, _, fn = counts
     predicted = tp + fp
-    more_tp = tp[:-1] - tp[1:]
-    slope = divide_no_nan(more_tp, jnp.maximum(predicted[:-1] - predicted[1:], 0))
+    tp_difference = tp[:-1] - tp[1:]
+    slope = divide_no_nan(tp_difference, jnp.maximum(predicted[:-1] - predicted[1:], 0))
     intercept = tp[1:] - slope * predicted[1:]
-    both = (predicted[:-1] > 0) & (predicted[1:] > 0)
-    ratio = jnp.where(both, divide_no_nan(predicted[:-1], jnp.maximum(predicted[1:], 0)), 1.0)
-    area = slope * (more_tp + intercept * jnp.log(ratio))
+    both_positive = (predicted[:-1] > 0) & (predicted[1:] > 0)
+    ratio = jnp.where(
+        both_positive, divide_no_nan(predicted[:-1], jnp.maximum(predicted[1:], 0)), 1.0
+    )
+    area = slope * (tp_difference + intercept * jnp.log(ratio))
     return divide_no_nan(area, jnp.maximum(tp[1:] + fn[1:], 0))
 
 

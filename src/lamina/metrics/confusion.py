@@ -11,7 +11,7 @@ from lamina.core.user_data.arguments import is_number
 from lamina.core.variable.variable import Variable
 from lamina.losses.loss import divide_no_nan
 from lamina.metrics.confusion_counts import (
-    NEVER,
+    LOWEST_SCORE,
     Counts,
     check_thresholds,
     confusion_counts,
@@ -20,10 +20,10 @@ from lamina.metrics.confusion_counts import (
 from lamina.metrics.metric import Metric
 
 
-class _OneCount(Metric):
+class _SingleCountMetric(Metric):
     """Base class of the metrics that are one of the four counts."""
 
-    counted = ""
+    count_name = ""  # a field of `Counts`
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class _OneCount(Metric):
         counts = confusion_counts(
             y_true, y_pred, self.thresholds, sample_weight=sample_weight, caller=self.name
         )
-        self.accumulator.assign_add(getattr(counts, self.counted))
+        self.accumulator.assign_add(getattr(counts, self.count_name))
 
     def result(self) -> jax.Array:
         return _scalar_if_one(self.accumulator.value)
@@ -51,7 +51,7 @@ class _OneCount(Metric):
         return {**super().get_config(), "thresholds": self.init_thresholds}
 
 
-class TruePositives(_OneCount):
+class TruePositives(_SingleCountMetric):
     """Number of predictions above the threshold that are correct.
 
     Args:
@@ -63,10 +63,10 @@ class TruePositives(_OneCount):
         1.0
     """
 
-    counted = "true_positives"
+    count_name = "true_positives"
 
 
-class FalsePositives(_OneCount):
+class FalsePositives(_SingleCountMetric):
     """Number of predictions above the threshold that are wrong.
 
     Args:
@@ -78,10 +78,10 @@ class FalsePositives(_OneCount):
         1.0
     """
 
-    counted = "false_positives"
+    count_name = "false_positives"
 
 
-class TrueNegatives(_OneCount):
+class TrueNegatives(_SingleCountMetric):
     """Number of predictions not above the threshold that are correct.
 
     Args:
@@ -93,10 +93,10 @@ class TrueNegatives(_OneCount):
         2.0
     """
 
-    counted = "true_negatives"
+    count_name = "true_negatives"
 
 
-class FalseNegatives(_OneCount):
+class FalseNegatives(_SingleCountMetric):
     """Number of predictions not above the threshold that are wrong.
 
     Args:
@@ -108,7 +108,7 @@ class FalseNegatives(_OneCount):
         1.0
     """
 
-    counted = "false_negatives"
+    count_name = "false_negatives"
 
 
 class Precision(Metric):
@@ -144,7 +144,9 @@ class Precision(Metric):
         self.init_thresholds = thresholds
         self.top_k = top_k
         self.class_id = class_id
-        self.thresholds = check_thresholds(thresholds, 0.5 if top_k is None else NEVER, self.name)
+        self.thresholds = check_thresholds(
+            thresholds, 0.5 if top_k is None else LOWEST_SCORE, self.name
+        )
         shape = (len(self.thresholds),)
         self.true_positives = self.add_variable(shape=shape, name="true_positives")
         self.false_positives = self.add_variable(shape=shape, name="false_positives")
@@ -210,7 +212,9 @@ class Recall(Metric):
         self.init_thresholds = thresholds
         self.top_k = top_k
         self.class_id = class_id
-        self.thresholds = check_thresholds(thresholds, 0.5 if top_k is None else NEVER, self.name)
+        self.thresholds = check_thresholds(
+            thresholds, 0.5 if top_k is None else LOWEST_SCORE, self.name
+        )
         shape = (len(self.thresholds),)
         self.true_positives = self.add_variable(shape=shape, name="true_positives")
         self.false_negatives = self.add_variable(shape=shape, name="false_negatives")
@@ -243,7 +247,7 @@ class Recall(Metric):
         }
 
 
-class HoldsCounts:
+class ConfusionCountsMixin:
     """The four counts by name, for metrics that have them in `counts`."""
 
     counts: list[Variable]
@@ -271,13 +275,13 @@ class HoldsCounts:
     def _count(self, index: int) -> Variable:
         if not self.counts:
             raise AttributeError(
-                f"{type(self).__name__} counts nothing before it knows how many labels there are.\n"
+                f"{type(self).__name__} has no counts before the number of labels is known.\n"
                 "  Fix: num_labels=…, or update_state() first."
             )
         return self.counts[index]
 
 
-class _BestUnderCondition(HoldsCounts, Metric):
+class _BestRateWithConstraint(ConfusionCountsMixin, Metric):
     """Base class of metrics for the best rate for which another rate reaches a given value."""
 
     direction = "up"
@@ -285,7 +289,7 @@ class _BestUnderCondition(HoldsCounts, Metric):
     def __init__(
         self,
         value: float,
-        what: str,
+        argument: str,
         num_thresholds: int,
         class_id: int | None,
         name: Any,
@@ -294,7 +298,7 @@ class _BestUnderCondition(HoldsCounts, Metric):
         super().__init__(name=name, dtype=dtype)
         if not (is_number(value) and 0 <= value <= 1):
             raise ValueError(
-                f"{type(self).__name__} needs a {what} from 0 to 1; received {value!r}."
+                f"{type(self).__name__} needs a {argument} from 0 to 1; received {value!r}."
             )
         if not is_number(num_thresholds) or num_thresholds <= 0:
             raise ValueError(
@@ -321,7 +325,7 @@ class _BestUnderCondition(HoldsCounts, Metric):
         for variable, count in zip(self.counts, counts, strict=True):
             variable.assign_add(count)
 
-    def best(self, dependent: jax.Array, constrained: jax.Array) -> jax.Array:
+    def best_rate(self, dependent: jax.Array, constrained: jax.Array) -> jax.Array:
         """The highest `dependent` among thresholds where `constrained` reaches `value`, else 0.
 
         Args:
@@ -339,7 +343,7 @@ class _BestUnderCondition(HoldsCounts, Metric):
         return Rates(Counts(*(v.value for v in self.counts)))
 
 
-class SensitivityAtSpecificity(_BestUnderCondition):
+class SensitivityAtSpecificity(_BestRateWithConstraint):
     """The highest sensitivity (recall) at which the specificity is at least a given value.
 
     Args:
@@ -366,7 +370,7 @@ class SensitivityAtSpecificity(_BestUnderCondition):
         self.specificity = specificity
 
     def result(self) -> jax.Array:
-        return self.best(self.rates.recall, constrained=self.rates.specificity)
+        return self.best_rate(self.rates.recall, constrained=self.rates.specificity)
 
     def get_config(self) -> dict:
         return {
@@ -377,7 +381,7 @@ class SensitivityAtSpecificity(_BestUnderCondition):
         }
 
 
-class SpecificityAtSensitivity(_BestUnderCondition):
+class SpecificityAtSensitivity(_BestRateWithConstraint):
     """The highest specificity at which the sensitivity (recall) is at least a given value.
 
     Args:
@@ -404,7 +408,7 @@ class SpecificityAtSensitivity(_BestUnderCondition):
         self.sensitivity = sensitivity
 
     def result(self) -> jax.Array:
-        return self.best(self.rates.specificity, constrained=self.rates.recall)
+        return self.best_rate(self.rates.specificity, constrained=self.rates.recall)
 
     def get_config(self) -> dict:
         return {
@@ -415,7 +419,7 @@ class SpecificityAtSensitivity(_BestUnderCondition):
         }
 
 
-class PrecisionAtRecall(_BestUnderCondition):
+class PrecisionAtRecall(_BestRateWithConstraint):
     """The highest precision at which the recall is at least a given value.
 
     Args:
@@ -442,7 +446,7 @@ class PrecisionAtRecall(_BestUnderCondition):
         self.recall = recall
 
     def result(self) -> jax.Array:
-        return self.best(self.rates.precision, constrained=self.rates.recall)
+        return self.best_rate(self.rates.precision, constrained=self.rates.recall)
 
     def get_config(self) -> dict:
         return {
@@ -453,7 +457,7 @@ class PrecisionAtRecall(_BestUnderCondition):
         }
 
 
-class RecallAtPrecision(_BestUnderCondition):
+class RecallAtPrecision(_BestRateWithConstraint):
     """The highest recall at which the precision is at least a given value.
 
     Args:
@@ -480,7 +484,7 @@ class RecallAtPrecision(_BestUnderCondition):
         self.precision = precision
 
     def result(self) -> jax.Array:
-        return self.best(self.rates.recall, constrained=self.rates.precision)
+        return self.best_rate(self.rates.recall, constrained=self.rates.precision)
 
     def get_config(self) -> dict:
         return {
@@ -506,14 +510,14 @@ class Rates:
     @property
     def precision(self) -> jax.Array:
         """The fraction of predicted positives that is correct."""
-        right = self.counts.true_positives
-        return divide_no_nan(right, right + self.counts.false_positives)
+        true_positives = self.counts.true_positives
+        return divide_no_nan(true_positives, true_positives + self.counts.false_positives)
 
     @property
     def specificity(self) -> jax.Array:
         """The fraction of actual negatives that was predicted."""
-        right = self.counts.true_negatives
-        return divide_no_nan(right, right + self.counts.false_positives)
+        true_negatives = self.counts.true_negatives
+        return divide_no_nan(true_negatives, true_negatives + self.counts.false_positives)
 
     @property
     def false_positive_rate(self) -> jax.Array:

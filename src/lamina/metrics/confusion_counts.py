@@ -12,8 +12,9 @@ from lamina.core.types import ArrayLike
 from lamina.core.user_data.arguments import is_number
 from lamina.losses.shapes import match_weight, same_shape, to_array
 
-# Below every score: scores that are not among the top k become this and are never positive.
-NEVER = -1e10
+# Less than any score. Scores that are not among the top k are replaced by it, so they are never
+# positive.
+LOWEST_SCORE = -1e10
 
 
 class Counts(NamedTuple):
@@ -65,7 +66,7 @@ def confusion_counts(
     if class_id is not None:
         if y_pred.ndim < 2 or not -y_pred.shape[-1] <= class_id < y_pred.shape[-1]:
             raise ValueError(
-                f"{caller} looks at class {class_id} and received predictions of shape "
+                f"{caller} has class_id={class_id} and received predictions of shape "
                 f"{y_pred.shape}.\n  Fix: class_id must be below the size of the last axis."
             )
         y_true, y_pred, weight = (a[..., class_id] for a in (y_true, y_pred, weight))
@@ -97,34 +98,32 @@ def check_thresholds(
     """
     if thresholds is None:
         return [default]
-    listed: list[Any] = (
+    threshold_list: list[Any] = (
         list(thresholds) if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
     )
-    invalid = [t for t in listed if not (is_number(t) and 0 <= t <= 1)]
+    invalid = [t for t in threshold_list if not (is_number(t) and 0 <= t <= 1)]
     if invalid:
         raise ValueError(
             f"{caller} needs thresholds from 0 to 1, as predictions are probabilities; "
             f"received {invalid}.\n"
             "  Fix: for logits, end the model in a sigmoid or softmax."
         )
-    return listed
+    return threshold_list
 
 
 _MAX_THRESHOLDS = 100_000
 
 
-def even_thresholds(number: int) -> list[float]:
+def even_thresholds(count: int) -> list[float]:
     """Numbers from 0 to 1 in equal steps.
 
     Example:
         >>> even_thresholds(3)
         [0.0, 0.5, 1.0]
     """
-    if number > _MAX_THRESHOLDS:  # the number may come from a model file
-        raise ValueError(
-            f"num_thresholds must be {_MAX_THRESHOLDS:,} or less; received {number:,}."
-        )
-    return [0.0, *((i + 1) * 1.0 / (number - 1) for i in range(number - 2)), 1.0]
+    if count > _MAX_THRESHOLDS:  # the count may come from a model file
+        raise ValueError(f"num_thresholds must be {_MAX_THRESHOLDS:,} or less; received {count:,}.")
+    return [0.0, *((i + 1) * 1.0 / (count - 1) for i in range(count - 2)), 1.0]
 
 
 def are_evenly_spaced(thresholds: Sequence[float]) -> bool:
@@ -138,8 +137,8 @@ def are_evenly_spaced(thresholds: Sequence[float]) -> bool:
 def _count_by_comparison(
     y_pred: jax.Array, positives: jax.Array, negatives: jax.Array, thresholds: Sequence[float]
 ) -> tuple[jax.Array, jax.Array]:
-    levels = jnp.asarray(np.asarray(thresholds), y_pred.dtype)
-    above = y_pred[None] > levels.reshape(-1, *(1,) * y_pred.ndim)
+    threshold_array = jnp.asarray(np.asarray(thresholds), y_pred.dtype)
+    above = y_pred[None] > threshold_array.reshape(-1, *(1,) * y_pred.ndim)
     true_positives, false_positives = (
         jnp.where(above, positives[None], 0),
         jnp.where(above, negatives[None], 0),
@@ -154,17 +153,21 @@ def _count_by_bucket(
 
     Figures: docs/performance.md, `auc-by-buckets`.
     """
-    number = len(thresholds)
+    threshold_count = len(thresholds)
     # The number of thresholds that a prediction exceeds. A first threshold just below 0, as in AUC,
     # is exceeded by all predictions, a first threshold of 0 only by those above it.
-    exceeded = jnp.ceil(jnp.clip(y_pred, 0.0, 1.0) * (number - 1)).astype("int32")
+    exceeded_thresholds = jnp.ceil(jnp.clip(y_pred, 0.0, 1.0) * (threshold_count - 1)).astype(
+        "int32"
+    )
     if thresholds[0] < 0:
-        exceeded = jnp.maximum(exceeded, 1)
+        exceeded_thresholds = jnp.maximum(exceeded_thresholds, 1)
     labels = (jnp.arange(y_pred.shape[1])[None],) if y_pred.ndim == 2 else ()
-    histogram = jnp.zeros((number + 1, *y_pred.shape[1:], 2), y_pred.dtype)
-    histogram = histogram.at[(exceeded, *labels)].add(jnp.stack([positives, negatives], axis=-1))
-    exceeding = jax.lax.cumsum(histogram, axis=0, reverse=True)[1:]
-    return exceeding[..., 0], exceeding[..., 1]
+    histogram = jnp.zeros((threshold_count + 1, *y_pred.shape[1:], 2), y_pred.dtype)
+    histogram = histogram.at[(exceeded_thresholds, *labels)].add(
+        jnp.stack([positives, negatives], axis=-1)
+    )
+    counts_above = jax.lax.cumsum(histogram, axis=0, reverse=True)[1:]
+    return counts_above[..., 0], counts_above[..., 1]
 
 
 def _weights(
@@ -181,6 +184,6 @@ def _weights(
 
 
 def _only_top_k(scores: jax.Array, k: int) -> jax.Array:
-    _, best = jax.lax.top_k(scores, k)
-    among = jnp.any(jax.nn.one_hot(best, scores.shape[-1], dtype="bool"), axis=-2)
-    return jnp.where(among, scores, NEVER)
+    _, top_indices = jax.lax.top_k(scores, k)
+    is_in_top_k = jnp.any(jax.nn.one_hot(top_indices, scores.shape[-1], dtype="bool"), axis=-2)
+    return jnp.where(is_in_top_k, scores, LOWEST_SCORE)

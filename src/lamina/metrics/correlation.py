@@ -65,9 +65,9 @@ def concordance_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1
     _refuse_single(y_true.shape, axis, "concordance_correlation")
     mean_true, mean_pred = (jnp.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
     covariance = jnp.mean((y_true - mean_true) * (y_pred - mean_pred), axis=axis)
-    spread = jnp.var(y_true, axis=axis) + jnp.var(y_pred, axis=axis)
+    sum_of_variances = jnp.var(y_true, axis=axis) + jnp.var(y_pred, axis=axis)
     offset = jnp.squeeze(jnp.square(mean_true - mean_pred), axis)
-    return 2 * covariance / (spread + offset + config.epsilon())
+    return 2 * covariance / (sum_of_variances + offset + config.epsilon())
 
 
 class PearsonCorrelation(MeanMetric):
@@ -143,6 +143,6 @@ def _standardize(values: jax.Array, axis: int) -> jax.Array:
 def _refuse_single(shape: tuple, axis: int, caller: str) -> None:
     if not -len(shape) <= axis < len(shape) or shape[axis] == 1:
         raise ValueError(
-            f"{caller} compares numbers along axis {axis}, and there are not two of them in "
-            f"shape {shape}.\n  Fix: axis=0 compares the samples of a batch."
+            f"{caller} needs at least two numbers along axis {axis}; received shape "
+            f"{shape}.\n  Fix: axis=0 compares the samples of a batch."
         )

@@ -1,4 +1,4 @@
-"""Hinge metrics. The functions are those of the losses of these names."""
+"""Hinge metrics: the means of the hinge losses."""
 
 import jax
 

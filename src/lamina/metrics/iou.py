@@ -67,14 +67,14 @@ class IoU(Metric):
         axis: int = -1,
     ):
         super().__init__(name=name, dtype=dtype or "int32")
-        # First, so that an impossibly large num_classes raises before the loop over the classes.
+        # First, so that an error for a too large num_classes comes before the loop over classes.
         self.total_cm = self.add_variable(
             shape=(num_classes, num_classes), dtype=self.dtype, name="total_confusion_matrix"
         )
-        outside = [i for i in target_class_ids if not 0 <= i < num_classes]
-        if outside:
+        invalid_ids = [i for i in target_class_ids if not 0 <= i < num_classes]
+        if invalid_ids:
             raise ValueError(
-                f"{type(self).__name__} knows the classes 0 to {num_classes - 1}; received "
+                f"{type(self).__name__} has the classes 0 to {num_classes - 1}; received "
                 f"target_class_ids={list(target_class_ids)}."
             )
         self._warned_of_fractions = False
@@ -98,9 +98,9 @@ class IoU(Metric):
         )
         if self.ignore_class is not None:
             is_counted &= true != self.ignore_class
-        position = jnp.where(is_counted, true * self.num_classes + pred, 0)
+        index = jnp.where(is_counted, true * self.num_classes + pred, 0)
         confusion_counts = jnp.bincount(
-            position.ravel(),
+            index.ravel(),
             weights=jnp.where(is_counted, weight, 0).ravel(),
             length=self.num_classes**2,
         )
@@ -147,11 +147,13 @@ class IoU(Metric):
         if sample_weight is None:
             return jnp.ones(shape, self.dtype)
         weight = to_array(sample_weight, "sample_weight", self.name)
-        cut_off = is_float(weight.dtype) and not is_float(self.dtype) and not _is_whole(weight)
-        if cut_off and not self._warned_of_fractions:
+        loses_fractions = (
+            is_float(weight.dtype) and not is_float(self.dtype) and not _is_whole(weight)
+        )
+        if loses_fractions and not self._warned_of_fractions:
             self._warned_of_fractions = True
             warnings.warn(
-                f"{self.name} counts in integers, so fractions of weights are cut off.\n"
+                f"{self.name} counts in integers, so fractional parts of weights are lost.\n"
                 f"  Fix: {type(self).__name__}(…, dtype='float32').",
                 LaminaWarning,
                 stacklevel=stacklevel_of_user(),
@@ -162,12 +164,12 @@ class IoU(Metric):
     def result(self) -> jax.Array:
         classes = np.array(self.target_class_ids)
         matrix = self.total_cm.value
-        shared = jnp.diagonal(matrix)[classes].astype("float32")
+        intersection = jnp.diagonal(matrix)[classes].astype("float32")
         union = (jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1))[classes].astype("float32")
-        union = union - shared
-        present = union > 1e-9
-        iou = jnp.where(present, shared / (union + config.epsilon()), 0.0)
-        return jnp.sum(iou) / (jnp.sum(present) + config.epsilon())
+        union = union - intersection
+        occurs = union > 1e-9
+        iou = jnp.where(occurs, intersection / (union + config.epsilon()), 0.0)
+        return jnp.sum(iou) / (jnp.sum(occurs) + config.epsilon())
 
     def get_config(self) -> dict:
         names = (

@@ -146,7 +146,7 @@ class Metric:
 
         Args:
             *args: Arrays of one batch.
-            **kwargs: Further ones, by name.
+            **kwargs: Further arguments, by name.
 
         Raises:
             NotImplementedError: If a subclass has no `update_state`.
@@ -189,7 +189,7 @@ class Metric:
         Args:
             metric_variables: Arrays, one for each of `variables`.
             *args: Arguments of `update_state`.
-            **kwargs: Further ones, by name.
+            **kwargs: Further arguments, by name.
 
         Returns:
             A list of arrays; the state of the metric is not changed.
@@ -198,7 +198,7 @@ class Metric:
             ValueError: If the number of arrays is not that of `variables`.
         """
         update = stateless(self.update_state, self.variables)
-        return update(self._checked(metric_variables), *args, **kwargs)[1]
+        return update(self._check_values(metric_variables), *args, **kwargs)[1]
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Scores:
         """The value for a state, given as arrays.
@@ -212,7 +212,7 @@ class Metric:
         Raises:
             ValueError: If the number of arrays is not that of `variables`.
         """
-        return stateless(self.result, self.variables)(self._checked(metric_variables))[0]
+        return stateless(self.result, self.variables)(self._check_values(metric_variables))[0]
 
     def stateless_reset_state(self) -> list[Any]:
         """The state before any batch, as arrays in the order of `variables`.
@@ -263,13 +263,13 @@ class Metric:
             record_change()
 
     def _forget(self, value: Any) -> None:
-        gone = find_unreferenced(self, value, ("_own_variables", "_metrics"))
+        unreferenced_ids = find_unreferenced(self, value, ("_own_variables", "_metrics"))
         lists: tuple[list, list] = (self._own_variables, self._metrics)
-        for known in lists:
-            known[:] = [item for item in known if id(item) not in gone]
+        for tracked in lists:
+            tracked[:] = [item for item in tracked if id(item) not in unreferenced_ids]
         record_change()
 
-    def _checked(self, values: Sequence[Any]) -> list[Any]:
+    def _check_values(self, values: Sequence[Any]) -> list[Any]:
         if len(values) != len(self.variables):
             raise ValueError(
                 f"Metric {self.name!r} has {len(self.variables)} variables and received "

@@ -133,7 +133,7 @@ class SparseCategoricalCrossentropy(MeanMetric):
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
         if sample_weight is not None or masking.get_mask(y_pred) is not None:
-            sample_weight = self._without_ignored(y_true, y_pred, sample_weight)
+            sample_weight = self._zero_ignored_weights(y_true, y_pred, sample_weight)
         super().update_state(y_true, y_pred, sample_weight)
 
     def get_config(self) -> dict:
@@ -144,7 +144,7 @@ class SparseCategoricalCrossentropy(MeanMetric):
             "axis": self.axis,
         }
 
-    def _without_ignored(
+    def _zero_ignored_weights(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None
     ) -> Any:
         if self.ignore_class is None:

@@ -103,7 +103,7 @@ class MeanAbsolutePercentageError(MeanMetric):
 
 
 class MeanSquaredLogarithmicError(MeanMetric):
-    """Mean squared difference of logarithms: errors are seen as ratios.
+    """Mean squared difference of logarithms, which measures relative errors.
 
     Args:
         name, dtype: See `Metric`.
@@ -170,7 +170,7 @@ class CosineSimilarity(MeanMetric):
         return -losses.cosine_similarity(y_true, y_pred, self.axis)
 
     def get_config(self) -> dict:
-        # Keras never writes it and so forgets it when a model is loaded, but it does read it.
+        # Keras does not save this argument, but it can load it.
         extra = {} if self.axis == -1 else {"axis": self.axis}
         return {**super().get_config(), **extra}
 
@@ -214,7 +214,8 @@ class R2Score(Metric):
             )
         if num_regressors < 0:
             raise ValueError(
-                f"R2Score's num_regressors counts inputs, from 0 on; received {num_regressors}."
+                "R2Score's num_regressors is a number of inputs, 0 or more; received "
+                f"{num_regressors}."
             )
         self.class_aggregation = class_aggregation
         self.num_regressors = num_regressors

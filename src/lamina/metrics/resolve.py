@@ -1,4 +1,4 @@
-"""Metrics by names whose meaning depends on the shapes of an output, such as `"accuracy"`."""
+"""Metrics for names that depend on the shapes of an output, such as `"accuracy"`."""
 
 import warnings
 from typing import Any
@@ -37,7 +37,7 @@ def resolve_metric(
         identifier: Identifier accepted by `get`, or one of the four names.
         y_true_shape: Shape of the targets with the batch axis; axes may be None.
         y_pred_shape: Shape of the predictions, likewise.
-        loss: The loss of this output; tells whether predictions are logits.
+        loss: The loss of this output, whose settings say whether predictions are logits.
 
     Returns:
         The metric.
@@ -52,21 +52,21 @@ def resolve_metric(
     """
     if identifier is None:
         raise ValueError("A metric is None.\n  Fix: leave it out of the list of metrics.")
-    word = str(identifier).lower()
+    lower_name = str(identifier).lower()
     from_logits = bool(getattr(loss, "from_logits", False))
     label_kind = kind_of_labels(y_true_shape, y_pred_shape)
     metric: Any
-    if word in ("accuracy", "acc"):
+    if lower_name in ("accuracy", "acc"):
         metric = _ACCURACIES[label_kind]()
         if label_kind == "binary" and from_logits:
             warnings.warn(
-                f"{identifier!r} counts predictions above 0.5 as a yes, and the loss says that "
-                "they are logits, which mean yes from 0 on.\n"
+                f"{identifier!r} counts predictions above 0.5 as positive, but according to the "
+                "loss they are logits, for which the threshold is 0.\n"
                 "  Fix: metrics=[lamina.metrics.BinaryAccuracy(threshold=0.0)].",
                 LaminaWarning,
                 stacklevel=stacklevel_of_user(),
             )
-    elif word in ("crossentropy", "ce"):
+    elif lower_name in ("crossentropy", "ce"):
         metric = _CROSSENTROPIES[label_kind](from_logits=from_logits)
     else:
         metric = get(identifier)
