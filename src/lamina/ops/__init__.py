@@ -14,7 +14,7 @@ from lamina.ops.numpy import *  # noqa: F403
 from lamina.ops.signal import *  # noqa: F403
 
 _NAMESPACES = {"image": image, "linalg": linalg, "nn": nn, "numpy": numpy}
-_LISTED = (core, einops, linalg, math, nn, numpy, signal)
-__all__ = sorted(_NAMESPACES.keys() | {name for module in _LISTED for name in module.__all__})
+_MODULES = (core, einops, linalg, math, nn, numpy, signal)
+__all__ = sorted(_NAMESPACES.keys() | {name for module in _MODULES for name in module.__all__})
 
 suggest_similar_names(__name__)

@@ -231,7 +231,7 @@ def hard_sigmoid(x: ArrayLike) -> Array:
 
 @op("x")
 def sparse_sigmoid(x: ArrayLike) -> Array:
-    """`(x + 1) / 2`, cut off at 0 and 1.
+    """`(x + 1) / 2`, clipped to the range 0 to 1.
 
     Args:
         x: Array of any shape.
@@ -414,7 +414,7 @@ def tanh_shrink(x: ArrayLike) -> Array:
 
 @op("x")
 def hard_tanh(x: ArrayLike) -> Array:
-    """`x`, cut off at -1 and 1.
+    """`x`, clipped to the range -1 to 1.
 
     Args:
         x: Array of any shape.

@@ -65,7 +65,7 @@ def dot_product_attention(
     lowering = choose("attention", query, key, value, settings)
     if flash_attention and lowering.target != Target("gpu"):
         raise ValueError(
-            "flash_attention=True cannot be had here: it needs an NVIDIA GPU of the Ampere "
+            "flash_attention=True is not available here: it needs an NVIDIA GPU of the Ampere "
             "generation or later, float16 or bfloat16, and heads of at most 128 in multiples of "
             f"8.\n  Received: {dtype} of shape {query.shape} on {current_target().platform}.\n"
             "  Fix: leave flash_attention out; the result is the same."
@@ -86,15 +86,15 @@ def _check_shapes(query: tuple, key: tuple, value: tuple) -> None:
             "dot_product_attention takes query, key and value of 4 axes (batch, steps, heads, "
             f"size); received shapes {query}, {key} and {value}."
         )
-    for is_right, what in (
+    for is_equal, sizes in (
         (query[0] == key[0] == value[0], "the batch (axis 0)"),
         (key[1] == value[1], "the steps (axis 1) of key and value"),
         (key[2] == value[2], "the heads (axis 2) of key and value"),
         (query[3] == key[3], "the size (axis 3) of query and key"),
     ):
-        if not is_right:
+        if not is_equal:
             raise ValueError(
-                f"dot_product_attention: {what} must be the same.\n"
+                f"dot_product_attention: {sizes} must be the same.\n"
                 f"  Received: query {query}, key {key}, value {value}."
             )
     if query[2] % key[2]:

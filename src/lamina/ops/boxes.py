@@ -59,7 +59,7 @@ def convert_format(
     if isinstance(boxes, Mapping):
         converted = convert_format(boxes["boxes"], source, target, height, width, dtype)
         return {**boxes, "boxes": converted}
-    source, target = _known_format(source), _known_format(target)
+    source, target = _check_format(source), _check_format(target)
     boxes = jnp.asarray(boxes, dtype)
     if boxes.ndim == 0 or boxes.shape[-1] != 4:
         raise ValueError(f"Boxes have 4 numbers on the last axis; received shape {boxes.shape}.")
@@ -79,30 +79,30 @@ def convert_format(
     return _from_corners(corners, target.removeprefix("rel_"))
 
 
-def _known_format(name: str) -> str:
+def _check_format(name: str) -> str:
     if str(name).lower() not in FORMATS:
         raise unknown_name("format of bounding boxes", name, FORMATS)
     return name.lower()
 
 
-def _corners(boxes: Array, written: str) -> Array:
+def _corners(boxes: Array, box_format: str) -> Array:
     first, second = boxes[..., :2], boxes[..., 2:]
-    if written in ("yxyx", "center_yxhw"):
+    if box_format in ("yxyx", "center_yxhw"):
         first, second = first[..., ::-1], second[..., ::-1]
-    if written == "xywh":
+    if box_format == "xywh":
         second = first + second
-    elif written.startswith("center"):
+    elif box_format.startswith("center"):
         first, second = first - second / 2, first + second / 2
     return jnp.concatenate([first, second], axis=-1)
 
 
-def _from_corners(corners: Array, written: str) -> Array:
+def _from_corners(corners: Array, box_format: str) -> Array:
     first, second = corners[..., :2], corners[..., 2:]
-    if written == "xywh":
+    if box_format == "xywh":
         second = second - first
-    elif written.startswith("center"):
+    elif box_format.startswith("center"):
         first, second = first + (second - first) / 2, second - first
-    if written in ("yxyx", "center_yxhw"):
+    if box_format in ("yxyx", "center_yxhw"):
         first, second = first[..., ::-1], second[..., ::-1]
     return jnp.concatenate([first, second], axis=-1)
 
@@ -147,8 +147,7 @@ def as_arrays(bounding_boxes: Any) -> dict:
     return {**bounding_boxes, "boxes": boxes, "labels": labels}
 
 
-# ---- transforming and clipping
-# ------------------------------------------------------------------------
+# ---- transforming and clipping -----------------------------------------------------------------
 
 
 @filter_traceback
@@ -174,17 +173,17 @@ def clip_to_image_size(
         >>> clip_to_image_size(found, height=20, width=20)["boxes"].tolist()
         [[0.0, 2.0, 8.0, 20.0]]
     """
-    written = _known_format(bounding_box_format)
-    if written.startswith("rel_"):
+    box_format = _check_format(bounding_box_format)
+    if box_format.startswith("rel_"):
         height = width = 1.0
     if height is None or width is None:
         raise ValueError(
-            f"clip_to_image_size needs the image's size for boxes in {written!r}; "
+            f"clip_to_image_size needs the image's size for boxes in {box_format!r}; "
             f"received height={height} and width={width}."
         )
     boxes = jnp.asarray(bounding_boxes["boxes"])
-    corners = crop(_corners(boxes, written.removeprefix("rel_")), 0, 0, height, width)
-    clipped = {**bounding_boxes, "boxes": _from_corners(corners, written.removeprefix("rel_"))}
+    corners = crop(_corners(boxes, box_format.removeprefix("rel_")), 0, 0, height, width)
+    clipped = {**bounding_boxes, "boxes": _from_corners(corners, box_format.removeprefix("rel_"))}
     if clipped.get("labels") is not None:
         sides = corners[..., 2:] - corners[..., :2]
         visible = sides[..., 0] * sides[..., 1] > 0
@@ -299,14 +298,17 @@ def affine_transform(
     cx = (0.5 if center_x is None else center_x) * (width - 1)
     cy = (0.5 if center_y is None else center_y) * (height - 1)
     degree = math.pi / 180
-    turn = -angle * degree
-    slant_x, slant_y = -jnp.asarray(shear_x) * degree, -jnp.asarray(shear_y) * degree
+    radians = -angle * degree
+    shear_x_radians, shear_y_radians = (
+        -jnp.asarray(shear_x) * degree,
+        -jnp.asarray(shear_y) * degree,
+    )
     from_x = cx - jnp.asarray(translate_x) * (width - 1)
     from_y = cy - jnp.asarray(translate_y) * (height - 1)
-    a = jnp.cos(turn - slant_y) / jnp.cos(slant_y)
-    b = a * jnp.tan(slant_x) + jnp.sin(turn)
-    c = -jnp.sin(turn - slant_y) / jnp.cos(slant_y)
-    d = jnp.cos(turn) - c * jnp.tan(slant_x)
+    a = jnp.cos(radians - shear_y_radians) / jnp.cos(shear_y_radians)
+    b = a * jnp.tan(shear_x_radians) + jnp.sin(radians)
+    c = -jnp.sin(radians - shear_y_radians) / jnp.cos(shear_y_radians)
+    d = jnp.cos(radians) - c * jnp.tan(shear_x_radians)
     a0, a1, b0, b1 = (part * jnp.asarray(scale) for part in (d, -b, -c, a))
     zero = jnp.zeros_like(a0)
     matrix = jnp.stack(
@@ -396,8 +398,8 @@ def compute_iou(
                 f"received {boxes.shape}."
             )
     rows, columns = corners1[..., :, None, :], corners2[..., None, :, :]
-    shared = _intersection(rows, columns)
-    iou = shared / (_area(rows) + _area(columns) - shared + epsilon())
+    intersection = _intersection(rows, columns)
+    iou = intersection / (_area(rows) + _area(columns) - intersection + epsilon())
     if not use_masking:
         return iou
     padding = (rows.max(axis=-1) < 0) | (columns.max(axis=-1) < 0)
@@ -438,9 +440,9 @@ def compute_ciou(
     side1, side2 = corners1[..., 2:] - corners1[..., :2], corners2[..., 2:] - corners2[..., :2]
     # A box without height has an aspect ratio, too.
     side1, side2 = side1 + jnp.array([0.0, small]), side2 + jnp.array([0.0, small])
-    shared = _intersection(corners1, corners2)
-    union = jnp.prod(side1, axis=-1) + jnp.prod(side2, axis=-1) - shared + small
-    iou = shared / (union + small)
+    intersection = _intersection(corners1, corners2)
+    union = jnp.prod(side1, axis=-1) + jnp.prod(side2, axis=-1) - intersection + small
+    iou = intersection / (union + small)
     outer = jnp.maximum(corners1[..., 2:], corners2[..., 2:]) - jnp.minimum(
         corners1[..., :2], corners2[..., :2]
     )
@@ -454,14 +456,14 @@ def compute_ciou(
 
 
 def _absolute_corners(
-    caller: str, boxes: ArrayLike, written: str, image_shape: Sequence[int] | None
+    caller: str, boxes: ArrayLike, box_format: str, image_shape: Sequence[int] | None
 ) -> Array:
-    if str(written).startswith("rel_") and image_shape is None:
+    if str(box_format).startswith("rel_") and image_shape is None:
         raise ValueError(
-            f"{caller} needs image_shape=(height, width, channels) for boxes in {written!r}."
+            f"{caller} needs image_shape=(height, width, channels) for boxes in {box_format!r}."
         )
     height, width = (None, None) if image_shape is None else tuple(image_shape)[:2]
-    return convert_format(boxes, written, "xyxy", height, width)
+    return convert_format(boxes, box_format, "xyxy", height, width)
 
 
 def _area(corners: Array) -> Array:
@@ -508,12 +510,12 @@ def encode_box_to_deltas(
     """
     variance = _variance(variance)
     size = _encoding_size(encoding_format, image_shape)
-    base = convert_format(anchors, anchor_format, encoding_format, *size)
-    goal = convert_format(boxes, box_format, encoding_format, *size)
-    base_sides = jnp.maximum(base[..., 2:], epsilon())
-    goal_sides = jnp.maximum(goal[..., 2:], epsilon())
-    shifts = (goal[..., :2] - base[..., :2]) / base_sides
-    deltas = jnp.concatenate([shifts, jnp.log(goal_sides / base_sides)], axis=-1)
+    anchor_boxes = convert_format(anchors, anchor_format, encoding_format, *size)
+    target = convert_format(boxes, box_format, encoding_format, *size)
+    anchor_sides = jnp.maximum(anchor_boxes[..., 2:], epsilon())
+    target_sides = jnp.maximum(target[..., 2:], epsilon())
+    shifts = (target[..., :2] - anchor_boxes[..., :2]) / anchor_sides
+    deltas = jnp.concatenate([shifts, jnp.log(target_sides / anchor_sides)], axis=-1)
     return deltas if variance is None else deltas / variance
 
 
@@ -554,11 +556,11 @@ def decode_deltas_to_boxes(
         }
     variance = _variance(variance)
     size = _encoding_size(encoded_format, image_shape)
-    base = convert_format(anchors, anchor_format, encoded_format, *size)
+    anchor_boxes = convert_format(anchors, anchor_format, encoded_format, *size)
     deltas = jnp.asarray(boxes_delta)
     deltas = deltas if variance is None else deltas * variance
-    centres = deltas[..., :2] * base[..., 2:] + base[..., :2]
-    boxes = jnp.concatenate([centres, jnp.exp(deltas[..., 2:]) * base[..., 2:]], axis=-1)
+    centres = deltas[..., :2] * anchor_boxes[..., 2:] + anchor_boxes[..., :2]
+    boxes = jnp.concatenate([centres, jnp.exp(deltas[..., 2:]) * anchor_boxes[..., 2:]], axis=-1)
     return convert_format(boxes, encoded_format, box_format, *size)
 
 
@@ -571,8 +573,8 @@ def _variance(variance: ArrayLike | None) -> Array | None:
     return variance
 
 
-def _encoding_size(written: str, image_shape: Sequence[int] | None) -> tuple:
+def _encoding_size(box_format: str, image_shape: Sequence[int] | None) -> tuple:
     allowed = ("center_xywh", "center_yxhw")
-    if written not in allowed:
-        raise unknown_name("format of encoded boxes", written, allowed)
+    if box_format not in allowed:
+        raise unknown_name("format of encoded boxes", box_format, allowed)
     return (None, None) if image_shape is None else tuple(image_shape)[:2]

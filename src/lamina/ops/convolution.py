@@ -204,15 +204,15 @@ def conv_transpose(
         (width, stride, padding, extra_size)
         for width, stride, extra_size in zip(widths, strides, extra, strict=True)
     ]
-    pads = [windows.conv_transpose_padding(*of_axis) for of_axis in settings]
+    pads = [windows.conv_transpose_padding(*axis_settings) for axis_settings in settings]
     sizes = [
-        windows.transposed_size(inputs.shape[axis], *of_axis)
-        for axis, of_axis in zip(axes, settings, strict=True)
+        windows.transposed_size(inputs.shape[axis], *axis_settings)
+        for axis, axis_settings in zip(axes, settings, strict=True)
     ]
     if min(sizes) < 1:  # type: ignore[operator, type-var]
         raise ValueError(
-            f"conv_transpose of inputs of shape {inputs.shape} would leave nothing: padding='same' "
-            f"cuts off what a kernel of shape {kernel.shape} adds.\n  Fix: padding='valid'."
+            f"conv_transpose of inputs of shape {inputs.shape} has an empty result: padding='same' "
+            f"removes what a kernel of shape {kernel.shape} adds.\n  Fix: padding='valid'."
         )
     return lower("conv_transpose", inputs, kernel, strides, pads, sizes, data_format, dilation)
 

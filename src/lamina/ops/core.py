@@ -44,8 +44,7 @@ __all__ = [
 op = operations("core")
 
 
-# ---- conversion and dtypes
-# -------------------------------------------------------------------------
+# ---- conversion and dtypes ---------------------------------------------------------------------
 
 
 @op("x")
@@ -216,7 +215,7 @@ def stop_gradient(variable: Any) -> Any:
 
 
 def _slice_spec(inputs: Any, start_indices: Any, shape: Sequence[int]) -> KerasTensor:
-    """A size of -1 is unknown if the start is."""
+    """The symbolic result of `slice`; a size of -1 is unknown if the start is unknown."""
     is_known = not isinstance(start_indices, KerasTensor)
     if is_known:
         starts = list(start_indices)
@@ -329,8 +328,8 @@ def scatter_update(
     methods = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
     if reduction not in methods:
         raise unknown_name("reduction of scatter_update", reduction, filter(None, methods))
-    at = as_array(inputs).at[_index_arrays(indices)]
-    return getattr(at, methods[reduction])(as_array(updates))
+    indexed = as_array(inputs).at[_index_arrays(indices)]
+    return getattr(indexed, methods[reduction])(as_array(updates))
 
 
 def _index_arrays(indices: ArrayLike) -> tuple[Array, ...]:
@@ -439,9 +438,9 @@ def while_loop(
     """Runs `body` as long as `cond` is true.
 
     Args:
-        cond: Function of the loop variables that gives True or False.
-        body: Function of them that gives new ones, of the same shapes and types.
-        loop_vars: One array, or a list or tuple of them, which come as arguments.
+        cond: Function of the loop variables that returns True or False.
+        body: Function of the loop variables that returns new ones, of the same shapes and types.
+        loop_vars: One array, or a list or tuple of arrays, which are passed as separate arguments.
         maximum_iterations: Maximum number of iterations.
 
     Returns:

@@ -130,12 +130,12 @@ def ctc_decode(
 
 def _greedy(inputs: Array, padding: Array, merge: bool, blank: int) -> tuple[Array, Array]:
     best = jnp.where(padding, blank, jnp.argmax(inputs, axis=-1))
-    silent = best == blank
+    is_dropped = best == blank
     if merge:
-        silent = silent.at[:, 1:].set(silent[:, 1:] | (best[:, 1:] == best[:, :-1]))
-    # A stable sort by "is no label" moves the labels to the front in their order.
-    order = jnp.argsort(silent, axis=-1, stable=True)
-    labels = jnp.take_along_axis(jnp.where(silent, _PADDING, best), order, axis=-1)
+        is_dropped = is_dropped.at[:, 1:].set(is_dropped[:, 1:] | (best[:, 1:] == best[:, :-1]))
+    # A stable sort moves the labels to the front and keeps their order.
+    order = jnp.argsort(is_dropped, axis=-1, stable=True)
+    labels = jnp.take_along_axis(jnp.where(is_dropped, _PADDING, best), order, axis=-1)
     scores = -jnp.sum(jnp.where(padding, 0, jnp.max(inputs, axis=-1)), axis=-1, keepdims=True)
     return labels[None].astype("int32"), scores
 
@@ -155,7 +155,7 @@ def _beam_search(
     """
     length, classes = frames.shape
     no_score = jnp.full(width, -jnp.inf, frames.dtype)
-    start = (
+    initial_beam = (
         jnp.full((width, length), _PADDING, "int32"),
         jnp.zeros(width, "int32"),
         no_score.at[0].set(0.0),
@@ -164,26 +164,30 @@ def _beam_search(
 
     def step(beam: tuple, x: tuple) -> tuple[tuple, None]:
         paths, lengths, ends_blank, ends_label = beam
-        now, skip = x
+        frame, is_padding = x
         rows, label = jnp.arange(width), jnp.arange(classes)
-        tails = paths[rows, lengths - 1]  # padding for the empty path
+        last_labels = paths[rows, lengths - 1]  # padding for the empty path
         total = jnp.logaddexp(ends_blank, ends_label)
 
         # The shape is `(width, classes)`.
-        longer = jnp.where(label == tails[:, None], ends_blank[:, None], total[:, None]) + now
-        longer = longer.at[:, blank].set(-jnp.inf)
-        same_blank = total + now[blank]
-        same_label = jnp.where(lengths > 0, ends_label + now[tails], -jnp.inf)
+        extended = (
+            jnp.where(label == last_labels[:, None], ends_blank[:, None], total[:, None]) + frame
+        )
+        extended = extended.at[:, blank].set(-jnp.inf)
+        same_blank = total + frame[blank]
+        same_label = jnp.where(lengths > 0, ends_label + frame[last_labels], -jnp.inf)
         # A path of the beam may also be reached by extending another one.
         parents = paths.at[rows, lengths - 1].set(_PADDING)
-        reached = jnp.all(parents[None] == paths[:, None], axis=-1)
-        reached &= ((lengths > 0) & (total > -jnp.inf))[None]  # (from, to)
-        gained = jnp.where(reached, longer[:, tails], -jnp.inf)
-        same_label = jnp.logaddexp(same_label, jax.nn.logsumexp(gained, axis=0))
-        has_path = jnp.zeros((width, classes), bool).at[:, tails].max(reached & (lengths > 0))
-        longer = jnp.where(has_path, -jnp.inf, longer)
+        is_extension = jnp.all(parents[None] == paths[:, None], axis=-1)
+        is_extension &= ((lengths > 0) & (total > -jnp.inf))[None]  # (from, to)
+        extended_to_path = jnp.where(is_extension, extended[:, last_labels], -jnp.inf)
+        same_label = jnp.logaddexp(same_label, jax.nn.logsumexp(extended_to_path, axis=0))
+        has_path = (
+            jnp.zeros((width, classes), bool).at[:, last_labels].max(is_extension & (lengths > 0))
+        )
+        extended = jnp.where(has_path, -jnp.inf, extended)
 
-        candidates = jnp.concatenate([jnp.logaddexp(same_blank, same_label), longer.ravel()])
+        candidates = jnp.concatenate([jnp.logaddexp(same_blank, same_label), extended.ravel()])
         _, best = lax.top_k(candidates, width)
         grows = best >= width
         origin = jnp.where(grows, (best - width) // classes, best)
@@ -191,15 +195,15 @@ def _beam_search(
         new_paths = paths[origin]
         old_token = new_paths[rows, lengths[origin]]
         new_paths = new_paths.at[rows, lengths[origin]].set(jnp.where(grows, new_token, old_token))
-        new = (
+        new_beam = (
             new_paths,
             lengths[origin] + grows,
             jnp.where(grows, -jnp.inf, same_blank[origin]),
             jnp.where(grows, candidates[best], same_label[origin]),
         )
-        return jax.tree.map(lambda old, fresh: jnp.where(skip, old, fresh), beam, new), None
+        return jax.tree.map(lambda old, new: jnp.where(is_padding, old, new), beam, new_beam), None
 
-    (paths, _, ends_blank, ends_label), _ = lax.scan(step, start, (frames, padding))
+    (paths, _, ends_blank, ends_label), _ = lax.scan(step, initial_beam, (frames, padding))
     scores, order = lax.top_k(jnp.logaddexp(ends_blank, ends_label), top_paths)
     return paths[order], scores
 

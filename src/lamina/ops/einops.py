@@ -55,8 +55,10 @@ def rearrange(tensor: ArrayLike, pattern: str, **axes_lengths: int) -> Array:
     for group, size in zip(groups, x.shape, strict=True):
         sizes.update(_sizes(group, size, axes_lengths, pattern))
     split = jnp.reshape(x, [sizes[name] for name in names])
-    turned = jnp.transpose(split, [names.index(name) for name in new_names])
-    return jnp.reshape(turned, [math.prod(sizes[name] for name in group) for group in groups_after])
+    transposed = jnp.transpose(split, [names.index(name) for name in new_names])
+    return jnp.reshape(
+        transposed, [math.prod(sizes[name] for name in group) for group in groups_after]
+    )
 
 
 def _groups(side: str) -> list[list[str]]:
@@ -67,12 +69,12 @@ def _sizes(
     group: list[str], size: int, known_sizes: dict[str, int], pattern: str
 ) -> dict[str, int]:
     """The sizes of the axes that one axis is split into."""
-    open_names = [name for name in group if name not in known_sizes]
+    names_without_size = [name for name in group if name not in known_sizes]
     known_product = math.prod(known_sizes[name] for name in group if name in known_sizes)
-    if len(open_names) > 1:
+    if len(names_without_size) > 1:
         raise ValueError(
-            f"rearrange {pattern!r} needs sizes of all but one of {', '.join(open_names)}."
+            f"rearrange {pattern!r} needs sizes of all but one of {', '.join(names_without_size)}."
         )
-    if size % known_product or (not open_names and size != known_product):
+    if size % known_product or (not names_without_size and size != known_product):
         raise ValueError(f"rearrange {pattern!r} cannot split an axis of {size} by {known_sizes}.")
     return {name: known_sizes.get(name, size // known_product) for name in group}

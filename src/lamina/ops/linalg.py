@@ -34,7 +34,7 @@ __all__ = [
 op = operations("linalg")
 
 
-def _with_known_system(caller: str) -> Callable[..., None]:
+def _refuse_unknown_system(caller: str) -> Callable[..., None]:
     def spec(a: Any, b: Any, lower: bool = False) -> None:
         refuse_unknown_sizes(caller, a, (-2, -1))
         if len(b.shape) == len(a.shape):
@@ -55,7 +55,7 @@ def cholesky(x: ArrayLike, upper: bool = False) -> Array:
         Array `(..., n, n)`.
 
     Raises:
-        ValueError: If the matrix has none; in a compiled step the result is NaN instead.
+        ValueError: If a matrix has no such decomposition; in a compiled step the result is NaN.
 
     Example:
         >>> cholesky([[4.0, 0.0], [0.0, 9.0]]).tolist()
@@ -87,8 +87,8 @@ def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
     factor = _square("cholesky_inverse", x)
     identity = jnp.broadcast_to(jnp.eye(factor.shape[-1], dtype=factor.dtype), factor.shape)
     inverse = jax.scipy.linalg.solve_triangular(factor, identity, lower=not upper)
-    turned = jnp.swapaxes(inverse, -1, -2)
-    return inverse @ turned if upper else turned @ inverse
+    transposed = jnp.swapaxes(inverse, -1, -2)
+    return inverse @ transposed if upper else transposed @ inverse
 
 
 @op("x", spec=with_known_sizes("det", -2, -1))
@@ -239,7 +239,7 @@ def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> An
     return tuple(result) if compute_uv else result
 
 
-@op("a", "b", spec=_with_known_system("solve"))
+@op("a", "b", spec=_refuse_unknown_system("solve"))
 def solve(a: ArrayLike, b: ArrayLike) -> Array:
     """The `x` for which `a @ x` is `b`.
 
@@ -260,7 +260,7 @@ def solve(a: ArrayLike, b: ArrayLike) -> Array:
     return jnp.linalg.solve(a, b)
 
 
-@op("a", "b", spec=_with_known_system("solve_triangular"))
+@op("a", "b", spec=_refuse_unknown_system("solve_triangular"))
 def solve_triangular(a: ArrayLike, b: ArrayLike, lower: bool = False) -> Array:
     """The `x` for which `a @ x` is `b`, for triangular `a`.
 

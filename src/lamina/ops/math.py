@@ -369,8 +369,8 @@ def polar(abs_: ArrayLike, angle: ArrayLike) -> Array:
         >>> polar([2.0], [0.0]).tolist()
         [(2+0j)]
     """
-    magnitude, turned = to_common_floats(abs_, angle)
-    return jax.lax.complex(magnitude * jnp.cos(turned), magnitude * jnp.sin(turned))
+    magnitude, angles = to_common_floats(abs_, angle)
+    return jax.lax.complex(magnitude * jnp.cos(angles), magnitude * jnp.sin(angles))
 
 
 @nn_op("x1", "x2", class_name="PSNR")
@@ -390,9 +390,7 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: float) -> Array:
         >>> round(float(psnr(jnp.zeros((2, 2)), jnp.full((2, 2), 0.1), max_val=1.0)), 3)
         20.0
     """
-    result_dtype = to_floats(
-        x2
-    ).dtype  # the dtype of max_val; with integers in x2 the result is float32
+    result_dtype = to_floats(x2).dtype
     x1, x2 = to_common_floats(x1, x2)
     if x1.shape != x2.shape:
         raise ValueError(f"psnr compares one shape; received {x1.shape} and {x2.shape}.")

@@ -194,6 +194,6 @@ def _counts(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -
     for axis, width, step, (before, after) in zip(axes, window, steps, amounts, strict=True):
         size = x.shape[axis]
         starts = np.arange((size + before + after - width) // step + 1) * step - before
-        along = np.minimum(starts + width, size) - np.maximum(starts, 0)
-        counts = counts * np.expand_dims(along, [a for a in range(x.ndim) if a != axis])
+        counts_along_axis = np.minimum(starts + width, size) - np.maximum(starts, 0)
+        counts = counts * np.expand_dims(counts_along_axis, [a for a in range(x.ndim) if a != axis])
     return jnp.asarray(counts if counts.min() < counts.max() else counts.max(), x.dtype)

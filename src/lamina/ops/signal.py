@@ -40,7 +40,7 @@ def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) 
     stride = check_integer("sequence_stride", sequence_stride, owner="extract_sequences")
     if x.ndim == 0 or x.shape[-1] < length:
         raise ValueError(
-            f"extract_sequences cannot take pieces of {length} steps from an input of shape "
+            f"extract_sequences cannot take frames of {length} steps from an input of shape "
             f"{x.shape}.\n  Fix: a sequence_length of at most its last axis."
         )
     return windows.windows_along_axis(x, -1, length, stride)
@@ -125,7 +125,7 @@ def istft(
     real, imag = map(jnp.asarray, x)
     if real.shape != imag.shape or real.ndim < 2:
         raise ValueError(
-            "istft takes real and imaginary parts of one shape (..., pieces, frequencies); "
+            "istft takes real and imaginary parts of one shape (..., frames, frequencies); "
             f"received {real.shape} and {imag.shape}."
         )
     stride = check_integer("sequence_stride", sequence_stride, owner="istft")
@@ -140,7 +140,7 @@ def istft(
         time_axis=-2,
         freq_axis=-1,
     )
-    series = series / weights.sum()  # SciPy's scale, which stft does not have
+    series = series / weights.sum()  # SciPy multiplies by this sum, but stft does not divide by it
     start = fft_length // 2 if center else 0
     if length is not None:
         return series[..., start : start + length]

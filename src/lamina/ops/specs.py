@@ -1,7 +1,7 @@
 """Symbolic results of operations for which tracing cannot find the shapes of unknown axes.
 
-Tracing tries numbers in place of an unknown axis. If such an axis is broadcast against a known one,
-as in `(None, 4) + (7, 4)`, only one number fits, so the rules of broadcasting are applied instead.
+Tracing uses sample sizes for an unknown axis. If such an axis is broadcast against a known one,
+as in `(None, 4) + (7, 4)`, only one size fits, so the rules of broadcasting are applied instead.
 """
 
 import inspect
@@ -44,10 +44,10 @@ def elementwise(function: Callable) -> Callable[..., KerasTensor | None]:
         shape = broadcast_shapes(*shapes)
         if shape is None or not any(None in known_shape for known_shape in shapes):
             return None  # tracing raises a clear error
-        single = trace_spec(
-            function, *map(_single, args), **{k: _single(v) for k, v in kwargs.items()}
+        scalar = trace_spec(
+            function, *map(_as_scalar, args), **{k: _as_scalar(v) for k, v in kwargs.items()}
         )
-        return KerasTensor(shape, single.dtype)
+        return KerasTensor(shape, scalar.dtype)
 
     return spec
 
@@ -56,7 +56,7 @@ def _shape(value: Any) -> tuple:
     return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
 
 
-def _single(value: Any) -> Any:
+def _as_scalar(value: Any) -> Any:
     """A single value of the dtype of an array."""
     if isinstance(value, KerasTensor):
         return KerasTensor((), value.dtype)
@@ -70,21 +70,21 @@ def _single(value: Any) -> Any:
 def integer_spec(function: Callable) -> Callable[..., Any]:
     """The spec of a function of integers, which also accepts symbolic floats.
 
-    So the graph can be made, as in Keras; calling it on floats is refused.
+    As in Keras, a graph can be made with such an operation, but a call with floats raises an error.
     """
-    by_shape, by_function = elementwise(_total), elementwise(function)
+    spec_from_shapes, spec_from_function = elementwise(_sum), elementwise(function)
 
     def spec(*args: Any, **kwargs: Any) -> Any:
         arguments = (*args, *kwargs.values())
         if any(isinstance(x, KerasTensor) and _is_float(x) for x in arguments):
-            output = by_shape(*arguments)
-            return trace_spec(_total, *arguments) if output is None else output
-        return by_function(*args, **kwargs)
+            output = spec_from_shapes(*arguments)
+            return trace_spec(_sum, *arguments) if output is None else output
+        return spec_from_function(*args, **kwargs)
 
     return spec
 
 
-def _total(*xs: Any) -> jax.Array:
+def _sum(*xs: Any) -> jax.Array:
     return sum(map(jnp.asarray, xs), jnp.zeros((), "bool"))
 
 
@@ -92,7 +92,7 @@ def with_index_arguments(function: Callable, *names: str) -> Callable[..., Any]:
     """The spec of a function with index arguments; symbolic ones may have any dtype."""
     signature = inspect.signature(function)
 
-    def whole(value: Any) -> Any:
+    def as_integers(value: Any) -> Any:
         if isinstance(value, KerasTensor) and _is_float(value):
             return KerasTensor(value.shape, "int32")
         return value
@@ -101,7 +101,7 @@ def with_index_arguments(function: Callable, *names: str) -> Callable[..., Any]:
         bound = signature.bind(*args, **kwargs)
         for name in names:
             if name in bound.arguments:
-                bound.arguments[name] = jax.tree.map(whole, bound.arguments[name])
+                bound.arguments[name] = jax.tree.map(as_integers, bound.arguments[name])
         return trace_spec(function, *bound.args, **bound.kwargs)
 
     return spec

@@ -42,15 +42,15 @@ def unfold(
         raise ValueError(
             f"unfold needs images (batch, channels, height, width); received shape {x.shape}."
         )
-    window, gaps, zeros, steps = _pairs(kernel_size, dilation, padding, stride)
-    counts = _counts(x.shape[2:], window, gaps, zeros, steps)
+    window, dilations, paddings, steps = _pairs(kernel_size, dilation, padding, stride)
+    counts = _counts(x.shape[2:], window, dilations, paddings, steps)
     if min(counts) < 1:
         raise ValueError(
             f"unfold: a window of {window} does not fit into images of shape {x.shape}.\n"
             "  Fix: use a smaller kernel_size or more padding."
         )
-    padded = windows.pad(x, (2, 3), [(n, n) for n in zeros], 0)
-    parts = list(windows.shifted(padded, (2, 3), window, steps, gaps))
+    padded = windows.pad(x, (2, 3), [(n, n) for n in paddings], 0)
+    parts = list(windows.shifted(padded, (2, 3), window, steps, dilations))
     return jnp.stack(parts, axis=2).reshape(x.shape[0], -1, counts[0] * counts[1])
 
 
@@ -80,8 +80,8 @@ def fold(
     """
     x = as_array(x)
     sizes = windows.to_integers_per_axis(output_size, 2, "output_size")
-    window, gaps, zeros, steps = _pairs(kernel_size, dilation, padding, stride)
-    counts = _counts(sizes, window, gaps, zeros, steps)
+    window, dilations, paddings, steps = _pairs(kernel_size, dilation, padding, stride)
+    counts = _counts(sizes, window, dilations, paddings, steps)
     positions = window[0] * window[1]
     if x.ndim != 3 or x.shape[1] % positions or x.shape[2] != counts[0] * counts[1]:
         raise ValueError(
@@ -90,7 +90,7 @@ def fold(
         )
     x = x.reshape(x.shape[0], -1, positions, *counts)
     parts = [x[:, :, position] for position in range(positions)]
-    return windows.overlapped(parts, (2, 3), window, steps, gaps, sizes, zeros)
+    return windows.overlapped(parts, (2, 3), window, steps, dilations, sizes, paddings)
 
 
 @op("x")
@@ -114,14 +114,14 @@ def space_to_depth(
         >>> space_to_depth(jnp.arange(4).reshape(1, 2, 2, 1), block_size=2)[0, 0, 0].tolist()
         [0, 1, 2, 3]
     """
-    x, n, last = _blocks("space_to_depth", x, block_size, data_format)
-    height, width = x.shape[1:3] if last else x.shape[2:]
+    x, n, channels_last = _blocks("space_to_depth", x, block_size, data_format)
+    height, width = x.shape[1:3] if channels_last else x.shape[2:]
     if height % n or width % n:
         raise ValueError(
             f"space_to_depth: height and width must be multiples of block_size={n}; received "
             f"shape {x.shape}."
         )
-    if last:
+    if channels_last:
         x = x.reshape(-1, height // n, n, width // n, n, x.shape[3]).transpose(0, 1, 3, 2, 4, 5)
         return x.reshape(*x.shape[:3], -1)
     x = x.reshape(-1, x.shape[1], height // n, n, width // n, n).transpose(0, 1, 3, 5, 2, 4)
@@ -151,14 +151,14 @@ def depth_to_space(
         >>> depth_to_space(jnp.arange(4).reshape(1, 1, 1, 4), block_size=2)[0, :, :, 0].tolist()
         [[0, 1], [2, 3]]
     """
-    x, n, last = _blocks("depth_to_space", x, block_size, data_format)
-    channels = x.shape[3 if last else 1]
+    x, n, channels_last = _blocks("depth_to_space", x, block_size, data_format)
+    channels = x.shape[3 if channels_last else 1]
     if channels % n**2:
         raise ValueError(
             f"depth_to_space: channels must be a multiple of block_size**2 = {n**2}; received "
             f"shape {x.shape}."
         )
-    if last:
+    if channels_last:
         height, width = x.shape[1:3]
         x = x.reshape(-1, height, width, n, n, channels // n**2).transpose(0, 1, 3, 2, 4, 5)
         return x.reshape(-1, height * n, width * n, channels // n**2)
@@ -176,10 +176,14 @@ def _pairs(kernel_size: SizeLike, dilation: SizeLike, padding: Any, stride: Size
     )
 
 
-def _counts(sizes: Any, window: tuple, gaps: tuple, zeros: tuple, steps: tuple) -> list[int]:
+def _counts(
+    sizes: Any, window: tuple, dilations: tuple, paddings: tuple, steps: tuple
+) -> list[int]:
     """The number of windows along height and width."""
-    settings = zip(sizes, window, gaps, zeros, steps, strict=True)
-    return [(n + 2 * zero - (k - 1) * gap - 1) // step + 1 for n, k, gap, zero, step in settings]
+    settings = zip(sizes, window, dilations, paddings, steps, strict=True)
+    return [
+        (n + 2 * padding - (k - 1) * rate - 1) // step + 1 for n, k, rate, padding, step in settings
+    ]
 
 
 def _blocks(

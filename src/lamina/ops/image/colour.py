@@ -64,9 +64,9 @@ def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
     red, green, blue = jnp.moveaxis(images, axis, 0)
     value = jnp.maximum(jnp.maximum(red, green), blue)
     darkest = jnp.minimum(jnp.minimum(red, green), blue)
-    spread = value - darkest
-    saturation = jnp.where(value > 0, spread / jnp.where(value > 0, value, 1), 0)
-    sixth = 1 / (6 * jnp.where(spread > 0, spread, 1))
+    chroma = value - darkest
+    saturation = jnp.where(value > 0, chroma / jnp.where(value > 0, value, 1), 0)
+    sixth = 1 / (6 * jnp.where(chroma > 0, chroma, 1))
     # Channels are compared with each other, not with the value, which a compiled program may
     # compute again with a different last digit.
     hue = jnp.where(
@@ -74,7 +74,7 @@ def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
         sixth * (green - blue),
         jnp.where(green >= blue, sixth * (blue - red) + 2 / 6, sixth * (red - green) + 4 / 6),
     )
-    hue = jnp.where(spread > 0, hue + (hue < 0), 0)
+    hue = jnp.where(chroma > 0, hue + (hue < 0), 0)
     return jnp.stack([hue, saturation, value], axis=axis).astype(images.dtype)
 
 
@@ -98,8 +98,12 @@ def hsv_to_rgb(images: ArrayLike, data_format: str | None = None) -> Array:
     axis = _check("hsv_to_rgb", images, data_format, (3,))
     _check_float("hsv_to_rgb", images)
     hue, saturation, value = jnp.moveaxis(images, axis, 0)
-    position = jnp.mod(hue, 1) * 6
-    colours = (jnp.abs(position - 3) - 1, 2 - jnp.abs(position - 2), 2 - jnp.abs(position - 4))
+    hue_sixths = jnp.mod(hue, 1) * 6
+    colours = (
+        jnp.abs(hue_sixths - 3) - 1,
+        2 - jnp.abs(hue_sixths - 2),
+        2 - jnp.abs(hue_sixths - 4),
+    )
     rgb = [value * (1 - saturation + saturation * jnp.clip(c, 0, 1)) for c in colours]
     return jnp.stack(rgb, axis=axis)
 

@@ -162,8 +162,10 @@ def _gaussian_matrix(size: int, sigma: Any, radius: Any) -> Array:
     offsets = np.arange(2 * size - 1) - (size - 1)
     weights = jnp.exp(-0.5 * jnp.square(offsets / sigma))
     # Positions outside of the field are zeros, so the sum is over the whole Gaussian.
-    far = jnp.arange(max(8 * size, 64)) + 1.0
-    total = 1 + 2 * jnp.sum(jnp.where(far <= radius, jnp.exp(-0.5 * jnp.square(far / sigma)), 0))
+    distances = jnp.arange(max(8 * size, 64)) + 1.0
+    total = 1 + 2 * jnp.sum(
+        jnp.where(distances <= radius, jnp.exp(-0.5 * jnp.square(distances / sigma)), 0)
+    )
     weights = jnp.where(np.abs(offsets) <= radius, weights, 0) / total
     return weights[np.arange(size)[None, :] - np.arange(size)[:, None] + size - 1]
 

@@ -97,11 +97,11 @@ def aspect_crop(size: tuple[int, int], target: tuple[int, int]) -> list[tuple[in
 def aspect_pad(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
     """Widths of the vertical and horizontal padding that gives an image target's shape."""
     (height, width), (new_height, new_width) = size, target
-    needed = (
+    padded_size = (
         max(height, int(width * new_height / new_width)),
         max(width, int(height * new_width / new_height)),
     )
-    vertical, horizontal = ((new - old) // 2 for new, old in zip(needed, size, strict=True))
+    vertical, horizontal = ((new - old) // 2 for new, old in zip(padded_size, size, strict=True))
     return vertical, 0 if vertical > 0 else horizontal
 
 
@@ -162,7 +162,7 @@ def pad_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Array:
-    """Pads images with zeros. Two numbers are given for each direction, the third follows.
+    """Pads images with zeros. For each direction, give two of the three numbers.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -212,7 +212,7 @@ def crop_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Array:
-    """Crops images. Two numbers are given for each direction, the third follows.
+    """Crops images. For each direction, give two of the three numbers.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels

@@ -1,6 +1,6 @@
 """Geometric transforms: every pixel of the result is sampled at a position of the image.
 
-A map is eight numbers `a0 … c1` that take a pixel `(x, y)` of the result to the position
+A transform is eight numbers `a0 … c1`, which map a pixel `(x, y)` of the result to the position
 `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)` in the image, where `k = c0 x + c1 y + 1`.
 """
 
@@ -215,7 +215,7 @@ def map_coordinates(
 def warp(
     images: Array, transform: Array, interpolation: str, fill_mode: str, fill_value: float
 ) -> Array:
-    """Transform batches `(batch, height, width, channels)` by maps `(batch, 8)`."""
+    """Transform images `(batch, height, width, channels)` by transforms `(batch, 8)`."""
     _, height, width, _ = images.shape
     a0, a1, a2, b0, b1, b2, c0, c1 = transform.astype("float32").T[..., None, None]
     x = jnp.arange(width, dtype="float32")[None, None, :]
@@ -233,13 +233,13 @@ def sample(
     count, height, width, channels = images.shape
     pixels = images.reshape(count, height * width, channels)
 
-    def look_up(column: Array, row: Array) -> Array:
+    def values_at(column: Array, row: Array) -> Array:
         columns, rows = (
             _index_inside(column, width, fill_mode),
             _index_inside(row, height, fill_mode),
         )
         position = (rows * width + columns).reshape(count, -1)
-        # Slices of all channels of a pixel; the positions are known to be inside.
+        # The values of all channels of a pixel; all positions are inside the image.
         values = jax.vmap(lambda p, i: p.at[i].get(mode="promise_in_bounds"))(pixels, position)
         values = values.reshape(*row.shape, channels)
         if fill_mode != "constant":
@@ -249,7 +249,7 @@ def sample(
 
     if interpolation == "nearest":
         column, row = (lax.round(v, lax.RoundingMethod.AWAY_FROM_ZERO) for v in (x, y))
-        return look_up(column.astype("int32"), row.astype("int32"))
+        return values_at(column.astype("int32"), row.astype("int32"))
     left, top = jnp.floor(x), jnp.floor(y)
     right_weight, bottom_weight = x - left, y - top
     column, row = left.astype("int32"), top.astype("int32")
@@ -258,7 +258,7 @@ def sample(
         is_right, is_bottom = corner % 2, corner // 2
         weight = jnp.where(is_right, right_weight, 1 - right_weight)
         weight *= jnp.where(is_bottom, bottom_weight, 1 - bottom_weight)
-        return total + look_up(column + is_right, row + is_bottom) * weight[..., None], None
+        return total + values_at(column + is_right, row + is_bottom) * weight[..., None], None
 
     # A loop over the four corners instead of a sum: XLA would fuse the sum into the lookups of the
     # next layer and compute it four times for each further layer. It also compiles faster.
@@ -281,7 +281,7 @@ def _index_inside(index: Array, size: int, fill_mode: str) -> Array:
 
 
 def homography(start_points: ArrayLike, end_points: ArrayLike) -> Array:
-    """The maps from the end points to the start points.
+    """The transforms that map the end points to the start points.
 
     Args:
         start_points: `(..., 4, 2)`, pixels as x, y.
@@ -306,7 +306,7 @@ def _projective_basis(points: ArrayLike) -> Array:
 
 
 def as_matrix(transform: Array) -> Array:
-    """Maps of eight numbers as matrices `(..., 3, 3)`."""
+    """Transforms of eight numbers as matrices `(..., 3, 3)`."""
     ones = jnp.ones_like(transform[..., :1])
     return jnp.concatenate([transform, ones], axis=-1).reshape(*transform.shape[:-1], 3, 3)
 

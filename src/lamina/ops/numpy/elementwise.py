@@ -1,6 +1,6 @@
 """Element-wise functions: arithmetic, powers, angles, comparison, logic, bits.
 
-Each line defines an operation by its name, a function and a summary. Two arguments are broadcast
+Most lines define an operation by its name, a function and a summary. Two arguments are broadcast
 against each other.
 """
 
@@ -345,9 +345,7 @@ def _define_invert(name: str) -> Any:
 
     spec = integer_spec(function)
     arguments = {"x": "Integers or booleans."}
-    docstring = make_docstring(
-        "Every bit the other way round.", arguments, "Array of the same shape."
-    )
+    docstring = make_docstring("Every bit inverted.", arguments, "Array of the same shape.")
     return op("x", spec=spec)(set_name_and_docstring(function, name, docstring))
 
 

@@ -47,9 +47,9 @@ def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
         >>> einsum("ij,j->i", [[1, 2], [3, 4]], [1, 1]).tolist()
         [3, 7]
     """
-    operands_ = as_arrays(operands)
+    arrays = as_arrays(operands)
     return jnp.einsum(
-        subscripts, *operands_, preferred_element_type=_accumulation_dtype(operands_), **kwargs
+        subscripts, *arrays, preferred_element_type=_accumulation_dtype(arrays), **kwargs
     )
 
 
@@ -104,7 +104,7 @@ kron = op.binary(
     jnp.kron,
     "The Kronecker product: a multiple of `x2` for every value of `x1`.",
     broadcast=False,
-    returns="Array whose sizes are the products of theirs.",
+    returns="Array whose sizes are the products of those of `x1` and `x2`.",
 )
 
 

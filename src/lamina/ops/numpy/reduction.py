@@ -218,11 +218,10 @@ nanargmin = reduction(
 )
 
 
-# ---- cumulative sums and products
-# ------------------------------------------------------------------------------
+# ---- cumulative sums and products --------------------------------------------------------------
 
 
-def _running(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
+def _define_cumulative(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
     def function(x: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None) -> Array:
         if isinstance(axis, (list, tuple)) and len(axis) == 1:
             (axis,) = axis
@@ -239,10 +238,16 @@ def _running(name: str, compute: Callable, summary: str) -> Callable[..., Array]
     )
 
 
-cumsum = _running("cumsum", jnp.cumsum, "Cumulative sums along an axis; flattened for None.")
-cumprod = _running("cumprod", jnp.cumprod, "Cumulative products along an axis; flattened for None.")
-nancumsum = _running("nancumsum", jnp.nancumsum, "Cumulative sums, NaN counted as 0.")
-nancumprod = _running("nancumprod", jnp.nancumprod, "Cumulative products, NaN counted as 1.")
+cumsum = _define_cumulative(
+    "cumsum", jnp.cumsum, "Cumulative sums along an axis; flattened for None."
+)
+cumprod = _define_cumulative(
+    "cumprod", jnp.cumprod, "Cumulative products along an axis; flattened for None."
+)
+nancumsum = _define_cumulative("nancumsum", jnp.nancumsum, "Cumulative sums, NaN counted as 0.")
+nancumprod = _define_cumulative(
+    "nancumprod", jnp.nancumprod, "Cumulative products, NaN counted as 1."
+)
 
 
 @op("a")
@@ -356,8 +361,8 @@ def histogram(
 def _bincount_spec(
     x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False
 ) -> KerasTensor:
-    counted = "int32" if weights is None else jnp.result_type(as_array(weights), x.dtype)
-    return KerasTensor((*x.shape[:-1], None), counted)
+    dtype = "int32" if weights is None else jnp.result_type(as_array(weights), x.dtype)
+    return KerasTensor((*x.shape[:-1], None), dtype)
 
 
 @op("x", spec=_bincount_spec)
@@ -372,7 +377,7 @@ def bincount(
     Args:
         x: Integers, `(values,)` or `(batch, values)`.
         weights: One for each, or None.
-        minlength: The least size of the last axis.
+        minlength: Minimum size of the last axis.
         sparse: Must be False.
 
     Returns:
@@ -388,15 +393,15 @@ def bincount(
     if isinstance(x, jax.core.Tracer):
         if minlength < 1:
             raise ValueError(
-                "bincount in a compiled step needs the number of places.\n"
+                "bincount in a compiled step needs the size of the result.\n"
                 "  Fix: bincount(x, minlength=…), one more than the largest number."
             )
         length = minlength
     else:
         length = int(jnp.maximum(x.max() + 1, minlength)) if x.size else minlength
 
-    def count(values: Array, of: Array | None) -> Array:
-        return jnp.bincount(values, of, length=length)
+    def count(values: Array, values_weights: Array | None) -> Array:
+        return jnp.bincount(values, values_weights, length=length)
 
     if x.ndim < 2:
         return count(x, weights)

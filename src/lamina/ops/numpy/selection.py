@@ -16,7 +16,7 @@ from lamina.ops.specs import elementwise
 op = operations("numpy")
 
 
-# ---- by index ----------------------------------------------------------------------------------
+# ---- indexing ----------------------------------------------------------------------------------
 
 
 def _item_spec(x: Any, key: Any) -> None:
@@ -32,7 +32,7 @@ def _item_spec(x: Any, key: Any) -> None:
     for axis, (position, size) in enumerate(zip(positions, x.shape, strict=False)):
         if isinstance(position, int) and size is not None and not -size <= position < size:
             raise ValueError(
-                f"get_item: there is no place {position} on axis {axis}, which has size {size}."
+                f"get_item: index {position} is out of range for axis {axis} of size {size}."
             )
 
 
@@ -113,16 +113,16 @@ def unravel_index(indices: ArrayLike, shape: Sequence[int]) -> tuple[Array, ...]
     return jnp.unravel_index(as_array(indices), tuple(shape))
 
 
-# ---- by condition --------------------------------------------------------------------------------
+# ---- conditions ---------------------------------------------------------------------------------
 
 
 def _where_spec(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     if x1 is None and x2 is None:
         return _nonzero_spec(condition)
-    return _chosen_spec(condition, x1, x2)
+    return _where_values_spec(condition, x1, x2)
 
 
-_chosen_spec = elementwise(lambda c, x1, x2: jnp.where(c, as_array(x1), as_array(x2)))
+_where_values_spec = elementwise(lambda c, x1, x2: jnp.where(c, as_array(x1), as_array(x2)))
 
 
 def _nonzero_spec(x: Any) -> tuple[KerasTensor, ...]:
@@ -191,7 +191,7 @@ def nonzero(x: ArrayLike) -> tuple[Array, ...]:
         x: Array of any shape.
 
     Returns:
-        A tuple of arrays `(found,)`.
+        A tuple of arrays `(count,)`.
 
     Example:
         >>> [index.tolist() for index in nonzero([[0, 1], [2, 0]])]
@@ -208,7 +208,7 @@ def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool
 
     Args:
         x1: Array of any shape.
-        x2: Values to look among, of any shape.
+        x2: Values to search, of any shape.
         assume_unique: Whether both have no duplicates, which may be faster.
         invert: Whether to negate the result.
 
@@ -222,7 +222,7 @@ def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool
     return jnp.isin(as_array(x1), as_array(x2), assume_unique=assume_unique, invert=invert)
 
 
-# ---- in order ------------------------------------------------------------------------------------
+# ---- sorting -------------------------------------------------------------------------------------
 
 
 @op("x")
@@ -302,7 +302,7 @@ def searchsorted(sorted_sequence: ArrayLike, values: ArrayLike, side: str = "lef
     if row.ndim != 1:
         raise ValueError(
             f"searchsorted needs a vector to search in; received shape {row.shape}.\n"
-            "  Fix: lamina.ops.vectorized_map goes through many."
+            "  Fix: for several vectors, lamina.ops.vectorized_map."
         )
     return jnp.searchsorted(row, as_array(values), side=side)
 
@@ -388,14 +388,14 @@ def unique(
     """
     x = as_array(x)
     if size is None:
-        _require_known("unique", x, "unique(x, size=…) with the most that there can be")
+        _require_known("unique", x, "unique(x, size=…) with the maximum number of values")
     return jnp.unique(
         x, return_index, return_inverse, return_counts, axis,
         equal_nan=False, size=size, fill_value=fill_value, sorted=sorted,
     )  # fmt: skip
 
 
-# ---- about an array ------------------------------------------------------------------------------
+# ---- sizes, vectorize ---------------------------------------------------------------------------
 
 
 @op("x")

@@ -21,7 +21,7 @@ op = operations("numpy")
 
 
 def _reshape_spec(x: Any, newshape: Any) -> KerasTensor | None:
-    """A size that is a symbolic tensor is unknown; a known target needs no known input."""
+    """The symbolic result of `reshape`. A size that is a symbolic tensor is unknown."""
     if isinstance(newshape, KerasTensor):
         return KerasTensor([None] * (newshape.shape[0] or 0), x.dtype)
     if isinstance(newshape, (list, tuple)) and is_symbolic(newshape):
@@ -31,9 +31,8 @@ def _reshape_spec(x: Any, newshape: Any) -> KerasTensor | None:
     sizes = [newshape] if isinstance(newshape, int) else list(newshape)
     if None in x.shape and all(isinstance(n, int) and n >= 0 for n in sizes):
         known_size = math.prod(size for size in x.shape if size is not None)
-        if (
-            known_size and math.prod(sizes) % known_size == 0
-        ):  # the unknown axes have the remaining factor
+        # The unknown axes have the remaining factor.
+        if known_size and math.prod(sizes) % known_size == 0:
             return KerasTensor(sizes, x.dtype)
     return None
 
@@ -75,8 +74,8 @@ def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
     if None in shape and has_several_unknown:
         if any(size is None and position >= x.ndim for position, size in enumerate(shape)):
             raise ValueError(
-                f"reshape cannot work out {shape} for an array of shape {x.shape}.\n"
-                "  Fix: -1 in place of None, which may stand once."
+                f"reshape cannot determine {shape} for an array of shape {x.shape}.\n"
+                "  Fix: use -1 in place of None, once."
             )
         shape = tuple(x.shape[i] if size is None else size for i, size in enumerate(shape))
     return jnp.reshape(x, tuple(-1 if size is None else size for size in shape))
@@ -291,7 +290,7 @@ def tile(x: ArrayLike, repeats: int | Sequence[int]) -> Array:
 
 def _repeat_spec(x: Any, repeats: Any, axis: int | None = None) -> KerasTensor | None:
     if not isinstance(repeats, (list, tuple)) or len(repeats) == 1 or None not in x.shape:
-        return None  # tracing finds it
+        return None  # tracing finds the shape
     if axis is None:
         return KerasTensor((None,), x.dtype)
     shape = list(x.shape)
@@ -457,8 +456,7 @@ dstack = _define_join(
 )
 
 
-# ---- splitting
-# --------------------------------------------------------------------------------------
+# ---- splitting -----------------------------------------------------------------------------------
 
 
 def _pieces_spec(x: Any, indices_or_sections: Any, axis: int = 0) -> list[KerasTensor]:
@@ -497,7 +495,7 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
     Args:
         x: Any array.
         indices_or_sections: Number of parts, or the indices to split at.
-        axis: The axis to cut.
+        axis: The axis to split.
 
     Returns:
         A list of arrays.
@@ -556,7 +554,7 @@ def _split_along(name: str, axis: int, summary: str) -> Callable[..., list[Array
         return jnp.split(x, as_axes(indices_or_sections), position(x))
 
     arguments = {
-        "x": "Array to cut.",
+        "x": "Array to split.",
         "indices_or_sections": "Number of equal parts, or the indices to split at.",
     }
     docstring = make_docstring(summary, arguments, "A list of arrays.")
