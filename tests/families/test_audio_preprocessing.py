@@ -121,7 +121,7 @@ def test_loudness_does_not_depend_on_the_neighbours_in_a_batch():
         (lambda: ops.stft(WAVE, 16, 5, 16, window="han"), "Did you mean 'hann'"),
         (lambda: ops.stft(WAVE, 16, 5, 256), "reflects 128 steps"),
         (lambda: ops.istft(WAVE, 16, 5, 16), "pair of arrays"),
-        (lambda: ops.extract_sequences(WAVE, 91, 1), "pieces of 91 steps"),
+        (lambda: ops.extract_sequences(WAVE, 91, 1), "frames of 91 steps"),
     ],
 )  # fmt: skip
 def test_impossible_requests_say_what_is_possible(call, says):

@@ -165,10 +165,10 @@ def test_its_parts_have_the_names_of_keras_in_the_config():
         (lambda: space().adapt(3), TypeError, "data frame or an iterable"),
         (lambda: space().adapt({"N": [1.0]}), ValueError, "no such column"),
         (lambda: adapted()([1]), TypeError, "called on a dict"),
-        (lambda: adapted()({**TABLE, "sc": [1, 2, 3, 4]}), TypeError, "'sc' should hold text"),
-        (lambda: adapted()({**TABLE, "n": list("abcd")}), TypeError, "'n' should hold numbers"),
+        (lambda: adapted()({**TABLE, "sc": [1, 2, 3, 4]}), TypeError, "'sc' must contain text"),
+        (lambda: adapted()({**TABLE, "n": list("abcd")}), TypeError, "'n' must contain numbers"),
         (lambda: FeatureSpace({"a": FeatureSpace.integer_hashed(3, "int")}).get_inputs(),
-         ValueError, "cannot be joined"),
+         ValueError, "cannot be concatenated"),
     ],
     ids=range(15),
 )  # fmt: skip

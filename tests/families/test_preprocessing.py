@@ -391,7 +391,7 @@ WRONG = [
     (lambda: layers.StringLookup(vocabulary=["a", "a"]), ValueError, "'a' more than once"),
     (lambda: layers.StringLookup(vocabulary=[]), ValueError, "one or more tokens"),
     (lambda: layers.StringLookup(vocabulary=["a", "m"], mask_token="m"), ValueError,
-     "reserved token 'm' at place 1"),
+     "reserved token 'm' at index 1"),
     (lambda: layers.StringLookup(vocabulary=["a", "[UNK]"], invert=True), ValueError,
      r"reserved token '\[UNK\]'"),
     (lambda: layers.StringLookup(vocabulary=["a", "b"], max_tokens=2), ValueError, "tokens is 2"),
@@ -408,7 +408,7 @@ WRONG = [
     (lambda: layers.StringLookup(vocabulary=["a"])([1]), TypeError, "takes text and received"),
     (lambda: layers.StringLookup(vocabulary=["a"])(NUMBER), TypeError, "takes text and received"),
     (lambda: layers.StringLookup(vocabulary=["a"], num_oov_indices=0)(["x"]), ValueError,
-     "no place for 'x'"),
+     "no index for 'x'"),
     (lambda: layers.StringLookup.from_config({"vocabulary": "/etc/passwd"}), ValueError,
      "does not open files"),
     (lambda: layers.IntegerLookup(vocabulary=["a"]), TypeError, "received text"),
@@ -445,7 +445,7 @@ def test_a_vocabulary_of_another_size_is_refused_where_a_model_counts_on_the_fir
     layer.adapt(["a", "b"])
     layer.adapt(["a"])  # nothing was made of it yet
     layer(TEXT)
-    with pytest.raises(RuntimeError, match="made for 2 tokens; the new vocabulary has 3"):
+    with pytest.raises(RuntimeError, match="built for 2 tokens; the new vocabulary has 3"):
         layer.adapt(["a", "b"])
 
 

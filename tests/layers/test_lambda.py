@@ -105,5 +105,5 @@ def test_a_config_is_read_alike_in_every_safe_mode(safe_mode):
 
 @pytest.mark.parametrize("config", [{"name": "test"}, {"layers": None, "name": "test"}])
 def test_a_pipeline_s_config_without_layers_is_refused(config):
-    with pytest.raises(ValueError, match="holds a list of configs as 'layers'; received None"):
+    with pytest.raises(ValueError, match="must have a list of configs as 'layers'; received None"):
         layers.Pipeline.from_config(config)

@@ -43,7 +43,7 @@ CASES = {
         "«x = x[numpy.isfinite(x)]»; Discretization(num_bins=2).adapt(x)",
         _NAMES + "x = np.array([1, 2, 3, np.nan])",
     ),
-    ("layers/preprocessing/categorical.py", "does not know its boundaries"): (
+    ("layers/preprocessing/categorical.py", "has no boundaries yet"): (
         "layer(data)",
         "«layer.adapt(data)»; layer(data); Discretization(«bin_boundaries=[»1.0])(data)",
         _NAMES + "layer = Discretization(num_bins=2); data = np.arange(5.0)",
@@ -63,7 +63,7 @@ CASES = {
         "FeatureSpace({'a': 'float'}, crosses=[('a', 'a')], «crossing_dim=32»)",
         _NAMES,
     ),
-    ("layers/preprocessing/feature_space.py", "should hold"): (
+    ("layers/preprocessing/feature_space.py", "must contain"): (
         "FeatureSpace({'a': 'float'})(data)",
         "data['a'] = «data['a'].astype(»'float32'); FeatureSpace({'a': 'float'})(data)",
         _NAMES + "data = {'a': np.array(['1', '2'])}",
@@ -77,7 +77,7 @@ CASES = {
         "made.adapt({'a': x[:, :1]}); made({'a': x[:, :1]})",
         _NAMES,
     ),
-    ("layers/preprocessing/feature_space.py", "cannot be joined with the others"): (
+    ("layers/preprocessing/feature_space.py", "cannot be concatenated with the others"): (
         "made = FeatureSpace({'a': FeatureSpace.integer_categorical(output_mode='int'), "
         "'b': 'float'}); made.adapt(data); made(data)",
         "made = FeatureSpace({'a': FeatureSpace.integer_categorical(«output_mode='one_hot'»), "
@@ -91,7 +91,7 @@ CASES = {
         "«feature_space.adapt(data)»; feature_space(data)",
         _NAMES + "feature_space = FeatureSpace({'a': 'float_normalized'}); data = {'a': x[:, 0]}",
     ),
-    ("layers/preprocessing/feature_space.py", "how many categories its layer"): (
+    ("layers/preprocessing/feature_space.py", "the number of categories of its layer"): (
         "made = FeatureSpace({'a': FeatureSpace.feature('int32', Same(dtype='int32'), "
         "'one_hot')})\n"
         "made.adapt(data); made(data)",
@@ -130,11 +130,11 @@ CASES = {
         "CutMix(bounding_box_format='xyxy')({'images': images, 'labels': labels, "
         "'bounding_boxes': boxes})",
         "CutMix()({'images': images, 'labels': labels}) "
-        ' # «leave "bounding_boxes" out of what it is called on»',
+        ' # «leave "bounding_boxes" out of its input»',
         _NAMES
         + "labels = np.eye(2); boxes = {'boxes': np.zeros((2, 1, 4)), 'labels': np.zeros((2, 1))}",
     ),
-    ("layers/preprocessing/images/base.py", "does not know how they are written"): (
+    ("layers/preprocessing/images/base.py", "has no bounding_box_format"): (
         "RandomFlip()({'images': images, 'bounding_boxes': boxes})",
         "«RandomFlip(»«bounding_box_format='xyxy'»)({'images': images, 'bounding_boxes': boxes})",
         _NAMES + "boxes = {'boxes': np.zeros((2, 1, 4)), 'labels': np.zeros((2, 1))}",
@@ -155,7 +155,7 @@ CASES = {
         "StringLookup().adapt(words)  # «leave out vocabulary=»",
         _NAMES,
     ),
-    ("layers/preprocessing/index_lookup.py", "stands in a model made for"): (
+    ("layers/preprocessing/index_lookup.py", "is part of a model built for"): (
         "layer = StringLookup(vocabulary=['a'], output_mode='multi_hot'); Dense(1)"
         "(layer(Input((1,), dtype='string'))); layer.set_vocabulary(['a', 'b'])",
         "layer = StringLookup(vocabulary=['a'], output_mode='multi_hot', «max_tokens=»9, "
@@ -185,15 +185,15 @@ CASES = {
         "«layer.adapt(data)»; layer(data); StringLookup(«vocabulary=[»'a'])(data)",
         _NAMES + "layer = StringLookup(); data = words",
     ),
-    ("layers/preprocessing/index_lookup.py", "has no place for"): (
+    ("layers/preprocessing/index_lookup.py", "has no index for"): (
         "StringLookup(vocabulary=['a'], num_oov_indices=0)(words)",
         "StringLookup(vocabulary=['a'], «num_oov_indices=1»)(words)",
         _NAMES,
     ),
-    ("layers/preprocessing/index_lookup.py", "cannot come out of a compiled program"): (
+    ("layers/preprocessing/index_lookup.py", "which a compiled program cannot"): (
         "net(layer, inputs=(2,), compiled=False).predict(np.ones((2, 2)), verbose=0)",
         "layer(np.asarray(net(Rescaling(1.0), inputs=(2,)).predict(np.ones((2, 2)), "
-        "verbose=0), int))  # «call it on what predict() gives»",
+        "verbose=0), int))  # «call it on the result of predict()»",
         _NAMES + "layer = StringLookup(vocabulary=['a'], invert=True)",
     ),
     ("layers/preprocessing/index_lookup.py", "the width of its output is unknown"): (
@@ -221,7 +221,7 @@ CASES = {
         "'vocabulary': ['a']})  # «the list of tokens itself»",
         _NAMES,
     ),
-    ("layers/preprocessing/numerical.py", "must know the size of axis"): (
+    ("layers/preprocessing/numerical.py", "needs a known size of axis"): (
         "Normalization()(Input((None,)))",
         "made = «Normalization(axis=None)»; made.adapt(x); made(Input((None,)))",
         _NAMES,
@@ -261,7 +261,7 @@ CASES = {
     ("layers/preprocessing/text_vectorization.py", "takes text and received numbers"): (
         "TextVectorization().adapt(np.arange(3))",
         "«Embedding»(3, 2)(np.arange(3)); TextVectorization().adapt(words) "
-        " # «give it the texts themselves»",
+        " # «pass the texts themselves»",
         _NAMES,
     ),
     ("layers/preprocessing/text_vectorization.py", "splits texts of shape (samples,)"): (

@@ -118,7 +118,7 @@ def test_rescaling_with_arrays_survives_saving():
         (lambda: layers.Normalization(mean=[1.0], variance=[1.0, 2.0]), "the same shape"),
         (lambda: layers.Normalization(axis=None, mean=[1.0], variance=[1.0]), "more axes than"),
         (lambda: layers.Normalization(axis=3)(np.zeros((2, 3))), "no axis 3"),
-        (lambda: layers.Normalization()(layers.Input((None,))), "must know the size of axis"),
+        (lambda: layers.Normalization()(layers.Input((None,))), "needs a known size of axis"),
         (lambda: layers.Normalization(mean=0.0, variance=1.0).adapt(np.ones((2, 1))), "nothing to"),
     ],
 )

@@ -16,9 +16,9 @@ from lamina.layers.settings import settings_of
 from lamina.ops import signal, windows
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
-# Where the mel scale changes from linear to logarithmic, and its units per factor of e.
+# Where the mel scale changes from linear to logarithmic, and its units per e-fold above that.
 _MEL_BREAK_HERTZ = 700.0
-_MELS = 1127.0
+_MELS_PER_E_FOLD = 1127.0
 
 
 class STFTSpectrogram(Layer):
@@ -47,8 +47,8 @@ class STFTSpectrogram(Layer):
 
     Example:
         >>> sound = np.sin(2 * np.pi * np.arange(256) / 8)[None, :, None]
-        >>> shown = STFTSpectrogram("magnitude", frame_length=64)(sound)
-        >>> shown.shape, int(shown[0, 0].argmax())
+        >>> spectrogram = STFTSpectrogram("magnitude", frame_length=64)(sound)
+        >>> spectrogram.shape, int(spectrogram[0, 0].argmax())
         ((1, 7, 33), 8)
     """
 
@@ -90,16 +90,20 @@ class STFTSpectrogram(Layer):
         self.expand_dims = expand_dims
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=3)
-        self._kernels = {  # made here, so that invalid settings are refused here
+        self._kernel_initializers = {  # here, so that invalid settings raise
             side: initializers.STFT(side, window, scaling, periodic) for side in ("real", "imag")
         }
 
     def build(self, input_shape: Shape) -> None:
         shape = (self.frame_length, 1, self._frequencies)
         if self.mode != "imag":
-            self.real_kernel = self.add_weight(shape, self._kernels["real"], name="real_kernel")
+            self.real_kernel = self.add_weight(
+                shape, self._kernel_initializers["real"], name="real_kernel"
+            )
         if self.mode != "real":
-            self.imag_kernel = self.add_weight(shape, self._kernels["imag"], name="imag_kernel")
+            self.imag_kernel = self.add_weight(
+                shape, self._kernel_initializers["imag"], name="imag_kernel"
+            )
 
     def call(self, inputs: Array) -> Array:
         """Compute the spectrograms.
@@ -125,7 +129,7 @@ class STFTSpectrogram(Layer):
                 f"{self._label} needs at least frame_length={self.frame_length} samples; received "
                 f"an input of shape {inputs.shape}.\n  Fix: padding='same' or a shorter frame."
             )
-        # (batch, channels, frames, frame_length), and a product with all kernels at once.
+        # (batch, channels, frames, frame_length), so that one matrix product applies all kernels.
         frames = windows.windows_along_axis(sound, -1, self.frame_length, self._step)
         if self.mode in ("real", "imag"):
             return self._to_output_layout(frames @ self._kernel_matrix(self.mode))
@@ -136,23 +140,29 @@ class STFTSpectrogram(Layer):
             return self._to_output_layout(jnp.concatenate([real, imag], axis=-1))
         power = jnp.square(real) + jnp.square(imag)
         if self.mode == "psd":
-            # Frequencies between the ends include their negatives.
-            inner = (np.arange(self._frequencies) % (self._frequencies - 1)) > 0
-            return self._to_output_layout(jnp.where(inner, 2 * power, power))
+            # Each frequency, except the first and the last, also stands for its negative.
+            is_inner = (np.arange(self._frequencies) % (self._frequencies - 1)) > 0
+            return self._to_output_layout(jnp.where(is_inner, 2 * power, power))
         magnitude = jnp.sqrt(jnp.maximum(power, epsilon()))
         if self.mode == "log":
             magnitude = jnp.log(jnp.maximum(magnitude, epsilon()))
         return self._to_output_layout(magnitude)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        last = self.data_format == "channels_last"
-        batch, time, channels = input_shape if last else [input_shape[i] for i in (0, 2, 1)]
+        channels_last = self.data_format == "channels_last"
+        batch, time, channels = (
+            input_shape if channels_last else [input_shape[i] for i in (0, 2, 1)]
+        )
         frames = windows.output_size(time, self.frame_length, self._step, self.padding)
         bins = self._frequencies * (2 if self.mode == "stft" else 1)
         if self.expand_dims:
-            return (batch, frames, bins, channels) if last else (batch, channels, frames, bins)
+            return (
+                (batch, frames, bins, channels)
+                if channels_last
+                else (batch, channels, frames, bins)
+            )
         features = None if channels is None else channels * bins
-        return (batch, frames, features) if last else (batch, features, frames)
+        return (batch, frames, features) if channels_last else (batch, features, frames)
 
     def get_config(self) -> dict:
         names = ("mode", "frame_length", "frame_step", "fft_length", "window", "periodic")
@@ -173,11 +183,11 @@ class STFTSpectrogram(Layer):
 
     def _to_output_layout(self, x: Array) -> Array:
         """From (batch, channels, frames, frequencies) to the axes of the output."""
-        last = self.data_format == "channels_last"
+        channels_last = self.data_format == "channels_last"
         if self.expand_dims:
-            return jnp.transpose(x, (0, 2, 3, 1)) if last else x
+            return jnp.transpose(x, (0, 2, 3, 1)) if channels_last else x
         batch, channels, frames, bins = x.shape
-        if last:
+        if channels_last:
             return jnp.moveaxis(x, 1, 2).reshape(batch, frames, channels * bins)
         return jnp.swapaxes(x, 2, 3).reshape(batch, channels * bins, frames)
 
@@ -194,11 +204,11 @@ class MelSpectrogram(Layer):
         num_mel_bins: Number of mel bins.
         min_freq: Lowest frequency, hertz.
         max_freq: Highest frequency, hertz; half of the sampling rate for None.
-        power_to_db: Whether power is given in decibels.
+        power_to_db: Whether the result is in decibels.
         top_db: Minimum power relative to the maximum of a sample, in decibels.
         mag_exp: Power of the magnitudes: 1 for energy, 2 for power.
         min_power: Minimum power.
-        ref_power: The power that is 0 decibels.
+        ref_power: The power that corresponds to 0 decibels.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: `(time,)` or `(batch, time)`.
@@ -276,9 +286,9 @@ class MelSpectrogram(Layer):
                 f"{self._label} takes sounds (time,) or (batch, time); received shape "
                 f"{inputs.shape}.\n  Fix: leave out the axis of channels, e.g. sound[..., 0]."
             )
-        wide = "float64" if self.compute_dtype == "float64" else "float32"
+        float_dtype = "float64" if self.compute_dtype == "float64" else "float32"
         real, imag = signal.stft(
-            inputs.astype(wide),
+            inputs.astype(float_dtype),
             self.sequence_length,
             self.sequence_stride,
             self.fft_length,
@@ -291,12 +301,12 @@ class MelSpectrogram(Layer):
             self.sampling_rate,
             self.min_freq,
             self.max_freq,
-            wide,
+            float_dtype,
         )
-        pitches = power @ weights
+        mel_power = power @ weights
         if self.power_to_db:
-            pitches = self._decibels(pitches)
-        return jnp.swapaxes(pitches, -1, -2).astype(self.compute_dtype)
+            mel_power = self._decibels(mel_power)
+        return jnp.swapaxes(mel_power, -1, -2).astype(self.compute_dtype)
 
     def linear_to_mel_weight_matrix(
         self,
@@ -325,13 +335,13 @@ class MelSpectrogram(Layer):
         positions = _mel(np.linspace(0, sampling_rate / 2, num_spectrogram_bins))[:, None]
         rising, falling = (positions - low) / (middle - low), (high - positions) / (high - middle)
         weights = np.maximum(0, np.minimum(rising, falling))
-        weights[0] = 0  # the mean of the sound is excluded
+        weights[0] = 0  # frequency 0, the mean of the sound, is excluded
         return jnp.asarray(weights, dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         *batch, time = input_shape
-        spare = self.fft_length // 2 * 2 - self.fft_length
-        frames = None if time is None else 1 + (time + spare) // self.sequence_stride
+        padding = self.fft_length // 2 * 2 - self.fft_length
+        frames = None if time is None else 1 + (time + padding) // self.sequence_stride
         return (*batch, self.num_mel_bins, frames)
 
     def get_config(self) -> dict:
@@ -349,4 +359,4 @@ class MelSpectrogram(Layer):
 
 
 def _mel(hertz: Any) -> Any:
-    return _MELS * np.log1p(hertz / _MEL_BREAK_HERTZ)
+    return _MELS_PER_E_FOLD * np.log1p(hertz / _MEL_BREAK_HERTZ)

@@ -15,10 +15,10 @@ from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     batches,
     check_output_mode,
-    count_row,
     encode,
     encoded_shape,
     refuse_sparse,
+    reserve_row_memory,
     to_integers,
 )
 from lamina.layers.settings import settings_of
@@ -30,7 +30,7 @@ class CategoryEncoding(HostLayer):
     Args:
         num_tokens: Number of categories; the inputs are 0 to `num_tokens` - 1.
         output_mode: `"one_hot"` gives each number a vector, `"multi_hot"` one vector per sample
-            with ones for its numbers, `"count"` one with the count of each number.
+            with ones at its numbers, `"count"` one vector with the count of each number.
         sparse: Only False: there are no sparse arrays.
         **kwargs: `name`, `dtype`; see `Layer`.
 
@@ -62,10 +62,10 @@ class CategoryEncoding(HostLayer):
         if num_tokens is None:
             raise ValueError(
                 "CategoryEncoding needs num_tokens, the number of categories.\n"
-                "  Fix: CategoryEncoding(num_tokens=…), or IntegerLookup, which finds them itself."
+                "  Fix: CategoryEncoding(num_tokens=…), or IntegerLookup, which learns them."
             )
         self.num_tokens = check_integer("num_tokens", num_tokens, owner="CategoryEncoding")
-        count_row("CategoryEncoding", self.output_mode, self.num_tokens)
+        reserve_row_memory("CategoryEncoding", self.output_mode, self.num_tokens)
         self.sparse = False
 
     def call(self, inputs: Array, count_weights: ArrayLike | None = None) -> Array:
@@ -73,14 +73,14 @@ class CategoryEncoding(HostLayer):
 
         Args:
             inputs: Integers from 0 to `num_tokens - 1`, `(batch, ...)`.
-            count_weights: In the mode `"count"`, the weight of each, in the shape of the inputs; or
-                None.
+            count_weights: In the mode `"count"`, the weight of each number, in the shape of the
+                inputs; or None.
 
         Returns:
-            Array in the output mode; see the class.
+            The encoded array; see the class.
 
         Raises:
-            ValueError: If a number lies outside, or the weights don't fit.
+            ValueError: If a number is out of range, or there are weights in another mode.
         """
         self._check(inputs, count_weights)
         inputs = to_integers(inputs, self._label)
@@ -120,7 +120,7 @@ class CategoryEncoding(HostLayer):
                 f"{self._label} takes numbers from 0 to {self.num_tokens - 1} and received "
                 f"{low if low < 0 else high}.\n"
                 f"  Fix: num_tokens={max(high + 1, self.num_tokens)}, or an IntegerLookup before "
-                "it, which knows any numbers."
+                "it, which accepts any integers."
             )
 
 
@@ -170,7 +170,7 @@ class Discretization(HostLayer):
             )
         if num_bins is not None:
             num_bins = check_integer("num_bins", num_bins, owner="Discretization")
-            count_row("Discretization", self.output_mode, num_bins)
+            reserve_row_memory("Discretization", self.output_mode, num_bins)
         if not 0 < epsilon < 1:
             raise ValueError(
                 f"Discretization: epsilon is a fraction between 0 and 1; received {epsilon!r}."
@@ -213,22 +213,26 @@ class Discretization(HostLayer):
             inputs: Numbers, `(batch, ...)`.
 
         Returns:
-            Index of the range, from 0, in the output mode; see the class.
+            Index of the range, from 0, encoded as set by `output_mode`; see the class.
 
         Raises:
-            ValueError: If the boundaries are not known yet.
+            ValueError: If there are no boundaries yet.
             TypeError: If the inputs are text.
         """
         self._refuse_text(inputs, "a StringLookup")
         if self.bin_boundaries is None:
             raise ValueError(
-                f"{self._label} does not know its boundaries yet.\n"
+                f"{self._label} has no boundaries yet.\n"
                 "  Fix: layer.adapt(data) before it is used, or bin_boundaries=[…]."
             )
         numpy: Any = jnp if isinstance(inputs, jax.Array) else np
         boundaries = np.asarray(self.bin_boundaries, config.floatx())
-        ranges = numpy.searchsorted(boundaries, inputs.astype(boundaries.dtype), side="right")
-        return encode(ranges.astype("int32"), self.output_mode, self._depth, self.compute_dtype)
+        range_indices = numpy.searchsorted(
+            boundaries, inputs.astype(boundaries.dtype), side="right"
+        )
+        return encode(
+            range_indices.astype("int32"), self.output_mode, self._depth, self.compute_dtype
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return encoded_shape(input_shape, self.output_mode, self._depth)
@@ -290,8 +294,8 @@ def _compress_sketch(sketch: np.ndarray, epsilon: float) -> np.ndarray:
     if len(values) * epsilon < 1:
         return sketch
     fractions = epsilon + np.arange(0.0, 1.0, epsilon)
-    summed = np.cumsum(weights)
-    curve = summed / summed[-1]
-    thinned_values = np.interp(fractions, curve, values)
-    summed = np.interp(fractions, curve, summed)
-    return np.stack([thinned_values, np.diff(summed, prepend=0)]).astype("float32")
+    cumulative_weights = np.cumsum(weights)
+    cumulative_fractions = cumulative_weights / cumulative_weights[-1]
+    thinned_values = np.interp(fractions, cumulative_fractions, values)
+    cumulative_weights = np.interp(fractions, cumulative_fractions, cumulative_weights)
+    return np.stack([thinned_values, np.diff(cumulative_weights, prepend=0)]).astype("float32")

@@ -24,12 +24,12 @@ from lamina.layers.preprocessing.numerical import Normalization, Rescaling
 from lamina.layers.preprocessing.text_vectorization import TextVectorization
 from lamina.layers.preprocessing.vocabulary_lookup import IntegerLookup, StringLookup
 
-# Keras's module of classes that are in files, although they are not public.
+# Keras's module of these classes, which saved files name although it is not public.
 _NAMESPACE = "keras.src.layers.preprocessing.feature_space"
 
 
 class Feature:
-    """Settings of one column; made by `FeatureSpace.float_normalized()` and similar methods.
+    """Settings of one column; created by `FeatureSpace.float_normalized()` and similar methods.
 
     Args:
         dtype: Dtype of the column: `"float32"`, `"int32"`, `"string"`.
@@ -58,7 +58,7 @@ class Feature:
 
 
 class Cross:
-    """Crossed columns; made by `FeatureSpace.cross()`.
+    """Crossed columns; created by `FeatureSpace.cross()`.
 
     Args:
         feature_names: Names of two or more columns.
@@ -95,13 +95,13 @@ class FeatureSpace(Layer):
     """Preprocesses the columns of a table for a model.
 
     Args:
-        features: For each column, its kind: `"float"`, `"float_normalized"`,
+        features: The kind of each column, by name: `"float"`, `"float_normalized"`,
             `"float_rescaled"`, `"float_discretized"`, `"integer_categorical"`,
             `"string_categorical"`, `"integer_hashed"`, `"string_hashed"`, or the result of the
-            methods of these names, which have settings.
+            method of that name, which takes settings.
         output_mode: `"concat"` gives one vector per row, `"dict"` one array per column.
         crosses: Crossed columns, as tuples of names or as `FeatureSpace.cross(…)`.
-        crossing_dim: Default number of buckets of a cross.
+        crossing_dim: Default number of buckets of crossed columns.
         hashing_dim: Default number of buckets of a hashed column.
         num_discretization_bins: Default number of ranges of a discretized column.
         name: Name of the feature space.
@@ -114,7 +114,7 @@ class FeatureSpace(Layer):
         [[0.0, 0.0, 0.0, 1.0]]
     """
 
-    holds_layers = True  # the layers inside may have weights
+    holds_layers = True  # its inner layers may have weights
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class FeatureSpace(Layer):
         self.one_hot_encoders: dict[str, CategoryEncoding] = {}
         self.concat: TFDConcat | None = None
         self.encoded_features: Any = None
-        self._is_adapted = not self._learning
+        self._is_adapted = not self._columns_to_adapt
 
     # -- kinds of columns ------------------------------------------------------------------------
 
@@ -343,10 +343,8 @@ class FeatureSpace(Layer):
             dataset: A dict of columns, a data frame, or an iterable of such dicts (batches), or
                 of tuples that begin with one, as data sets for training have them.
         """
-        names = self._learning
-        if isinstance(
-            dataset, Iterator
-        ):  # it can be iterated only once, but there are several columns
+        names = self._columns_to_adapt
+        if isinstance(dataset, Iterator):  # iterated once for each column
             dataset = list(dataset)
         if not (isinstance(dataset, (Mapping, Iterable)) or is_table(dataset)):
             raise TypeError(
@@ -360,9 +358,9 @@ class FeatureSpace(Layer):
         self.get_encoded_features()
 
     @property
-    def _learning(self) -> list[str]:
+    def _columns_to_adapt(self) -> list[str]:
         """Names of the columns that must be adapted."""
-        return [name for name, layer in self.preprocessors.items() if _learns(layer)]
+        return [name for name, layer in self.preprocessors.items() if _needs_adapt(layer)]
 
     def _columns(self, dataset: Any, name: str) -> Any:
         if isinstance(dataset, Mapping) or is_table(dataset):
@@ -376,8 +374,9 @@ class FeatureSpace(Layer):
         if name not in data:
             column_names = list(map(str, data))
             raise ValueError(
-                f"{self._label} has a feature {name!r}, and the data has no such column."
-                f"{did_you_mean(name, column_names)}\n  Its columns: {', '.join(column_names)}."
+                f"{self._label} has a feature {name!r}, and the data have no such column."
+                f"{did_you_mean(name, column_names)}\n  "
+                f"The columns of the data: {', '.join(column_names)}."
             )
         values = as_values(data[name], f"the column {name!r}")
         if isinstance(values, KerasTensor):
@@ -386,7 +385,7 @@ class FeatureSpace(Layer):
         if (expected_dtype == "string") != is_text(values) and np.size(values):
             expected = "text" if expected_dtype == "string" else "numbers"
             raise TypeError(
-                f"{self._label}: the column {name!r} should hold {expected}, for a feature of "
+                f"{self._label}: the column {name!r} must contain {expected}, for a feature of "
                 f"dtype {expected_dtype!r}; it is {'text' if is_text(values) else values.dtype}.\n"
                 f"  Fix: another kind of feature, or data[{name!r}].astype(…)."
             )
@@ -438,17 +437,17 @@ class FeatureSpace(Layer):
         return jax.tree.map(lambda a: a[0], encoded) if is_single_sample else encoded
 
     def _encode(self, columns: Mapping[str, Any]) -> Any:
-        numbers = {name: self.preprocessors[name](columns[name]) for name in sorted(columns)}
-        crossed = {
+        preprocessed = {name: self.preprocessors[name](columns[name]) for name in sorted(columns)}
+        crosses = {
             name: self.crossers[name](
-                [numbers[key] for key in self.crosses_by_name[name].feature_names]
+                [preprocessed[key] for key in self.crosses_by_name[name].feature_names]
             )
             for name in sorted(self.crossers)
         }
         specs: dict[str, Any] = {**self.features, **self.crosses_by_name}
         encoded = {
             name: self._one_hot(name, value) if specs[name].output_mode == "one_hot" else value
-            for name, value in {**numbers, **crossed}.items()
+            for name, value in {**preprocessed, **crosses}.items()
         }
         if self.output_mode == "dict":
             return encoded
@@ -462,8 +461,8 @@ class FeatureSpace(Layer):
             layer = self.preprocessors[name] if name in self.preprocessors else self.crossers[name]
             if not str(value.dtype).startswith("int"):
                 raise ValueError(
-                    f"{self._label}: the feature {name!r} is to be one-hot, and its layer gives "
-                    f"{value.dtype}, not integers.\n  Fix: output_mode='float'."
+                    f"{self._label}: the feature {name!r} has output_mode='one_hot', and its layer "
+                    f"returns {value.dtype}, not integers.\n  Fix: output_mode='float'."
                 )
             self.one_hot_encoders[name] = CategoryEncoding(_categories(name, layer))
         return self.one_hot_encoders[name](value)
@@ -472,16 +471,17 @@ class FeatureSpace(Layer):
         for name, value in encoded.items():
             if str(value.dtype).startswith(("int", "string")):
                 raise ValueError(
-                    f"{self._label}: the feature {name!r} is {value.dtype} and cannot be joined "
-                    "with the others to one vector.\n"
+                    f"{self._label}: the feature {name!r} is {value.dtype} and cannot be "
+                    "concatenated with the others.\n"
                     "  Fix: output_mode='one_hot' for it, or FeatureSpace(output_mode='dict')."
                 )
 
     def _check_adapted(self) -> None:
         if not self._is_adapted:
+            columns = ", ".join(self._columns_to_adapt)
             raise ValueError(
-                f"{self._label} has not seen data yet; its columns {', '.join(self._learning)} "
-                "have something to learn.\n  Fix: feature_space.adapt(data) before it is used."
+                f"{self._label} has not seen data yet; its columns {columns} must be adapted.\n"
+                "  Fix: feature_space.adapt(data) before it is used."
             )
 
     def _feature(self, name: str, kind: Any) -> Feature:
@@ -515,13 +515,13 @@ class FeatureSpace(Layer):
     # -- saving ----------------------------------------------------------------------------------
 
     def save(self, filepath: str | Path) -> None:
-        """Save it with everything that it has learned; `load_model` reads the file.
+        """Save the feature space with everything that it has learned, for `load_model`.
 
         Args:
             filepath: The file to write, which ends in `.keras`.
 
         Raises:
-            ValueError: If it has something to learn and was not adapted.
+            ValueError: If a column must be adapted and was not.
         """
         from lamina.saving import save_model  # imported here, because saving imports layers
 
@@ -591,7 +591,7 @@ def _layer_name(name: str | None, kind: str) -> str:
     return f"{name or naming.unique_name(kind)}_preprocessor"
 
 
-def _learns(layer: Any) -> bool:
+def _needs_adapt(layer: Any) -> bool:
     """Whether a layer must be adapted."""
     if isinstance(layer, Normalization):
         return layer.input_mean is None
@@ -615,8 +615,8 @@ def _categories(name: str, layer: Any) -> int:
     if isinstance(layer, (HashedCrossing, Hashing)):
         return layer.num_bins
     raise ValueError(
-        f"FeatureSpace: the feature {name!r} is to be one-hot, and how many categories its layer "
-        f"{layer.name!r} gives is not known.\n  Fix: output_mode='int'."
+        f"FeatureSpace: the feature {name!r} has output_mode='one_hot', and the "
+        f"number of categories of its layer {layer.name!r} is unknown.\n  Fix: output_mode='int'."
     )
 
 

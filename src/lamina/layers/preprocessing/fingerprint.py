@@ -29,7 +29,7 @@ def buckets(values: Inputs, count: int, salt: Sequence[int] | None = None) -> An
 
     Args:
         values: Array of texts (dtype object), or of integers, which are hashed as their
-            decimal digits; a traced JAX array of integers will do.
+            decimal digits; a JAX array of integers may be traced.
         count: Number of buckets.
         salt: Two numbers, for SipHash; None means FarmHash.
 
@@ -56,10 +56,10 @@ def crossed_buckets(columns: Sequence[Any], count: int) -> Any:
         count: Number of buckets.
     """
     with jax.enable_x64(True):
-        parts = [_fingerprint_of(column) for column in columns]
-        combined = np.full(np.shape(parts[0]), _CROSSING_START, dtype=np.uint64)
-        for part in parts:
-            combined = _combine(combined, part)
+        fingerprints = [_fingerprint_of(column) for column in columns]
+        combined = np.full(np.shape(fingerprints[0]), _CROSSING_START, dtype=np.uint64)
+        for fingerprint in fingerprints:
+            combined = _combine(combined, fingerprint)
         return _to_buckets(combined, count)
 
 
@@ -91,7 +91,7 @@ def _hashes(data: "_Texts | _Digits", salt: Sequence[int] | None) -> Any:
 
 
 class _Texts:
-    """Concatenated byte strings: `word(offset)` reads 8 bytes of each."""
+    """Concatenated byte strings: `word(offset)` reads 8 bytes of each, as one integer."""
 
     def __init__(self, texts: Sequence[bytes]):
         sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
@@ -101,8 +101,8 @@ class _Texts:
         self._start = np.cumsum(sizes) - sizes
 
     def word(self, offset: Any) -> np.ndarray:
-        at = self._start + np.asarray(offset).astype(np.int64)
-        return self._bytes[at[:, None] + np.arange(8)].view("<u8")[:, 0].astype(np.uint64)
+        positions = self._start + np.asarray(offset).astype(np.int64)
+        return self._bytes[positions[:, None] + np.arange(8)].view("<u8")[:, 0].astype(np.uint64)
 
     def select(self, selection: np.ndarray) -> "_Texts":
         texts = object.__new__(_Texts)
@@ -127,10 +127,14 @@ class _Digits:
         powers = jnp.asarray(_POWERS_OF_TEN)
         word = jnp.zeros_like(self.size)
         for i in range(8):
-            at = jnp.asarray(offset, "uint64") + _u64(i)
-            position = jnp.clip(self.size.astype("int64") - 1 - at.astype("int64"), 0, 19)
-            character = (self._magnitude // powers[position]) % _u64(10) + _u64(ord("0"))
-            character = jnp.where(self._negative & (at == 0), _u64(ord("-")), character)
+            character_index = jnp.asarray(offset, "uint64") + _u64(i)
+            digit_index = jnp.clip(
+                self.size.astype("int64") - 1 - character_index.astype("int64"), 0, 19
+            )
+            character = (self._magnitude // powers[digit_index]) % _u64(10) + _u64(ord("0"))
+            character = jnp.where(
+                self._negative & (character_index == 0), _u64(ord("-")), character
+            )
             word = word | (character << _u64(8 * i))
         return word
 
@@ -154,16 +158,16 @@ def _farmhash(data: _Texts | _Digits) -> Any:
 
 def _hash_1_to_3(data: Any) -> Any:
     size = data.size
-    byte = _u64(0xFF)
-    y = (data.word(0) & byte) + ((data.word(size >> _u64(1)) & byte) << _u64(8))
-    z = size + ((data.word(size - _u64(1)) & byte) << _u64(2))
+    low_8_bits = _u64(0xFF)
+    y = (data.word(0) & low_8_bits) + ((data.word(size >> _u64(1)) & low_8_bits) << _u64(8))
+    z = size + ((data.word(size - _u64(1)) & low_8_bits) << _u64(2))
     return _shift_mix(y * _K2 ^ z * _K0) * _K2
 
 
 def _hash_4_to_7(data: Any) -> Any:
     size = data.size
-    half = _u64(0xFFFFFFFF)
-    first, last = data.word(0) & half, data.word(size - _u64(4)) & half
+    low_32_bits = _u64(0xFFFFFFFF)
+    first, last = data.word(0) & low_32_bits, data.word(size - _u64(4)) & low_32_bits
     return _mix(size + (first << _u64(3)), last, _K2 + size * _u64(2))
 
 
@@ -215,14 +219,16 @@ def _hash_blocks(data: _Texts, count: int) -> np.ndarray:
     v, w = (zero, zero), (zero, zero)
     x = x * _K2 + data.word(0)
 
-    def block(at: Any, x: Any, y: Any, z: Any, v: Any, w: Any, multiplier: Any, nine: Any) -> Any:
-        x = _rotate(x + y + v[0] + data.word(at + 8), 37) * multiplier
-        y = _rotate(y + v[1] + data.word(at + 48), 42) * multiplier
-        x = x ^ (w[1] * nine)
-        y = y + v[0] * nine + data.word(at + 40)
+    def block(
+        offset: Any, x: Any, y: Any, z: Any, v: Any, w: Any, multiplier: Any, factor: Any
+    ) -> Any:
+        x = _rotate(x + y + v[0] + data.word(offset + 8), 37) * multiplier
+        y = _rotate(y + v[1] + data.word(offset + 48), 42) * multiplier
+        x = x ^ (w[1] * factor)
+        y = y + v[0] * factor + data.word(offset + 40)
         z = _rotate(z + w[0], 33) * multiplier
-        v = _hash_four_words(data, at, v[1] * multiplier, x + w[0])
-        w = _hash_four_words(data, at + 32, z + w[1], y + data.word(at + 16))
+        v = _hash_four_words(data, offset, v[1] * multiplier, x + w[0])
+        w = _hash_four_words(data, offset + 32, z + w[1], y + data.word(offset + 16))
         return z, y, x, v, w  # x and z are swapped
 
     for i in range(count):
@@ -240,11 +246,11 @@ def _hash_blocks(data: _Texts, count: int) -> np.ndarray:
     )
 
 
-def _hash_four_words(data: _Texts, at: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    last = data.word(at + 24)
-    a = a + data.word(at)
+def _hash_four_words(data: _Texts, offset: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    last = data.word(offset + 24)
+    a = a + data.word(offset)
     b = _rotate(b + a + last, 21)
-    total = a + data.word(at + 8) + data.word(at + 16)
+    total = a + data.word(offset + 8) + data.word(offset + 16)
     return total + last, b + _rotate(total, 44) + a
 
 
@@ -286,8 +292,10 @@ def _siphash(data: _Texts | _Digits, salt: Sequence[int]) -> Any:
     )
     words = data.size >> _u64(3)
     for i in range(data.longest // 8):
-        after = _absorb_word(state, data.word(8 * i))
-        state = tuple(where(words > i, new, old) for new, old in zip(after, state, strict=True))
+        next_state = _absorb_word(state, data.word(8 * i))
+        state = tuple(
+            where(words > i, new, old) for new, old in zip(next_state, state, strict=True)
+        )
     masks = _MASK_OF_BYTES if isinstance(data, _Texts) else jnp.asarray(_MASK_OF_BYTES)
     tail_masks = masks[(data.size & _u64(7)).astype("int64")]
     last = (data.word(words << _u64(3)) & tail_masks) | (data.size << _u64(56))

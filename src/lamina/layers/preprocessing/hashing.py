@@ -17,10 +17,10 @@ from lamina.layers.preprocessing import fingerprint
 from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     check_output_mode,
-    count_row,
     encode,
     encoded_shape,
     refuse_sparse,
+    reserve_row_memory,
     to_integers,
 )
 from lamina.layers.settings import settings_of
@@ -33,7 +33,7 @@ class Hashing(HostLayer):
 
     Args:
         num_bins: Number of buckets, including that of `mask_value`.
-        mask_value: A value that alone has bucket 0; None for no mask.
+        mask_value: The only value that is mapped to bucket 0; None for no mask.
         salt: One or two integers, the key of SipHash, so that buckets cannot be predicted without
             it. None for FarmHash.
         output_mode: `"int"` gives the index of the bucket; `"one_hot"`, `"multi_hot"` and
@@ -65,7 +65,7 @@ class Hashing(HostLayer):
         super().__init__(**kwargs)
         refuse_sparse("Hashing", sparse)
         self.num_bins = check_integer("num_bins", num_bins, owner="Hashing")
-        count_row("Hashing", mode, self.num_bins)
+        reserve_row_memory("Hashing", mode, self.num_bins)
         if mode == "int" and self.dtype not in ("int32", "int64"):
             raise ValueError(
                 "Hashing: with output_mode='int' the dtype is 'int32' or 'int64'; received "
@@ -83,16 +83,16 @@ class Hashing(HostLayer):
             inputs: Texts or integers, `(batch, ...)`.
 
         Returns:
-            Number of the bucket, from 0 to `num_bins - 1`, in the output mode; see the class.
+            Index of the bucket, from 0 to `num_bins - 1`, encoded as set by `output_mode`.
         """
         if inputs.dtype.kind == "f":
             inputs = inputs.astype("int32" if isinstance(inputs, jax.Array) else "int64")
-        masked = self.mask_value is not None and self.num_bins > 1
-        numbers = fingerprint.buckets(inputs, self.num_bins - masked, self.salt)
-        if masked:
+        has_mask = self.mask_value is not None and self.num_bins > 1
+        bucket_indices = fingerprint.buckets(inputs, self.num_bins - has_mask, self.salt)
+        if has_mask:
             numpy: Any = jnp if isinstance(inputs, jax.Array) else np
-            numbers = numpy.where(inputs == self.mask_value, 0, numbers + 1)
-        return encode(numbers, self.output_mode, self.num_bins, self.compute_dtype)
+            bucket_indices = numpy.where(inputs == self.mask_value, 0, bucket_indices + 1)
+        return encode(bucket_indices, self.output_mode, self.num_bins, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return encoded_shape(input_shape, self.output_mode, self.num_bins)
@@ -141,7 +141,7 @@ class HashedCrossing(HostLayer):
         super().__init__(name=name, dtype=dtype, **kwargs)
         refuse_sparse("HashedCrossing", sparse)
         self.num_bins = check_integer("num_bins", num_bins, owner="HashedCrossing")
-        count_row("HashedCrossing", mode, self.num_bins)
+        reserve_row_memory("HashedCrossing", mode, self.num_bins)
         self.output_mode = mode
         self.sparse = False
 
@@ -160,16 +160,20 @@ class HashedCrossing(HostLayer):
                 `(batch, 1)`.
 
         Returns:
-            Number of the bucket, from 0 to `num_bins - 1`, in the output mode; see the class.
+            Index of the bucket, from 0 to `num_bins - 1`, encoded as set by `output_mode`.
 
         Raises:
-            ValueError: If the inputs are no such list.
+            ValueError: If the inputs are not such a list.
         """
         self._check(inputs)
         columns = [x if is_text(x) else to_integers(x, self._label) for x in inputs]
         shape = columns[0].shape
-        numbers = fingerprint.crossed_buckets([x.reshape(-1) for x in columns], self.num_bins)
-        return encode(numbers.reshape(shape), self.output_mode, self.num_bins, self.compute_dtype)
+        bucket_indices = fingerprint.crossed_buckets(
+            [x.reshape(-1) for x in columns], self.num_bins
+        )
+        return encode(
+            bucket_indices.reshape(shape), self.output_mode, self.num_bins, self.compute_dtype
+        )
 
     def compute_output_shape(self, input_shape: Shapes) -> Shape:
         return encoded_shape(input_shape[0], self.output_mode, self.num_bins)
@@ -193,13 +197,13 @@ class HashedCrossing(HostLayer):
         first = shapes[0]
         if len(first) > 2 or (len(first) == 2 and first[1] != 1) or len(set(shapes)) > 1:
             raise ValueError(
-                f"{self._label} crosses columns of one shape, (samples,) or (samples, 1); "
+                f"{self._label} takes columns of equal shape, (samples,) or (samples, 1); "
                 f"received {' and '.join(map(str, shapes))}."
             )
 
 
 def check_salt(layer: str, salt: Any) -> list[int] | None:
-    """Two integers, from one, from two, or None."""
+    """The salt as a list of two integers; one integer is repeated. None stays None."""
     if salt is None:
         return None
     pair = [salt, salt] if isinstance(salt, int) else salt

@@ -27,7 +27,9 @@ class HostLayer(Layer):
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self.adaptations = 0  # part of the key of compiled programs, which contain what was learned
+        self.adaptations = (
+            0  # part of the cache key of compiled programs, which contain the learned values
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Outputs:
         args = tuple(map(self._values, args))
@@ -79,8 +81,8 @@ def check_output_mode(layer: str, output_mode: Any, allowed: Sequence[str]) -> s
     return mode
 
 
-def count_row(layer: str, output_mode: str, depth: int | None) -> None:
-    """Count one row of a dense output against the memory limit of a file."""
+def reserve_row_memory(layer: str, output_mode: str, depth: int | None) -> None:
+    """Count the memory of one dense output row towards the limit for loading a file."""
     if output_mode != "int" and depth:
         reserve_bytes(4 * depth, f"{layer}, {depth:,} wide with output_mode={output_mode!r},")
 

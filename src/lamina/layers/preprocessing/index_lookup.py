@@ -23,16 +23,16 @@ from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     batches,
     check_output_mode,
-    count_row,
     encode,
     encoded_shape,
     refuse_sparse,
+    reserve_row_memory,
     to_integers,
 )
 from lamina.layers.settings import settings_of
 
 _VOCABULARY = "vocabulary.txt"
-_SIZE_OF_TOKEN = 64  # bytes of a short text of Python in a list
+_SIZE_OF_TOKEN = 64  # bytes of a short Python string in a list
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 
 
@@ -84,9 +84,13 @@ class IndexLookup(HostLayer):
                 f"{output_mode!r} and {oov_token!r}."
             )
         if pad_to_max_tokens and max_tokens is None:
-            raise ValueError(f"{kind}: pad_to_max_tokens=True needs max_tokens, the width to fill.")
+            raise ValueError(
+                f"{kind}: pad_to_max_tokens=True needs max_tokens, the width of the output."
+            )
         reserve_bytes(8 * num_oov_indices, f"{kind} with num_oov_indices={num_oov_indices:,}")
-        count_row(kind, self.output_mode, max_tokens if pad_to_max_tokens else vocabulary_size)
+        reserve_row_memory(
+            kind, self.output_mode, max_tokens if pad_to_max_tokens else vocabulary_size
+        )
         self.num_oov_indices = num_oov_indices
         self.mask_token = mask_token
         self.oov_token = oov_token
@@ -97,17 +101,18 @@ class IndexLookup(HostLayer):
         self.salt = check_salt(kind, salt)
         if max_tokens is not None and not is_number(max_tokens):
             raise TypeError(f"{kind}: max_tokens is an integer; received {max_tokens!r}.")
-        if max_tokens is not None and max_tokens <= max(1, self._first_token):
+        if max_tokens is not None and max_tokens <= max(1, self._first_token_index):
             raise ValueError(
-                f"{kind}: max_tokens counts all places, of which {self._first_token} are for the "
-                f"mask and unknown tokens; received {max_tokens}, which leaves none."
+                f"{kind}: max_tokens counts all indices, of which {self._first_token_index} are "
+                f"for the mask and unknown tokens; received {max_tokens}, which "
+                "leaves none for tokens."
             )
         self._check_idf_weights(idf_weights, has_tokens=vocabulary is not None)
         self.input_idf_weights = _as_list(idf_weights)
         is_file = isinstance(vocabulary, (str, Path))
         self.input_vocabulary = None if is_file else _as_list(vocabulary)
         self.idf_weights: np.ndarray | None = None
-        # A config with its size is followed by a file with the vocabulary.
+        # Set when a config is loaded: the vocabulary itself is read from its file afterwards.
         self._vocabulary_size = vocabulary_size
         self._tokens: np.ndarray | None = None  # without special tokens
         self._has_input_vocabulary = vocabulary is not None
@@ -125,15 +130,15 @@ class IndexLookup(HostLayer):
             steps: Number of batches to take; None takes all.
         """
         tokens = (self._to_vocabulary_dtype(batch) for batch in batches(data, steps))
-        if self.output_mode != "tf_idf":  # documents make no difference
+        if self.output_mode != "tf_idf":  # only tf-idf depends on where documents end
             tokens = (batch.reshape(1, -1) for batch in tokens if batch.size)
         self.adapt_to_documents(row for batch in tokens for row in _rows(batch).tolist())
 
     def adapt_to_documents(self, documents: Iterable[list]) -> None:
-        """Learn the vocabulary of documents, each given as its tokens.
+        """Learn the vocabulary from tokenized documents.
 
         Args:
-            documents: Lists of tokens.
+            documents: The tokens of each document, as a list.
 
         Raises:
             ValueError: If the layer was given its vocabulary.
@@ -144,27 +149,29 @@ class IndexLookup(HostLayer):
                 "  Fix: leave out vocabulary=."
             )
         counts: Counter = Counter()
-        documents_with: Counter = Counter()
-        number = 0
+        document_frequencies: Counter = Counter()
+        document_count = 0
         for tokens in documents:
             counts.update(tokens)
             if self.output_mode == "tf_idf":
-                documents_with.update(set(tokens))
-            number += 1
-        if number == 0:
+                document_frequencies.update(set(tokens))
+            document_count += 1
+        if document_count == 0:
             raise ValueError(f"{self._label}: adapt() received no data.")
         counts.pop(self.mask_token, None)
         counts.pop(self.oov_token, None)
         # The most frequent first; equal ones in reverse alphabetical order, as in Keras.
         ordered = sorted(counts, key=lambda token: (counts[token], token), reverse=True)
         if self.max_tokens is not None:
-            ordered = ordered[: self.max_tokens - self._first_token]
-        self._keep(ordered)
+            ordered = ordered[: self.max_tokens - self._first_token_index]
+        self._store_tokens(ordered)
         if self.output_mode == "tf_idf":
-            having = np.array([documents_with[token] for token in ordered], dtype="int64")
-            weights = np.log(1 + number / (1 + having)).astype(config.floatx())
+            frequencies = np.array(
+                [document_frequencies[token] for token in ordered], dtype="int64"
+            )
+            weights = np.log(1 + document_count / (1 + frequencies)).astype(config.floatx())
             average = weights.mean() if weights.size else 0
-            self._keep_idf_weights(weights, in_front=self._first_token, value=average)
+            self._store_idf_weights(weights, padding_before=self._first_token_index, value=average)
 
     def set_vocabulary(
         self,
@@ -188,26 +195,26 @@ class IndexLookup(HostLayer):
                 f"shape {tokens.shape}."
             )
         own_tokens = self._to_vocabulary_dtype(tokens).tolist()
-        special = self._special_tokens
-        complete = own_tokens[: len(special)] == special
-        own_tokens = own_tokens[len(special) :] if complete else own_tokens
-        self._check_tokens(own_tokens, special)
+        special_tokens = self._special_tokens
+        has_special_tokens = own_tokens[: len(special_tokens)] == special_tokens
+        own_tokens = own_tokens[len(special_tokens) :] if has_special_tokens else own_tokens
+        self._check_tokens(own_tokens, special_tokens)
         if idf_weights is not None and np.shape(idf_weights) != (len(tokens),):
             raise ValueError(
                 f"{self._label} needs one idf weight for each of the {len(tokens)} tokens; "
                 f"received shape {np.shape(idf_weights)}."
             )
-        self._keep(own_tokens)
+        self._store_tokens(own_tokens)
         if idf_weights is not None:
             weights = np.asarray(idf_weights, config.floatx())
-            in_front = 0 if complete else len(special)
-            self._keep_idf_weights(weights, in_front, value=np.average(weights))
+            padding_before = 0 if has_special_tokens else len(special_tokens)
+            self._store_idf_weights(weights, padding_before, value=np.average(weights))
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list:
         """The vocabulary: the index of a token is its position.
 
         Args:
-            include_special_tokens: False to omit the mask token and the tokens for unknown ones.
+            include_special_tokens: False to omit the mask token and those for unknown tokens.
 
         Returns:
             A list of tokens.
@@ -221,7 +228,7 @@ class IndexLookup(HostLayer):
         Returns:
             An integer.
         """
-        return self._first_token + (0 if self._tokens is None else len(self._tokens))
+        return self._first_token_index + (0 if self._tokens is None else len(self._tokens))
 
     def copy_vocabulary(self, other: "IndexLookup") -> None:
         """Copy the vocabulary of a layer with the same settings.
@@ -230,27 +237,27 @@ class IndexLookup(HostLayer):
             other: A layer of the same class.
         """
         if other._tokens is not None:
-            self._keep(other._tokens.tolist())
+            self._store_tokens(other._tokens.tolist())
             self.idf_weights = other.idf_weights
 
     @property
-    def _first_token(self) -> int:
-        return self._first_unknown + self.num_oov_indices
+    def _first_token_index(self) -> int:
+        return self._first_oov_index + self.num_oov_indices
 
     @property
-    def _first_unknown(self) -> int:
+    def _first_oov_index(self) -> int:
         return 1 if self.mask_token is not None and self.output_mode == "int" else 0
 
     @property
     def _special_tokens(self) -> list:
-        return [self.mask_token] * self._first_unknown + [self.oov_token] * self.num_oov_indices
+        return [self.mask_token] * self._first_oov_index + [self.oov_token] * self.num_oov_indices
 
     @property
     def _depth(self) -> int:
         return int((self.max_tokens if self.pad_to_max_tokens else self._vocabulary_size) or 0)
 
-    def _keep(self, tokens: list) -> None:
-        size = self._first_token + len(tokens)
+    def _store_tokens(self, tokens: list) -> None:
+        size = self._first_token_index + len(tokens)
         has_fixed_depth = self.output_mode == "int" or self.pad_to_max_tokens
         if (
             not has_fixed_depth
@@ -258,9 +265,9 @@ class IndexLookup(HostLayer):
             and self._vocabulary_size not in (None, size)
         ):
             raise RuntimeError(
-                f"{self._label} stands in a model made for {self._vocabulary_size} tokens; the new "
-                f"vocabulary has {size}.\n"
-                "  Fix: adapt it before the model is made, or max_tokens=… with "
+                f"{self._label} is part of a model built for {self._vocabulary_size} tokens; the "
+                f"new vocabulary has {size}.\n"
+                "  Fix: adapt it before you build the model, or max_tokens=… with "
                 "pad_to_max_tokens=True."
             )
         token_array = np.empty(
@@ -270,11 +277,14 @@ class IndexLookup(HostLayer):
         self._tokens = token_array
         self._vocabulary_size = size
         self.adaptations += 1
-        self._index()
+        self._prepare_lookup()
 
-    def _keep_idf_weights(self, weights: np.ndarray, in_front: int, value: Any) -> None:
-        behind = self.max_tokens - in_front - len(weights) if self.pad_to_max_tokens else 0  # type: ignore[operator]
-        padded = np.pad(weights, (in_front, behind), constant_values=(value, 0))
+    def _store_idf_weights(self, weights: np.ndarray, padding_before: int, value: Any) -> None:
+        padding_after = 0
+        if self.pad_to_max_tokens:
+            assert self.max_tokens is not None
+            padding_after = self.max_tokens - padding_before - len(weights)
+        padded = np.pad(weights, (padding_before, padding_after), constant_values=(value, 0))
         self.idf_weights = padded.astype(config.floatx())
 
     def _check_idf_weights(self, weights: Any, has_tokens: bool) -> None:
@@ -289,11 +299,11 @@ class IndexLookup(HostLayer):
                 f"{self.output_mode!r}."
             )
 
-    def _check_tokens(self, tokens: list, special: list) -> None:
-        twice = [token for token, count in Counter(tokens).items() if count > 1]
-        if twice:
+    def _check_tokens(self, tokens: list, special_tokens: list) -> None:
+        duplicates = [token for token, count in Counter(tokens).items() if count > 1]
+        if duplicates:
             raise ValueError(
-                f"{self._label}: the vocabulary has {twice[0]!r} more than once.\n"
+                f"{self._label}: the vocabulary has {duplicates[0]!r} more than once.\n"
                 "  Fix: vocabulary = list(dict.fromkeys(vocabulary))."
             )
         reserved = [self.mask_token] if self.mask_token is not None else []
@@ -301,14 +311,14 @@ class IndexLookup(HostLayer):
         for token in reserved:
             if token in tokens:
                 raise ValueError(
-                    f"{self._label}: the vocabulary has the reserved token {token!r} at place "
+                    f"{self._label}: the vocabulary has the reserved token {token!r} at index "
                     f"{tokens.index(token)}.\n  Fix: leave the reserved tokens out, or put all of "
-                    f"them first: {special}."
+                    f"them first: {special_tokens}."
                 )
-        size = len(special) + len(tokens)
+        size = len(special_tokens) + len(tokens)
         if self.max_tokens is not None and size > self.max_tokens:
             raise ValueError(
-                f"{self._label}: the vocabulary has {size} tokens, the special ones included, and "
+                f"{self._label}: the vocabulary has {size} tokens, including the special ones, and "
                 f"max_tokens is {self.max_tokens}."
             )
 
@@ -321,21 +331,21 @@ class IndexLookup(HostLayer):
                 f"{self._label}: output_mode='tf_idf' takes its vocabulary as a list, with "
                 "idf_weights; a file has none."
             )
-        return _lines(path.read_text(encoding="utf-8"))
+        return _split_lines(path.read_text(encoding="utf-8"))
 
-    # -- looking up ------------------------------------------------------------------------------
+    # -- lookup ----------------------------------------------------------------------------------
 
     def call(self, inputs: Any) -> Any:
         """Look up the index of every token, or the token of every index if `invert` is set.
 
         Args:
-            inputs: Tokens, `(batch, ...)`; numbers if `invert` is set.
+            inputs: Tokens, `(batch, ...)`; indices if `invert` is set.
 
         Returns:
-            Indices in the output mode, see the class; tokens if `invert` is set.
+            Indices, encoded as set by `output_mode`; see the class. Tokens if `invert` is set.
 
         Raises:
-            ValueError: If there is no vocabulary yet, or an unknown token has no number.
+            ValueError: If there is no vocabulary yet, or there is no index for an unknown token.
         """
         if self._tokens is None:
             raise ValueError(
@@ -344,19 +354,19 @@ class IndexLookup(HostLayer):
             )
         if self.invert:
             return self._tokens_at(to_integers(inputs, self._label))
-        return self.encoded(self.indices_of(self._to_vocabulary_dtype(inputs)))
+        return self.encode_indices(self.indices_of(self._to_vocabulary_dtype(inputs)))
 
-    def encoded(self, numbers: Any) -> Any:
-        """Encode the indices of tokens in the output mode.
+    def encode_indices(self, indices: Any) -> Any:
+        """Encode token indices as `output_mode` says.
 
         Args:
-            numbers: The result of `indices_of`.
+            indices: The result of `indices_of`.
 
         Returns:
-            Array in the output mode; see the class.
+            The encoded array; see the class.
         """
         mode = "count" if self.output_mode == "tf_idf" else self.output_mode
-        output = encode(numbers, mode, self._depth, config.floatx())
+        output = encode(indices, mode, self._depth, config.floatx())
         return output * self.idf_weights if self.output_mode == "tf_idf" else output
 
     def indices_of(self, tokens: Any) -> Any:
@@ -371,63 +381,65 @@ class IndexLookup(HostLayer):
         numpy: Any = jnp if isinstance(tokens, jax.Array) else np
         positions = self._find_positions(tokens)
         is_known = positions >= 0
-        numbers = positions + self._first_token
+        indices = positions + self._first_token_index
         if self.num_oov_indices == 0:
-            numbers = numpy.where(is_known, numbers, -1)
+            indices = numpy.where(is_known, indices, -1)
         elif self.num_oov_indices == 1:
-            numbers = numpy.where(is_known, numbers, self._first_unknown)
+            indices = numpy.where(is_known, indices, self._first_oov_index)
         elif isinstance(tokens, jax.Array) or not is_known.all():
-            numbers = numpy.where(is_known, numbers, self._first_unknown + self._bucket_of(tokens))
+            indices = numpy.where(
+                is_known, indices, self._first_oov_index + self._oov_bucket(tokens)
+            )
         if self.mask_token is not None:
-            masked = tokens == self.mask_token
-            numbers = numpy.where(masked, 0 if self.output_mode == "int" else -1, numbers)
-            is_known = is_known | masked
+            is_masked = tokens == self.mask_token
+            indices = numpy.where(is_masked, 0 if self.output_mode == "int" else -1, indices)
+            is_known = is_known | is_masked
         if self.num_oov_indices == 0 and isinstance(tokens, np.ndarray) and not np.all(is_known):
             raise ValueError(
-                f"{self._label} has no place for {tokens[~is_known].tolist()[0]!r}, which is not "
-                "in its vocabulary.\n  Fix: num_oov_indices=1 gives unknown tokens a number."
+                f"{self._label} has no index for {tokens[~is_known].tolist()[0]!r}, which is not "
+                "in its vocabulary.\n  Fix: num_oov_indices=1 gives unknown tokens an index."
             )
-        return numbers.astype("int32")
+        return indices.astype("int32")
 
-    def _bucket_of(self, tokens: Inputs) -> Any:
+    def _oov_bucket(self, tokens: Inputs) -> Any:
         if self.vocabulary_dtype != "string" and self.oov_method == "floormod":
             return tokens % self.num_oov_indices
         return fingerprint.buckets(tokens, self.num_oov_indices, self.salt)
 
-    def _tokens_at(self, numbers: Inputs) -> Any:
-        if self.vocabulary_dtype == "string" and isinstance(numbers, jax.Array):
-            if isinstance(numbers, jax.core.Tracer):
+    def _tokens_at(self, indices: Inputs) -> Any:
+        if self.vocabulary_dtype == "string" and isinstance(indices, jax.Array):
+            if isinstance(indices, jax.core.Tracer):
                 raise TypeError(
-                    f"{self._label} gives text, which cannot come out of a compiled program.\n"
-                    "  Fix: let the model end before it, and call it on what predict() gives."
+                    f"{self._label} returns text, which a compiled program cannot.\n"
+                    "  Fix: let the model end before it, and call it on the result of predict()."
                 )
-            numbers = np.asarray(numbers)
-        numpy: Any = jnp if isinstance(numbers, jax.Array) else np
+            indices = np.asarray(indices)
+        numpy: Any = jnp if isinstance(indices, jax.Array) else np
         assert self._tokens is not None
         table: Any = np.append(self._tokens, [self.oov_token]).astype(self._tokens.dtype)
-        positions = numbers - self._first_token
+        positions = indices - self._first_token_index
         is_known = (positions >= 0) & (positions < len(self._tokens))
-        if isinstance(numbers, jax.Array):
+        if isinstance(indices, jax.Array):
             table = jnp.asarray(table.astype("int32"))
         tokens = table[numpy.where(is_known, positions, len(self._tokens))]
         if self.mask_token is not None:
-            tokens = numpy.where(numbers == 0, self.mask_token, tokens)
+            tokens = numpy.where(indices == 0, self.mask_token, tokens)
         return tokens
 
     def _from_lines(self, lines: list[str]) -> list:
-        """The tokens of the lines of a file."""
+        """Convert the lines of a vocabulary file to tokens."""
         return lines
 
     def _to_vocabulary_dtype(self, tokens: Inputs) -> Any:
         """The tokens in the vocabulary's dtype; tokens of another kind are refused."""
         raise NotImplementedError
 
-    def _index(self) -> None:
+    def _prepare_lookup(self) -> None:
         """Prepare `_find_positions`."""
         raise NotImplementedError
 
     def _find_positions(self, tokens: Any) -> Any:
-        """The position of each token without special tokens; -1 for unknown ones."""
+        """The position of each token, not counting special tokens; -1 for unknown ones."""
         raise NotImplementedError
 
     # -- shapes and files ------------------------------------------------------------------------
@@ -436,22 +448,22 @@ class IndexLookup(HostLayer):
         if self.output_mode != "int" and not self._depth:
             raise ValueError(
                 f"{self._label} has no vocabulary yet, so the width of its output is unknown.\n"
-                "  Fix: layer.adapt(data) before the model is made, vocabulary=[…], or "
+                "  Fix: layer.adapt(data) before you build the model, vocabulary=[…], or "
                 "max_tokens=… with pad_to_max_tokens=True."
             )
         return encoded_shape(input_shape, self.output_mode, self._depth)
 
     def compute_output_spec(self, inputs: Inputs) -> KerasTensor:
-        text = self.vocabulary_dtype == "string"
-        if is_text(inputs) != (text and not self.invert):
+        expects_text = self.vocabulary_dtype == "string"
+        if is_text(inputs) != (expects_text and not self.invert):
             raise TypeError(self._wrong_type_error(inputs.dtype))
         dtype = "int64" if self.output_mode == "int" else config.floatx()
         dtype = self.vocabulary_dtype if self.invert else dtype
         return KerasTensor(self.compute_output_shape(inputs.shape), dtype)
 
     def _wrong_type_error(self, received: Any) -> str:
-        text = self.vocabulary_dtype == "string" and not self.invert
-        if text:
+        expects_text = self.vocabulary_dtype == "string" and not self.invert
+        if expects_text:
             return (
                 f"{self._label} takes text and received {received}.\n"
                 "  Fix: IntegerLookup for integers, or x = numpy.asarray(x, str)."
@@ -480,12 +492,14 @@ class IndexLookup(HostLayer):
         line break.
 
         Returns:
-            The vocabulary and its weights; None for each that was not given.
+            The vocabulary and its weights, each None if it was not given.
         """
         if self.input_vocabulary is None and self._has_line_breaks():
             weights = None
             if self.idf_weights is not None:
-                weights = self.idf_weights[self._first_token : self.vocabulary_size()].tolist()
+                weights = self.idf_weights[
+                    self._first_token_index : self.vocabulary_size()
+                ].tolist()
             return self.get_vocabulary(include_special_tokens=False), weights
         return self.input_vocabulary, self.input_idf_weights
 
@@ -532,9 +546,9 @@ class IndexLookup(HostLayer):
         content = path.read_bytes() if path.is_file() else b""
         count = content.count(b"\n")
         reserve_bytes(_SIZE_OF_TOKEN * count, f"a vocabulary of {count:,} lines")
-        tokens = self._from_lines(_lines(content.decode()))
+        tokens = self._from_lines(_split_lines(content.decode()))
         if tokens == self._special_tokens[: len(tokens)]:  # saved before it was adapted
-            if (self._vocabulary_size or 0) > self._first_token:
+            if (self._vocabulary_size or 0) > self._first_token_index:
                 raise ValueError(f"{_VOCABULARY} is missing or has no tokens.")
             return
         weights = None if self.idf_weights is None else self.idf_weights[: len(tokens)]
@@ -542,7 +556,7 @@ class IndexLookup(HostLayer):
 
 
 def refuse_path(config: dict) -> None:
-    """Refuse a path in a config, so that loading a config never reads other files."""
+    """Refuse a path as vocabulary, so that loading a config never reads other files."""
     if isinstance(config.get("vocabulary"), str):
         raise ValueError(
             f"the vocabulary is the path {config['vocabulary'][:80]!r}, and a config does not open "
@@ -551,11 +565,11 @@ def refuse_path(config: dict) -> None:
 
 
 def _rows(batch: np.ndarray) -> np.ndarray:
-    """A column has one token a row; in a table every row is a document."""
+    """A column has one token per row; in a table every row is a document."""
     return batch.reshape(-1, 1) if batch.ndim < 2 else batch.reshape(len(batch), -1)
 
 
-def _lines(text: str) -> list[str]:
+def _split_lines(text: str) -> list[str]:
     lines = text.replace("\r\n", "\n").split("\n")
     while lines and not lines[-1]:
         lines.pop()

@@ -16,7 +16,7 @@ from lamina.core.user_data.data_kinds import may_hold_text
 from lamina.layers.preprocessing.host_layer import batches
 from lamina.layers.settings import settings_of
 
-# Values that are summed at a time; statistics are computed in float64.
+# Maximum number of values per summation, which is in float64 and needs a copy of them.
 _CHUNK_VALUES = 2**22
 
 
@@ -76,11 +76,11 @@ class Rescaling(Layer):
 class Normalization(Layer):
     """`(x - mean) / standard deviation`, with the mean and deviation of the training data.
 
-    `adapt(data)` measures them; they are saved with the model, so raw data can be given to it.
+    `adapt(data)` computes them; they are saved with the model, which therefore takes raw data.
 
     Args:
-        axis: The axis, or axes, with separate means: -1 for one per column. None for one mean of
-            all numbers.
+        axis: The axis, or axes, along which means are separate: -1 for one mean per column. None
+            for one mean of all numbers.
         mean: The mean, if it is known; then `adapt` is not needed.
         variance: The variance, if it is known.
         invert: Compute the inverse: `x * standard deviation + mean`.
@@ -122,8 +122,7 @@ class Normalization(Layer):
             )
         if len(mean_shape) > len(self.axis):
             raise ValueError(
-                f"Normalization: a mean of shape {mean_shape} has more axes than axis={self.axis} "
-                "names."
+                f"Normalization: a mean of shape {mean_shape} has more axes than axis={self.axis}."
             )
         self.input_mean = mean
         self.input_variance = variance
@@ -131,12 +130,12 @@ class Normalization(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        kept_axes = self._positive_axes(input_shape)
-        shape = tuple(input_shape[axis] for axis in kept_axes)
-        unknown = [axis for axis in kept_axes if input_shape[axis] is None]
+        separate_axes = self._positive_axes(input_shape)
+        shape = tuple(input_shape[axis] for axis in separate_axes)
+        unknown = [axis for axis in separate_axes if input_shape[axis] is None]
         if unknown:
             raise ValueError(
-                f"{self._label} must know the size of axis {unknown[0]} and received shape "
+                f"{self._label} needs a known size of axis {unknown[0]}; received shape "
                 f"{tuple(input_shape)}.\n  Fix: give that axis a size, or Normalization(axis=None)."
             )
         if self.input_mean is None:
@@ -145,7 +144,7 @@ class Normalization(Layer):
             # Not used, but part of Keras's weights files.
             self.count = self.add_weight((), "zeros", "int32", trainable=False, name="count")
         self._broadcast_shape = tuple(
-            size if axis in kept_axes else 1 for axis, size in enumerate(input_shape)
+            size if axis in separate_axes else 1 for axis, size in enumerate(input_shape)
         )
 
     def adapt(self, data: Any) -> None:
@@ -160,30 +159,32 @@ class Normalization(Layer):
                 f"{self._label} was given its mean and variance, so there is nothing to adapt.\n"
                 "  Fix: leave out mean= and variance=."
             )
-        count, mean, squared_sum = 0, np.zeros(()), np.zeros(())
+        count, mean, sum_of_squares = 0, np.zeros(()), np.zeros(())
         for batch in _chunks_of(data):
             self._check_data(batch.shape)
             if not self.built:
                 self.build(batch.shape)
-            # Chan, Golub and LeVeque, 1979: statistics of parts, combined exactly.
+            # Combines the statistics of batches exactly, as in Chan, Golub and LeVeque, 1979.
             values = self._rows(batch)
             total = count + len(values)
             with np.errstate(invalid="ignore", over="ignore"):
                 batch_mean = values.mean(axis=0)
                 mean_change = batch_mean - mean
                 mean = mean + mean_change * (len(values) / total)
-                squared_sum = squared_sum + np.square(values - batch_mean).sum(axis=0)
-                squared_sum = squared_sum + np.square(mean_change) * (count * len(values) / total)
+                sum_of_squares = sum_of_squares + np.square(values - batch_mean).sum(axis=0)
+                sum_of_squares = sum_of_squares + np.square(mean_change) * (
+                    count * len(values) / total
+                )
             count = total
         if count == 0:
             raise ValueError(f"{self._label}: adapt() received no data.")
-        if not np.isfinite(mean).all() or not np.isfinite(squared_sum).all():
+        if not np.isfinite(mean).all() or not np.isfinite(sum_of_squares).all():
             raise ValueError(
                 f"{self._label}: the data contain NaN or infinite values, so they have no mean.\n"
                 "  Fix: leave out or fill in such values, e.g. x = x[np.isfinite(x).all(axis=1)]."
             )
         self.adapt_mean.assign(mean.reshape(self.adapt_mean.shape))
-        self.adapt_variance.assign((squared_sum / count).reshape(self.adapt_mean.shape))
+        self.adapt_variance.assign((sum_of_squares / count).reshape(self.adapt_mean.shape))
 
     def finalize_state(self) -> None:
         """Nothing to do: mean and variance depend on the weights. Keras computes them here."""
@@ -235,8 +236,8 @@ class Normalization(Layer):
             return value.astype(self.compute_dtype)  # a scalar broadcasts to inputs of any rank
         # A given mean may have fewer axes, which are the last ones.
         shape = [1] * len(self._broadcast_shape)
-        kept_axes = self._positive_axes(self._broadcast_shape)
-        for axis, size in zip(reversed(kept_axes), reversed(value.shape), strict=False):
+        separate_axes = self._positive_axes(self._broadcast_shape)
+        for axis, size in zip(reversed(separate_axes), reversed(value.shape), strict=False):
             shape[axis] = size
         value = value.reshape(shape).astype(self.compute_dtype)
         return jnp.broadcast_to(value, self._broadcast_shape)
@@ -257,9 +258,9 @@ class Normalization(Layer):
 
     def _rows(self, batch: np.ndarray) -> np.ndarray:
         """The batch as float64, `(averaged values, separate means)`."""
-        kept_axes = self._positive_axes(batch.shape)
-        values = np.moveaxis(batch.astype("float64"), kept_axes, range(-len(kept_axes), 0))
-        return values.reshape(-1, math.prod(batch.shape[axis] for axis in kept_axes))
+        separate_axes = self._positive_axes(batch.shape)
+        values = np.moveaxis(batch.astype("float64"), separate_axes, range(-len(separate_axes), 0))
+        return values.reshape(-1, math.prod(batch.shape[axis] for axis in separate_axes))
 
     def _check_data(self, shape: Shape) -> None:
         if len(shape) == 1 and self.axis == (-1,):

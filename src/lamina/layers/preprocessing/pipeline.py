@@ -22,13 +22,13 @@ class Pipeline(Layer):
         name: See `Layer`.
         **kwargs: `dtype`, `trainable`; see `Layer`.
 
-    Call arguments: `training`, which is True unless it is given.
+    Call arguments: `training`, True by default.
 
-    Input shape: As of the first layer.
-    Output shape: As of the last layer.
+    Input shape: That of the first layer.
+    Output shape: That of the last layer.
 
     Raises:
-        TypeError: If one of them is not a layer.
+        TypeError: If an element of `layers` is not a layer.
 
     Example:
         >>> import numpy as np
@@ -37,7 +37,7 @@ class Pipeline(Layer):
         [[0.5, 0.5]]
     """
 
-    holds_layers = True  # the layers inside may have weights
+    holds_layers = True  # its inner layers may have weights
 
     def __init__(self, layers: Sequence[Layer], name: str | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)
@@ -45,7 +45,7 @@ class Pipeline(Layer):
             raise ArgumentError(f"Pipeline needs a list of layers; received {layers!r}.")
         for layer in layers:
             if not isinstance(layer, Layer):
-                raise TypeError(f"Pipeline needs a list of layers; {layer!r} in it is none.")
+                raise TypeError(f"Pipeline needs a list of layers; {layer!r} is not a layer.")
         self._pipeline_layers = list(layers)
 
     @property
@@ -80,7 +80,7 @@ class Pipeline(Layer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Pipeline":
-        """A new pipeline with the settings that `get_config` gave.
+        """A new pipeline from the result of `get_config`.
 
         Args:
             config: Arguments of the constructor; the layers are serialized.
@@ -95,7 +95,7 @@ class Pipeline(Layer):
         layers = config.get("layers")
         if not isinstance(layers, (list, tuple)):
             raise ValueError(
-                "The config of a Pipeline holds a list of configs as 'layers'; "
+                "The config of a Pipeline must have a list of configs as 'layers'; "
                 f"received {layers!r}."
             )
         return cls(**{**config, "layers": registry.deserialize(layers, custom_objects)})

@@ -27,24 +27,24 @@ from lamina.layers.preprocessing.host_layer import (
 from lamina.layers.preprocessing.index_lookup import refuse_path
 from lamina.layers.preprocessing.vocabulary_lookup import StringLookup
 
-# As in Keras, which handles letters, punctuation and whitespace of ASCII only.
+# As in Keras, which handles only ASCII letters, punctuation and whitespace.
 _LOWER = {ord(capital): capital.lower() for capital in string.ascii_uppercase}
-_NO_MARKS: dict[int, Any] = dict.fromkeys(map(ord, string.punctuation))
+_WITHOUT_PUNCTUATION: dict[int, Any] = dict.fromkeys(map(ord, string.punctuation))
 _TABLES = {
     "lower": _LOWER,
-    "strip_punctuation": _NO_MARKS,
-    "lower_and_strip_punctuation": {**_LOWER, **_NO_MARKS},
+    "strip_punctuation": _WITHOUT_PUNCTUATION,
+    "lower_and_strip_punctuation": {**_LOWER, **_WITHOUT_PUNCTUATION},
 }
 _WORD = re.compile(r"[^ \t\n\v\f\r]+")
-_OTHER_BLANKS = re.compile(r"[\x1c-\x1f]")
+_OTHER_WHITESPACE = re.compile(r"[\x1c-\x1f]")
 
 
 class TextVectorization(HostLayer):
     """Maps text to token indices, or to counts of tokens.
 
     Each text is standardized and split into words, which may be combined to n-grams; each token
-    gets its index in a vocabulary. It computes on the host; a model that begins with it takes text,
-    and the rest of the model is compiled as usual.
+    is mapped to its index in a vocabulary. The layer computes on the host; a model that begins with
+    it takes text, and the rest of the model is compiled as usual.
 
     Args:
         max_tokens: Maximum size of the vocabulary, including special tokens; None for no limit.
@@ -103,15 +103,15 @@ class TextVectorization(HostLayer):
         if ragged:
             raise ValueError(
                 "TextVectorization has no ragged output; received ragged=True.\n"
-                "  Fix: leave it out; texts are filled with 0, which Embedding(mask_zero=True) "
-                "passes over."
+                "  Fix: leave it out; texts are padded with 0, which Embedding(mask_zero=True) "
+                "masks."
             )
         modes = ("int", "one_hot", "multi_hot", "count", "tf_idf")
         self._output_mode = check_output_mode("TextVectorization", output_mode, modes)
         self._standardize = _choice("standardize", standardize, tuple(_TABLES))
         self._split = _choice("split", split, ("whitespace", "character"))
         self._ngrams_arg = ngrams
-        self._ngrams = _lengths(ngrams)
+        self._ngrams = _ngram_lengths(ngrams)
         self._output_sequence_length = _check_length(output_sequence_length, self._output_mode)
         self._encoding = encoding
         self._lookup_layer = StringLookup(
@@ -186,7 +186,7 @@ class TextVectorization(HostLayer):
         """
         self._lookup_layer.copy_vocabulary(other._lookup_layer)
 
-    # -- looking up ------------------------------------------------------------------------------
+    # -- lookup ----------------------------------------------------------------------------------
 
     def call(self, inputs: Any) -> np.ndarray:
         """Map every text to indices.
@@ -195,7 +195,7 @@ class TextVectorization(HostLayer):
             inputs: Texts, `(batch,)` or `(batch, 1)`; lists of tokens if `split` is None.
 
         Returns:
-            NumPy array in the output mode; see the class.
+            NumPy array, encoded as set by `output_mode`; see the class.
 
         Raises:
             ValueError: If there is no vocabulary yet.
@@ -209,63 +209,65 @@ class TextVectorization(HostLayer):
         documents = list(self._documents(inputs))
         sizes = np.array([len(document) for document in documents], dtype="int64")
         tokens = np.array([token for document in documents for token in document], dtype=object)
-        numbers = lookup.indices_of(tokens)
-        shape = self._shape_of_samples(tuple(inputs.shape))
+        indices = lookup.indices_of(tokens)
+        shape = self._sample_shape(tuple(inputs.shape))
         if self._output_mode in ("int", "one_hot"):
             length = self._output_sequence_length
             length = int(sizes.max(initial=0)) if length is None else length
             padding_value = 0 if self._output_mode == "int" else -1
-            padded = _pad_rows(numbers, sizes, length, padding_value).reshape(*shape, length)
-            if self._keeps_shape:
+            padded = _pad_rows(indices, sizes, length, padding_value).reshape(*shape, length)
+            if self._is_elementwise:
                 padded = padded.reshape(inputs.shape)
             return encode(padded, self._output_mode, lookup._depth, config.floatx())
         rows = np.repeat(np.arange(len(sizes)), sizes)
-        dense, mode, dtype = (len(sizes), lookup._depth), self._output_mode, config.floatx()
-        output = count_rows(rows, numbers, dense, mode, dtype, weights=None)
+        output_shape, mode, dtype = (len(sizes), lookup._depth), self._output_mode, config.floatx()
+        output = count_rows(rows, indices, output_shape, mode, dtype, weights=None)
         if mode == "tf_idf":
             output *= lookup.idf_weights
         return output.reshape(*shape, lookup._depth)
 
     def _documents(self, texts: Any) -> Iterator[list[str]]:
-        """Every text as its tokens."""
+        """The tokens of every text."""
         if not is_text(texts):
             if getattr(texts, "size", 0) == 0:
                 return
             raise TypeError(
                 f"{self._label} takes text and received numbers ({texts.dtype}).\n"
-                "  Fix: give it the texts themselves; words that are numbered already go straight "
-                "to an Embedding."
+                "  Fix: pass the texts themselves; word indices go directly into an "
+                "Embedding."
             )
-        samples = math.prod(self._shape_of_samples(texts.shape))
+        samples = math.prod(self._sample_shape(texts.shape))
         rows = standardize_texts(texts, self._standardize).reshape(samples, -1)
         split = rows.tolist() if self._split is None else split_texts(rows[:, 0], self._split)
         for tokens in split:
             yield tokens if self._ngrams is None else ngrams_of(tokens, self._ngrams)
 
     @property
-    def _keeps_shape(self) -> bool:
+    def _is_elementwise(self) -> bool:
         """Whether there is one index for each text."""
         return self._split is None and self._ngrams is None and self._output_sequence_length is None
 
-    def _shape_of_samples(self, shape: Sequence) -> tuple:
-        """The axes of an input that remain in the output before that of the tokens."""
+    def _sample_shape(self, shape: Sequence) -> tuple:
+        """The axes of the input that precede the axis of tokens in the output."""
         if len(shape) < 2:
             return tuple(shape)
         if self._split is not None and shape[-1] not in (1, None):
             raise ValueError(
                 f"{self._label} splits texts of shape (samples,) or (samples, 1) and received "
                 f"shape {tuple(shape)}.\n"
-                "  Fix: join the texts of a sample, or split=None if they are words already."
+                "  Fix: join the texts of a sample, or split=None if they are already words."
             )
         return tuple(shape[:-1])
 
     # -- shapes and files ------------------------------------------------------------------------
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        samples = self._shape_of_samples(input_shape)
+        samples = self._sample_shape(input_shape)
         if self._output_mode == "int":
-            keeps = self._keeps_shape
-            return tuple(input_shape) if keeps else (*samples, self._output_sequence_length)
+            is_elementwise = self._is_elementwise
+            return (
+                tuple(input_shape) if is_elementwise else (*samples, self._output_sequence_length)
+            )
         tokens = (*samples, None)
         return self._lookup_layer.compute_output_shape(tokens)
 
@@ -329,59 +331,59 @@ class TextVectorization(HostLayer):
         self._lookup_layer.load_assets(dir_path)
 
 
-def standardize_texts(texts: np.ndarray, how: str | Callable | None) -> np.ndarray:
+def standardize_texts(texts: np.ndarray, method: str | Callable | None) -> np.ndarray:
     """Standardized text.
 
     Args:
         texts: Array of `str`.
-        how: As `standardize` of `TextVectorization`.
+        method: As `standardize` of `TextVectorization`.
     """
-    if how is None:
+    if method is None:
         return texts
-    if callable(how):
-        result = as_values(how(np.array(texts.tolist(), dtype=str)), "what standardize returned")
+    if callable(method):
+        result = as_values(method(np.array(texts.tolist(), dtype=str)), "the result of standardize")
         if result.shape != texts.shape or (result.size and not is_text(result)):
             raise ValueError(
-                f"standardize must return texts in the shape it was given, {texts.shape}; it "
+                f"standardize must return texts in the shape of its input, {texts.shape}; it "
                 f"returned {result.dtype} of shape {result.shape}."
             )
         return result
-    table = _TABLES[how]
+    table = _TABLES[method]
     result = np.empty(texts.size, dtype=object)
     result[:] = [text.translate(table) for text in texts.ravel().tolist()]
     return result.reshape(texts.shape)
 
 
-def split_texts(texts: np.ndarray, how: str | Callable) -> list[list[str]]:
+def split_texts(texts: np.ndarray, method: str | Callable) -> list[list[str]]:
     """The tokens of each text of a one-dimensional array.
 
     Args:
         texts: Array of `str`, `(samples,)`.
-        how: As `split` of `TextVectorization`.
+        method: As `split` of `TextVectorization`.
     """
-    if how == "whitespace":
+    if method == "whitespace":
         return [
             # `split` is faster, but also splits at whitespace that is not ASCII.
             text.split()
-            if text.isascii() and not _OTHER_BLANKS.search(text)
+            if text.isascii() and not _OTHER_WHITESPACE.search(text)
             else _WORD.findall(text)
             for text in texts.tolist()
         ]
-    if how == "character":
+    if method == "character":
         return [list(text) for text in texts.tolist()]
-    assert callable(how)
-    return [list(map(str, row)) for row in how(np.array(texts.tolist(), dtype=str))]
+    assert callable(method)
+    return [list(map(str, row)) for row in method(np.array(texts.tolist(), dtype=str))]
 
 
 def ngrams_of(tokens: Sequence[str], lengths: Sequence[int]) -> list[str]:
-    """N-grams of tokens, joined by spaces: first all of the first length, then of the next.
+    """N-grams of tokens, joined by spaces, in the order of `lengths`.
 
     Example:
         >>> ngrams_of(["a", "b", "c"], (1, 2))
         ['a', 'b', 'c', 'a b', 'b c']
     """
     if isinstance(lengths, range):
-        lengths = lengths[: len(tokens)]  # longer ones do not exist
+        lengths = lengths[: len(tokens)]  # there are no longer n-grams
     return [
         " ".join(tokens[start : start + length])
         for length in lengths
@@ -389,13 +391,13 @@ def ngrams_of(tokens: Sequence[str], lengths: Sequence[int]) -> list[str]:
     ]
 
 
-def _pad_rows(numbers: np.ndarray, sizes: np.ndarray, length: int, padding: int) -> np.ndarray:
+def _pad_rows(indices: np.ndarray, sizes: np.ndarray, length: int, padding: int) -> np.ndarray:
     """Rows of `length` indices, truncated or padded."""
     output = np.full((len(sizes), length), padding, dtype="int32")
-    position = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    position = np.arange(len(indices)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     row = np.repeat(np.arange(len(sizes)), sizes)
     is_token = position < length
-    output[row[is_token], position[is_token]] = numbers[is_token]
+    output[row[is_token], position[is_token]] = indices[is_token]
     return output
 
 
@@ -405,7 +407,7 @@ def _choice(name: str, value: Any, allowed: Sequence[str]) -> Any:
     raise unknown_name(f"{name} of TextVectorization", value, allowed)
 
 
-def _lengths(ngrams: Any) -> Sequence[int] | None:
+def _ngram_lengths(ngrams: Any) -> Sequence[int] | None:
     if ngrams is None:
         return None
     if isinstance(ngrams, int) and ngrams > 0:

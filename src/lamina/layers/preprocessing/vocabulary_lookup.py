@@ -20,9 +20,9 @@ class IntegerLookup(IndexLookup):
         max_tokens: Maximum size of the vocabulary, including special tokens; None for no limit.
         num_oov_indices: Number of indices for numbers that are not in the vocabulary. With 0 such
             a number is an error; in a compiled program it becomes -1.
-        mask_token: Number that is masked: index 0 in `"int"` output, ignored in the others.
+        mask_token: Number that is masked: index 0 in the mode `"int"`, ignored in other modes.
         oov_token: Output of an inverted layer for unknown numbers.
-        vocabulary: The vocabulary, as a list, an array, or the path of a file with one a
+        vocabulary: The vocabulary, as a list, an array, or the path of a file with one per
             line. None to learn it by `adapt`.
         vocabulary_dtype: Only `"int64"`.
         idf_weights: For `"tf_idf"` with a given vocabulary: one for each number.
@@ -103,7 +103,7 @@ class IntegerLookup(IndexLookup):
                 f"{self._label}: the file of its vocabulary has lines that are not integers."
             ) from None
 
-    def _index(self) -> None:
+    def _prepare_lookup(self) -> None:
         assert self._tokens is not None
         self._order = np.argsort(self._tokens, kind="stable")
 
@@ -111,16 +111,16 @@ class IntegerLookup(IndexLookup):
         ordered: Any = self._tokens[self._order]  # type: ignore[index]
         positions: Any = self._order
         if isinstance(tokens, jax.Array):
-            # The device computes with fewer bits, so larger numbers cannot occur there.
+            # The device computes with fewer bits, so larger numbers cannot occur in its inputs.
             bounds = jnp.iinfo(tokens.dtype)
-            fit = (ordered >= bounds.min) & (ordered <= bounds.max)
-            ordered = jnp.asarray(ordered[fit].astype(tokens.dtype))
-            positions = jnp.asarray(positions[fit].astype("int32"))
+            in_range = (ordered >= bounds.min) & (ordered <= bounds.max)
+            ordered = jnp.asarray(ordered[in_range].astype(tokens.dtype))
+            positions = jnp.asarray(positions[in_range].astype("int32"))
         if not len(ordered):
             return tokens * 0 - 1
         numpy: Any = jnp if isinstance(tokens, jax.Array) else np
-        at = numpy.minimum(numpy.searchsorted(ordered, tokens), len(ordered) - 1)
-        return numpy.where(ordered[at] == tokens, positions[at], -1)
+        candidates = numpy.minimum(numpy.searchsorted(ordered, tokens), len(ordered) - 1)
+        return numpy.where(ordered[candidates] == tokens, positions[candidates], -1)
 
 
 class StringLookup(IndexLookup):
@@ -133,7 +133,7 @@ class StringLookup(IndexLookup):
         max_tokens: Maximum size of the vocabulary, including special tokens; None for no limit.
         num_oov_indices: Number of indices for texts that are not in the vocabulary, which share
             them by a hash. With 0 such a text is an error.
-        mask_token: Text that is masked: index 0 in `"int"` output, ignored in the others.
+        mask_token: Text that is masked: index 0 in the mode `"int"`, ignored in other modes.
         oov_token: Output of an inverted layer for unknown texts.
         vocabulary: The vocabulary, as a list, an array, or the path of a file with one per line.
             None to learn it by `adapt`.
@@ -147,7 +147,7 @@ class StringLookup(IndexLookup):
         name: Name of the layer.
         salt: One or two integers, key of the hash; see `Hashing`.
         oov_method: How unknown texts are assigned to several indices: `"floormod"` or `"farmhash"`,
-            which give the same for texts.
+            which give the same result for texts.
         **kwargs: `trainable`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -202,7 +202,7 @@ class StringLookup(IndexLookup):
 
     @property
     def compute_dtype(self) -> str:
-        """`"string"`: inputs are texts, and no layer casts them."""
+        """`"string"`: the inputs are text, which is never cast."""
         return "string"
 
     def get_config(self) -> dict:
@@ -213,9 +213,9 @@ class StringLookup(IndexLookup):
             raise TypeError(self._wrong_type_error(f"numbers ({tokens.dtype})"))
         return tokens
 
-    def _index(self) -> None:
+    def _prepare_lookup(self) -> None:
         table = {token: position for position, token in enumerate(self._tokens)}  # type: ignore[arg-type]
-        object.__setattr__(self, "_table", table)  # not searched for layers
+        object.__setattr__(self, "_table", table)  # bypasses the layer's tracking of attributes
 
     def _find_positions(self, tokens: Any) -> Any:
         find = self._table.get  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Base classes of image layers: calls on arrays and dicts, random parameters, value ranges."""
+"""Base classes of image layers: inputs as arrays or dicts, random parameters, value ranges."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,14 +27,14 @@ class BaseImagePreprocessingLayer(Layer):
     other entries of the dict are passed on. A single sample, without a batch axis, is treated as
     a batch of one.
 
-    A call draws one random transformation and applies it to every part. A subclass defines those
-    methods that it needs of `get_random_transformation`, `transform_images`,
-    `transform_bounding_boxes`, `transform_segmentation_masks` and `transform_labels`. They receive
-    batches only. A layer that changes the size of images defines `output_size`.
+    A call draws one random transformation and applies it to every part. A subclass defines
+    the methods that it needs among `get_random_transformation`, `transform_images`,
+    `transform_bounding_boxes`, `transform_segmentation_masks` and `transform_labels`. They always
+    receive batches. A layer that changes the size of images defines `output_size`.
 
     Args:
         bounding_box_format: Format of the boxes, e.g. `"xyxy"`; see
-            `lamina.utils.bounding_boxes.convert_format`. Needed only where boxes are given.
+            `lamina.utils.bounding_boxes.convert_format`. Needed only for inputs with boxes.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
     """
@@ -59,11 +59,11 @@ class BaseImagePreprocessingLayer(Layer):
         Args:
             data: Images `(batch, height, width, channels)`, or the dict that the layer is called
                 on.
-            training: Whether anything is to be changed.
+            training: Whether random layers change anything.
             seed: A SeedGenerator, an integer, or None for the layer's own generator.
 
         Returns:
-            What the `transform_…` methods receive as `transformation`.
+            The argument `transformation` of the `transform_…` methods.
         """
         return None
 
@@ -73,10 +73,10 @@ class BaseImagePreprocessingLayer(Layer):
         Args:
             images: Images, `(batch, height, width, channels)`.
             transformation: Result of `get_random_transformation`.
-            training: Whether anything is to be changed.
+            training: Whether random layers change anything.
 
         Returns:
-            Images; a layer that changes their size gives another height and width.
+            Images, of another height and width if the layer changes their size.
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no transform_images(images, transformation, training)."
@@ -88,7 +88,7 @@ class BaseImagePreprocessingLayer(Layer):
         Args:
             labels: One label per image, `(batch, ...)`.
             transformation: Result of `get_random_transformation`.
-            training: Whether anything is to be changed.
+            training: Whether random layers change anything.
 
         Returns:
             Labels, `(batch, ...)`.
@@ -104,17 +104,17 @@ class BaseImagePreprocessingLayer(Layer):
             bounding_boxes: A dict with `"boxes"`, in `bounding_box_format`, and
                 `"labels"`.
             transformation: Result of `get_random_transformation`.
-            training: Whether anything is to be changed.
+            training: Whether random layers change anything.
 
         Returns:
-            A dict of the same entries.
+            A dict with the same entries.
 
         Raises:
             NotImplementedError: If the layer cannot change boxes.
         """
         raise NotImplementedError(
             f"{type(self).__name__} cannot change bounding boxes along with the images.\n"
-            '  Fix: leave "bounding_boxes" out of what it is called on.'
+            '  Fix: leave "bounding_boxes" out of its input.'
         )
 
     def transform_segmentation_masks(
@@ -125,10 +125,10 @@ class BaseImagePreprocessingLayer(Layer):
         Args:
             segmentation_masks: Class numbers, `(batch, height, width, 1)`.
             transformation: Result of `get_random_transformation`.
-            training: Whether anything is to be changed.
+            training: Whether random layers change anything.
 
         Returns:
-            Class numbers, of the height and width of the changed images.
+            Class numbers, with the height and width of the transformed images.
         """
         return segmentation_masks
 
@@ -158,43 +158,43 @@ class BaseImagePreprocessingLayer(Layer):
             ValueError: If a dict has no `"images"`, or has boxes without a format.
         """
         if not isinstance(data, dict):
-            single = self._is_single(data.shape)
-            images = data[None] if single else data
+            is_single = self._is_single(data.shape)
+            images = data[None] if is_single else data
             transformation = self.get_random_transformation(images, training=training)
             images = self.transform_images(images, transformation, training=training)
-            return images[0] if single else images
+            return images[0] if is_single else images
         if "images" not in data:
             raise ValueError(
                 f"{self._label} needs an entry 'images' in the dict it is called on; "
-                f"received {', '.join(map(repr, data)) or 'an empty one'}."
+                f"received {', '.join(map(repr, data)) or 'an empty dict'}."
             )
-        single = self._is_single(data["images"].shape)
+        is_single = self._is_single(data["images"].shape)
         parts = {name: data[name] for name in _PARTS if name in data}
         if "bounding_boxes" in parts:
             if self.bounding_box_format is None:
                 raise ValueError(
-                    f"{self._label} received bounding boxes and does not know how they are "
-                    f"written.\n  Fix: {type(self).__name__}(…, bounding_box_format='xyxy')"
+                    f"{self._label} received bounding boxes and has no bounding_box_format."
+                    f"\n  Fix: {type(self).__name__}(…, bounding_box_format='xyxy')"
                 )
             parts["bounding_boxes"] = boxes.as_arrays(parts["bounding_boxes"])
-        if single:
+        if is_single:
             parts = _map_arrays(lambda array: jnp.asarray(array)[None], parts)
         transformation = self.get_random_transformation(parts, training=training)
         for name, part in parts.items():
-            change = getattr(self, f"transform_{name}")
-            parts[name] = change(part, transformation, training=training)
-        if single:
+            transform = getattr(self, f"transform_{name}")
+            parts[name] = transform(part, transformation, training=training)
+        if is_single:
             parts = _map_arrays(lambda array: array[0], parts)
         return {**data, **parts}
 
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         if isinstance(input_shape, dict):
-            sized = {
+            resized_shapes = {
                 name: self.compute_output_shape(input_shape[name])
                 for name in ("images", "segmentation_masks")
                 if name in input_shape
             }
-            return {**input_shape, **sized}
+            return {**input_shape, **resized_shapes}
         self._is_single(input_shape)
         shape = list(input_shape)
         size = self.output_size()
@@ -237,22 +237,23 @@ class BaseImagePreprocessingLayer(Layer):
 
         Args:
             bounding_boxes: Dict of boxes and labels.
-            size: Height and width of the images before the change.
-            move: From boxes in `xyxy`, in pixels, to boxes in `xyxy` in the changed image.
+            size: Height and width of the images before the transformation.
+            move: Function from boxes in the original image to boxes in the transformed image,
+                both in the format `xyxy`, in pixels.
 
         Returns:
             A dict with `"boxes"` and `"labels"`.
         """
-        written = str(self.bounding_box_format)
-        after = self.output_size() or size
-        moved_boxes = boxes.convert_format(bounding_boxes, written, "xyxy", *size)
+        box_format = str(self.bounding_box_format)
+        new_size = self.output_size() or size
+        moved_boxes = boxes.convert_format(bounding_boxes, box_format, "xyxy", *size)
         moved_boxes = boxes.clip_to_image_size(
-            {**moved_boxes, "boxes": move(moved_boxes["boxes"])}, *after
+            {**moved_boxes, "boxes": move(moved_boxes["boxes"])}, *new_size
         )
-        return boxes.convert_format(moved_boxes, "xyxy", written, *after)
+        return boxes.convert_format(moved_boxes, "xyxy", box_format, *new_size)
 
     def images_of(self, data: Any) -> Array:
-        """The images in what `get_random_transformation` receives.
+        """The images in the argument `data` of `get_random_transformation`.
 
         Args:
             data: Images, or a dict with `"images"`.
@@ -263,7 +264,7 @@ class BaseImagePreprocessingLayer(Layer):
         return data["images"] if isinstance(data, dict) else data
 
     def images_shape(self, data: Any) -> tuple[int, int, int]:
-        """Number, height and width of the images in what `get_random_transformation` gets.
+        """Number, height and width of the images in the argument `data`.
 
         Args:
             data: Images, or a dict with `"images"`.
@@ -301,10 +302,10 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
         ...         return self.draw(1, data, seed)[0] if training else None
         ...     def transform_images(self, images, transformation, training=True):
         ...         return images * reshape_per_image(transformation) if training else images
-        >>> pictures = np.ones((2, 3, 3, 1))
-        >>> Dim()({"images": pictures, "labels": np.array([4, 5])})["labels"].tolist()
+        >>> images = np.ones((2, 3, 3, 1))
+        >>> Dim()({"images": images, "labels": np.array([4, 5])})["labels"].tolist()
         [4, 5]
-        >>> float(Dim()(pictures, training=False).min())
+        >>> float(Dim()(images, training=False).min())
         1.0
     """
 
@@ -317,9 +318,9 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
         """Random numbers from 0 to 1, `(count, batch)`: `count` for every image.
 
         Args:
-            count: Number per image.
+            count: Count of numbers per image.
             data: Argument of `get_random_transformation`.
-            seed: Another argument of it; None stands for the layer's own generator.
+            seed: Argument of `get_random_transformation`; None for the layer's own generator.
 
         Returns:
             Array `(count, batch)`.
@@ -363,7 +364,7 @@ def interpolate(low: float, high: float, fraction: Array) -> Array:
 def factor_range(
     owner: str, name: str, factor: Any, low: float, high: float
 ) -> tuple[float, float]:
-    """The interval that a factor is drawn from, given as a pair or as one number for `±number`.
+    """The interval that a factor is drawn from; one number stands for `±number`.
 
     Args:
         owner: Name of the layer, for messages.
@@ -375,25 +376,25 @@ def factor_range(
         >>> factor_range("RandomContrast", "factor", 0.5, low=0, high=1)
         (0, 0.5)
     """
-    pair = isinstance(factor, (tuple, list, np.ndarray)) and len(factor) == 2
-    values = tuple(factor) if pair else (factor,)
-    numbers = all(
+    is_pair = isinstance(factor, (tuple, list, np.ndarray)) and len(factor) == 2
+    values = tuple(factor) if is_pair else (factor,)
+    are_numbers = all(
         isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in values
     )
-    if not numbers or not all(low <= v <= high for v in values):
+    if not are_numbers or not all(low <= v <= high for v in values):
         raise ValueError(
             f"{owner}: {name} must be a number, or a pair of numbers, from {low} to {high}; "
             f"received {factor!r}."
         )
-    if pair:
+    if is_pair:
         return min(values), max(values)
     return max(-abs(factor), low), abs(factor)
 
 
 def check_value_range(owner: str, value_range: Any) -> tuple[float, float]:
     """The minimum and maximum value of a pixel, checked."""
-    pair = isinstance(value_range, (tuple, list)) and len(value_range) == 2
-    if not pair or not value_range[0] < value_range[1]:
+    is_pair = isinstance(value_range, (tuple, list)) and len(value_range) == 2
+    if not is_pair or not value_range[0] < value_range[1]:
         raise ValueError(
             f"{owner}: value_range must be a pair of the smallest and the largest pixel, e.g. "
             f"(0, 255); received {value_range!r}."

@@ -20,12 +20,12 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
             `BaseImagePreprocessingLayer`.
 
     Input shape: A dict with `"images"` and `"bounding_boxes"`; images alone are not changed.
-    Output shape: Same as the input, with `max_number` boxes and labels an image.
+    Output shape: Same as the input, with `max_number` boxes and labels per image.
 
     Example:
         >>> layer = MaxNumBoundingBoxes(2, bounding_box_format="xyxy")
-        >>> found = {"boxes": jnp.array([[0.0, 0.0, 4.0, 4.0]]), "labels": jnp.array([7])}
-        >>> data = layer({"images": jnp.zeros((8, 8, 3)), "bounding_boxes": found})
+        >>> boxes = {"boxes": jnp.array([[0.0, 0.0, 4.0, 4.0]]), "labels": jnp.array([7])}
+        >>> data = layer({"images": jnp.zeros((8, 8, 3)), "bounding_boxes": boxes})
         >>> data["bounding_boxes"]["labels"].tolist()
         [7, -1]
     """
@@ -62,7 +62,7 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
 
     def get_config(self) -> dict:
         config = {**super().get_config(), **settings_of(self, "max_number")}
-        # Keras does not save it; here it is saved if it is not the default.
+        # Keras does not save fill_value; here it is saved unless it has its default.
         return config if self.fill_value == -1 else {**config, "fill_value": self.fill_value}
 
     def _pad_boxes(self, values: Array) -> Array:

@@ -47,7 +47,9 @@ class ColourLayer(BaseImagePreprocessingLayer):
         Returns:
             Images of the same shape.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no recoloured(images, …).")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no change_colours(images, transformation)."
+        )
 
     def transform_images(
         self, images: Array, transformation: PyTree, training: bool = True
@@ -230,21 +232,22 @@ class RandomHue(RandomColourLayer):
     ) -> PyTree:
         if not training:
             return None
-        other_way, turn = self.draw(2, data, seed)
-        return {"factor": jnp.where(other_way > 0.5, -0.5, 0.5) * interpolate(*self.factor, turn)}
+        direction, fraction = self.draw(2, data, seed)
+        shift = interpolate(*self.factor, fraction)
+        return {"factor": jnp.where(direction > 0.5, -0.5, 0.5) * shift}
 
     def change_colours(self, images: Array, transformation: PyTree) -> Array:
         images = to_range(images, self.value_range, (0, 1))
         hue, saturation, value = self._to_hsv(images)
-        turn = jnp.reshape(transformation["factor"], (-1, 1, 1))
-        images = self._rgb(jnp.mod(hue + turn, 1), saturation, value)
+        shift = jnp.reshape(transformation["factor"], (-1, 1, 1))
+        images = self._to_rgb(jnp.mod(hue + shift, 1), saturation, value)
         return to_range(jnp.clip(images, 0, 1), (0, 1), self.value_range)
 
     def _to_hsv(self, images: Array) -> Array:
         hsv = colour.rgb_to_hsv(images, data_format=self.data_format)
         return jnp.moveaxis(hsv, self._channel_axis, 0)
 
-    def _rgb(self, hue: Array, saturation: Array, value: Array) -> Array:
+    def _to_rgb(self, hue: Array, saturation: Array, value: Array) -> Array:
         hsv = jnp.stack([hue, saturation, value], axis=self._channel_axis)
         return colour.hsv_to_rgb(hsv.astype(value.dtype), data_format=self.data_format)
 
@@ -253,9 +256,9 @@ class RandomSaturation(RandomHue):
     """Changes the saturation of images; only in training.
 
     Args:
-        factor: Pair of the minimum and the maximum strength: 0 is gray, 0.5 leaves colours as
-            they are, 1 makes them as strong as they can be. As in Keras, a number stands for
-            `(-number, number)`, and what is drawn below 0 is gray, too.
+        factor: Pair of the minimum and the maximum strength: 0 is gray, 0.5 does not change
+            colours, 1 is full saturation. As in Keras, a number stands for `(-number, number)`, and
+            strengths below 0 also give gray.
         value_range: Minimum and maximum value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
@@ -284,7 +287,7 @@ class RandomSaturation(RandomHue):
         images = to_range(images, self.value_range, (0, 1))
         hue, saturation, value = self._to_hsv(images)
         saturation *= jnp.reshape(transformation["factor"], (-1, 1, 1))
-        images = self._rgb(hue, jnp.clip(saturation, 0, 1), value)
+        images = self._to_rgb(hue, jnp.clip(saturation, 0, 1), value)
         return to_range(images, (0, 1), self.value_range)
 
 
@@ -292,8 +295,8 @@ class RandomColorDegeneration(RandomColourLayer):
     """Mixes images with their gray version; only in training.
 
     Args:
-        factor: Pair of the minimum and the maximum share of gray, -1 to 1; below 0 colours get
-            stronger. A number stands for `(-number, number)`.
+        factor: Pair of the minimum and the maximum fraction of gray, -1 to 1; below 0 colours
+            become more saturated. A number stands for `(-number, number)`.
         value_range: Minimum and maximum value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
@@ -402,7 +405,7 @@ class RandomGrayscale(RandomImageLayer):
     def get_config(self) -> dict:
         config = {**super().get_config(), **settings_of(self, "factor")}
         if self.seed is None:
-            del config["seed"]  # Keras does not save it; saved here if it was given
+            del config["seed"]  # as in Keras, which never saves it
         return config
 
 
@@ -446,16 +449,16 @@ class RandomInvert(RandomColourLayer):
 
     def change_colours(self, images: Array, transformation: PyTree) -> Array:
         low, high = self.value_range
-        inverted = reshape_per_image(transformation["apply_inversion"])
-        return jnp.where(inverted, low + high - images, images)
+        is_inverted = reshape_per_image(transformation["apply_inversion"])
+        return jnp.where(is_inverted, low + high - images, images)
 
 
 class RandomPosterization(RandomColourLayer):
     """Posterization: keeps only the first bits of every value; only in training.
 
     Args:
-        factor: Pair of integers from 1 to 8, between which the number of bits is drawn, the
-            second excluded; a number stands for `(1, number)`.
+        factor: Pair of integers from 1 to 8, between which the number of bits is drawn,
+            excluding the second; a number stands for `(1, number)`.
         value_range: Minimum and maximum value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
@@ -502,8 +505,8 @@ class Solarization(ColourLayer, RandomImageLayer):
     """Solarization: inverts pixels above a threshold; in training only.
 
     Args:
-        addition_factor: Added to pixels before: maximum fraction of the range of
-            values, 0 to 1, or a pair of the minimum and the maximum.
+        addition_factor: Added to pixels before the inversion: maximum fraction of the range
+            of values, 0 to 1, or a pair of the minimum and the maximum.
         threshold_factor: Threshold for the inversion, in the same form.
         value_range: Minimum and maximum value of a pixel.
         seed: An integer for reproducible draws.
@@ -602,7 +605,7 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
             ("random_saturation", RandomSaturation, saturation_factor),
             ("random_hue", RandomHue, hue_factor),
         )
-        self._steps = {
+        self._layers_by_name = {
             name: layer_class(
                 factor,
                 value_range=value_range,
@@ -631,11 +634,11 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
         key = draw_key(self.generator) if seed is None else seed
         return {
             name: layer.get_random_transformation(data, seed=key ^ jnp.uint32(number))
-            for number, (name, layer) in enumerate(self._steps.items())
+            for number, (name, layer) in enumerate(self._layers_by_name.items())
         }
 
     def change_colours(self, images: Array, transformation: PyTree) -> Array:
-        for name, layer in self._steps.items():
+        for name, layer in self._layers_by_name.items():
             images = layer.change_colours(images, transformation[name])
         return images
 

@@ -75,7 +75,7 @@ class RandomElasticTransform(RandomImageLayer):
     ) -> PyTree:
         if not training or self.scale[1] == 0 or self.factor[1] == 0:
             return None
-        # One key for all, so that masks are distorted like images.
+        # Images and masks share one key, so that they are distorted in the same way.
         key = draw_key(self.generator) if seed is None else seed
         fraction, threshold, strength = self.draw(3, data, key)
         return {

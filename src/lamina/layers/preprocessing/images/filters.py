@@ -19,7 +19,7 @@ from lamina.ops.image import filters
 from lamina.ops.windows import to_integers_per_axis
 
 # The centre of the 3 × 3 window has weight 5; the sum of the weights is 13.
-_WINDOW_SUM = 13
+_WEIGHT_SUM = 13
 
 
 class RandomSharpness(RandomColourLayer):
@@ -55,10 +55,10 @@ class RandomSharpness(RandomColourLayer):
         )
 
     def change_colours(self, images: Array, transformation: PyTree) -> Array:
-        ones, around = jnp.ones(3), images
+        ones, window_sum = jnp.ones(3), images
         for axis in (self._height_axis, self._width_axis):
-            around = filters.convolve_axis(around, ones, axis % images.ndim)
-        blurred = (around + 4 * images) / _WINDOW_SUM
+            window_sum = filters.convolve_axis(window_sum, ones, axis % images.ndim)
+        blurred = (window_sum + 4 * images) / _WEIGHT_SUM
         sharpness = reshape_per_image(2 * transformation["factor"])
         return self._clip(images + (1 - sharpness) * (blurred - images))
 
@@ -113,7 +113,7 @@ class RandomGaussianBlur(RandomColourLayer):
             return None
         key = draw_key(self.generator) if seed is None else seed
         fraction, threshold = self.draw(2, data, key)
-        # Another use of the same key: other bits.
+        # Another key, so that these numbers do not repeat those above.
         random_numbers = uniform_numbers(key ^ np.uint32(1 << 31), (2,))
         return {
             "should_apply_blur": threshold < interpolate(*self.factor, fraction),

@@ -38,10 +38,10 @@ class AutoContrast(ColourLayer):
         images = jnp.asarray(images, self.compute_dtype)
         axes = (self._height_axis, self._width_axis)
         low, high = images.min(axis=axes, keepdims=True), images.max(axis=axes, keepdims=True)
-        flat = high == low
-        relative = (images - low) / jnp.where(flat, 1, high - low)
+        is_constant = high == low
+        relative = (images - low) / jnp.where(is_constant, 1, high - low)
         stretched = to_range(relative, (0, 1), self.value_range)
-        return jnp.where(flat, images, self._clip(stretched)).astype(images.dtype)
+        return jnp.where(is_constant, images, self._clip(stretched)).astype(images.dtype)
 
 
 class Equalization(ColourLayer):
@@ -77,20 +77,24 @@ class Equalization(ColourLayer):
         images = jnp.asarray(images, self.compute_dtype)
         if not training:
             return images
-        last = jnp.moveaxis(images, self._channel_axis, -3)
-        values = to_range(last, self.value_range, (0, 255)).astype("float32")
-        values = values.reshape(*last.shape[:-2], -1)
+        channels_first = jnp.moveaxis(images, self._channel_axis, -3)
+        values = to_range(channels_first, self.value_range, (0, 255)).astype("float32")
+        values = values.reshape(*channels_first.shape[:-2], -1)
         positions = jnp.clip(values * (self.bins - 1) / 255, 0, self.bins - 1).astype("int32")
         counts = histograms(positions, self.bins)
-        below = jnp.cumsum(counts, axis=-1)
-        # The number in the lowest bin that is not empty, which becomes 0.
-        lowest = jnp.min(jnp.where(below > 0, below, positions.shape[-1]), axis=-1, keepdims=True)
-        span = below[..., -1:] - lowest
-        table = jnp.round((below - lowest) * 255 / jnp.maximum(span, 1))
-        spread = jnp.take_along_axis(jnp.clip(table, 0, 255), positions, axis=-1)
-        spread = jnp.where(span == 0, values, spread).reshape(last.shape)
-        spread = to_range(spread, (0, 255), self.value_range).astype(images.dtype)
-        return jnp.moveaxis(spread, -3, self._channel_axis)
+        cumulative_counts = jnp.cumsum(counts, axis=-1)
+        # The count in the lowest nonempty bin, whose values become 0.
+        first_count = jnp.min(
+            jnp.where(cumulative_counts > 0, cumulative_counts, positions.shape[-1]),
+            axis=-1,
+            keepdims=True,
+        )
+        span = cumulative_counts[..., -1:] - first_count
+        table = jnp.round((cumulative_counts - first_count) * 255 / jnp.maximum(span, 1))
+        equalized = jnp.take_along_axis(jnp.clip(table, 0, 255), positions, axis=-1)
+        equalized = jnp.where(span == 0, values, equalized).reshape(channels_first.shape)
+        equalized = to_range(equalized, (0, 255), self.value_range).astype(images.dtype)
+        return jnp.moveaxis(equalized, -3, self._channel_axis)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "bins")}
@@ -138,10 +142,10 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
         images = jnp.asarray(images, self.compute_dtype)
         values = jnp.moveaxis(images, self._channel_axis, -3).astype("float32")
         shades = jnp.clip(to_range(values, self.value_range, (0, 255)), 0, 255)
-        flat = shades.reshape(-1, *shades.shape[-2:]).astype("int32")
-        spread = self._equalize(flat).reshape(values.shape)
-        spread = to_range(spread, (0, 255), self.value_range).astype(images.dtype)
-        return jnp.moveaxis(spread, -3, self._channel_axis)
+        channels = shades.reshape(-1, *shades.shape[-2:]).astype("int32")
+        equalized = self._equalize(channels).reshape(values.shape)
+        equalized = to_range(equalized, (0, 255), self.value_range).astype(images.dtype)
+        return jnp.moveaxis(equalized, -3, self._channel_axis)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "clip_limit", "tile_grid_size")}
@@ -150,34 +154,38 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
         """Channels `(channels, height, width)` of values from 0 to 255, tile by tile."""
         channels, height, width = shades.shape
         rows, columns = self.tile_grid_size
-        tall, wide = -(-height // rows), -(-width // columns)
-        edges = ((0, 0), (0, tall * rows - height), (0, wide * columns - width))
+        tile_height, tile_width = -(-height // rows), -(-width // columns)
+        edges = ((0, 0), (0, tile_height * rows - height), (0, tile_width * columns - width))
         padded = jnp.pad(shades, edges, mode="symmetric")
-        tiles = padded.reshape(channels, rows, tall, columns, wide).swapaxes(2, 3)
-        tables = self._tables(tiles.reshape(channels, rows, columns, tall * wide))
+        tiles = padded.reshape(channels, rows, tile_height, columns, tile_width).swapaxes(2, 3)
+        tables = self._tables(tiles.reshape(channels, rows, columns, tile_height * tile_width))
         # Beyond the centres of the outer tiles there is no interpolation.
         tables = jnp.pad(tables, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
         tables = tables.reshape(channels, -1)
-        down, across = (
+        row_positions, column_positions = (
             (np.arange(size) - tile / 2) / tile + 1
-            for size, tile in ((height, tall), (width, wide))
+            for size, tile in ((height, tile_height), (width, tile_width))
         )
         bottom_weight, right_weight = (
-            jnp.asarray(v - np.floor(v), "float32") for v in (down, across)
+            jnp.asarray(v - np.floor(v), "float32") for v in (row_positions, column_positions)
         )
-        top, left = (np.floor(v).astype("int32") for v in (down, across))
+        top, left = (np.floor(v).astype("int32") for v in (row_positions, column_positions))
 
-        def with_corner(mixture: Array, corner: Array) -> tuple[Array, None]:
-            right, low = corner % 2, corner // 2
-            weight = jnp.where(low, bottom_weight, 1 - bottom_weight)[:, None]
-            weight = weight * jnp.where(right, right_weight, 1 - right_weight)
-            table = (jnp.asarray(top)[:, None] + low) * (columns + 2) + jnp.asarray(left) + right
+        def add_corner(mixture: Array, corner: Array) -> tuple[Array, None]:
+            is_right, is_bottom = corner % 2, corner // 2
+            weight = jnp.where(is_bottom, bottom_weight, 1 - bottom_weight)[:, None]
+            weight = weight * jnp.where(is_right, right_weight, 1 - right_weight)
+            table = (
+                (jnp.asarray(top)[:, None] + is_bottom) * (columns + 2)
+                + jnp.asarray(left)
+                + is_right
+            )
             position = (table * 256 + shades).reshape(channels, -1)
             mapped = jnp.take_along_axis(tables, position, axis=-1).reshape(shades.shape)
             return mixture + weight * mapped, None
 
         start = jnp.zeros(shades.shape, "float32")
-        return jax.lax.scan(with_corner, start, jnp.arange(4))[0]
+        return jax.lax.scan(add_corner, start, jnp.arange(4))[0]
 
     def _tables(self, tiles: Array) -> Array:
         """The lookup table of 256 values for every tile."""
@@ -186,10 +194,10 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
         if self.clip_limit > 0:
             clipped = jnp.minimum(counts, self.clip_limit * size / 256)
             counts = clipped + jnp.sum(counts - clipped, axis=-1, keepdims=True) / 256
-        below = jnp.cumsum(counts, axis=-1)
-        lowest = below[..., :1]
-        span = size - lowest
-        table = (below - lowest) * 255 / jnp.where(span == 0, 1, span)
+        cumulative_counts = jnp.cumsum(counts, axis=-1)
+        first_count = cumulative_counts[..., :1]
+        span = size - first_count
+        table = (cumulative_counts - first_count) * 255 / jnp.where(span == 0, 1, span)
         return jnp.clip(table, 0, 255)
 
 

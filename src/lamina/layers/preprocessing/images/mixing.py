@@ -25,8 +25,8 @@ class RandomErasing(RandomColourLayer):
 
     Args:
         factor: Fraction of the images, or a pair of its minimum and maximum.
-        scale: Pair of the minimum and the maximum share, 0 to 1: the square of the rectangle's
-            height as a fraction of the image's, and of its width likewise.
+        scale: Pair of the minimum and the maximum, 0 to 1, of the square of the rectangle's
+            relative height, and of its relative width.
         fill_value: The value of erased pixels: a number, one for each channel, or None for noise.
         value_range: Minimum and maximum value of a pixel.
         seed: An integer for reproducible draws.
@@ -76,7 +76,8 @@ class RandomErasing(RandomColourLayer):
         _, height, width = self.images_shape(data)
         relative_width, relative_height, left, top, fraction, threshold = self.draw(6, data, key)
         relative_width, relative_height = (
-            jnp.sqrt(interpolate(*self.scale, share)) for share in (relative_width, relative_height)
+            jnp.sqrt(interpolate(*self.scale, fraction))
+            for fraction in (relative_width, relative_height)
         )
         window = rectangle(
             (height, width), relative_width, relative_height, left, top, self.data_format
@@ -84,26 +85,28 @@ class RandomErasing(RandomColourLayer):
         return {
             "apply_erasing": threshold < interpolate(*self.factor, fraction),
             "batch_masks": window.mask,
-            "fill_value": self._cover(self.images_of(data).shape, key),
+            "fill_value": self._fill_values(self.images_of(data).shape, key),
         }
 
     def change_colours(self, images: Array, transformation: PyTree) -> Array:
-        covered = transformation["batch_masks"] & reshape_per_image(transformation["apply_erasing"])
-        return jnp.where(covered, transformation["fill_value"], images)
+        is_erased = transformation["batch_masks"] & reshape_per_image(
+            transformation["apply_erasing"]
+        )
+        return jnp.where(is_erased, transformation["fill_value"], images)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "scale", "fill_value")}
 
-    def _cover(self, shape: tuple[int, ...], key: Array) -> Array:
+    def _fill_values(self, shape: tuple[int, ...], key: Array) -> Array:
         if self.fill_value is None:
-            # Another use of the same key: other bits.
+            # Another key, so that the noise is independent of the rectangles.
             noise = sampling.normal_numbers(key ^ np.uint32(1 << 31), shape)
             return self._clip(noise * self.value_range[1])
         values = self._clip(jnp.asarray(self.fill_value, "float32"))
         if values.ndim and values.shape[0] not in (1, shape[self._channel_axis]):
             raise ValueError(
-                f"{self._label}: fill_value={self.fill_value!r} needs a number for each of "
-                f"{shape[self._channel_axis]} channels."
+                f"{self._label}: fill_value={self.fill_value!r} must have one number for each of "
+                f"the {shape[self._channel_axis]} channels."
             )
         return jnp.reshape(values, (-1,) + (1,) * (-1 - self._channel_axis))
 
@@ -111,11 +114,11 @@ class RandomErasing(RandomColourLayer):
 class CutMix(RandomImageLayer):
     """CutMix: copies a rectangle of another image into every image, and mixes their labels.
 
-    Works in training, and on batches, only. Labels are one-hot or probabilities.
+    Changes batches in training only. Labels are one-hot or probabilities.
 
     Args:
-        factor: The rectangles' sizes follow a beta distribution: its parameter, 0 to 1, or a pair
-            between which it is drawn for a batch.
+        factor: Parameter of the beta distribution of the rectangles' sizes, 0 to 1, or a pair
+            between which it is drawn for each batch.
         seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`.
@@ -159,7 +162,7 @@ class CutMix(RandomImageLayer):
         return {
             "permutation_order": jnp.argsort(order),
             "batch_masks": window.mask,
-            "mix_weight": reshape_per_image(1 - window.share),
+            "mix_weight": reshape_per_image(1 - window.area_fraction),
         }
 
     def transform_images(
@@ -178,7 +181,7 @@ class CutMix(RandomImageLayer):
     ) -> PyTree:
         if not training or transformation is None:
             return labels
-        return mixed_labels(self, labels, transformation)
+        return mix_labels(self, labels, transformation)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "factor")}
@@ -187,18 +190,18 @@ class CutMix(RandomImageLayer):
         if not training or transformation is None:
             return images
         # The rectangle is the same in every channel.
-        in_box = jnp.take(transformation["batch_masks"], jnp.array([0]), axis=self._channel_axis)
-        return jnp.where(in_box, images[transformation["permutation_order"]], images)
+        is_pasted = jnp.take(transformation["batch_masks"], jnp.array([0]), axis=self._channel_axis)
+        return jnp.where(is_pasted, images[transformation["permutation_order"]], images)
 
 
 class MixUp(RandomImageLayer):
     """MixUp: a weighted mean of every image with another one of the batch, and of their labels.
 
-    Works in training only. Labels are one-hot or probabilities.
+    Changes inputs in training only. Labels are one-hot or probabilities.
 
     Args:
-        alpha: Parameter of the beta distribution of the shares: near 0 one of the two images
-            dominates, at 1 all shares are equally likely.
+        alpha: Parameter of the beta distribution of the mixing weights: near 0 one of the two
+            images dominates, at 1 all weights are equally likely.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -256,7 +259,7 @@ class MixUp(RandomImageLayer):
     ) -> PyTree:
         if not training or transformation is None:
             return labels
-        return mixed_labels(self, labels, transformation)
+        return mix_labels(self, labels, transformation)
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: PyTree, training: bool = True
@@ -278,16 +281,16 @@ class MixUp(RandomImageLayer):
             return images
         weight = reshape_per_image(transformation["mix_weight"])
         mixed = weight * images + (1 - weight) * images[transformation["permutation_order"]]
-        floats = jnp.issubdtype(images.dtype, jnp.floating)
-        return mixed.astype(images.dtype if floats else "float32")
+        is_float = jnp.issubdtype(images.dtype, jnp.floating)
+        return mixed.astype(images.dtype if is_float else "float32")
 
 
 class Rectangle:
-    """The mask of the rectangle of each image, and its share of the pixels."""
+    """The mask of the rectangle in each image, and the fraction of the area that it covers."""
 
-    def __init__(self, mask: Array, share: Array):
+    def __init__(self, mask: Array, area_fraction: Array):
         self.mask = mask
-        self.share = share
+        self.area_fraction = area_fraction
 
 
 def rectangle(
@@ -303,16 +306,16 @@ def rectangle(
     Args:
         size: Height and width of the images.
         relative_width, relative_height: Size of the rectangles, as fractions, `(batch,)`.
-        left, top: Their position, as fractions of the free space.
+        left, top: Position of the rectangles, as fractions of the remaining width and height.
         data_format: `"channels_last"` or `"channels_first"`.
     """
     sides = []
-    for length, part, position in zip(
+    for length, fraction, position in zip(
         size, (relative_height, relative_width), (top, left), strict=True
     ):
-        start = position * (length - part * length)
+        start = position * (length - fraction * length)
         pixels = jnp.arange(length)[None, :]
-        sides.append((pixels >= start[:, None]) & (pixels < (start + part * length)[:, None]))
+        sides.append((pixels >= start[:, None]) & (pixels < (start + fraction * length)[:, None]))
     mask = sides[0][:, :, None] & sides[1][:, None, :]
     return Rectangle(
         jnp.expand_dims(mask, -1 if data_format == "channels_last" else 1),
@@ -320,13 +323,13 @@ def rectangle(
     )
 
 
-def mixed_labels(layer: RandomImageLayer, labels: Any, transformation: dict) -> Array:
-    """The labels of mixed images, mixed with the same shares."""
+def mix_labels(layer: RandomImageLayer, labels: Any, transformation: dict) -> Array:
+    """The labels of mixed images, with the same mixing weights."""
     labels = jnp.asarray(labels)
     if labels.ndim < 2 and not jnp.issubdtype(labels.dtype, jnp.floating):
         raise ValueError(
             f"{layer._label} mixes labels and received class indices of shape {labels.shape}: "
-            "a mixture of the numbers would be a third class.\n"
+            "the mean of two class indices would be another class.\n"
             "  Fix: lamina.ops.one_hot(labels, num_classes), and categorical_crossentropy as loss."
         )
     weight = jnp.reshape(transformation["mix_weight"], (-1,) + (1,) * (labels.ndim - 1))

@@ -34,7 +34,7 @@ from lamina.layers.settings import settings_of
 
 
 class PolicyLayer(RandomImageLayer):
-    """Base class of layers that apply some of eleven augmentations, drawn for each batch.
+    """Base class of layers that apply some of eleven augmentations, chosen at random per batch.
 
     The choice is made inside the compiled program, which contains every augmentation once.
 
@@ -50,33 +50,33 @@ class PolicyLayer(RandomImageLayer):
         owner = type(self).__name__
         self.factor = factor = factor_range(owner, "factor", factor, 0, 1)
         self.interpolation = interpolation
-        common: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "data_format": self.data_format,
             "bounding_box_format": self.bounding_box_format,
             "dtype": self.dtype_policy,
         }
-        geometric: dict[str, Any] = {**common, "interpolation": interpolation}
-        colour: dict[str, Any] = {**common, "value_range": value_range}
+        geometric_arguments: dict[str, Any] = {**arguments, "interpolation": interpolation}
+        colour_arguments: dict[str, Any] = {**arguments, "value_range": value_range}
         bits = max(1, int(8 * factor[1]))
         self._augmentations: list[BaseImagePreprocessingLayer] = [
-            RandomShear(factor, factor, **geometric),
-            RandomTranslation(factor, factor, **geometric),
-            RandomRotation(factor, **geometric),
-            RandomPosterization(bits, **colour),
-            Solarization(factor, factor, **colour),
-            AutoContrast(**colour),
-            Equalization(**colour),
-            RandomBrightness(factor, **colour),
-            RandomColorDegeneration(factor, **colour),
-            RandomContrast(factor, **colour),
-            RandomSharpness(factor, **colour),
+            RandomShear(factor, factor, **geometric_arguments),
+            RandomTranslation(factor, factor, **geometric_arguments),
+            RandomRotation(factor, **geometric_arguments),
+            RandomPosterization(bits, **colour_arguments),
+            Solarization(factor, factor, **colour_arguments),
+            AutoContrast(**colour_arguments),
+            Equalization(**colour_arguments),
+            RandomBrightness(factor, **colour_arguments),
+            RandomColorDegeneration(factor, **colour_arguments),
+            RandomContrast(factor, **colour_arguments),
+            RandomSharpness(factor, **colour_arguments),
         ]
         self.value_range = check_value_range(owner, value_range)
 
     has_nothing_to_build = True
 
     def build(self, input_shape: Any) -> None:
-        """Nothing to build: augmentations have no weights.
+        """Nothing to build: the augmentations have no weights.
 
         Args:
             input_shape: Shape of the images.
@@ -89,24 +89,25 @@ class PolicyLayer(RandomImageLayer):
 
         Args:
             entry: `"images"`, `"segmentation_masks"` or `"bounding_boxes"`.
-            value: The value to change.
+            value: The images, masks or boxes.
             shape: Shape of the images.
-            choices: Indices of the augmentations, `(steps,)`; the index after the last is for none.
-            keys: A key for each, `(steps, 2)`.
+            choices: Indices of the augmentations, `(steps,)`; the index after the last stands
+                for no change.
+            keys: A random key for each, `(steps, 2)`.
 
         Returns:
-            The changed images, masks or boxes.
+            The augmented images, masks or boxes.
         """
-        pictures = jax.ShapeDtypeStruct(shape, self.compute_dtype)
+        image_spec = jax.ShapeDtypeStruct(shape, self.compute_dtype)
 
-        def as_branch(layer: BaseImagePreprocessingLayer) -> Any:
-            def change(value: Any, key: Array) -> Any:
-                transformation = layer.get_random_transformation(pictures, seed=key)
+        def branch_for(layer: BaseImagePreprocessingLayer) -> Any:
+            def augment(value: Any, key: Array) -> Any:
+                transformation = layer.get_random_transformation(image_spec, seed=key)
                 return getattr(layer, f"transform_{entry}")(value, transformation)
 
-            return change
+            return augment
 
-        branches = [*map(as_branch, self._augmentations), lambda value, key: value]
+        branches = [*map(branch_for, self._augmentations), lambda value, key: value]
 
         def step(value: Any, choice_and_key: tuple[Array, Array]) -> tuple[Any, None]:
             choice, key = choice_and_key
@@ -122,7 +123,7 @@ class PolicyLayer(RandomImageLayer):
 
 
 class RandAugment(PolicyLayer):
-    """Applies a few augmentations out of eleven to each batch; only in training.
+    """Applies a few of eleven augmentations to each batch; only in training.
 
     They are shear, translation, rotation, brightness, colour degeneration, contrast, sharpness,
     posterization, solarization, auto-contrast and equalization, all equally likely.
@@ -202,7 +203,7 @@ class RandAugment(PolicyLayer):
 
 
 class AugMix(PolicyLayer):
-    """AugMix: mixes images with versions of them that are augmented by chains; in training only.
+    """AugMix: mixes images with versions augmented by chains of transformations; only in training.
 
     The chains and mixing weights are drawn for each batch. Masks and boxes are not changed, because
     the original images are part of the mixture.
@@ -266,12 +267,12 @@ class AugMix(PolicyLayer):
             return None
         key = draw_key(self.generator) if seed is None else seed
         steps = (self.num_chains, self.chain_depth)
-        chain_key, picture_key = jax.random.split(key)
+        chain_key, image_key = jax.random.split(key)
         return {
             "chain_mixing_weights": jax.random.dirichlet(
                 chain_key, jnp.full(self.num_chains, self.alpha, "float32")
             ),
-            "weight_sample": jax.random.beta(picture_key, self.alpha, self.alpha),
+            "weight_sample": jax.random.beta(image_key, self.alpha, self.alpha),
             "choices": draw_choices(key, steps, len(self._augmentations) + 1),
             "keys": jax.random.split(key, steps),
         }

@@ -19,7 +19,7 @@ from lamina.ops.image import resizing
 
 
 class SizedLayer(BaseImagePreprocessingLayer):
-    """Base class of layers with a fixed output size: a window of each image is resized to it.
+    """Base class of layers with a fixed output size, to which a window of each image is resized.
 
     Args:
         height: Height of the output, in pixels.
@@ -38,15 +38,15 @@ class SizedLayer(BaseImagePreprocessingLayer):
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "height", "width")}
 
-    def fits(self, height: int, width: int) -> bool:
-        """Whether the size can be cropped from images of another size.
+    def is_large_enough(self, height: int, width: int) -> bool:
+        """Whether images of a size are large enough for a crop of the output size.
 
         Args:
             height: Height of the images, in pixels.
             width: Their width, in pixels.
 
         Returns:
-            True if neither is smaller than the layer's.
+            True if neither is smaller than that of the output.
         """
         return height >= self.height and width >= self.width
 
@@ -60,8 +60,10 @@ class SizedLayer(BaseImagePreprocessingLayer):
         Returns:
             Four integers, in pixels.
         """
-        (top, high), (left, wide) = resizing.aspect_crop((height, width), self.output_size())
-        return top, left, high, wide
+        (top, window_height), (left, window_width) = resizing.aspect_crop(
+            (height, width), self.output_size()
+        )
+        return top, left, window_height, window_width
 
     def boxes_in_window(
         self, bounding_boxes: dict, size: tuple[int, int], window: tuple[Any, Any, int, int]
@@ -69,24 +71,23 @@ class SizedLayer(BaseImagePreprocessingLayer):
         """Boxes in a window (top, left, height, width) that is resized to the output size.
 
         Args:
-            bounding_boxes: A dict with `"boxes"`, written as `bounding_box_format` says, and
-                `"labels"`.
+            bounding_boxes: A dict with `"boxes"`, in `bounding_box_format`, and `"labels"`.
             size: Height and width of the images, in pixels.
             window: Top, left, height and width of the window, in pixels.
 
         Returns:
-            A dict of the same entries.
+            A dict with the same entries.
         """
-        top, left, high, wide = window
+        top, left, window_height, window_width = window
 
-        def moved(corners: Array) -> Array:
+        def move(corners: Array) -> Array:
             origin = jnp.stack(jnp.broadcast_arrays(*map(jnp.float32, (left, top))), axis=-1)
-            scale = jnp.array([self.width / wide, self.height / high])
-            # One row per image, or one for all.
+            scale = jnp.array([self.width / window_width, self.height / window_height])
+            # One row per image, or one row for all images.
             origin = jnp.reshape(jnp.concatenate([origin, origin], axis=-1), (-1, 1, 4))
             return (corners - origin) * jnp.concatenate([scale, scale])
 
-        return self.move_boxes(bounding_boxes, size, moved)
+        return self.move_boxes(bounding_boxes, size, move)
 
     def _resize(self, images: Array, interpolation: str = "bilinear") -> Array:
         return resizing.resize(
@@ -154,7 +155,7 @@ class Resizing(SizedLayer):
 
         Args:
             data: Images, or the dict that the layer is called on.
-            training: Whether anything is to be random.
+            training: Whether random layers change anything.
             seed: A SeedGenerator, an integer, or None for the layer's own generator.
 
         Returns:
@@ -184,9 +185,9 @@ class Resizing(SizedLayer):
             window = (-vertical, -horizontal, height + 2 * vertical, width + 2 * horizontal)
         # Boxes of zeros or -1 are padding and are not changed.
         corners = bounding_boxes["boxes"]
-        filler = jnp.all(corners == -1, axis=-1) | jnp.all(corners == 0, axis=-1)
+        is_padding = jnp.all(corners == -1, axis=-1) | jnp.all(corners == 0, axis=-1)
         moved_boxes = self.boxes_in_window(bounding_boxes, (height, width), window)
-        return {**moved_boxes, "boxes": jnp.where(filler[..., None], 0, moved_boxes["boxes"])}
+        return {**moved_boxes, "boxes": jnp.where(is_padding[..., None], 0, moved_boxes["boxes"])}
 
     def compute_output_spec(self, data: PyTree, training: bool = True) -> Outputs:
         if isinstance(data, dict):
@@ -214,8 +215,7 @@ class Resizing(SizedLayer):
 class CenterCrop(SizedLayer):
     """Crops the centre of images, in training and inference.
 
-    Of images that are too small, the largest centred window with the target's aspect ratio is
-    resized.
+    If images are too small, their largest centred window with the target's aspect ratio is resized.
 
     Args:
         height: Height of the output, in pixels.
@@ -239,7 +239,7 @@ class CenterCrop(SizedLayer):
 
         Args:
             data: Images, or the dict that the layer is called on.
-            training: Whether anything is to be random.
+            training: Whether random layers change anything.
             seed: A SeedGenerator, an integer, or None for the layer's own generator.
 
         Returns:
@@ -263,26 +263,26 @@ class CenterCrop(SizedLayer):
         shape = transformation["input_shape"]
         height, width = shape[self._height_axis], shape[self._width_axis]
         window = self.largest_window(height, width)
-        if self.fits(height, width):
-            window = (*self._start(height, width), self.height, self.width)
+        if self.is_large_enough(height, width):
+            window = (*self._crop_offset(height, width), self.height, self.width)
         return self.boxes_in_window(bounding_boxes, (height, width), window)
 
     def _crop(self, images: Array, interpolation: str = "bilinear") -> Array:
         height, width = images.shape[self._height_axis], images.shape[self._width_axis]
-        if not self.fits(height, width):
+        if not self.is_large_enough(height, width):
             return self._resize(images, interpolation)
-        top, left = self._start(height, width)
+        top, left = self._crop_offset(height, width)
         images = lax.slice_in_dim(images, top, top + self.height, axis=self._height_axis)
         return lax.slice_in_dim(images, left, left + self.width, axis=self._width_axis)
 
-    def _start(self, height: int, width: int) -> tuple[int, int]:
+    def _crop_offset(self, height: int, width: int) -> tuple[int, int]:
         return (height - self.height) // 2, (width - self.width) // 2
 
 
 class RandomCrop(SizedLayer, RandomImageLayer):
     """Crops every image at a random position in training.
 
-    In inference, and if images are too small, the largest centred window with the target's aspect
+    In inference, and if images are too small, their largest centred window with the target's aspect
     ratio is resized.
 
     Args:
@@ -297,8 +297,8 @@ class RandomCrop(SizedLayer, RandomImageLayer):
 
     Example:
         >>> layer = RandomCrop(1, 2, seed=1)
-        >>> picture = jnp.arange(4.0).reshape(1, 4, 1)
-        >>> sorted({tuple(layer(picture).ravel().tolist()) for _ in range(30)})
+        >>> image = jnp.arange(4.0).reshape(1, 4, 1)
+        >>> sorted({tuple(layer(image).ravel().tolist()) for _ in range(30)})
         [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
     """
 
@@ -315,18 +315,18 @@ class RandomCrop(SizedLayer, RandomImageLayer):
         super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """Top and left of the part of each image, and the images' height and width.
+        """Top and left of the crop of each image, and the images' height and width.
 
         Args:
             data: Images, or the dict that the layer is called on.
-            training: Whether anything is to be random.
+            training: Whether random layers change anything.
             seed: A SeedGenerator, an integer, or None for the layer's own generator.
 
         Returns:
             Two arrays `(batch,)` and two integers, in pixels.
         """
         _, height, width = self.images_shape(data)
-        if not training or not self.fits(height, width):
+        if not training or not self.is_large_enough(height, width):
             top, left, _, _ = self.largest_window(height, width)
             return top, left, height, width
         vertical, horizontal = self.draw(2, data, seed)
@@ -348,7 +348,7 @@ class RandomCrop(SizedLayer, RandomImageLayer):
     ) -> dict:
         top, left, height, width = transformation
         window = self.largest_window(height, width)
-        if training and self.fits(height, width):
+        if training and self.is_large_enough(height, width):
             window = (top, left, self.height, self.width)
         return self.boxes_in_window(bounding_boxes, (height, width), window)
 
@@ -356,18 +356,18 @@ class RandomCrop(SizedLayer, RandomImageLayer):
         self, images: Array, transformation: PyTree, training: bool, interpolation: str = "bilinear"
     ) -> Array:
         height, width = images.shape[self._height_axis], images.shape[self._width_axis]
-        if not training or not self.fits(height, width):
+        if not training or not self.is_large_enough(height, width):
             return self._resize(images, interpolation)
-        single = images.ndim == 3
-        batch = images[None] if single else images
-        first = self.data_format == "channels_first"
-        part = [self.height, self.width]
-        size = [batch.shape[1], *part] if first else [*part, batch.shape[-1]]
+        is_single = images.ndim == 3
+        batch = images[None] if is_single else images
+        channels_first = self.data_format == "channels_first"
+        crop_size = [self.height, self.width]
+        size = [batch.shape[1], *crop_size] if channels_first else [*crop_size, batch.shape[-1]]
 
-        def cut(image: Array, top: Array, left: Array) -> Array:
-            start = (0, top, left) if first else (top, left, 0)
+        def crop_one(image: Array, top: Array, left: Array) -> Array:
+            start = (0, top, left) if channels_first else (top, left, 0)
             return lax.dynamic_slice(image, start, size)
 
         positions = (jnp.broadcast_to(jnp.ravel(p), batch.shape[:1]) for p in transformation[:2])
-        parts = jax.vmap(cut)(batch, *positions)
-        return parts[0] if single else parts
+        parts = jax.vmap(crop_one)(batch, *positions)
+        return parts[0] if is_single else parts

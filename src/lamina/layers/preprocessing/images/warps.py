@@ -36,10 +36,10 @@ class RandomFlip(RandomImageLayer):
     Output shape: Same as the input.
 
     Example:
-        >>> picture = jnp.array([[[1.0], [2.0]]])
+        >>> image = jnp.array([[[1.0], [2.0]]])
         >>> layer = RandomFlip("horizontal", seed=1)
-        >>> shown = {tuple(layer(picture).ravel().tolist()) for _ in range(20)}
-        >>> sorted(shown)
+        >>> results = {tuple(layer(image).ravel().tolist()) for _ in range(20)}
+        >>> sorted(results)
         [(1.0, 2.0), (2.0, 1.0)]
     """
 
@@ -104,10 +104,10 @@ class RandomFlip(RandomImageLayer):
 
 
 class RandomWarp(RandomImageLayer):
-    """Base class of layers that resample images by projective maps.
+    """Base class of layers that resample images by projective transforms.
 
     A subclass defines `get_random_transformation`, whose result has the images' shape as
-    `"input_shape"`, and `maps`.
+    `"input_shape"`, and `projective_transforms`.
 
     Args:
         interpolation: `"bilinear"` or `"nearest"`; masks always use `"nearest"`.
@@ -130,8 +130,8 @@ class RandomWarp(RandomImageLayer):
         self.fill_mode = check_choice(owner, "fill_mode", fill_mode, FILL_MODES)
         self.fill_value = fill_value
 
-    def maps(self, transformation: dict, height: int, width: int) -> Array:
-        """Eight numbers per image, `(batch, 8)`; see `ops.image.affine_transform`.
+    def projective_transforms(self, transformation: dict, height: int, width: int) -> Array:
+        """The projective transforms, eight numbers per image; see `ops.image.affine_transform`.
 
         Args:
             transformation: Result of `get_random_transformation`.
@@ -141,9 +141,11 @@ class RandomWarp(RandomImageLayer):
         Returns:
             Array `(batch, 8)`.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no maps(transformation, …).")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no projective_transforms(transformation, height, width)."
+        )
 
-    def size_before(self, transformation: dict) -> tuple[int, int]:
+    def original_size(self, transformation: dict) -> tuple[int, int]:
         """Height and width of the images that a transformation was drawn for.
 
         Args:
@@ -172,9 +174,11 @@ class RandomWarp(RandomImageLayer):
     ) -> dict:
         if not training or transformation is None:
             return bounding_boxes
-        size = self.size_before(transformation)
-        # The maps give the source of a pixel; boxes need the inverse.
-        inverse = sampling.adjugate(sampling.as_matrix(self.maps(transformation, *size)))
+        size = self.original_size(transformation)
+        # The transforms map an output pixel to its source; boxes need the inverse.
+        inverse = sampling.adjugate(
+            sampling.as_matrix(self.projective_transforms(transformation, *size))
+        )
         return self.move_boxes(bounding_boxes, size, lambda corners: boxes.hull(corners, inverse))
 
     def get_config(self) -> dict:
@@ -186,12 +190,12 @@ class RandomWarp(RandomImageLayer):
     ) -> Array:
         if not training or transformation is None:
             return images
-        maps = self.maps(
+        transforms = self.projective_transforms(
             transformation, images.shape[self._height_axis], images.shape[self._width_axis]
         )
         return sampling.affine_transform(
             images,
-            maps[0] if images.ndim == 3 else maps,
+            transforms[0] if images.ndim == 3 else transforms,
             interpolation,
             self.fill_mode,
             self.fill_value,
@@ -217,8 +221,8 @@ class RandomRotation(RandomWarp):
     Output shape: Same as the input.
 
     Example:
-        >>> picture = jnp.array([[1.0, 2.0], [3.0, 4.0]])[..., None]
-        >>> RandomRotation((0.25, 0.25), interpolation="nearest")(picture)[..., 0].tolist()
+        >>> image = jnp.array([[1.0, 2.0], [3.0, 4.0]])[..., None]
+        >>> RandomRotation((0.25, 0.25), interpolation="nearest")(image)[..., 0].tolist()
         [[2.0, 4.0], [1.0, 3.0]]
     """
 
@@ -252,10 +256,10 @@ class RandomRotation(RandomWarp):
             "batch_size": batch,
         }
 
-    def size_before(self, transformation: dict) -> tuple[int, int]:
+    def original_size(self, transformation: dict) -> tuple[int, int]:
         return transformation["image_height"], transformation["image_width"]
 
-    def maps(self, transformation: dict, height: int, width: int) -> Array:
+    def projective_transforms(self, transformation: dict, height: int, width: int) -> Array:
         return jnp.reshape(transformation["rotation_matrix"], (-1, 8))
 
     def get_config(self) -> dict:
@@ -281,9 +285,9 @@ class RandomTranslation(RandomWarp):
     Output shape: Same as the input.
 
     Example:
-        >>> picture = jnp.array([[1.0, 2.0, 3.0, 4.0]])[..., None]
+        >>> image = jnp.array([[1.0, 2.0, 3.0, 4.0]])[..., None]
         >>> layer = RandomTranslation(0.0, (0.25, 0.25), fill_mode="constant")
-        >>> layer(picture)[0, :, 0].tolist()
+        >>> layer(image)[0, :, 0].tolist()
         [0.0, 1.0, 2.0, 3.0]
     """
 
@@ -303,8 +307,12 @@ class RandomTranslation(RandomWarp):
         )
         self.height_factor = height_factor
         self.width_factor = width_factor
-        self._down = factor_range("RandomTranslation", "height_factor", height_factor, -1, 1)
-        self._right = factor_range("RandomTranslation", "width_factor", width_factor, -1, 1)
+        self._vertical_range = factor_range(
+            "RandomTranslation", "height_factor", height_factor, -1, 1
+        )
+        self._horizontal_range = factor_range(
+            "RandomTranslation", "width_factor", width_factor, -1, 1
+        )
 
     def get_random_transformation(
         self, data: PyTree, training: bool = True, seed: Any = None
@@ -313,15 +321,18 @@ class RandomTranslation(RandomWarp):
             return None
         _, height, width = self.images_shape(data)
         down, right = self.draw(2, data, seed)
-        shifts = [width * interpolate(*self._right, right), height * interpolate(*self._down, down)]
+        shifts = [
+            width * interpolate(*self._horizontal_range, right),
+            height * interpolate(*self._vertical_range, down),
+        ]
         return {
             "translations": jnp.stack(shifts, axis=-1),
             "input_shape": self.images_of(data).shape,
         }
 
-    def maps(self, transformation: dict, height: int, width: int) -> Array:
+    def projective_transforms(self, transformation: dict, height: int, width: int) -> Array:
         right, down = jnp.moveaxis(jnp.asarray(transformation["translations"]), -1, 0)
-        return _map(1, 0, -right, 0, 1, -down)
+        return _affine_transforms(1, 0, -right, 0, 1, -down)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "height_factor", "width_factor")}
@@ -346,9 +357,9 @@ class RandomZoom(RandomWarp):
     Output shape: Same as the input.
 
     Example:
-        >>> picture = jnp.array([[1.0, 2.0, 3.0]])[..., None]
+        >>> image = jnp.array([[1.0, 2.0, 3.0]])[..., None]
         >>> layer = RandomZoom(0.0, (1.0, 1.0), fill_mode="constant")
-        >>> layer(picture)[0, :, 0].tolist()
+        >>> layer(image)[0, :, 0].tolist()
         [0.0, 2.0, 0.0]
     """
 
@@ -368,8 +379,10 @@ class RandomZoom(RandomWarp):
         )
         self.height_factor = height_factor
         self.width_factor = width_factor
-        self._height = _zoom_range("height_factor", height_factor)
-        self._width = None if width_factor is None else _zoom_range("width_factor", width_factor)
+        self._height_range = _zoom_range("height_factor", height_factor)
+        self._width_range = (
+            None if width_factor is None else _zoom_range("width_factor", width_factor)
+        )
 
     def get_random_transformation(
         self, data: PyTree, training: bool = True, seed: Any = None
@@ -377,9 +390,11 @@ class RandomZoom(RandomWarp):
         if not training:
             return None
         vertical, horizontal = self.draw(2, data, seed)[..., None]
-        height_zoom = 1 + interpolate(*self._height, vertical)
+        height_zoom = 1 + interpolate(*self._height_range, vertical)
         width_zoom = (
-            height_zoom if self._width is None else 1 + interpolate(*self._width, horizontal)
+            height_zoom
+            if self._width_range is None
+            else 1 + interpolate(*self._width_range, horizontal)
         )
         return {
             "height_zoom": height_zoom,
@@ -387,12 +402,12 @@ class RandomZoom(RandomWarp):
             "input_shape": self.images_of(data).shape,
         }
 
-    def maps(self, transformation: dict, height: int, width: int) -> Array:
+    def projective_transforms(self, transformation: dict, height: int, width: int) -> Array:
         vertical, horizontal = (
             jnp.ravel(transformation[name]) for name in ("height_zoom", "width_zoom")
         )
         left, top = (width - 1) / 2 * (1 - horizontal), (height - 1) / 2 * (1 - vertical)
-        return _map(horizontal, 0, left, 0, vertical, top)
+        return _affine_transforms(horizontal, 0, left, 0, vertical, top)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "height_factor", "width_factor")}
@@ -445,17 +460,17 @@ class RandomShear(RandomWarp):
     ) -> PyTree:
         if not training:
             return None
-        direction, across, down = self.draw(3, data, seed)
-        slopes = [interpolate(*self.x_factor, across), interpolate(*self.y_factor, down)]
+        direction, horizontal, vertical = self.draw(3, data, seed)
+        slopes = [interpolate(*self.x_factor, horizontal), interpolate(*self.y_factor, vertical)]
         sign = jnp.where(direction > 0.5, -1, 1)[:, None]
         return {
             "shear_factor": sign * jnp.stack(slopes, axis=-1),
             "input_shape": self.images_of(data).shape,
         }
 
-    def maps(self, transformation: dict, height: int, width: int) -> Array:
-        across, down = jnp.moveaxis(jnp.asarray(transformation["shear_factor"]), -1, 0)
-        return _map(1, across, 0, down, 1, 0)
+    def projective_transforms(self, transformation: dict, height: int, width: int) -> Array:
+        horizontal, vertical = jnp.moveaxis(jnp.asarray(transformation["shear_factor"]), -1, 0)
+        return _affine_transforms(1, horizontal, 0, vertical, 1, 0)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "x_factor", "y_factor")}
@@ -522,10 +537,12 @@ class RandomPerspective(RandomWarp):
             "input_shape": self.images_of(data).shape,
         }
 
-    def maps(self, transformation: dict, height: int, width: int) -> Array:
-        maps = sampling.homography(transformation["start_points"], transformation["end_points"])
+    def projective_transforms(self, transformation: dict, height: int, width: int) -> Array:
+        transforms = sampling.homography(
+            transformation["start_points"], transformation["end_points"]
+        )
         is_transformed = jnp.reshape(transformation["apply_perspective"], (-1, 1))
-        return jnp.where(is_transformed, maps, jnp.array([1.0, 0, 0, 0, 1, 0, 0, 0]))
+        return jnp.where(is_transformed, transforms, jnp.array([1.0, 0, 0, 0, 1, 0, 0, 0]))
 
     def get_config(self) -> dict:
         config = {**super().get_config(), **settings_of(self, "factor", "scale")}
@@ -534,14 +551,14 @@ class RandomPerspective(RandomWarp):
 
 
 def _rotation(angle: Array, height: int, width: int) -> Array:
-    """Maps that rotate around the centre, in degrees."""
+    """Transforms that rotate around the centre by angles in degrees."""
     cos, sin = jnp.cos(angle * (math.pi / 180)), jnp.sin(angle * (math.pi / 180))
     x, y = (width - 1) / 2, (height - 1) / 2
-    return _map(cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos)
+    return _affine_transforms(cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos)
 
 
-def _map(*numbers: ArrayLike) -> Array:
-    """Six numbers, each one number or one per image, as maps `(batch, 8)` without perspective."""
+def _affine_transforms(*numbers: ArrayLike) -> Array:
+    """Transforms `(batch, 8)` without perspective, from six numbers or arrays `(batch,)`."""
     return jnp.stack(jnp.broadcast_arrays(*map(jnp.float32, numbers), 0.0, 0.0), axis=-1)
 
 
