@@ -106,9 +106,9 @@ def test_a_folder_with_a_model_in_it_is_answered_with_the_file(found, tmp_path):
     with pytest.raises(lamina.saving.DamagedFileError, match="is a folder") as caught:
         lamina.models.load_model(tmp_path)
     assert "SavedModel" not in str(caught.value)
-    assert re.search(r"Fix: the file in it, '(.*)'\.", str(caught.value))[1] == str(
-        tmp_path / found
-    )
+    assert re.search(r"Fix: give the path of the file in it, '(.*)'\.", str(caught.value))[
+        1
+    ] == str(tmp_path / found)
 
 
 def test_a_saved_model_of_tensorflow_is_known_by_its_file(tmp_path):

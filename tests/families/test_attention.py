@@ -308,7 +308,7 @@ def test_asking_for_the_fused_kernel_says_what_it_needs(query):
         pytest.skip("there may be one here")
     with pytest.raises(ValueError, match=r"needs an NVIDIA GPU.*\n.*\n.*leave flash_attention out"):
         layers.MultiHeadAttention(2, 3, flash_attention=True)(query, query)
-    with pytest.raises(ValueError, match=r"cannot be had with dropout=0\.5"):
+    with pytest.raises(ValueError, match=r"cannot be used with dropout=0\.5"):
         layers.MultiHeadAttention(2, 3, flash_attention=True, dropout=0.5)
 
 

@@ -59,7 +59,7 @@ def test_unknown_sizes_stay_unknown():
         (lambda: layers.Conv2D(8, 3, data_format="last"), "received 'last'"),
         (
             lambda: layers.Conv2D(8, 3, groups=2)(np.zeros((1, 5, 5, 3))),
-            "3 channels cannot be shared out",
+            "3 channels cannot be divided into",
         ),
         (lambda: layers.Conv2D(8, 3)(layers.Input((5, 5, None))), "know the number of channels"),
     ],
@@ -85,7 +85,7 @@ def test_impossible_settings_are_refused(make, message):
         (lambda: layers.Conv2DTranspose(2, 3)(np.ones((2, 5, 5))), "there is no channel axis"),
         (
             lambda: layers.Conv1DTranspose(2, 2, 1, "same", 0)(np.ones((2, 1, 3))),
-            "leaves nothing of an input of shape",
+            "has an empty output for an input of shape",
         ),
         (
             lambda: layers.DepthwiseConv2D(3, depth_multiplier=0),

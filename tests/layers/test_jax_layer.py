@@ -80,7 +80,11 @@ def test_a_file_needs_the_functions_again(tmp_path):
     ("make", "error", "message"),
     [
         (lambda: layers.JaxLayer(3), TypeError, "call_fn must be a function; received 3"),
-        (lambda: layers.JaxLayer(lambda x: x), ValueError, "nothing besides .*: it takes 'x'"),
+        (
+            lambda: layers.JaxLayer(lambda x: x),
+            ValueError,
+            "no arguments other than .*: it takes 'x'",
+        ),
         (lambda: layers.JaxLayer(lambda params: 1), ValueError, "does not take 'inputs'"),
         (lambda: layers.JaxLayer(linear), ValueError, "call_fn takes params, and there is nothing"),
         (lambda: layers.JaxLayer(linear, lambda key: 1), ValueError, "init_fn must take inputs"),
@@ -96,7 +100,7 @@ def test_what_cannot_work_is_refused_at_once(make, error, message):
 
 def test_a_state_of_another_structure_is_refused():
     layer = layers.JaxLayer(lambda state, inputs: (inputs, {}), state={"count": 0})
-    with pytest.raises(ValueError, match="must return its state as it was given"):
+    with pytest.raises(ValueError, match="must return a state of the same structure"):
         layer(X)
 
 

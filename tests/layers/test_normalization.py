@@ -105,7 +105,10 @@ def test_axes_are_taken_in_their_order_in_the_shape(rng):
     ("call", "message"),
     [
         (lambda: layers.GroupNormalization(0), "groups must be .* received 0"),
-        (lambda: layers.GroupNormalization(3)(np.ones((2, 4))), "4 channels cannot be shared out"),
+        (
+            lambda: layers.GroupNormalization(3)(np.ones((2, 4))),
+            "4 channels cannot be divided into",
+        ),
         (lambda: layers.GroupNormalization(1, axis=0)(np.ones((2, 4))), "axis 0 is the batch"),
         (lambda: layers.GroupNormalization(1, axis=3)(np.ones((2, 4))), "there is no axis 3"),
         (lambda: layers.UnitNormalization(axis=3)(np.ones((2, 4))), "there is no axis 3"),

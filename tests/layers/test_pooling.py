@@ -37,7 +37,7 @@ def test_the_mask_of_an_embedding_is_used_and_ends_there():
             lambda: layers.MaxPooling2D()(layers.Input((28, 28))),
             r"\(batch, height, width, channels\) and received shape \(None, 28, 28\)",
         ),
-        (lambda: layers.MaxPooling2D()(layers.Input((1, 8, 4))), "one pooling layer less"),
+        (lambda: layers.MaxPooling2D()(layers.Input((1, 8, 4))), "fewer pooling layers"),
         (lambda: layers.MaxPooling2D(pool_size="2"), "pool_size must be an integer or 2"),
         (lambda: layers.MaxPooling2D(padding="full"), "received 'full'"),
         (lambda: layers.AveragePooling2D(2, strides=0), "strides must be"),

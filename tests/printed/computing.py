@@ -21,7 +21,7 @@ CASES = {
         "ops.one_hot([1], 3, sparse=True)",
         "ops.one_hot([1], 3)  # «leave the argument out»",
     ),
-    ("ops/attention.py", "flash_attention=True cannot be had here"): (
+    ("ops/attention.py", "flash_attention=True is not available here"): (
         "ops.dot_product_attention(q, q, q, flash_attention=True)",
         "ops.dot_product_attention(q, q, q)  # «leave flash_attention out»",
         "q = np.ones((1, 2, 2, 4), 'float32')",
@@ -38,7 +38,7 @@ CASES = {
         "lamina.utils.bounding_boxes.crop(boxes, 0, 0, 4, 4)",
         "boxes = np.ones((1, 1, 4), 'float32')",
     ),
-    ("ops/convolution.py", "would leave nothing: padding='same' cuts"): (
+    ("ops/convolution.py", "has an empty result: padding='same' removes"): (
         "ops.conv_transpose(np.ones((1, 1, 1)), np.ones((4, 1, 1)), 2, 'same', output_padding=0)",
         "ops.conv_transpose(np.ones((1, 1, 1)), np.ones((4, 1, 1)), 2, «padding='valid'»)",
     ),
@@ -72,7 +72,7 @@ CASES = {
         "«num_segments=»2))(x, ids)",
         "ids = np.array([0, 0, 1, 1])",
     ),
-    ("ops/numpy/reduction.py", "needs the number of places"): (
+    ("ops/numpy/reduction.py", "needs the size of the result"): (
         "jax.jit(ops.bincount)(x)",
         "from lamina.ops import bincount; jax.jit(lambda x: «bincount(x, minlength=»2))(x)",
         "x = np.array([0, 1])",
@@ -91,9 +91,9 @@ CASES = {
         "jax.jit(lambda x: ops.reshape(x, («-1»,)))(x); i = 0; "
         "jax.jit(lambda x: ops.reshape(x, («ops.shape(x)[i]», -1)))(x)",
     ),
-    ("ops/numpy/shape.py", "reshape cannot work out"): (
+    ("ops/numpy/shape.py", "reshape cannot determine"): (
         "ops.reshape(np.ones(12), (None, None, 3))",
-        "ops.reshape(np.ones(12), (-1, 3))  # «-1 in place of None, which may stand once»",
+        "ops.reshape(np.ones(12), (-1, 3))  # «use -1 in place of None, once»",
     ),
     ("ops/numpy/shape.py", "equal pieces"): (
         "ops.split(x, 3)",
@@ -108,7 +108,7 @@ CASES = {
         "ops.max_pool(images, 9)",
         "ops.max_pool(images, 9, «padding='same'»); ops.max_pool(images, 2)",
     ),
-    ("ops/signal.py", "cannot take pieces of"): (
+    ("ops/signal.py", "cannot take frames of"): (
         "ops.extract_sequences(x, 9, 1)",
         "ops.extract_sequences(x, 3, 1)  # «a sequence_length of at most its last axis»",
     ),
@@ -126,7 +126,7 @@ CASES = {
     ("losses/sequence.py", "ctc compares labels with frames"): (
         "lamina.losses.ctc(np.array([1, 2]), np.ones((2, 4, 3)))",
         "lamina.losses.ctc(np.array([[1], [2]]), np.ones((2, 4, 3)))  # «y_true as (batch, "
-        "labels), filled up with 0»",
+        "labels), padded with 0»",
     ),
     ("losses/shapes.py", "looks for the classes on axis"): (
         "lamina.losses.sparse_categorical_crossentropy(np.array([0, 1]), np.ones((2, 3)), axis=2)",
@@ -149,17 +149,17 @@ CASES = {
         "y = np.array(['a', 'b'])",
     ),
     # -- metrics ---------------------------------------------------------------------------------
-    ("metrics/auc.py", "num_labels counts curves of their own"): (
+    ("metrics/auc.py", "num_labels is only for separate curves"): (
         "lamina.metrics.AUC(num_labels=3)",
         "lamina.metrics.«AUC(multi_label=True, »num_labels=3)",
     ),
-    ("metrics/confusion.py", "before it knows how many labels"): (
+    ("metrics/confusion.py", "before the number of labels is known"): (
         "lamina.metrics.AUC(multi_label=True).true_positives",
         "lamina.metrics.AUC(multi_label=True, «num_labels=»3).true_positives; "
         "made = lamina.metrics.AUC(multi_label=True)\n"
         "made.«update_state(»np.array([[1, 0]]), np.array([[0.5, 0.2]])); made.true_positives",
     ),
-    ("metrics/confusion_counts.py", "looks at class"): (
+    ("metrics/confusion_counts.py", "and received predictions of shape"): (
         "lamina.metrics.Precision(class_id=5)(x[:, :2], x[:, :2])",
         "lamina.metrics.Precision(class_id=1)(x[:, :2], x[:, :2]) "
         " # «below the size of the last axis»",
@@ -169,7 +169,7 @@ CASES = {
         "made = net(layers.Dense(1, activation='«sigmoid»'), loss='binary_crossentropy', "
         "metrics=[lamina.metrics.Precision()])",
     ),
-    ("metrics/correlation.py", "and there are not two of them in shape"): (
+    ("metrics/correlation.py", "needs at least two numbers along axis"): (
         "lamina.metrics.PearsonCorrelation()(x[:, :1], x[:, :1])",
         "lamina.metrics.PearsonCorrelation(«axis=0»)(x[:, :1], x[:, :1])",
     ),
@@ -225,7 +225,7 @@ CASES = {
         "(None, 1))",
         "net(metrics=['mae']).fit(x, y, verbose=0)  # «leave it out of the list of metrics»",
     ),
-    ("metrics/resolve.py", "which mean yes from 0 on"): (
+    ("metrics/resolve.py", "for which the threshold is 0"): (
         "net(loss=lamina.losses.BinaryCrossentropy(from_logits=True), "
         "metrics=['accuracy']).fit(x, y, verbose=0)",
         "net(loss=lamina.losses.BinaryCrossentropy(from_logits=True), "
@@ -252,15 +252,15 @@ CASES = {
         "lamina.optimizers.LossScaleOptimizer(lamina.optimizers.Adam(), dynamic=False)",
         "«lamina.optimizers.Adam(loss_scale_factor=1024.0)»",
     ),
-    ("optimizers/loss_scale_optimizer.py", "give it to the optimizer inside"): (
+    ("optimizers/loss_scale_optimizer.py", "give it to the inner optimizer"): (
         "LossScaleOptimizer(Adam(), clipnorm=1.0)",
         "«LossScaleOptimizer(Adam(clipnorm=»1.0))",
         _ADAM,
     ),
-    ("optimizers/multi_optimizer.py", "Two keys of the OptimizerMap fit"): (
+    ("optimizers/multi_optimizer.py", "Two keys of the OptimizerMap match"): (
         "made['.*kernel'] = SGD(); made['.*/kernel'] = Adam(); made['sequential/dense/kernel']",
         "made['.*kernel'] = SGD(); made['.*/bias'] = Adam(); "
-        "made['sequential/dense/kernel']  # «make one of them narrower»",
+        "made['sequential/dense/kernel']  # «make one of them more specific»",
         _ADAM
         + "from lamina.optimizers.multi_optimizer import OptimizerMap; made = OptimizerMap(SGD())",
     ),
@@ -294,7 +294,7 @@ CASES = {
         "  model = net(optimizer=optimizer); "
         "model.optimizer.build(model.trainable_variables); return model.optimizer",
     ),
-    ("optimizers/optax_optimizer.py", "is known once it has made its state"): (
+    ("optimizers/optax_optimizer.py", "is known after the transformation has created its state"): (
         "optimizer.learning_rate = 0.2",
         "«optimizer.build(model.trainable_variables)»; optimizer.learning_rate = 0.2",
         "import optax; model = net(optimizer=optax.inject_hyperparams(optax.adam)"

@@ -339,7 +339,7 @@ CASES = {
         " # «lamina.Input((6,))»",
         "model = net(layers.Flatten(), inputs=(2, 3)); x = np.ones((4, 6))",
     ),
-    ("models/graph.py", "or data of the shape it takes"): (
+    ("models/graph.py", "or data of the shape that the model takes"): (
         "net()(x)",
         "lamina.Sequential([«lamina.Input((5,))», layers.Dense(1)])(x)",
         "x = np.ones((4, 5))",
@@ -361,11 +361,11 @@ CASES = {
     ("models/host_part.py", "has text as an output"): (
         "lamina.Model(x, layers.Identity()(x)).predict(words, verbose=0)",
         "last(lamina.Model(x, look(x)).predict(words, verbose=0)) "
-        " # «call the last layer on what predict() gives»",
+        " # «call it on the result of predict()»",
         "x = Input((1,), dtype='string'); look = layers.StringLookup(vocabulary=['a'])\n"
         "last = layers.StringLookup(vocabulary=['a'], invert=True)",
     ),
-    ("models/host_part.py", "which is computed on the host"): (
+    ("models/host_part.py", "Such layers run on the host"): (
         "lamina.Model(x, look(Weighed()(x))).predict(words, verbose=0)",
         "lamina.Model(x, Weighed()(look(x))).predict(words, verbose=0) "
         " # «only through layers such as TextVectorization, StringLookup»",
@@ -379,7 +379,7 @@ CASES = {
         "net().predict_classes",
         "model = net(); «model.predict(x).argmax(axis=-1)»",
     ),
-    ("models/model.py", "it is not drawn as a graph"): (
+    ("models/model.py", "it has no graph of layers"): (
         "Own().inputs",
         "shape = (3,); inputs = Input(shape); lamina.Sequential([«lamina.Input(shape)», "
         "layers.Dense(1)]).input\n"

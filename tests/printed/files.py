@@ -30,7 +30,7 @@ CASES = {
         " # «/there.keras/model.keras'»",
         "Path('there.keras').mkdir(exist_ok=True)",
     ),
-    ("saving/atomic.py", "a file cannot take its place"): (
+    ("saving/atomic.py", "a file must not replace"): (
         "import os; os.path.exists('pipe.keras') or os.mkfifo('pipe.keras'); "
         "net().save('pipe.keras')",
         "net().save('other.keras')  # «another path»",
@@ -47,7 +47,7 @@ CASES = {
         "net().save('folder/model.keras')  # «another path»",
         "Path('file').write_text('')",
     ),
-    ("saving/file_editor.py", "There are several of"): (
+    ("saving/file_editor.py", "Several objects are named"): (
         "editor.delete_object('dense')",
         "editor.delete_object('layers/sequential/layers/dense') "
         " # «layers/sequential/layers/dense»",
@@ -68,7 +68,7 @@ CASES = {
         "«by_name=True»)",
         "old = net(layers.Dense(2, name='first')); old.save('old.h5')",
     ),
-    ("saving/model_file.py", "A model is saved, and"): (
+    ("saving/model_file.py", "Only a model can be saved"): (
         "lamina.models.save_model('m.keras', model)",
         "from lamina.models import save_model; path = 'm.keras'; «save_model(model, path)»",
         "model = net()",
@@ -82,7 +82,7 @@ CASES = {
     ("saving/model_file.py", "makes other weights than when it was saved"): (
         "Own.size = 5; lamina.models.load_model('own.keras', custom_objects={'Own': Own})",
         "lamina.models.load_model('own.keras', custom_objects={'Own': Own}) "
-        " # «the class as it was then»",
+        " # «the class that was used then»",
         "class Own(lamina.layers.Layer):\n  size = 2\n"
         "  def build(self, shape): self.w = self.add_weight((self.size,))\n"
         "  def call(self, x): return x\n"
@@ -93,7 +93,7 @@ CASES = {
         "shape = (3,); lamina.Sequential([«lamina.Input(shape)», layers.Dense(1)"
         "]).save_weights('m.weights.h5')",
     ),
-    ("saving/model_file.py", "so none can be put in"): (
+    ("saving/model_file.py", "so none can be loaded"): (
         "fresh.load_weights('model.weights.h5')",
         "fresh.«build((None, »3)); fresh.load_weights('model.weights.h5')",
         _MODEL + "fresh = lamina.Sequential([layers.Dense(1)])",
@@ -116,7 +116,7 @@ CASES = {
         " # «make the model with the same layers as the saved one»",
         _MODEL + "wider = net(layers.Dense(2))",
     ),
-    ("saving/model_file.py", "Fix: the file in it"): (
+    ("saving/model_file.py", "Fix: give the path of the file in it"): (
         "lamina.models.load_model('.')",
         "lamina.models.load_model(«'model.keras'»)",
         _MODEL,

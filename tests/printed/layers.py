@@ -14,7 +14,7 @@ CASES = {
         "layers.GroupQueryAttention(2, 4, 2) "
         " # «num_query_heads a multiple of num_key_value_heads»",
     ),
-    ("layers/attention/projected.py", "cannot be had with dropout="): (
+    ("layers/attention/projected.py", "cannot be used with dropout="): (
         "layers.MultiHeadAttention(2, 2, dropout=0.5, flash_attention=True)",
         "layers.MultiHeadAttention(2, 2, dropout=0.5, flash_attention=None) "
         " # «one of them to 0 or None»",
@@ -66,11 +66,11 @@ CASES = {
         "layers.Conv2D(1, 2)(«x[..., None]»); layers.Conv2D(1, 2)(images[0][None])  # «x[None]»",
         "x = images[..., 0]",
     ),
-    ("layers/convolution.py", "cannot be shared out to"): (
+    ("layers/convolution.py", "cannot be divided into"): (
         "layers.Conv2D(3, 2, groups=2)",
         "layers.Conv2D(4, 2, groups=2)  # «make filters a multiple of groups»",
     ),
-    ("layers/convolution_transpose.py", "leaves nothing of an input"): (
+    ("layers/convolution_transpose.py", "has an empty output for an input"): (
         "layers.Conv1DTranspose(1, 4, 2, 'same', output_padding=0)(Input((1, 1)))",
         "layers.Conv1DTranspose(1, 4, 2, «padding='valid'»)(Input((1, 1))) "
         " # «leave out output_padding»",
@@ -99,7 +99,7 @@ CASES = {
         "layers.EinsumDense('abc,bd->abd', output_shape=(None, 3))(Input((4, 5))) "
         " # «that axis a size»",
     ),
-    ("layers/group_normalization.py", "channels cannot be shared out"): (
+    ("layers/group_normalization.py", "channels cannot be divided into"): (
         "layers.GroupNormalization(2)(x)",
         "layers.GroupNormalization(3)(x)  # «a number of groups by which they can be divided»",
     ),
@@ -111,12 +111,12 @@ CASES = {
         "Input()",
         "«lamina.Input(shape=(28, 28))»; «lamina.Input(shape=())»",
     ),
-    ("layers/jax_layer.py", "and there is nothing to make them of"): (
+    ("layers/jax_layer.py", "and there is nothing to make them from"): (
         "layers.JaxLayer(lambda params, inputs: params * inputs)",
         "layers.JaxLayer(lambda params, inputs: params * inputs, params=2.0) "
         " # «give init_fn, or params»",
     ),
-    ("layers/jax_layer.py", "and nothing besides"): (
+    ("layers/jax_layer.py", "and no arguments other than"): (
         "layers.JaxLayer(scaled, params=2.0)",
         "layers.JaxLayer(lambda params, inputs: scaled(inputs, params), params=2.0)"
         "  # «wrap it in a function with these names»",
@@ -156,7 +156,7 @@ CASES = {
         "layers.Dropout(20)",
         "layers.Dropout(«rate=0.2»)",
     ),
-    ("layers/settings.py", "the layer trains and stores its whole weights"): (
+    ("layers/settings.py", "the layer trains and stores all of its weights"): (
         "layers.Dense(2, lora_rank=2, quantization_config='int8')",
         "layers.Dense(2)  # «leave it out»",
     ),

@@ -72,7 +72,7 @@ BY_HAND = {
     ): "a command of Jupyter, which is optional",
     (
         "compat/tensorflow_types.py",
-        "which has half of the digits",
+        "with half as many bits",
     ): "the environment of a new process",
     ("compat/tensorflow_types.py", "do not fit into"): "the environment of a new process",
     ("training/agreement.py", "do not agree on"): "other processes",

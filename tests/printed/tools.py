@@ -167,7 +167,7 @@ CASES = {
         "from lamina.compat import legacy_layers; legacy_layers.find('CuDNNLSTM')",
         "layers.LSTM(2)  # «from keras.layers import LSTM»",
     ),
-    ("compat/missing.py", "what was in it may be in"): (
+    ("compat/missing.py", "its contents may be in"): (
         "raise ImportError(missing.explain_module('keras.layers.core', ['Dense']))",
         "layers.Dense(2)  # «from keras.layers import»",
         "from lamina.compat import missing",

@@ -158,7 +158,7 @@ class PReLU(Layer):
         alpha_initializer: Initializer of the slopes.
         alpha_regularizer: Penalty on the slopes, added to the loss.
         alpha_constraint: Constraint of the slopes, applied after every update.
-        shared_axes: Axes along which all positions share one slope; `(1, 2)` behind a Conv2D
+        shared_axes: Axes along which all positions share one slope; `(1, 2)` after a Conv2D
             gives one slope per channel.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
@@ -281,8 +281,8 @@ class Softmax(Layer):
         axis: One axis or several.
         **kwargs: `name`, `dtype`; see `Layer`.
 
-    Input shape: Any; a mask of the same shape, or one that broadcasts to it, gives where it is
-    False probability 0.
+    Input shape: Any. The probability is 0 where a mask, of a shape that broadcasts to the input, is
+    False.
     Output shape: Same as the input.
 
     Example:
@@ -300,8 +300,8 @@ class Softmax(Layer):
 
         Args:
             inputs: Array of any shape.
-            mask: True (or above 0.5) for the values that take part, of a shape that broadcasts to
-                the inputs; None for all.
+            mask: True (or above 0.5) for the values to include, of a shape that broadcasts to the
+                inputs; None for all.
 
         Returns:
             Array of the same shape.
@@ -320,10 +320,10 @@ class Softmax(Layer):
         except ValueError:
             raise ValueError(
                 f"{self._label}: a mask of shape {mask.shape} does not fit inputs of shape "
-                f"{inputs.shape}.\n  Fix: give the mask the shape of the inputs, or size 1 on the "
-                "axes it is the same for."
+                f"{inputs.shape}.\n  Fix: give the mask the shape of the inputs, or size 1 on "
+                "the axes along which it is constant."
             ) from None
-        # Not minus infinity: the softmax of values that are all masked would be NaN.
+        # Not minus infinity, because the softmax would be NaN where all values are masked.
         minimum = -3e4 if inputs.dtype == "float16" else -1e9
         probabilities = activations.softmax(jnp.where(mask, inputs, minimum), axis)
         return jnp.where(mask, probabilities, 0)

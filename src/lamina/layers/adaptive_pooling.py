@@ -6,7 +6,7 @@ from typing import Any
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Shape, SizeLike
-from lamina.layers.settings import needs_rank, settings_of
+from lamina.layers.settings import check_rank, settings_of
 from lamina.ops import nn, windows
 
 
@@ -44,11 +44,11 @@ class BaseAdaptivePooling(Layer):
         Raises:
             ValueError: If the inputs have a different number of axes.
         """
-        needs_rank(self, self.rank, inputs.shape)
+        check_rank(self, self.rank, inputs.shape)
         return type(self).pool(inputs, self.output_size, self.data_format)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        needs_rank(self, self.rank, input_shape)
+        check_rank(self, self.rank, input_shape)
         if self.data_format == "channels_last":
             return (input_shape[0], *self.output_size, input_shape[-1])
         return (*input_shape[:2], *self.output_size)

@@ -85,7 +85,7 @@ class BaseConvolution(Layer):
         self.use_bias = use_bias
         store_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         self.bias: Any = None
-        self._channels: int | None = None  # of the input, once it is known
+        self._channels: int | None = None  # of the input, if it is known
 
     def build(self, input_shape: Shape) -> None:
         self._check(input_shape)
@@ -141,7 +141,7 @@ class BaseConvolution(Layer):
         if self.bias is not None:
             last = self.data_format == "channels_last"
             x = x + self.bias.value.reshape((-1,) if last else (-1, *(1,) * self.rank))
-        return activations.get(self.activation)(x)  # None if it was removed
+        return activations.get(self.activation)(x)  # a user may have set it to None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
@@ -174,24 +174,24 @@ class BaseConvolution(Layer):
         axes = windows.spatial_axes(len(shape), self.data_format)
         settings = zip(self.kernel_size, self.strides, self.dilation_rate, strict=True)
         return [
-            windows.output_size(shape[axis], size, stride, self.padding, gap)
-            for axis, (size, stride, gap) in zip(axes, settings, strict=True)
+            windows.output_size(shape[axis], size, stride, self.padding, dilation)
+            for axis, (size, stride, dilation) in zip(axes, settings, strict=True)
         ]
 
     def _channels_of(self, shape: Shape) -> int:
         size = shape[self._channel_axis]
         channels = self._channels if size is None else size
-        assert channels is not None  # or _check had refused the shape
+        assert channels is not None  # otherwise _check has refused the shape
         return channels
 
     def _check(self, shape: Shape) -> None:
         shape = tuple(shape)
-        what, names = _INPUTS[self.rank]
+        inputs_name, axis_names = _INPUTS[self.rank]
         last = self.data_format == "channels_last"
-        layout = f"(batch, {names}, channels)" if last else f"(batch, channels, {names})"
+        layout = f"(batch, {axis_names}, channels)" if last else f"(batch, channels, {axis_names})"
         if len(shape) != self.rank + 2:
             raise ValueError(
-                f"{self._label} needs {what} {layout} and received shape {shape}.\n"
+                f"{self._label} needs {inputs_name} {layout} and received shape {shape}.\n"
                 + self._fix_for_rank(shape)
             )
         channels = shape[self._channel_axis]
@@ -295,7 +295,7 @@ class BaseConv(BaseConvolution):
         )
         if self.filters % self.groups:
             raise ValueError(
-                f"{kind}: {self.filters} filters cannot be shared out to {self.groups} groups.\n"
+                f"{kind}: {self.filters} filters cannot be divided into {self.groups} groups.\n"
                 "  Fix: make filters a multiple of groups."
             )
         self._refuse_strides_with_dilation()
@@ -330,8 +330,10 @@ class BaseConv(BaseConvolution):
         """
         y = super().call(inputs)
         relu = self.activation is activations.relu
-        plain = type(self).convolve is BaseConv.convolve and self.activity_regularizer is None
-        if plain and (relu or self.activation is activations.linear):
+        can_be_fused = (
+            type(self).convolve is BaseConv.convolve and self.activity_regularizer is None
+        )
+        if can_be_fused and (relu or self.activation is activations.linear):
             convolution = fusion.Convolution(
                 inputs,
                 self.kernel.value,
@@ -357,7 +359,7 @@ class BaseConv(BaseConvolution):
         channels = shape[self._channel_axis]
         if channels is not None and channels % self.groups:
             raise ValueError(
-                f"{self._label}: {channels} channels cannot be shared out to {self.groups} "
+                f"{self._label}: {channels} channels cannot be divided into {self.groups} "
                 f"groups.\n  Received: an input of shape {tuple(shape)}, {self.data_format}."
             )
 

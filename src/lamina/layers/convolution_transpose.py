@@ -130,14 +130,16 @@ class BaseConvTranspose(BaseConvolution):
         extra = self.output_padding or (None,) * self.rank
         settings = zip(self.kernel_size, self.dilation_rate, self.strides, extra, strict=True)
         return [
-            windows.transposed_size(shape[axis], (size - 1) * gap + 1, stride, self.padding, behind)
-            for axis, (size, gap, stride, behind) in zip(axes, settings, strict=True)
+            windows.transposed_size(
+                shape[axis], (size - 1) * dilation + 1, stride, self.padding, extra_size
+            )
+            for axis, (size, dilation, stride, extra_size) in zip(axes, settings, strict=True)
         ]
 
     def _explain_empty_output(self, shape: Shape) -> str:
         return (
-            f" leaves nothing of an input of shape {shape}: padding='same' with output_padding "
-            f"{self.output_padding} crops the whole output.\n"
+            f" has an empty output for an input of shape {shape}: padding='same' with "
+            f"output_padding {self.output_padding} crops the whole output.\n"
             "  Fix: padding='valid', or leave out output_padding."
         )
 
@@ -202,8 +204,8 @@ class Conv3DTranspose(BaseConvTranspose):
         **kwargs: Any,
     ):
         # In Keras these two arguments are in the opposite order in this class only.
-        shared = (filters, kernel_size, strides, padding, output_padding, data_format)
-        super().__init__(*shared, *args, **kwargs)
+        arguments = (filters, kernel_size, strides, padding, output_padding, data_format)
+        super().__init__(*arguments, *args, **kwargs)
 
 
 Convolution1DTranspose = Conv1DTranspose

@@ -119,7 +119,7 @@ class Dense(Layer):
         x = lower("dense", inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
-        return activations.get(self.activation)(x)  # None if it was removed
+        return activations.get(self.activation)(x)  # a user may have set it to None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
@@ -139,8 +139,8 @@ class Dense(Layer):
             raise ValueError(
                 f"{self._label} needs inputs (batch, ..., features) of at least 2 axes and "
                 f"received shape {shape}.\n"
-                "  Fix: x[:, None] makes one feature of one number per sample, x[None] one "
-                "sample of one row."
+                "  Fix: x[:, None] for one feature per sample, or x[None] for a batch of one "
+                "sample."
             )
         if not self.built:
             if shape[-1] is None:
@@ -149,14 +149,14 @@ class Dense(Layer):
                     "\n  Fix: give the last axis a size, e.g. in lamina.Input(shape)."
                 )
         elif shape[-1] not in (None, self.kernel.shape[0]):
-            flat = len(shape) > 2 and _product(shape[1:]) == self.kernel.shape[0]
+            needs_flatten = len(shape) > 2 and _product(shape[1:]) == self.kernel.shape[0]
             raise ValueError(
                 f"{self._label} was built for {self.kernel.shape[0]} features and received "
                 f"{shape[-1]}.\n"
                 f"  Received: an input of shape {shape}; the last axis counts the features.\n"
                 + (
                     f"  Fix: put lamina.layers.Flatten() before {self.name!r}."
-                    if flat
+                    if needs_flatten
                     else "  Fix: give it inputs of the shape it was built for, or build a new "
                     "layer for this shape."
                 )
@@ -173,12 +173,12 @@ class Embedding(Layer):
         embeddings_regularizer: Penalty on the table, added to the loss.
         embeddings_constraint: Constraint of the table, applied after every update.
         mask_zero: Whether 0 is padding, which later layers that support masks ignore.
-        weights: First values as an array, `(input_dim, output_dim)`.
+        weights: Initial values as an array, `(input_dim, output_dim)`.
         lora_rank, lora_alpha, quantization_config: For compatibility with Keras; only None is
             accepted.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
-    Input shape: `(batch, ...)`, integers. One out of range gives NaN.
+    Input shape: `(batch, ...)`, integers. The vector of an integer out of range is NaN.
     Output shape: `(batch, ..., output_dim)`.
 
     Example:
@@ -264,15 +264,13 @@ class Embedding(Layer):
 
 
 class Identity(Layer):
-    """
+    """Returns its input unchanged; a placeholder where a layer is expected.
 
     Args:
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
     Output shape: Same as the input.
-
-    Returns its input unchanged; a placeholder where a layer is expected.
 
     Example:
         >>> Identity()(np.array([1, 2])).tolist()
@@ -290,7 +288,7 @@ class Identity(Layer):
             inputs: Array, or structure of arrays.
 
         Returns:
-            The same.
+            The inputs, unchanged.
         """
         return inputs
 

@@ -9,7 +9,7 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Shape
-from lamina.layers.settings import needs_rank, same_dtype, settings_of
+from lamina.layers.settings import check_rank, same_dtype, settings_of
 from lamina.ops import windows
 
 Pair = tuple[int, ...]  # number of values (before, after)
@@ -38,8 +38,8 @@ class BaseCroppingOrPadding(Layer):
             Array of the same number of axes.
 
         Raises:
-            ValueError: If the inputs have a different number of axes, or nothing is left of an
-                axis.
+            ValueError: If the inputs have a different number of axes, or an axis would be
+                empty.
         """
         self._check(inputs.shape)
         widths = [(0, 0, 0)] * inputs.ndim
@@ -50,9 +50,9 @@ class BaseCroppingOrPadding(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
         shape = list(input_shape)
-        for axis, border in self._by_axis.items():
+        for axis, amounts in self._by_axis.items():
             size = shape[axis]
-            shape[axis] = None if size is None else size + self.sign * sum(border)
+            shape[axis] = None if size is None else size + self.sign * sum(amounts)
         return tuple(shape)
 
     def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
@@ -68,12 +68,12 @@ class BaseCroppingOrPadding(Layer):
         return dict(zip(axes, [pairs] if self.rank == 1 else pairs, strict=True))
 
     def _check(self, shape: Shape) -> None:
-        needs_rank(self, self.rank, shape)
-        for axis, border in self._by_axis.items():
+        check_rank(self, self.rank, shape)
+        for axis, amounts in self._by_axis.items():
             size = shape[axis]
-            if self.sign < 0 and size is not None and sum(border) >= size:
+            if self.sign < 0 and size is not None and sum(amounts) >= size:
                 raise ValueError(
-                    f"{self._label} would cut off all of axis {axis}: {border} of {size}.\n"
+                    f"{self._label} would remove all of axis {axis}: {amounts} of {size}.\n"
                     f"  Received: an input of shape {tuple(shape)}, {self.data_format}."
                 )
 
@@ -82,7 +82,7 @@ class BaseCropping(BaseCroppingOrPadding):
     """Base class of Cropping1D, Cropping2D and Cropping3D.
 
     Args:
-        cropping: Number of values to cut off on either side of every spatial axis: one number for
+        cropping: Number of values to remove on either side of every spatial axis: one number for
             all, or for every axis a number or a pair (before, after).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.

@@ -134,7 +134,7 @@ class EinsumDense(Layer):
         x = lower("einsum_dense", self.equation, inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
-        return activations.get(self.activation)(x)  # None if it was removed
+        return activations.get(self.activation)(x)  # a user may have set it to None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self._shapes(input_shape)[2]
@@ -151,20 +151,20 @@ class EinsumDense(Layer):
     def _shapes(self, input_shape: Shape) -> tuple[Shape, Shape | None, Shape]:
         """Shapes of kernel, bias and output for one of the input."""
         terms, shape = self._terms, tuple(input_shape)
-        free = len(shape) - len(terms.input)  # axes of the ellipsis
-        if free < 0 or (free and not terms.ellipsis):
+        ellipsis_axes = len(shape) - len(terms.input)
+        if ellipsis_axes < 0 or (ellipsis_axes and not terms.ellipsis):
             raise ValueError(
                 f"{self._label}: the equation {self.equation!r} names {len(terms.input)} axes of "
                 f"the input, which has shape {shape}."
             )
-        left, right = (free, 0) if terms.ellipsis == "left" else (0, free)
+        left, right = (ellipsis_axes, 0) if terms.ellipsis == "left" else (0, ellipsis_axes)
         output = [
             *shape[:1],
             *shape[1:left],
             *self.partial_output_shape,
             *shape[len(shape) - right :],
         ]
-        if len(output) != free + len(terms.output):
+        if len(output) != ellipsis_axes + len(terms.output):
             raise ValueError(
                 f"{self._label}: the equation {self.equation!r} and output_shape "
                 f"{self.partial_output_shape} do not fit together for inputs of shape {shape}.\n"
@@ -189,8 +189,8 @@ class EinsumDense(Layer):
         self._check_kernel(kernel, shape)
         if not self.bias_axes:
             return kernel, None, tuple(output)
-        spanned = terms.output[min(terms.output.index(letter) for letter in self.bias_axes) :]
-        bias = [self._size(c, sizes, shape) if c in self.bias_axes else 1 for c in spanned]
+        bias_letters = terms.output[min(terms.output.index(letter) for letter in self.bias_axes) :]
+        bias = [self._size(c, sizes, shape) if c in self.bias_axes else 1 for c in bias_letters]
         return kernel, (*bias, *(1,) * right), tuple(output)
 
     def _size(self, letter: str, sizes: dict, shape: Shape) -> int:
@@ -224,22 +224,22 @@ class _Terms(NamedTuple):
 
 
 def _parse_equation(equation: Any, bias_axes: Any) -> _Terms:
-    form = r"(\.{3})?([a-zA-Z]+)(\.{3})?,([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)(\.{3})?"
-    parts = re.fullmatch(form, equation.replace(" ", "")) if isinstance(equation, str) else None
+    pattern = r"(\.{3})?([a-zA-Z]+)(\.{3})?,([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)(\.{3})?"
+    parts = re.fullmatch(pattern, equation.replace(" ", "")) if isinstance(equation, str) else None
     if not parts or parts[1] != parts[5] or parts[3] != parts[7] or (parts[1] and parts[3]):
         raise ValueError(
             "EinsumDense: the equation must read 'ab,bc->ac', '...ab,bc->...ac' or "
             f"'ab...,bc->ac...'; received {equation!r}."
         )
-    source, kernel, output = parts[2], parts[4], parts[6]
+    input_letters, kernel, output = parts[2], parts[4], parts[6]
     for letter in kernel:
-        if letter not in source + output:
+        if letter not in input_letters + output:
             raise ValueError(
                 f"EinsumDense: axis {letter!r} of the kernel is neither in the input nor in the "
                 f"output of {equation!r}."
             )
     for letter in output:
-        if letter not in source + kernel:
+        if letter not in input_letters + kernel:
             raise ValueError(
                 f"EinsumDense: axis {letter!r} of the output is neither in the input nor in the "
                 f"kernel of {equation!r}."
@@ -249,4 +249,6 @@ def _parse_equation(equation: Any, bias_axes: Any) -> _Terms:
             f"EinsumDense: bias_axes must be letters of the output {output!r}, or None; "
             f"received {bias_axes!r}."
         )
-    return _Terms(source, kernel, output, "left" if parts[1] else "right" if parts[3] else None)
+    return _Terms(
+        input_letters, kernel, output, "left" if parts[1] else "right" if parts[3] else None
+    )

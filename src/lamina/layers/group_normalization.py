@@ -35,7 +35,7 @@ class GroupNormalization(Layer):
     Output shape: Same as the input.
 
     Raises:
-        ValueError: If the channels cannot be shared out to so many groups.
+        ValueError: If the channels cannot be divided into so many groups.
 
     Source: Wu and He, 2018, "Group Normalization", arXiv:1803.08494.
 
@@ -99,19 +99,19 @@ class GroupNormalization(Layer):
         self._check(inputs.shape)
         axis = self.axis % inputs.ndim
         channels = inputs.shape[axis]
-        within = (self.groups, channels // self.groups)
+        group_sizes = (self.groups, channels // self.groups)
         x = inputs.astype(jnp.promote_types(inputs.dtype, "float32"))
-        x = x.reshape(*inputs.shape[:axis], *within, *inputs.shape[axis + 1 :])
+        x = x.reshape(*inputs.shape[:axis], *group_sizes, *inputs.shape[axis + 1 :])
         other_axes = [a for a in range(1, x.ndim) if a != axis]
         mean, variance = nn.moments(x, other_axes, keepdims=True)
-        spread = [1] * x.ndim
-        spread[axis : axis + 2] = within
+        factor_shape = [1] * x.ndim
+        factor_shape[axis : axis + 2] = group_sizes
         factor = lax.rsqrt(variance + self.epsilon)
         if self.gamma is not None:
-            factor = factor * self.gamma.value.reshape(spread)
+            factor = factor * self.gamma.value.reshape(factor_shape)
         shift = -mean * factor
         if self.beta is not None:
-            shift = shift + self.beta.value.reshape(spread)
+            shift = shift + self.beta.value.reshape(factor_shape)
         return (x * factor + shift).reshape(inputs.shape).astype(self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -134,7 +134,7 @@ class GroupNormalization(Layer):
         channels = shape[self.axis]
         if channels is not None and channels % self.groups:
             raise ValueError(
-                f"{self._label}: {channels} channels cannot be shared out to {self.groups} groups."
+                f"{self._label}: {channels} channels cannot be divided into {self.groups} groups."
                 f"\n  Received: an input of shape {tuple(shape)}; axis {self.axis} counts the "
                 "channels.\n  Fix: a number of groups by which they can be divided."
             )

@@ -103,7 +103,7 @@ class InputLayer(Layer):
         """Nothing to compute; a model uses its input instead of this layer.
 
         Args:
-            *args: None may be given.
+            *args: Must be empty.
 
         Raises:
             TypeError: If it is called on something.
@@ -173,15 +173,16 @@ def _check_like(
     tensor: KerasTensor, shape: Any, batch_size: Any, batch_shape: Any, dtype: DTypeLike | None
 ) -> None:
     """Refuse arguments that contradict the tensor."""
-    given_and_own = {
+    values = {
         "shape": (None if shape is None else resolve_shape(shape), tensor.shape[1:]),
         "batch_size": (batch_size, tensor.shape[0] if tensor.shape else None),
         "batch_shape": (None if batch_shape is None else resolve_shape(batch_shape), tensor.shape),
         "dtype": (None if dtype is None else standardize_dtype(dtype), tensor.dtype),
     }
-    for name, (value, own_value) in given_and_own.items():
-        if value is not None and value != own_value:
+    for name, (value, tensor_value) in values.items():
+        if value is not None and value != tensor_value:
             raise ValueError(
-                f"Input: {name}={value!r} contradicts the tensor, which has {name} {own_value!r}.\n"
+                f"Input: {name}={value!r} contradicts the tensor, which has {name} "
+                f"{tensor_value!r}.\n"
                 f"  Fix: leave {name} out; the tensor has it."
             )

@@ -20,8 +20,8 @@ from lamina.core.variable.variable import Variable
 class JaxLayer(Layer):
     """Runs a pure function of JAX as a layer that is trained and saved with the model.
 
-    `call_fn(params, state, rng, inputs, training)` computes the output; it may leave out all but
-    `inputs`, and if it takes `state` it returns `(outputs, new state)`.
+    `call_fn(params, state, rng, inputs, training)` computes the output; all arguments but
+    `inputs` are optional. If it takes `state`, it returns `(outputs, new state)`.
     `init_fn(rng, inputs, training)` makes the parameters, or `(params, state)`.
 
     Args:
@@ -67,7 +67,7 @@ class JaxLayer(Layer):
         if init_fn is None and params is None and state is None and weights:
             raise ValueError(
                 f"{type(self).__name__}: call_fn takes {' and '.join(sorted(weights))}, and there "
-                "is nothing to make them of.\n  Fix: give init_fn, or params and state."
+                "is nothing to make them from.\n  Fix: give init_fn, or params and state."
             )
         self.call_fn = call_fn
         self.init_fn = init_fn
@@ -75,13 +75,13 @@ class JaxLayer(Layer):
         self.native_serialization_platforms = native_serialization_platforms
         if "rng" in self._call_takes:
             self.seed_generator = SeedGenerator(seed)
-        self._made = params is not None or state is not None
+        self._has_weights = params is not None or state is not None
         self._make_variables(params, state)
 
     def build(self, input_shape: Shapes) -> None:
-        if self._made or self.init_fn is None:
+        if self._has_weights or self.init_fn is None:
             return
-        # The initial values are real arrays even if the model is only traced.
+        # The initial values are concrete arrays, even if the model is only traced.
         with jax.ensure_compile_time_eval():
             shapes = jax.tree.map(
                 lambda shape: jnp.ones([size or 1 for size in shape], self.compute_dtype),
@@ -98,13 +98,13 @@ class JaxLayer(Layer):
 
         Args:
             inputs: Array, or structure of arrays.
-            training: Handed on, if the function takes it.
+            training: Passed to the function, if it has this argument.
 
         Returns:
-            The result of the function, its state excepted, which the layer keeps.
+            The result of the function, without the state, which the layer stores.
 
         Raises:
-            ValueError: If the function gives back a state of another structure.
+            ValueError: If the function returns a state of another structure.
         """
         arguments = {"inputs": inputs, "training": training}
         for name in self._call_takes:
@@ -120,7 +120,7 @@ class JaxLayer(Layer):
         leaves, structure = jax.tree.flatten(state)
         if structure != self._structures["state"]:
             raise ValueError(
-                f"{self._label}: call_fn must return its state as it was given it.\n"
+                f"{self._label}: call_fn must return a state of the same structure.\n"
                 f"  Given: {self._structures['state']}\n  Returned: {structure}"
             )
         for variable, value in zip(self.tracked_state, leaves, strict=True):
@@ -280,11 +280,12 @@ def _arguments(name: str, function: Any, allowed: Sequence[str]) -> list[str]:
     if not callable(function):
         raise TypeError(f"{name} must be a function; received {function!r}.")
     parameter_names = list(inspect.signature(function).parameters)
-    strange = [argument for argument in parameter_names if argument not in allowed]
-    if strange or "inputs" not in parameter_names:
-        problem = f"it takes {strange[0]!r}" if strange else "it does not take 'inputs'"
+    unknown = [argument for argument in parameter_names if argument not in allowed]
+    if unknown or "inputs" not in parameter_names:
+        problem = f"it takes {unknown[0]!r}" if unknown else "it does not take 'inputs'"
         raise ValueError(
-            f"{name} must take inputs, and nothing besides {', '.join(allowed)}: {problem}.\n"
+            f"{name} must take inputs, and no arguments other than {', '.join(allowed)}: "
+            f"{problem}.\n"
             "  Fix: wrap it in a function with these names."
         )
     return parameter_names

@@ -22,8 +22,8 @@ class Lambda(Layer):
     custom_objects={"name": function})`. A layer class with `call` has neither limit.
 
     Args:
-        function: Function of the input, which may also take `mask` and `training`. Variables it
-            uses are not trained; a layer class keeps them on `self`.
+        function: Function of the input, which may also take `mask` and `training`. Variables that
+            it uses are not trained; for these, write a layer class.
         output_shape: Shape of the output without the batch, or a function from the input's shape
             to the whole shape; None to find it by tracing.
         mask: Mask of the output: an array, or a function of the input and its mask.
@@ -31,7 +31,7 @@ class Lambda(Layer):
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
-    Output shape: What the function makes of it.
+    Output shape: The result of the function.
 
     Raises:
         TypeError: If `function` cannot be called.
@@ -59,21 +59,25 @@ class Lambda(Layer):
         self.supports_masking = mask is not None
         self._output_shape = output_shape
         parameters = inspect.signature(function).parameters
-        self._takes = [name for name in ("mask", "training") if name in parameters]
+        self._optional_argument_names = [
+            name for name in ("mask", "training") if name in parameters
+        ]
 
     def call(self, inputs: Inputs, mask: Masks = None, training: bool | None = None) -> Outputs:
         """Call the function.
 
         Args:
             inputs: Array, or structure of arrays.
-            mask: Handed on, if the function takes it.
-            training: Handed on, if the function takes it.
+            mask: Passed to the function, if it has this argument.
+            training: Passed to the function, if it has this argument.
 
         Returns:
             The result of the function.
         """
         optional_arguments = {"mask": mask, "training": training}
-        keyword_arguments = {name: optional_arguments[name] for name in self._takes}
+        keyword_arguments = {
+            name: optional_arguments[name] for name in self._optional_argument_names
+        }
         return self.function(inputs, **{**self.arguments, **keyword_arguments})
 
     def compute_mask(self, inputs: Inputs, previous_mask: Masks = None) -> Masks:

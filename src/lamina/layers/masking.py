@@ -48,17 +48,16 @@ class Masking(Layer):
             Array of the same shape.
         """
         self._check(inputs.shape)
-        steps = self._steps(inputs)
+        steps = self._unmasked_steps(inputs)
         outputs = jnp.where(steps[..., None], inputs, jnp.zeros((), inputs.dtype))
         masking.set_mask(outputs, steps)
         return outputs
 
     def compute_mask(self, inputs: Array, previous_mask: Any = None) -> Any:
-        if isinstance(
-            inputs, KerasTensor
-        ):  # computed symbolically, so that a model may return the mask
+        if isinstance(inputs, KerasTensor):
+            # Computed symbolically, so that a model may return the mask.
             return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
-        return self._steps(inputs)
+        return self._unmasked_steps(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
@@ -70,7 +69,7 @@ class Masking(Layer):
     def get_config(self) -> dict:
         return {**super().get_config(), "mask_value": registry.serialize(self.mask_value)}
 
-    def _steps(self, inputs: Array) -> Array:
+    def _unmasked_steps(self, inputs: Array) -> Array:
         return jnp.any(inputs != self.mask_value, axis=-1)
 
     def _check(self, shape: Shape) -> None:

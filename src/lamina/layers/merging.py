@@ -73,7 +73,7 @@ class Merge(Layer):
         _check_masks(self._label, inputs, previous_mask)
         if any(mask is None for mask in previous_mask):
             return None
-        return reduce(ops.logical_or, previous_mask)  # symbolic ones, too
+        return reduce(ops.logical_or, previous_mask)  # works for symbolic masks, too
 
     def _check(self, shapes: Any, exactly: int | None = None) -> None:
         if not (_is_list(shapes) and shapes and all(_is_list(shape) for shape in shapes)):
@@ -160,9 +160,9 @@ class Multiply(Merge):
             return super().call(inputs)
         self._check(_shapes(inputs))
         arrays = _with_equal_ranks(inputs)
-        counts = [_broadcast_mask_to_features(m, x) for x, m in zip(arrays, mask, strict=True)]
-        factors = [jnp.where(c, x, 1) for x, c in zip(arrays, counts, strict=True)]
-        return jnp.where(reduce(jnp.logical_or, counts), self.merge(factors), 0)
+        is_valid = [_broadcast_mask_to_features(m, x) for x, m in zip(arrays, mask, strict=True)]
+        factors = [jnp.where(c, x, 1) for x, c in zip(arrays, is_valid, strict=True)]
+        return jnp.where(reduce(jnp.logical_or, is_valid), self.merge(factors), 0)
 
 
 class Average(Merge):
@@ -180,7 +180,7 @@ class Average(Merge):
         return reduce(jnp.add, inputs) / len(inputs)
 
 
-class _Extreme(Merge):
+class _MaskedMerge(Merge):
     """Base class of Maximum and Minimum, which ignore masked steps of an input."""
 
     def call(self, inputs: Sequence[Array], mask: Masks = None) -> Array:
@@ -200,16 +200,16 @@ class _Extreme(Merge):
             return super().call(inputs)
         self._check(_shapes(inputs))
         arrays = _with_equal_ranks(inputs)
-        result, counts = arrays[0], _broadcast_mask_to_features(mask[0], arrays[0])
+        result, is_valid = arrays[0], _broadcast_mask_to_features(mask[0], arrays[0])
         for x, m in zip(arrays[1:], mask[1:], strict=True):
             valid = _broadcast_mask_to_features(m, x)
             x = jnp.where(valid, x, result)
-            result = self.merge([jnp.where(counts, result, x), x])
-            counts = counts | valid
+            result = self.merge([jnp.where(is_valid, result, x), x])
+            is_valid = is_valid | valid
         return result
 
 
-class Maximum(_Extreme):
+class Maximum(_MaskedMerge):
     """The larger of the values of all tensors, element by element.
 
     Input shape: A list of tensors of one shape, or of shapes that broadcast.
@@ -224,7 +224,7 @@ class Maximum(_Extreme):
         return reduce(jnp.maximum, inputs)
 
 
-class Minimum(_Extreme):
+class Minimum(_MaskedMerge):
     """The smaller of the values of all tensors, element by element.
 
     Input shape: A list of tensors of one shape, or of shapes that broadcast.
@@ -276,8 +276,8 @@ class Concatenate(Merge):
     def compute_output_shape(self, input_shape: Shapes) -> Shape:
         self._check(input_shape)
         output = [_common(sizes) for sizes in zip(*input_shape, strict=True)]
-        joined = [shape[self.axis] for shape in input_shape]
-        output[self.axis] = None if None in joined else sum(joined)
+        axis_sizes = [shape[self.axis] for shape in input_shape]
+        output[self.axis] = None if None in axis_sizes else sum(axis_sizes)
         return tuple(output)
 
     def compute_mask(self, inputs: Inputs, previous_mask: Masks = None) -> Masks:
@@ -286,18 +286,18 @@ class Concatenate(Merge):
         _check_masks(self._label, inputs, previous_mask)
         if all(mask is None for mask in previous_mask):
             return None
-        spread = []
+        full_masks = []
         for x, mask in zip(inputs, previous_mask, strict=True):
-            if mask is not None and _covers(mask, x):
-                spread.append(core.cast(mask, "bool"))
+            if mask is not None and _has_shape_of(mask, x):
+                full_masks.append(core.cast(mask, "bool"))
                 continue
-            everywhere = ops.ones_like(x, dtype="bool")
+            full_mask = ops.ones_like(x, dtype="bool")
             if mask is not None:
                 while len(mask.shape) < len(x.shape):
                     mask = ops.expand_dims(mask, -1)
-                everywhere = ops.logical_and(mask, everywhere)
-            spread.append(everywhere)
-        return ops.any(ops.concatenate(spread, self.axis), axis=-1)
+                full_mask = ops.logical_and(mask, full_mask)
+            full_masks.append(full_mask)
+        return ops.any(ops.concatenate(full_masks, self.axis), axis=-1)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "axis")}
@@ -309,15 +309,16 @@ class Concatenate(Merge):
         shape_list = ", ".join(map(str, shapes))
         if len(ranks) > 1 or not -len(shapes[0]) <= self.axis < len(shapes[0]):
             raise ValueError(
-                f"{self._label} joins tensors with the same number of axes on axis {self.axis}.\n"
+                f"{self._label} concatenates tensors with the same number of axes, on axis "
+                f"{self.axis}.\n"
                 f"  Received: tensors of shapes {shape_list}."
             )
         for axis, sizes in enumerate(zip(*shapes, strict=True)):
             if axis != self.axis % len(shapes[0]) and len({*sizes} - {None}) > 1:
                 raise ValueError(
-                    f"{self._label} joins tensors on axis {self.axis}; all other axes must have "
-                    f"the same size.\n  Received: tensors of shapes {shape_list}, which differ on "
-                    f"axis {axis}."
+                    f"{self._label} concatenates tensors on axis {self.axis}; all other axes must "
+                    f"have the same size.\n  Received: tensors of shapes {shape_list}, which "
+                    f"differ on axis {axis}."
                 )
 
 
@@ -525,7 +526,7 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def _covers(mask: Any, x: Any) -> bool:
+def _has_shape_of(mask: Any, x: Any) -> bool:
     """Whether a mask has the shape of a tensor."""
     sizes = zip(mask.shape, x.shape, strict=False)
     return len(mask.shape) == len(x.shape) and all(n is None or m == n for m, n in sizes)
@@ -558,9 +559,9 @@ def _with_equal_ranks(inputs: Sequence[Array]) -> list[Array]:
 def _broadcast(shapes: Sequence[Shape]) -> Shape:
     """The broadcast shape; None for an axis of unknown size."""
     rank = max(len(shape) for shape in shapes)
-    filled = [(*s[:1], *(1,) * (rank - len(s)), *s[1:]) for s in shapes]
+    padded_shapes = [(*s[:1], *(1,) * (rank - len(s)), *s[1:]) for s in shapes]
     output = []
-    for axis, sizes in enumerate(zip(*filled, strict=True)):
+    for axis, sizes in enumerate(zip(*padded_shapes, strict=True)):
         distinct_sizes = {*sizes} - {1, None}
         if len(distinct_sizes) > 1 or (axis == 0 and len({*sizes} - {None}) > 1):
             raise ValueError(f"sizes {' and '.join(map(str, sizes))} on axis {axis}")

@@ -13,7 +13,7 @@ from lamina.core.messages.errors import ArgumentError
 from lamina.core.types import Array, Shape
 from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.regularization import check_noise_axes, check_noise_shape
-from lamina.layers.settings import fraction, settings_of
+from lamina.layers.settings import check_fraction, settings_of
 
 # The limit of a SELU for negative inputs: -scale * alpha.
 _SELU_FLOOR = -1.7580993408473766
@@ -133,8 +133,8 @@ class AlphaDropout(Layer):
 
     Args:
         rate: Fraction from 0 to 1, which is not included, of the values to drop.
-        noise_shape: Shape of the pattern; None for the input's size, on one axis or, alone, on
-            all.
+        noise_shape: Shape of the dropout pattern, which is broadcast; None stands for the input's
+            size on one axis, or for the whole shape of the input.
         seed: An integer for reproducible patterns.
         **kwargs: `name`, `dtype`; see `Layer`.
 
@@ -191,6 +191,8 @@ class AlphaDropout(Layer):
 
 
 def _below_one(layer: str, rate: Any) -> Any:
-    if fraction(layer, "rate", rate) == 1:
-        raise ValueError(f"{layer}: rate must be less than 1, which leaves nothing; received 1.")
+    if check_fraction(layer, "rate", rate) == 1:
+        raise ValueError(
+            f"{layer}: rate must be less than 1, since 1 drops everything; received 1."
+        )
     return rate

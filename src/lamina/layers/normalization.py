@@ -126,17 +126,17 @@ class BatchNormalization(Layer):
             "moving_variance", shape, self.moving_variance_initializer
         )
         if self.renorm:
-            self.moving_stddev = self._add_average("moving_stddev", shape, self._first_stddev)
+            self.moving_stddev = self._add_average("moving_stddev", shape, self._initial_stddev)
             self.renorm_mean = self._add_average("renorm_mean", shape, self.moving_mean_initializer)
-            self.renorm_stddev = self._add_average("renorm_stddev", shape, self._first_stddev)
+            self.renorm_stddev = self._add_average("renorm_stddev", shape, self._initial_stddev)
 
     def call(self, inputs: Array, training: bool = False, mask: Masks = None) -> Array:
         """Normalise every channel, by the batch in training and by the moving statistics otherwise.
 
         Args:
             inputs: Array `(batch, ..., channels)`; `axis` says where the channels are.
-            training: Whether the statistics are the batch's, and the moving ones follow; a frozen
-                layer takes the moving ones all the same.
+            training: Whether the batch's own statistics are used and the moving averages updated;
+                a frozen layer uses the moving averages in any case.
             mask: True for the steps that count in the statistics, or None.
 
         Returns:
@@ -152,8 +152,8 @@ class BatchNormalization(Layer):
         if training and self.trainable:
             mean, variance = self._moments(x, mask)
             if self.renorm:
-                beta, gamma = self._renorm_affine(mean, variance)
-                self._move_with_stddev(mean, variance)
+                beta, gamma = self._renorm_scale_and_shift(mean, variance)
+                self._update_averages(mean, variance)
             else:
                 self._update_average(self.moving_mean, mean)
                 self._update_average(self.moving_variance, variance)
@@ -197,15 +197,15 @@ class BatchNormalization(Layer):
             name=name, shape=shape, initializer=initializer, trainable=False, autocast=False
         )
 
-    def _first_stddev(self, shape: Shape, dtype: DTypeLike | None = None) -> Array:
+    def _initial_stddev(self, shape: Shape, dtype: DTypeLike | None = None) -> Array:
         return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def _update_average(self, average: Any, value: Array, momentum: float | None = None) -> None:
         momentum = self.momentum if momentum is None else momentum
         average.assign(average.value * momentum + value * (1 - momentum))
 
-    def _renorm_affine(self, mean: Array, variance: Array) -> tuple[Array, Array]:
-        """The renorm correction: scale and shift from the batch's statistics to their averages."""
+    def _renorm_scale_and_shift(self, mean: Array, variance: Array) -> tuple[Array, Array]:
+        """Shift and scale (beta and gamma) that include the correction of `renorm`."""
         limits = self.renorm_clipping or {}
         # At least the smallest possible deviation, which matters at the start of training.
         average_stddev = jnp.maximum(self.renorm_stddev.value, self.epsilon**0.5)
@@ -219,7 +219,7 @@ class BatchNormalization(Layer):
             r, d = r * self.gamma.value, d * self.gamma.value
         return d if self.beta is None else d + self.beta.value, r
 
-    def _move_with_stddev(self, mean: Array, variance: Array) -> None:
+    def _update_averages(self, mean: Array, variance: Array) -> None:
         stddev = jnp.sqrt(variance + self.epsilon)
         self._update_average(self.renorm_mean, mean, self.renorm_momentum)
         self._update_average(self.renorm_stddev, stddev, self.renorm_momentum)
@@ -307,7 +307,7 @@ class LayerNormalization(Layer):
         self.autocast = False  # computed in float32, then cast
 
     def build(self, input_shape: Shape) -> None:
-        # A list, as in a built layer of Keras and in its files.
+        # The axes are a list, as in a built layer of Keras and in its files.
         self._check(input_shape)
         self.axis = sort_axes(self._axes, input_shape)
         shape = tuple(input_shape[axis] for axis in self.axis)
@@ -388,11 +388,11 @@ def affine_weights(
 def _check_clipping(limits: dict | None) -> dict:
     """The limits of the renorm correction, checked."""
     limits = dict(limits or {})
-    strange = set(limits) - {"rmin", "rmax", "dmax"}
-    if strange:
+    unknown = set(limits) - {"rmin", "rmax", "dmax"}
+    if unknown:
         raise ValueError(
             "BatchNormalization: renorm_clipping may have the keys 'rmin', 'rmax' and 'dmax'; "
-            f"received {sorted(strange)}."
+            f"received {sorted(unknown)}."
         )
     rmin, rmax, dmax = (limits.get(name) for name in ("rmin", "rmax", "dmax"))
     if (rmin is not None and rmax is not None and rmax < rmin) or (dmax is not None and dmax < 0):

@@ -14,7 +14,7 @@ class TorchModuleWrapper(Layer):
         **kwargs: As in Keras.
 
     Raises:
-        NotImplementedError: Always; the message says how to bring the weights over.
+        NotImplementedError: Always; the message says how to transfer the weights.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class TFSMLayer(Layer):
         filepath, call_endpoint, call_training_endpoint, trainable, name, dtype: As in Keras.
 
     Raises:
-        NotImplementedError: Always; the message says how to bring the model over.
+        NotImplementedError: Always; the message says how to transfer the model.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class TFSMLayer(Layer):
         dtype: DTypePolicyLike = None,
     ):
         _refuse(
-            f"TFSMLayer runs a SavedModel ({filepath!r}), which holds a program of TensorFlow.",
+            f"TFSMLayer runs a SavedModel ({filepath!r}), which contains a TensorFlow program.",
             "where the model was made, save it with model.save('model.keras') or "
             "model.save_weights(), and open that with lamina.saving.load_model('model.keras').",
         )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Masks, Shape, SizeLike
-from lamina.layers.settings import needs_rank, settings_of
+from lamina.layers.settings import check_rank, settings_of
 from lamina.ops import nn, windows
 
 
@@ -62,7 +62,7 @@ class BasePooling(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
         output = list(input_shape)
-        for axis, size in zip(self._axes, self._positions(input_shape), strict=True):
+        for axis, size in zip(self._axes, self._output_sizes(input_shape), strict=True):
             output[axis] = size
         return tuple(output)
 
@@ -74,17 +74,17 @@ class BasePooling(Layer):
     def _axes(self) -> tuple[int, ...]:
         return windows.spatial_axes(self.rank + 2, self.data_format)
 
-    def _positions(self, shape: Shape) -> list[int | None]:
+    def _output_sizes(self, shape: Shape) -> list[int | None]:
         settings = zip(self._axes, self.pool_size, self.strides, strict=True)
         return [windows.output_size(shape[a], n, step, self.padding) for a, n, step in settings]
 
     def _check(self, shape: Shape) -> None:
-        needs_rank(self, self.rank, shape)
-        if any(size is not None and size < 1 for size in self._positions(shape)):
+        check_rank(self, self.rank, shape)
+        if any(size is not None and size < 1 for size in self._output_sizes(shape)):
             raise ValueError(
                 f"{self._label}: a window of {self.pool_size} does not fit into an input of shape "
                 f"{tuple(shape)}.\n  Likely cause: earlier layers have shrunk it too far.\n"
-                "  Fix: padding='same', a smaller pool_size, or one pooling layer less."
+                "  Fix: padding='same', a smaller pool_size, or fewer pooling layers."
             )
 
 
@@ -213,11 +213,11 @@ class BaseGlobalPooling(Layer):
         Raises:
             ValueError: If the inputs have a different number of axes.
         """
-        needs_rank(self, self.rank, inputs.shape)
+        check_rank(self, self.rank, inputs.shape)
         return type(self).reduce(inputs, axis=self._axes, keepdims=self.keepdims)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        needs_rank(self, self.rank, input_shape)
+        check_rank(self, self.rank, input_shape)
         if self.keepdims:
             return tuple(1 if a in self._axes else n for a, n in enumerate(input_shape))
         return tuple(n for a, n in enumerate(input_shape) if a not in self._axes)
@@ -265,12 +265,12 @@ class GlobalAveragePooling1D(BaseGlobalPooling):
         """
         if mask is None:
             return super().call(inputs)
-        needs_rank(self, self.rank, inputs.shape)
+        check_rank(self, self.rank, inputs.shape)
         channels = -1 if self.data_format == "channels_last" else 1
-        counts = jnp.expand_dims(jnp.asarray(mask).astype(bool), channels)
-        total = jnp.sum(jnp.where(counts, inputs, 0), self._axes, keepdims=self.keepdims)
-        count = jnp.sum(counts, self._axes, inputs.dtype, keepdims=self.keepdims)
-        # The mean of a sample that is all padding is 0; in Keras it is NaN, as is then the loss.
+        is_valid = jnp.expand_dims(jnp.asarray(mask).astype(bool), channels)
+        total = jnp.sum(jnp.where(is_valid, inputs, 0), self._axes, keepdims=self.keepdims)
+        count = jnp.sum(is_valid, self._axes, inputs.dtype, keepdims=self.keepdims)
+        # The mean of a sample that is all padding is 0. In Keras it is NaN, and so is the loss.
         return total / jnp.maximum(count, 1)
 
     def compute_mask(self, inputs: Array, previous_mask: Masks = None) -> None:

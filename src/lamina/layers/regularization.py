@@ -9,7 +9,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, DTypePolicyLike, Shape
 from lamina.core.variable.seed import SeedGenerator
-from lamina.layers.settings import fraction, needs_rank, same_dtype, settings_of
+from lamina.layers.settings import check_fraction, check_rank, same_dtype, settings_of
 from lamina.ops import windows
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Dropout(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.rate = fraction(type(self).__name__, "rate", rate)
+        self.rate = check_fraction(type(self).__name__, "rate", rate)
         self.noise_shape = check_noise_shape("Dropout", noise_shape)
         self.seed = seed
         if rate > 0:
@@ -119,11 +119,11 @@ class BaseSpatialDropout(Dropout):
         Raises:
             ValueError: If the inputs have a different number of axes.
         """
-        needs_rank(self, self.rank, inputs.shape)
+        check_rank(self, self.rank, inputs.shape)
         return super().call(inputs, training)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        needs_rank(self, self.rank, input_shape)
+        check_rank(self, self.rank, input_shape)
         return input_shape
 
     def get_config(self) -> dict:

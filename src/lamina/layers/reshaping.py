@@ -129,9 +129,9 @@ class Reshape(Layer):
         if -1 in self.target_shape or values != known_size:
             multiple = "a multiple of " if -1 in self.target_shape else ""
             raise ValueError(
-                f"{self._label} cannot make {self.target_shape} out of {sizes}.\n"
+                f"{self._label} cannot reshape {sizes} to {self.target_shape}.\n"
                 f"  Received: {values} values per sample (input of shape {tuple(input_shape)}); "
-                f"the target holds {multiple}{known_size}."
+                f"the target has {multiple}{known_size}."
             )
         return self.target_shape
 

@@ -104,7 +104,7 @@ class ReversibleEmbedding(Embedding):
         """
         if not reverse:
             vectors = super().call(inputs)
-            return self._masked(inputs, vectors)
+            return self._with_mask(inputs, vectors)
         self._check_vectors(inputs.shape)
         table = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
         dtype = self.reverse_dtype or self.compute_dtype
@@ -126,13 +126,13 @@ class ReversibleEmbedding(Embedding):
         shape = self.compute_output_shape(inputs.shape, reverse)
         if reverse:
             return KerasTensor(shape, self.reverse_dtype or self.compute_dtype)
-        return self._masked(inputs, KerasTensor(shape, self.compute_dtype))
+        return self._with_mask(inputs, KerasTensor(shape, self.compute_dtype))
 
     def get_config(self) -> dict:
         settings = settings_of(self, "tie_weights", "reverse_dtype", "logit_soft_cap")
         return {**super().get_config(), **settings}
 
-    def _masked(self, inputs: Any, outputs: Any) -> Any:
+    def _with_mask(self, inputs: Any, outputs: Any) -> Any:
         mask = super().compute_mask(inputs)
         if mask is not None:
             masking.set_mask(outputs, mask)

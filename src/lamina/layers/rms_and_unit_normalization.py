@@ -37,7 +37,7 @@ class RMSNormalization(Layer):
         self.epsilon = epsilon
 
     def build(self, input_shape: Shape) -> None:
-        # A list, as in a built layer of Keras and in its files.
+        # The axes are a list, as in a built layer of Keras and in its files.
         self._check(input_shape)
         self.axis = sort_axes(_as_list(self.axis), input_shape)
         shape = tuple(input_shape[axis] for axis in self.axis)
@@ -81,7 +81,7 @@ class UnitNormalization(Layer):
         axis: The axis of the vectors, or several.
         **kwargs: `name`, `dtype`; see `Layer`.
 
-    Input shape: Any. A vector of zeros stays one.
+    Input shape: Any. A vector of zeros is not changed.
     Output shape: Same as the input.
 
     Example:

@@ -28,7 +28,7 @@ def serialize(layer: Layer) -> dict:
 
 @filter_traceback
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Layer:
-    """A new layer from what `serialize` gave; its weights are new.
+    """A new layer, with new weights, from the result of `serialize`.
 
     Args:
         config: Class and config of a layer.
@@ -38,7 +38,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Layer:
         The layer.
 
     Raises:
-        ValueError: If it describes something else than a layer.
+        ValueError: If it does not describe a layer.
 
     Example:
         >>> from lamina.layers import ReLU

@@ -51,7 +51,7 @@ def make_weight(layer: Layer, weight: str, shape: Shape, **changes: Any) -> Vari
     return layer.add_weight(shape=shape, **{"name": weight} | settings | changes)
 
 
-def fraction(layer: str, name: str, value: Any) -> Any:
+def check_fraction(layer: str, name: str, value: Any) -> Any:
     """Check that an argument is a number from 0 to 1, e.g. a dropout rate."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
         raise ArgumentError(f"{layer}: {name} must be a number; received {value!r}.")
@@ -67,7 +67,7 @@ def refuse_adapters(layer: str, **arguments: Any) -> None:
         if value is not None:
             raise ValueError(
                 f"{layer} has no {name}; received {value!r}.\n"
-                "  Fix: leave it out; the layer trains and stores its whole weights."
+                "  Fix: leave it out; the layer trains and stores all of its weights."
             )
 
 
@@ -75,7 +75,7 @@ def refuse_adapters(layer: str, **arguments: Any) -> None:
 enable_lora = unavailable_function(
     "enable_lora",
     "lamina.layers",
-    "Train the whole weights of some layers and freeze the others, layer.trainable = False.",
+    "Train some layers and freeze the others with layer.trainable = False.",
 )
 
 
@@ -91,7 +91,7 @@ def known_sizes(shape: Shape) -> tuple[int, ...] | None:
     return sizes if len(sizes) == len(shape) else None
 
 
-def needs_rank(layer: Any, rank: int, shape: Shape) -> None:
+def check_rank(layer: Any, rank: int, shape: Shape) -> None:
     """Refuse inputs that do not have `rank` spatial axes."""
     if len(shape) != rank + 2:
         layout = _LAYOUTS[rank]

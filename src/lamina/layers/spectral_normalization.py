@@ -17,18 +17,18 @@ from lamina.ops import nn
 
 
 class SpectralNormalization(Wrapper):
-    """Divides the kernel of the layer inside by its spectral norm, at every step of training.
+    """Divides the kernel of the inner layer by its spectral norm, at every step of training.
 
     The spectral norm is the largest singular value of the kernel as a matrix. It is estimated by
-    power iteration, which continues from step to step. It makes the training of GANs more stable.
+    power iteration, which continues from step to step. This makes the training of GANs more stable.
 
     Args:
         layer: A layer with a `kernel` or, for an `Embedding`, `embeddings`.
         power_iterations: Rounds of power iteration per step.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
-    Input shape: As of the layer inside.
-    Output shape: As of the layer inside.
+    Input shape: As of the inner layer.
+    Output shape: As of the inner layer.
 
     Raises:
         ValueError: If the layer has no kernel.

@@ -10,7 +10,7 @@ from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
 from lamina.core.types import Array, Shape, SizeLike
 from lamina.core.user_data.arguments import check_integer
-from lamina.layers.settings import needs_rank, same_dtype, settings_of
+from lamina.layers.settings import check_rank, same_dtype, settings_of
 from lamina.ops import image, windows
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
@@ -46,15 +46,15 @@ class BaseUpSampling(Layer):
         Raises:
             ValueError: If the inputs have a different number of axes.
         """
-        needs_rank(self, self.rank, inputs.shape)
-        for axis, times in self._times.items():
-            inputs = jnp.repeat(inputs, times, axis=axis)
+        check_rank(self, self.rank, inputs.shape)
+        for axis, factor in self._factors.items():
+            inputs = jnp.repeat(inputs, factor, axis=axis)
         return inputs
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        needs_rank(self, self.rank, input_shape)
-        times = self._times
-        return tuple(n if n is None else n * times.get(a, 1) for a, n in enumerate(input_shape))
+        check_rank(self, self.rank, input_shape)
+        factors = self._factors
+        return tuple(n if n is None else n * factors.get(a, 1) for a, n in enumerate(input_shape))
 
     def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
         return same_dtype(self, inputs, self.compute_output_shape(inputs.shape))
@@ -63,7 +63,7 @@ class BaseUpSampling(Layer):
         return {**super().get_config(), **settings_of(self, "size", "data_format")}
 
     @property
-    def _times(self) -> dict[int, int]:
+    def _factors(self) -> dict[int, int]:
         return dict(
             zip(windows.spatial_axes(self.rank + 2, self.data_format), self.size, strict=True)
         )
@@ -143,8 +143,8 @@ class UpSampling2D(BaseUpSampling):
         """
         if self.interpolation == "nearest":
             return super().call(inputs)
-        needs_rank(self, self.rank, inputs.shape)
-        size = [inputs.shape[axis] * times for axis, times in self._times.items()]
+        check_rank(self, self.rank, inputs.shape)
+        size = [inputs.shape[axis] * factor for axis, factor in self._factors.items()]
         return image.resize(inputs, size, self.interpolation, data_format=self.data_format)
 
     def get_config(self) -> dict:

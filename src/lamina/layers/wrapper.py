@@ -21,7 +21,7 @@ class Wrapper(Layer):
     """Base class of layers that contain another layer; subclass it and define `call`.
 
     Args:
-        layer: The layer inside, stored as `self.layer`.
+        layer: The inner layer, stored as `self.layer`.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Raises:
@@ -71,13 +71,13 @@ class TimeDistributed(Wrapper):
     after another.
 
     Args:
-        layer: The layer inside; it must treat the samples of a batch independently.
+        layer: The inner layer; it must treat the samples of a batch independently.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Call arguments: `mask`, `(batch, time, ...)`, passed to the layer if it takes one; `training`.
 
     Input shape: `(batch, time, ...)`.
-    Output shape: `(batch, time, ...)`, the rest as of the layer inside.
+    Output shape: `(batch, time, ...)`, the other axes as of the inner layer.
 
     Raises:
         TypeError: If `layer` is not a layer.
@@ -94,16 +94,16 @@ class TimeDistributed(Wrapper):
         self.supports_masking = True
 
     def build(self, input_shape: Shapes = None) -> None:
-        super().build(self._shape_of_step(input_shape))
+        super().build(self._step_shape(input_shape))
 
     def call(self, inputs: Array, training: bool | None = None, mask: Masks = None) -> Outputs:
         """Apply the inner layer to every step.
 
         Args:
             inputs: Array `(batch, steps, ...)`.
-            training: Handed on to the inner layer.
-            mask: True for the steps that count, `(batch, steps)`, or None; passed on to the inner
-                layer.
+            training: Passed to the inner layer, if it has this argument.
+            mask: True for the steps that count, `(batch, steps)`, or None; also passed to the
+                inner layer.
 
         Returns:
             Array `(batch, steps, ...)`.
@@ -111,7 +111,7 @@ class TimeDistributed(Wrapper):
         Raises:
             ValueError: If the inputs have no axis of steps.
         """
-        self._shape_of_step(inputs.shape)
+        self._step_shape(inputs.shape)
         signature = signature_of(type(self.layer).call)
         arguments: dict[str, Any] = {"training": training} if signature.has_training else {}
         masks = None
@@ -121,7 +121,7 @@ class TimeDistributed(Wrapper):
 
         def step(x: Array, mask: Any) -> Any:
             outputs = self.layer(x, **arguments, **({} if mask is None else {"mask": mask}))
-            return jax.tree.map(lambda y: y.astype(self._type_of(y)), outputs)
+            return jax.tree.map(lambda y: y.astype(self._output_dtype(y)), outputs)
 
         if training and any(layer._tracked["fixed"] for layer in self.layer._flatten_layers()):
             return self._step_by_step(step, inputs, masks)
@@ -138,28 +138,30 @@ class TimeDistributed(Wrapper):
             self.layer._forget_losses()
             return values, output
 
-        by_time = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (inputs, masks))
+        time_major = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (inputs, masks))
         with autocast(None):
             values = values_of(variables)
-        values, outputs = jax.lax.scan(body, values, by_time)
+        values, outputs = jax.lax.scan(body, values, time_major)
         assign_all(variables, values)
         return jax.tree.map(lambda y: jnp.swapaxes(y, 0, 1), outputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shapes:
-        step = self.layer.compute_output_shape(self._shape_of_step(input_shape))
+        step = self.layer.compute_output_shape(self._step_shape(input_shape))
         return jax.tree.map(lambda s: (s[0], input_shape[1], *s[1:]), step, is_leaf=is_shape)
 
     def compute_output_spec(self, inputs: KerasTensor, **kwargs: Any) -> Outputs:
-        step = KerasTensor(self._shape_of_step(inputs.shape), inputs.dtype)
+        step = KerasTensor(self._step_shape(inputs.shape), inputs.dtype)
         return jax.tree.map(
-            lambda t: KerasTensor((t.shape[0], inputs.shape[1], *t.shape[1:]), self._type_of(t)),
+            lambda t: KerasTensor(
+                (t.shape[0], inputs.shape[1], *t.shape[1:]), self._output_dtype(t)
+            ),
             self.layer.compute_output_spec(step),
         )
 
-    def _type_of(self, output: Any) -> Any:
+    def _output_dtype(self, output: Any) -> Any:
         return self.compute_dtype if dtypes.is_float(output.dtype) else output.dtype
 
-    def _shape_of_step(self, shape: Any) -> Shape:
+    def _step_shape(self, shape: Any) -> Shape:
         if not is_shape(shape) or len(shape) < 3:
             raise ValueError(
                 f"{self._label} needs one input (batch, time, ...) of at least 3 axes and received "

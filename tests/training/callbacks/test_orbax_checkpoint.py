@@ -116,7 +116,7 @@ def test_damage_to_a_checkpoint_is_named_and_leaves_the_model_as_it_was(folder):
     for place in range(0, len(content), 40):
         content[place] ^= 1
     largest.write_bytes(content)
-    with pytest.raises(DamagedFileError, match="in it is damaged"):
+    with pytest.raises(DamagedFileError, match="in the file is damaged"):
         other.load_weights(folder)
     for old, new in zip(before, other.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)

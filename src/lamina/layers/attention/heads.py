@@ -119,18 +119,20 @@ class MultiHeadAttention(ProjectedAttention):
         Raises:
             ValueError: If the shapes don't fit.
         """
-        value_shape = self._given(value_shape)
+        value_shape = self._require_value_shape(value_shape)
         key_shape = key_shape or value_shape
         self._check(query_shape, value_shape, key_shape)
-        self.attention_axes = self._axes_of(len(query_shape) + 1)
-        free = "abcdefgh"[: len(query_shape) - 1]
+        self.attention_axes = self._find_attention_axes(len(query_shape) + 1)
+        leading_letters = "abcdefgh"[: len(query_shape) - 1]
         key_sizes, value_sizes = (self.heads, self.key_dim), (self.heads, self.value_dim)
-        unknown = (None,) * (len(free) - 1)
+        unknown_sizes = (None,) * (len(leading_letters) - 1)
 
         def project(name: str, sizes: tuple, shape: Shape, **kwargs: Any) -> Any:
             # x: features, y: heads, z: the size of a head
-            equation = f"{free}x,xyz->{free}yz"
-            return self._dense(name, equation, (*unknown, *sizes), "yz", shape, **kwargs)
+            equation = f"{leading_letters}x,xyz->{leading_letters}yz"
+            return self._make_projection(
+                name, equation, (*unknown_sizes, *sizes), "yz", shape, **kwargs
+            )
 
         self._query_dense = project("query", key_sizes, query_shape)
         self._key_dense = project("key", key_sizes, key_shape)
@@ -138,12 +140,12 @@ class MultiHeadAttention(ProjectedAttention):
             self._gate_dense = project("gate", value_sizes, query_shape, activation="sigmoid")
         self._value_dense = project("value", value_sizes, value_shape)
         sizes = self._output_shape or (query_shape[-1],)
-        ends = "ijklmnop"[: len(sizes)]
-        self._output_dense = self._dense(
+        output_letters = "ijklmnop"[: len(sizes)]
+        self._output_dense = self._make_projection(
             "attention_output",
-            f"{free}yz,yz{ends}->{free}{ends}",
-            (*unknown, *sizes),
-            ends,
+            f"{leading_letters}yz,yz{output_letters}->{leading_letters}{output_letters}",
+            (*unknown_sizes, *sizes),
+            output_letters,
             (*query_shape[:-1], *value_sizes),
         )
 
@@ -182,7 +184,7 @@ class MultiHeadAttention(ProjectedAttention):
             "output_shape": self._output_shape,
         }
 
-    def _axes_of(self, ndim: int) -> tuple[int, ...]:
+    def _find_attention_axes(self, ndim: int) -> tuple[int, ...]:
         if self.attention_axes is None:
             return tuple(range(1, ndim - 2))
         # Counted without the axis of the heads.
@@ -294,21 +296,21 @@ class GroupedQueryAttention(ProjectedAttention):
         Raises:
             ValueError: If the shapes don't fit.
         """
-        value_shape = self._given(value_shape)
+        value_shape = self._require_value_shape(value_shape)
         key_shape = key_shape or value_shape
         self._check(query_shape, value_shape, key_shape)
         query_heads_shape = (None, self.num_query_heads, self.head_dim)
-        shared = (None, self.num_key_value_heads, self.head_dim)
+        key_heads_shape = (None, self.num_key_value_heads, self.head_dim)
 
         def project(name: str, sizes: tuple, shape: Shape, **kwargs: Any) -> EinsumDense:
-            return self._dense(name, "btx,xyz->btyz", sizes, "yz", shape, **kwargs)
+            return self._make_projection(name, "btx,xyz->btyz", sizes, "yz", shape, **kwargs)
 
         self._query_dense = project("query", query_heads_shape, query_shape)
-        self._key_dense = project("key", shared, key_shape)
+        self._key_dense = project("key", key_heads_shape, key_shape)
         if self.use_gate:
             self._gate_dense = project("gate", query_heads_shape, query_shape, activation="sigmoid")
-        self._value_dense = project("value", shared, value_shape)
-        self._output_dense = self._dense(
+        self._value_dense = project("value", key_heads_shape, value_shape)
+        self._output_dense = self._make_projection(
             "attention_output",
             "btyz,yzx->btx",
             (None, query_shape[-1]),

@@ -25,7 +25,7 @@ from lamina.core.types import (
 from lamina.core.user_data.arguments import check_integer
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.regularization import Dropout
-from lamina.layers.settings import fraction, settings_of
+from lamina.layers.settings import check_fraction, settings_of
 from lamina.ops.attention import dot_product_attention
 from lamina.ops.attention_parts import attention_logits, causal_mask, weighted_values
 
@@ -73,7 +73,7 @@ class ProjectedAttention(Layer):
     ):
         super().__init__(**kwargs)
         kind = type(self).__name__
-        self.dropout = fraction(kind, "dropout", dropout)
+        self.dropout = check_fraction(kind, "dropout", dropout)
         self.use_bias = use_bias
         self.use_gate = use_gate
         self.sliding_window = None
@@ -82,7 +82,7 @@ class ProjectedAttention(Layer):
         self._flash_attention = flash_attention or config.is_flash_attention_enabled()
         if self._flash_attention and self.dropout:
             raise ValueError(
-                f"{kind}: flash_attention=True cannot be had with dropout={self.dropout}.\n"
+                f"{kind}: flash_attention=True cannot be used with dropout={self.dropout}.\n"
                 "  Fix: set one of them to 0 or None."
             )
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -98,7 +98,7 @@ class ProjectedAttention(Layer):
             self._dropout_layer = Dropout(self.dropout, dtype=self.dtype_policy, seed=self.seed)
         self.supports_masking = True
 
-    def _dense(
+    def _make_projection(
         self, name: str, equation: str, sizes: tuple, bias: str, input_shape: Shape, **kwargs: Any
     ) -> EinsumDense:
         dense = EinsumDense(
@@ -116,9 +116,8 @@ class ProjectedAttention(Layer):
             bias_constraint=self.bias_constraint,
             **kwargs,
         )
-        dense.supports_masking = (
-            True  # the mask is used by this layer, so no warning that it is lost
-        )
+        # This layer uses the mask, so there must be no warning that it is lost.
+        dense.supports_masking = True
         dense.build(input_shape)
         return dense
 
@@ -160,7 +159,7 @@ class ProjectedAttention(Layer):
         key = value if key is None else key
         self._check(query.shape, value.shape, key.shape)
         masks = [_as_bool(m) for m in (query_mask, value_mask, key_mask, attention_mask)]
-        mask = self._joint_mask(query, value, *masks)
+        mask = self._combine_masks(query, value, *masks)
         gate = self._gate_dense(query) if self.use_gate else None
         causal: dict = {}
         if use_causal_mask:
@@ -177,7 +176,7 @@ class ProjectedAttention(Layer):
         output = self._output_dense(output if gate is None else output * gate)
         return (output, scores) if return_attention_scores else output
 
-    def _joint_mask(
+    def _combine_masks(
         self,
         query: Array,
         value: Array,
@@ -188,28 +187,31 @@ class ProjectedAttention(Layer):
     ) -> Array | None:
         """The combined mask, `(batch, queries, steps)`; the causal mask is added later."""
         masks = [attention_mask]
-        single = (None,) * len(self._axes_of(query.ndim + 1))
+        new_axes = (None,) * len(self._find_attention_axes(query.ndim + 1))
         if query_mask is not None:
-            masks.append(query_mask[(..., *single)])
+            masks.append(query_mask[(..., *new_axes)])
         for mask in (value_mask, key_mask):
             if mask is not None:
                 masks.append(
-                    jnp.expand_dims(mask, [-len(single) - 1 - i for i in range(len(single))])
+                    jnp.expand_dims(mask, [-len(new_axes) - 1 - i for i in range(len(new_axes))])
                 )
         if self.sliding_window is not None:
             distance = jnp.arange(query.shape[1])[:, None] - jnp.arange(value.shape[1])
             masks.append((jnp.abs(distance) < self.sliding_window)[None])
-        joint = None
+        combined = None
         for mask in masks:
-            joint = mask if joint is None or mask is None else joint & mask
-        return joint
+            combined = mask if combined is None or mask is None else combined & mask
+        return combined
 
     def _with_causal_mask(self, query: Array, key: Array, mask: Any) -> tuple[Any, dict]:
-        """The mask, and the argument for `_compute_attention`; an override may not have that."""
+        """Add the causal mask to the mask, or return it as an argument for `_compute_attention`.
+
+        An override of that method may not have the argument.
+        """
         parameters = inspect.signature(type(self)._compute_attention).parameters.values()
         if any(p.name == "use_causal_mask" or p.kind is p.VAR_KEYWORD for p in parameters):
             return mask, {"use_causal_mask": True}
-        axis = self._axes_of(query.ndim + 1)[0]
+        axis = self._find_attention_axes(query.ndim + 1)[0]
         causal = causal_mask(query.shape[axis], key.shape[axis])[None]
         return causal if mask is None else mask & causal, {}
 
@@ -223,13 +225,11 @@ class ProjectedAttention(Layer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> tuple[Array, Array | None]:
-        """Attention between projected arrays, `(batch, steps, heads, size)`.
-
-        A subclass may compute it in another way.
+        """Attention between projected arrays, `(batch, steps, heads, size)`; may be overridden.
 
         Returns:
-            `(batch, queries, heads, value_size)` and the weights, or None where they are not
-            computed one by one.
+            `(batch, queries, heads, value_size)`, and the weights, or None if a fused kernel is
+            used.
         """
         scale = 1 / np.sqrt(self.head_size)
         if not self.dropout and not return_attention_scores and query.ndim == 4:
@@ -261,32 +261,32 @@ class ProjectedAttention(Layer):
         scale: Any,
     ) -> tuple[Array, Array]:  # fmt: skip
         """Attention without a fused kernel, over any axes; 0 where everything is masked."""
-        axes = self._axes_of(query.ndim)
-        query, of_query = _flatten_attention_axes(query, axes)
-        key, of_key = _flatten_attention_axes(key, axes)
+        axes = self._find_attention_axes(query.ndim)
+        query, query_layout = _flatten_attention_axes(query, axes)
+        key, key_layout = _flatten_attention_axes(key, axes)
         value, _ = _flatten_attention_axes(value, axes)
         logits = attention_logits(query, key, scale)
         # (batch axes, heads, axes of the query, axes of the key): what masks refer to.
-        shape = (*of_query.batch, logits.shape[1], *of_query.steps, *of_key.steps)
+        shape = (*query_layout.batch, logits.shape[1], *query_layout.steps, *key_layout.steps)
         if causal:
             if len(axes) > 1:
                 raise ValueError(
                     f"{self._label}: use_causal_mask needs one attention axis; received {axes}."
                 )
-            causal_scores = causal_mask(of_query.steps[0], of_key.steps[0])
+            causal_scores = causal_mask(query_layout.steps[0], key_layout.steps[0])
             mask = causal_scores if mask is None else mask & causal_scores
         if mask is not None:
-            full = jnp.broadcast_to(_with_heads(mask, shape, len(axes)), shape)
-            mask = full.reshape(logits.shape)
+            full_mask = jnp.broadcast_to(_with_heads(mask, shape, len(axes)), shape)
+            mask = full_mask.reshape(logits.shape)
             logits = jnp.where(mask, logits, 0.7 * jnp.finfo(logits.dtype).min)
         weights = jax.nn.softmax(logits)
         weights = (weights if mask is None else jnp.where(mask, weights, 0)).astype(query.dtype)
         dropped_weights = (
             self._dropout_layer(weights, training=training) if self.dropout else weights
         )
-        return of_query.restore(weighted_values(dropped_weights, value)), weights.reshape(shape)
+        return query_layout.restore(weighted_values(dropped_weights, value)), weights.reshape(shape)
 
-    def _axes_of(self, ndim: int) -> tuple[int, ...]:
+    def _find_attention_axes(self, ndim: int) -> tuple[int, ...]:
         """The axes of attention in a projected array."""
         return (1,)
 
@@ -316,12 +316,12 @@ class ProjectedAttention(Layer):
         output = KerasTensor(shape, self.compute_dtype)
         if not return_attention_scores:
             return output
-        axes = self._axes_of(len(query.shape) + 1)
+        axes = self._find_attention_axes(len(query.shape) + 1)
         batch = [s for i, s in enumerate(query.shape[:-1]) if i not in axes]
         steps = [x.shape[axis] for x in (query, key) for axis in axes]
         return output, KerasTensor((*batch, self.heads, *steps), self.compute_dtype)
 
-    def _given(self, value_shape: Shape | None) -> Shape:
+    def _require_value_shape(self, value_shape: Shape | None) -> Shape:
         if value_shape is None:
             raise ValueError(
                 f"{self._label} needs a query and a value.\n"
@@ -376,13 +376,13 @@ def _flatten_attention_axes(x: Array, axes: tuple[int, ...]) -> tuple[Array, _La
 
 def _with_heads(mask: Array, shape: tuple, axes: int) -> Array:
     """A mask for scores of a shape `(batch, heads, queries, steps)`; it may leave out the heads."""
-    wide = mask
+    mask_with_heads = mask
     if mask.ndim < 2 * axes:
-        wide = mask.reshape((1,) * (2 * axes - mask.ndim) + mask.shape)
-    while wide.ndim < len(shape):
-        wide = jnp.expand_dims(wide, -2 * axes - 1)
+        mask_with_heads = mask.reshape((1,) * (2 * axes - mask.ndim) + mask.shape)
+    while mask_with_heads.ndim < len(shape):
+        mask_with_heads = jnp.expand_dims(mask_with_heads, -2 * axes - 1)
     try:
-        fits = jnp.broadcast_shapes(wide.shape, shape) == shape
+        fits = jnp.broadcast_shapes(mask_with_heads.shape, shape) == shape
     except ValueError:
         fits = False
     if not fits:
@@ -391,7 +391,7 @@ def _with_heads(mask: Array, shape: tuple, axes: int) -> Array:
             "queries, steps).\n  Fix: give attention_mask the shape (batch, queries, steps), and "
             "the masks of query, value and key the shape (batch, steps)."
         )
-    return wide
+    return mask_with_heads
 
 
 def _as_bool(mask: Any) -> Array | None:

@@ -10,7 +10,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.core.variable.seed import SeedGenerator
-from lamina.layers.settings import fraction, settings_of
+from lamina.layers.settings import check_fraction, settings_of
 from lamina.ops.attention_parts import causal_mask
 
 
@@ -57,7 +57,7 @@ class Attention(Layer):
             )
         self.use_scale = use_scale
         self.score_mode = score_mode
-        self.dropout = fraction(kind, "dropout", dropout)
+        self.dropout = check_fraction(kind, "dropout", dropout)
         self.seed = seed
         if self.dropout:
             self.seed_generator = SeedGenerator(seed)
@@ -95,7 +95,7 @@ class Attention(Layer):
             the weights `(batch, query steps, value steps)`.
 
         Raises:
-            ValueError: If the inputs are no such list, or don't fit.
+            ValueError: If the inputs are not such a list, or don't fit.
         """
         self._check([x.shape for x in inputs] if isinstance(inputs, (list, tuple)) else inputs)
         query, value, key = (*inputs, inputs[1])[:3]

@@ -12,7 +12,7 @@ from lamina.core.types import Array, ArrayLike, Inputs, Masks, Shape, Shapes
 from lamina.core.variable.variable import Variable
 from lamina.layers.wrapper import check_is_layer
 
-_MERGES: dict[str, Callable[[Array, Array], Array]] = {
+_MERGE_FUNCTIONS: dict[str, Callable[[Array, Array], Array]] = {
     "sum": lambda forward, backward: forward + backward,
     "mul": lambda forward, backward: forward * backward,
     "ave": lambda forward, backward: (forward + backward) / 2,
@@ -61,10 +61,10 @@ class Bidirectional(Layer):
         **kwargs: Any,
     ):
         check_is_layer("Bidirectional", "layer", layer)
-        if merge_mode is not None and merge_mode not in _MERGES:
+        if merge_mode is not None and merge_mode not in _MERGE_FUNCTIONS:
             raise ValueError(
-                f"Bidirectional: merge_mode must be one of {', '.join(map(repr, _MERGES))} or "
-                f"None; received {merge_mode!r}."
+                "Bidirectional: merge_mode must be one of "
+                f"{', '.join(map(repr, _MERGE_FUNCTIONS))} or None; received {merge_mode!r}."
             )
         missing = [n for n in ("go_backwards", *_SHARED_SETTINGS) if not hasattr(layer, n)]
         if missing:
@@ -88,7 +88,7 @@ class Bidirectional(Layer):
         self.stateful, self.return_sequences, self.return_state = (
             getattr(layer, name) for name in _SHARED_SETTINGS
         )
-        self._first_weights = None if weights is None else list(weights)
+        self._initial_weights = None if weights is None else list(weights)
         self.supports_masking = True
         self.input_spec = layer.input_spec
 
@@ -102,8 +102,8 @@ class Bidirectional(Layer):
         for layer in (self.forward_layer, self.backward_layer):
             if not layer.built:
                 layer.build(sequences_shape)
-        if self._first_weights is not None:
-            self.set_weights(self._first_weights)
+        if self._initial_weights is not None:
+            self.set_weights(self._initial_weights)
 
     def call(
         self,
@@ -136,7 +136,7 @@ class Bidirectional(Layer):
         if self.return_sequences:
             backward_output = jnp.flip(backward_output, axis=1)
         if self.merge_mode is not None:
-            merged: Any = _MERGES[self.merge_mode](output, backward_output)
+            merged: Any = _MERGE_FUNCTIONS[self.merge_mode](output, backward_output)
             return (merged, *states, *backward_states) if self.return_state else merged
         return (output, backward_output, *states, *backward_states)
 
@@ -164,7 +164,7 @@ class Bidirectional(Layer):
         if not self.stateful:
             raise AttributeError(
                 f"{self._label} keeps no state between batches.\n"
-                "  Fix: make the layer inside with stateful=True."
+                "  Fix: create the inner layer with stateful=True."
             )
         layers: Any = (self.forward_layer, self.backward_layer)
         for layer in layers:

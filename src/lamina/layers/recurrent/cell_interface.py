@@ -12,13 +12,13 @@ from lamina.core.types import Array, Shape
 
 def check_cell(cell: Any) -> None:
     """Refuse objects that are not cells."""
-    for name, what in (
+    for name, requirement in (
         ("call", "a method call(inputs, states) that returns an output and the new states"),
         ("state_size", "a state_size: an integer, or a list of them, one for each state"),
     ):
         if getattr(cell, name, None) is None:
             raise ValueError(
-                f"A recurrent cell needs {what}; {type(cell).__name__} has none.\n"
+                f"A recurrent cell needs {requirement}; {type(cell).__name__} has none.\n"
                 f"  Received: {cell!r}."
             )
 

@@ -28,7 +28,7 @@ from lamina.core.user_data.arguments import check_integer
 from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.recurrent.scan import Step
 from lamina.layers.settings import (
-    fraction,
+    check_fraction,
     make_weight,
     settings_of,
     store_weight_settings,
@@ -66,7 +66,7 @@ class KernelCell(Layer):
     # Names of the arguments in a cell's config, as in Keras.
     settings: tuple[str, ...]
     # Names of arguments that Keras does not save in the config.
-    unwritten_settings: tuple[str, ...] = ()
+    unsaved_settings: tuple[str, ...] = ()
     state_size: Any
     output_size: int
     bias: Any
@@ -93,7 +93,7 @@ class KernelCell(Layer):
     ):
         self.implementation = _implementation(kwargs.pop("implementation", 2))
         super().__init__(**kwargs)
-        kind = type(self).__name__
+        layer_type = type(self).__name__
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         store_weight_settings(
@@ -103,8 +103,8 @@ class KernelCell(Layer):
             self, "recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint
         )
         store_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.dropout = fraction(kind, "dropout", dropout)
-        self.recurrent_dropout = fraction(kind, "recurrent_dropout", recurrent_dropout)
+        self.dropout = check_fraction(layer_type, "dropout", dropout)
+        self.recurrent_dropout = check_fraction(layer_type, "recurrent_dropout", recurrent_dropout)
         self.seed = seed
         self.seed_generator = SeedGenerator(self.seed)
         # The dropout masks of all steps, while a layer runs over a sequence.
@@ -124,10 +124,10 @@ class KernelCell(Layer):
         self.recurrent_kernel = make_weight(self, "recurrent", recurrent, name="recurrent_kernel")
         self.bias = None
         if self.use_bias:
-            first = self._first_bias(self.bias_initializer)  # type: ignore[attr-defined]
-            self.bias = make_weight(self, "bias", bias, initializer=first)
+            initializer = self._make_bias_initializer(self.bias_initializer)  # type: ignore[attr-defined]
+            self.bias = make_weight(self, "bias", bias, initializer=initializer)
 
-    def _first_bias(self, initializer: Callable) -> Callable:
+    def _make_bias_initializer(self, initializer: Callable) -> Callable:
         return initializer
 
     # -- one step --------------------------------------------------------------------------------
@@ -144,12 +144,12 @@ class KernelCell(Layer):
         Returns:
             The output `(batch, units)`, and the new states in the same form.
         """
-        nested = isinstance(states, (list, tuple))
-        states = list(states) if nested else [states]
+        is_list = isinstance(states, (list, tuple))
+        states = list(states) if is_list else [states]
         input_masks, recurrent_masks = self.draw_masks(inputs, states[0], training)
         step = self.make_step(recurrent_masks)
         output, new_states = step(self.project(inputs, input_masks), states)
-        return output, new_states if nested else new_states[0]
+        return output, new_states if is_list else new_states[0]
 
     def project(self, inputs: Array, masks: Masks = None) -> Array:
         """Inputs times the input kernel, plus bias.
@@ -161,7 +161,7 @@ class KernelCell(Layer):
         Returns:
             Array `(batch, gates * units)`, or with an axis of steps.
         """
-        projected = self.weighted(inputs, self.kernel.value, masks, self._input_product)
+        projected = self.masked_product(inputs, self.kernel.value, masks, self._input_product)
         return projected if self.bias is None else projected + self._bias_of_inputs()
 
     def make_step(self, masks: Masks = None) -> Step:
@@ -174,18 +174,18 @@ class KernelCell(Layer):
         Returns:
             The function.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no stepper().")
+        raise NotImplementedError(f"{type(self).__name__} has no make_step().")
 
     def run_all_steps(
-        self, inputs: Array, states: list, masks: Masks, counts: Array | None, backwards: bool
+        self, inputs: Array, states: list, masks: Masks, mask: Array | None, backwards: bool
     ) -> tuple[Array, Array, list] | None:
         """All steps by one specialised function; None if this cell has none.
 
         Args:
             inputs: `(time, batch, features)`.
             states: The initial states.
-            masks: For the inputs, from `draw_masks`.
-            counts: `(time, batch)`, False where a step changes nothing; None if all steps count.
+            masks: Dropout masks of the inputs, from `draw_masks`.
+            mask: `(time, batch)`; where it is False, nothing changes. None for no mask.
             backwards: Whether to begin with the last step.
 
         Returns:
@@ -193,7 +193,7 @@ class KernelCell(Layer):
         """
         return None
 
-    def weighted(self, x: Array, kernel: Array, masks: Masks, product: Callable) -> Array:
+    def masked_product(self, x: Array, kernel: Array, masks: Masks, product: Callable) -> Array:
         """`product(x, kernel)` with values of `x` dropped, by one mask or one per gate.
 
         Args:
@@ -419,7 +419,7 @@ class SimpleRNNCell(KernelCell):
         kernel = self.recurrent_kernel.value
 
         def step(projected: Array, states: list) -> tuple[Array, list]:
-            recurrent = self.weighted(states[0], kernel, masks, self.recurrent_product)
+            recurrent = self.masked_product(states[0], kernel, masks, self.recurrent_product)
             output = activations.get(self.activation)(projected + recurrent)
             return output, [output]
 
@@ -464,7 +464,7 @@ class LSTMCell(KernelCell):
     """
 
     gates = 4
-    unwritten_settings = ("implementation",)
+    unsaved_settings = ("implementation",)
     settings = ("units", "recurrent_activation", "unit_forget_bias", *COMMON_SETTINGS)
 
     def __init__(
@@ -519,19 +519,20 @@ class LSTMCell(KernelCell):
         return long_short_term_memory(self, masks)
 
     def run_all_steps(
-        self, inputs: Array, states: list, masks: Masks, counts: Array | None, backwards: bool
+        self, inputs: Array, states: list, masks: Masks, mask: Array | None, backwards: bool
     ) -> tuple[Array, Array, list] | None:
-        usual = self.activation is activations.tanh
-        usual = usual and self.recurrent_activation is activations.sigmoid
-        if type(self) is not LSTMCell or not usual or len(masks or ()) > 1:
+        has_default_activations = (
+            self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
+        )
+        if type(self) is not LSTMCell or not has_default_activations or len(masks or ()) > 1:
             return None
         weights = self.kernel.value, self.recurrent_kernel.value
         bias = None if self.bias is None else self.bias.value
         x = inputs * masks[0] if masks else inputs
-        every_h, c = lower("lstm", x, *weights, bias, *states, counts, backwards)
+        every_h, c = lower("lstm", x, *weights, bias, *states, mask, backwards)
         return every_h, every_h[-1], [every_h[-1], c]
 
-    def _first_bias(self, initializer: Callable) -> Callable:
+    def _make_bias_initializer(self, initializer: Callable) -> Callable:
         return forget_bias_initializer(initializer) if self.unit_forget_bias else initializer
 
 
@@ -571,7 +572,7 @@ class GRUCell(KernelCell):
     """
 
     gates = 3
-    unwritten_settings = ("implementation",)
+    unsaved_settings = ("implementation",)
     settings = ("units", "recurrent_activation", "reset_after", *COMMON_SETTINGS)
 
     def __init__(
@@ -626,15 +627,15 @@ class GRUCell(KernelCell):
         kernel = self.recurrent_kernel.value
         bias = self.bias.value[1] if self.reset_after and self.use_bias else None
 
-        def after(projected: Array, states: list) -> tuple[Array, list]:
-            recurrent = self.weighted(states[0], kernel, masks, jnp.matmul)
+        def step_with_reset_after(projected: Array, states: list) -> tuple[Array, list]:
+            recurrent = self.masked_product(states[0], kernel, masks, jnp.matmul)
             recurrent = recurrent if bias is None else recurrent + bias
             z, r, g = jnp.split(projected, 3, axis=-1)
             recurrent_z, recurrent_r, recurrent_g = jnp.split(recurrent, 3, axis=-1)
             r = activations.get(self.recurrent_activation)(r + recurrent_r)
             return self._mix_states(states[0], z + recurrent_z, g + r * recurrent_g)
 
-        def before(projected: Array, states: list) -> tuple[Array, list]:
+        def step_with_reset_before(projected: Array, states: list) -> tuple[Array, list]:
             gates, candidate = kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]
             masked_states = (
                 [states[0]] * 3 if masks is None else [states[0] * mask for mask in masks]
@@ -652,7 +653,7 @@ class GRUCell(KernelCell):
                 states[0], z + recurrent_z, g + (r * masked_states[2]) @ candidate
             )
 
-        return after if self.reset_after else before
+        return step_with_reset_after if self.reset_after else step_with_reset_before
 
     def _mix_states(self, state: Array, update: Array, candidate: Array) -> tuple[Array, list]:
         z = activations.get(self.recurrent_activation)(update)
@@ -670,12 +671,12 @@ def long_short_term_memory(cell: Any, masks: Masks) -> Step:
     axis = cell.channel_axis
 
     def step(projected: Array, states: list) -> tuple[Array, list]:
-        state, carried = states
-        sums = projected + cell.weighted(state, kernel, masks, cell.recurrent_product)
+        state, cell_state = states
+        sums = projected + cell.masked_product(state, kernel, masks, cell.recurrent_product)
         i, f, g, o = jnp.split(sums, 4, axis=axis)
-        carried = gate(f) * carried + gate(i) * activation(g)
-        output = gate(o) * activation(carried)
-        return output, [output, carried]
+        cell_state = gate(f) * cell_state + gate(i) * activation(g)
+        output = gate(o) * activation(cell_state)
+        return output, [output, cell_state]
 
     return step
 
@@ -693,7 +694,7 @@ def forget_bias_initializer(initializer: Callable) -> Callable:
 
 
 def features_of(cell: Layer, input_shape: Shape) -> int:
-    """The size of the last axis, which must be known."""
+    """The number of features, which is the size of the last axis and must be known."""
     if len(input_shape) != 2:
         raise ValueError(
             f"{cell._label} takes one time step (batch, features) and received shape "

@@ -116,12 +116,12 @@ class ConvLSTMCell(KernelCell):
         axes = windows.spatial_axes(self.rank + 2, self.data_format)
         settings = zip(self.kernel_size, self.strides, self.dilation_rate, strict=True)
         sizes = [
-            windows.output_size(inputs_shape[axis], size, stride, self.padding, gap)
-            for axis, (size, stride, gap) in zip(axes, settings, strict=True)
+            windows.output_size(inputs_shape[axis], size, stride, self.padding, dilation)
+            for axis, (size, stride, dilation) in zip(axes, settings, strict=True)
         ]
         last = self.data_format == "channels_last"
-        after = (*sizes, self.filters) if last else (self.filters, *sizes)
-        output = (inputs_shape[0], *after)
+        sizes_and_filters = (*sizes, self.filters) if last else (self.filters, *sizes)
+        output = (inputs_shape[0], *sizes_and_filters)
         return output, [output, output]
 
     def recurrent_product(self, state: Array, kernel: Array) -> Array:
@@ -143,7 +143,7 @@ class ConvLSTMCell(KernelCell):
     def _bias_of_inputs(self) -> Array:
         return self.bias.value.reshape(-1, *(1,) * (-1 - self.channel_axis))
 
-    def _first_bias(self, initializer: Callable) -> Callable:
+    def _make_bias_initializer(self, initializer: Callable) -> Callable:
         return forget_bias_initializer(initializer) if self.unit_forget_bias else initializer
 
 

@@ -41,14 +41,16 @@ class CellLayer(RNN):
     axes = 3
 
     def __init__(self, **kwargs: Any):
-        takes = {*self.cell_class.settings, *self.cell_class.unwritten_settings}
-        for_cell = {k: kwargs.pop(k) for k in takes & set(kwargs)}
+        cell_argument_names = {*self.cell_class.settings, *self.cell_class.unsaved_settings}
+        cell_arguments = {k: kwargs.pop(k) for k in cell_argument_names & set(kwargs)}
         has_use_cudnn = "use_cudnn" in kwargs  # LSTM and GRU
         use_cudnn = kwargs.pop("use_cudnn", "auto")
         if use_cudnn not in ("auto", True, False):
             raise ValueError(f"use_cudnn must be 'auto', True or False; received {use_cudnn!r}.")
-        shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
-        super().__init__(self.make_cell(for_cell, name=self.cell_name, **shared), **kwargs)
+        layer_arguments = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
+        super().__init__(
+            self.make_cell(cell_arguments, name=self.cell_name, **layer_arguments), **kwargs
+        )
         if has_use_cudnn:
             self.use_cudnn = use_cudnn
         self.input_spec = InputSpec(ndim=self.axes)
@@ -58,7 +60,7 @@ class CellLayer(RNN):
 
         Args:
             settings: Arguments of the cell.
-            **kwargs: Further ones, e.g. `name` and `dtype`.
+            **kwargs: Further arguments, e.g. `name` and `dtype`.
 
         Returns:
             The cell.

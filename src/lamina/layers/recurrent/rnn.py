@@ -56,7 +56,7 @@ class RNN(Layer):
     Call arguments: `initial_state`, zeros if None; `mask`, `(batch, time)`, False for steps that
     are skipped; `training`.
 
-    Input shape: `(batch, time, ...)`, a cell of ours takes `(batch, time, features)`.
+    Input shape: `(batch, time, ...)`; Lamina's cells take `(batch, time, features)`.
     Output shape: `(batch, units)`, or `(batch, time, units)` for every step; with `return_state` a
     tuple of it and the states.
 
@@ -123,7 +123,7 @@ class RNN(Layer):
         self._check(sequences_shape)
         build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
         if self.stateful:
-            self._keep_states(sequences_shape)
+            self._create_states(sequences_shape)
 
     def call(
         self,
@@ -156,9 +156,9 @@ class RNN(Layer):
                 "  Fix: leave out empty sequences, or pad them to one masked step."
             )
         states = self._initial_states(sequences, initial_state)
-        by_time = jnp.swapaxes(sequences, 0, 1)
+        time_major = jnp.swapaxes(sequences, 0, 1)
         outputs, last, states = self._run(
-            self.cell, by_time, states, self._mask_by_time(mask, sequences), training
+            self.cell, time_major, states, self._time_major_mask(mask, sequences), training
         )
         if self.stateful:
             for variable, state in zip(
@@ -170,17 +170,23 @@ class RNN(Layer):
         return (output, *states) if self.return_state else output
 
     def _run(
-        self, cell: Any, inputs: Array, states: Any, mask: Any, training: bool, inner: bool = False
+        self,
+        cell: Any,
+        inputs: Array,
+        states: Any,
+        mask: Any,
+        training: bool,
+        feeds_another_cell: bool = False,
     ) -> tuple[Any, Array, Any]:
-        """Run a cell over `(time, batch, ...)`; an `inner` cell feeds another one."""
+        """Run a cell over `(time, batch, ...)`; in a stack, all but the last feed another one."""
         if type(cell) is StackedRNNCells:
-            return self._run_stack(cell, inputs, states, mask, training, inner)
+            return self._run_stack(cell, inputs, states, mask, training, feeds_another_cell)
         scan_arguments: dict[str, Any] = {
             "mask": mask,
             "backwards": self.go_backwards,
             "unroll": bool(self.unroll),
-            "zero_masked": self.zero_output_for_mask and not inner,
-            "every_output": self.return_sequences or inner,
+            "zero_masked_outputs": self.zero_output_for_mask and not feeds_another_cell,
+            "return_all_outputs": self.return_sequences or feeds_another_cell,
         }
         if isinstance(cell, KernelCell) and type(cell).call is KernelCell.call:
             # The products of the inputs of all steps are one product before the loop.
@@ -193,8 +199,8 @@ class RNN(Layer):
                     )
                     if results is not None:
                         return (
-                            self._zero_masked(*results, mask)
-                            if scan_arguments["zero_masked"]
+                            self._set_masked_outputs_to_zero(*results, mask)
+                            if scan_arguments["zero_masked_outputs"]
                             else results
                         )
                 step = cell.make_step(masks)
@@ -202,16 +208,18 @@ class RNN(Layer):
                 return scan_steps(step, projected, states, output_is_state=True, **scan_arguments)[
                     :3
                 ]
-        return self._run_any(cell, inputs, states, training, scan_arguments)
+        return self._run_any_cell(cell, inputs, states, training, scan_arguments)
 
-    def _zero_masked(self, outputs: Array, last: Array, states: list, mask: Any) -> tuple:
+    def _set_masked_outputs_to_zero(
+        self, outputs: Array, last: Array, states: list, mask: Any
+    ) -> tuple:
         if mask is not None:
             mask = jnp.flip(mask, axis=0) if self.go_backwards else mask
             outputs = jnp.where(mask[..., None], outputs, 0)
             last = outputs[-1]
         return outputs, last, states
 
-    def _run_any(
+    def _run_any_cell(
         self, cell: Any, inputs: Array, states: Any, training: bool, scan_arguments: dict
     ) -> tuple[Any, Array, Any]:
         """Run any cell; Variables that it assigns and losses that it adds are kept."""
@@ -241,16 +249,22 @@ class RNN(Layer):
         return tuple(result)
 
     def _run_stack(
-        self, stack: StackedRNNCells, x: Array, states: Any, mask: Any, training: bool, inner: bool
+        self,
+        stack: StackedRNNCells,
+        x: Array,
+        states: Any,
+        mask: Any,
+        training: bool,
+        feeds_another_cell: bool,
     ) -> tuple[Any, Array, Any]:
         """Run each cell over all steps, so that the products of the next one can be one product."""
         new_states = []
-        for number, (cell, cell_states) in enumerate(zip(stack.cells, states, strict=True), 1):
-            is_inner = inner or number < len(stack.cells)
+        for position, (cell, cell_states) in enumerate(zip(stack.cells, states, strict=True), 1):
+            feeds_next_cell = feeds_another_cell or position < len(stack.cells)
             x, last, new_cell_states = self._run(
-                cell, x, as_list(cell_states), mask, training, inner=is_inner
+                cell, x, as_list(cell_states), mask, training, feeds_another_cell=feeds_next_cell
             )
-            if self.go_backwards and is_inner:
+            if self.go_backwards and feeds_next_cell:
                 x = jnp.flip(x, axis=0)  # in the order of the steps, not of execution
             new_states.append(
                 new_cell_states if isinstance(cell_states, (list, tuple)) else new_cell_states[0]
@@ -279,7 +293,7 @@ class RNN(Layer):
         """Alias of `reset_state`."""
         self.reset_state()
 
-    def _keep_states(self, sequences_shape: Shape) -> None:
+    def _create_states(self, sequences_shape: Shape) -> None:
         batch = sequences_shape[0]
         if batch is None:
             raise ValueError(
@@ -352,7 +366,7 @@ class RNN(Layer):
         output_mask = mask if self.return_sequences else None
         return [output_mask, *(None for _ in self.state_size)] if self.return_state else output_mask
 
-    def _mask_by_time(self, mask: Any, sequences: Array) -> Array | None:
+    def _time_major_mask(self, mask: Any, sequences: Array) -> Array | None:
         """The mask in the order of the loop, `(time, batch)`."""
         mask = next(iter(jax.tree.leaves(mask)), None)
         if mask is None:
