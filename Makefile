@@ -54,7 +54,7 @@ bench-diagnosis: $(VENV)/installed ## faults in healthy programs, and what diagn
 	$(BIN)/python benchmarks/diagnosis/advice.py $(DIAGNOSIS_RUNS) --out $(DIAGNOSIS_ADVICE)
 	$(BIN)/python benchmarks/diagnosis/table.py $(DIAGNOSIS_RUNS) --advice $(DIAGNOSIS_ADVICE) --page docs/diagnosis.md
 	$(BIN)/python benchmarks/diagnosis/calibrate.py $(DIAGNOSIS_RUNS) --page docs/diagnosis.md
-	$(BIN)/python benchmarks/diagnosis/cost.py
+	$(BIN)/python benchmarks/diagnosis/cost.py --page docs/diagnosis.md
 	$(BIN)/python benchmarks/diagnosis/data_flaws.py
 
 bench-peers: $(addprefix $(LAMINA_PEERS)/,keras-jax/installed tensorflow/installed torch/installed) ## environments for the peers, outside the repository

@@ -139,22 +139,25 @@ def test_shares_of_right_findings_rise_with_the_confidence():
 
     confidences = [0.5] * 8 + [0.7] * 8 + [0.9] * 8
     right = [True] * 2 + [False] * 6 + [True] * 1 + [False] * 7 + [True] * 8
-    # 3 of 16 below, 8 of 8 above, and one right and one wrong are added to each.
+    # 3 of 16 below, 8 of 8 above, and half a right and half a wrong one are added to each.
     assert isotonic(confidences, right) == [
-        (0.5, pytest.approx(4 / 18, abs=1e-3)),
-        (0.9, pytest.approx(0.9)),
+        (0.5, pytest.approx(3.5 / 17, abs=1e-3)),
+        (0.9, pytest.approx(8.5 / 9, abs=1e-3)),
     ]
 
 
 def test_findings_of_healthy_runs_are_wrong():
     from calibrate import samples_of
 
-    tried = finding("zeros", evidence={"score with the change": 0.9})
-    rows = [run("a", 0.9, found=[tried]), run("a", 0.1, "f", ["zeros"], [tried, tried])]
+    tried, other = (
+        finding(code, evidence={"score with the change": 0.9}) for code in ("zeros", "ones")
+    )
+    faulty = run("a", 0.1, "f", ["zeros", "ones"], [tried, other, finding("zeros")])
+    rows = [run("a", 0.9, found=[tried]), faulty]
     assert [(one.evidence, one.is_right) for one in samples_of(rows)] == [
-        ("tried, first", False),
         ("tried, first", True),
         ("tried, later", True),
+        ("tried, first", False),
     ]
 
 
@@ -194,5 +197,5 @@ def test_random_changes_are_those_that_copies_take():
 @pytest.mark.parametrize("page", [Path(__file__).parents[1] / "docs" / "diagnosis.md"])
 def test_the_page_has_places_for_the_tables(page):
     text = page.read_text(encoding="utf-8")
-    for name in ("tables", "advice", "calibration"):
+    for name in ("tables", "advice", "calibration", "cost"):
         assert text.index(f"<!-- {name} -->") < text.index(f"<!-- end of {name} -->")

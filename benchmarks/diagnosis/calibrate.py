@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from table import rows_of, write_into
+from table import harmful, rows_of, write_into
 
 from lamina.findings import Finding
 from lamina.findings.calibration import evidence_of, share_right
@@ -37,10 +37,17 @@ class Sample(NamedTuple):
 
 
 def samples_of(rows: Iterable[dict[str, Any]]) -> list[Sample]:
-    """The findings of runs. Findings of healthy programs are wrong."""
+    """The findings of faulty runs that hurt and of healthy ones, in which they are wrong.
+
+    Each code counts once in a run. Runs with a fault that costs nothing say neither.
+    """
     samples = []
-    for row in rows:
+    rows = list(rows)
+    for row in [*harmful(rows), *(row for row in rows if row["fault"] is None)]:
+        first = {found["code"]: found for found in reversed(row["findings"])}
         for place, given in enumerate(row["findings"]):
+            if first[given["code"]] is not given:
+                continue
             finding = Finding(
                 given["code"], given["severity"], given["title"], given["fix"], given["evidence"]
             )
@@ -65,8 +72,8 @@ def isotonic(confidences: Sequence[float], right: Sequence[bool]) -> Steps:
     """The share that is right as a rising function of the confidence.
 
     Returns:
-        The least confidence and the share of each step. One right and one wrong finding are added
-        to each, so that no share is 0 or 1.
+        The least confidence and the share of each step. Half a right and half a wrong finding
+        are added to each, so that no share is 0 or 1.
 
     Source: Ayer, Brunk, Ewing, Reid and Silverman, 1955, "An Empirical Distribution Function for
     Sampling with Incomplete Information", Annals of Mathematical Statistics 26: the pooling of
@@ -87,7 +94,7 @@ def isotonic(confidences: Sequence[float], right: Sequence[bool]) -> Steps:
 
 
 def _share(hits: int, total: int) -> float:
-    return (hits + 1) / (total + 2)
+    return (hits + 0.5) / (total + 1)
 
 
 def fitted(samples: Sequence[Sample]) -> dict[str, Steps]:
@@ -122,6 +129,11 @@ def calibration_error(confidences: Sequence[float], right: Sequence[bool]) -> fl
     return float(sum(gaps))
 
 
+def brier(confidences: Sequence[float], right: Sequence[bool]) -> float:
+    """Mean squared difference between confidence and what was right; 0 is best."""
+    return float(np.mean((np.array(confidences) - np.array(right, float)) ** 2))
+
+
 def _bins(values: np.ndarray) -> np.ndarray:
     return np.clip(np.digitize(values, EDGES[1:-1]), 0, len(EDGES) - 2)
 
@@ -144,9 +156,10 @@ def report(samples: Sequence[Sample], shares: Mapping[str, Steps]) -> str:
         )
     lines += [
         "",
-        f"Expected calibration error on {len(samples)} findings of programs that were not fitted: "
-        f"{calibration_error(after, right):.3f}; with the numbers of checks and trials as they "
-        f"are, {calibration_error(before, right):.3f}.",
+        f"On these {len(samples)} findings of programs that were not fitted, the expected "
+        f"calibration error is {calibration_error(after, right):.3f} and the Brier score "
+        f"{brier(after, right):.3f}; with the numbers of checks and trials as they are, "
+        f"{calibration_error(before, right):.3f} and {brier(before, right):.3f}.",
     ]
     return "\n".join(lines)
 
@@ -164,8 +177,7 @@ def written(shares: Mapping[str, Steps], samples: Sequence[Sample]) -> str:
         "SHARES: dict[str, tuple[tuple[float, float], ...]] = {",
     ]
     for evidence, steps in shares.items():
-        inner = ", ".join(f"({least}, {share})" for least, share in steps)
-        lines.append(f'    "{evidence}": ({inner},),')
+        lines.append(f'    "{evidence}": {tuple(steps)},')
     return "\n".join([*lines, "}", ""])
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -31,14 +32,14 @@ def trained(program: Program, seed: int, level: str) -> dict[str, Any]:
     lamina.config.set_diagnosis(level)
     model = program.model()
     error = None
-    began = time.perf_counter()
-    with uncalibrated(), recorded_trials() as trials:
+    began = time.process_time()
+    with measured(), recorded_trials() as trials:
         try:
             validation = (program.x_val, program.y_val)
             model.fit(program.x, program.y, validation_data=validation, verbose=0, **program.fit)
         except (ValueError, FloatingPointError) as caught:
             caught_error, error = caught, str(caught).splitlines()[0]
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     history = getattr(model, "history", None)
     findings = getattr(history, "findings", None)
     if error is not None and not findings:
@@ -53,9 +54,20 @@ def trained(program: Program, seed: int, level: str) -> dict[str, Any]:
     }
 
 
-def uncalibrated() -> Any:
-    """Context manager in which findings keep the confidence that checks and trials gave."""
-    return mock.patch("lamina.training.recorder.calibrated", lambda findings: findings)
+@contextmanager
+def measured() -> Iterator[None]:
+    """Context manager in which findings can be compared.
+
+    They keep the confidence that checks and trials gave, which is what is calibrated. Budgets count
+    the processor time of this process, so that other programs do not shorten the search.
+    """
+    clock = SimpleNamespace(perf_counter=time.process_time)
+    with (
+        mock.patch("lamina.training.recorder.calibrated", lambda findings: findings),
+        mock.patch("lamina.diagnosis.experiments.trials.time", clock),
+        mock.patch("lamina.diagnosis.examiner.time", clock),
+    ):
+        yield
 
 
 @contextmanager

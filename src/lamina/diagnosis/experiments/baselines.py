@@ -77,8 +77,10 @@ def best_baseline(
     if task.kind == "several classes" or len(y_train) < 10 or len(y_train) != len(x_train):
         return None
     if task.kind == "classes":
-        labels = y_train.argmax(axis=-1) if y_train.ndim == 2 and y_train.shape[1] > 1 else y_train
+        is_one_hot = y_train.shape[1:] == (task.classes,) and bool(np.isin(y_train, (0, 1)).all())
+        labels = y_train.argmax(axis=-1) if is_one_hot and task.classes > 1 else y_train
         labels = labels.reshape(-1)
+        # A label for each step of a sequence is more than one for a sample.
         if len(labels) != len(x_train) or len(np.unique(labels)) < 2:
             return None
         models = _classifiers(x_train.shape[1])

@@ -49,9 +49,11 @@ def conclude(
         if result.candidate.finding is not None
     }
     for finding in static:
+        if finding.code in codes:
+            continue
         if finding.code in search.dismissed:
             findings.append(replace(finding, severity="hint", confidence=finding.confidence / 3))
-        elif finding.code not in codes and not (codes and finding.code in _SYMPTOMS):
+        elif not (codes and finding.code in _SYMPTOMS):
             result = singly.get(finding.code)
             kept = _weighed(finding, result, baseline, simple, bool(codes))
             if kept is not None:
