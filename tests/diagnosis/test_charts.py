@@ -140,3 +140,10 @@ def test_a_data_uri_is_the_picture(make_outcome):
     raw = base64.b64decode(body)
     assert raw.startswith(PNG)
     Image.open(io.BytesIO(raw)).verify()
+
+
+def test_values_that_are_not_finite_are_gaps():
+    history = {"loss": [1.0, 2.0], "val_loss": [3.0, float("inf")]}
+    [axes] = charts.training_curves(history).axes
+    assert np.isnan(axes.lines[1].get_ydata()[1])
+    assert [text.get_text() for text in axes.texts] == ["training 2"]

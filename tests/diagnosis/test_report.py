@@ -182,11 +182,12 @@ def test_the_calibration_is_measured_and_explained(write, make_outcome):
 
 def test_suspected_labels_are_shown_with_what_the_model_says(write, rng):
     pictures = rng.integers(0, 17, (2, 6, 6), dtype="uint8")
-    said = np.array([[0.1, 0.9, 0.0], [0.2, 0.1, 0.7]])
+    said = np.array([[0.1, 0.9, 0.0], [0.2, 0.7, 0.1]])
     suspects = Suspects((7, 31), pictures, np.array([0, 1]), said)
     _, page = write(suspects=suspects)
     assert "sample 7, labelled circle" in page.text
-    assert "square, 90.0\N{NO-BREAK SPACE}%" in page.text
+    assert "square, 70.0" not in page.text  # the label, which the model knows by heart
+    assert "square, 90.0\N{NO-BREAK SPACE}%sample 7" in page.text
 
 
 def test_statistics_of_layers_are_shown_where_they_have_values(write):
@@ -195,7 +196,7 @@ def test_statistics_of_layers_are_shown_where_they_have_values(write):
         LayerStatistics("last", 9, gradient=0.02),
     )
     path, page = write(statistics=layers)
-    assert "7.5 of 16" in page.text
+    assert "7.5 / 16" in page.text
     assert "25.0 %" in page.text
     heads = re.findall(r'<th scope="col" class="number">(\w+)</th>', path.read_text())
     assert heads[-3:] == ["Gradient", "Dead", "Rank"]

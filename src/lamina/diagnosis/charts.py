@@ -126,11 +126,12 @@ def training_curves(
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         plain_axes(axes, theme)
         epochs = np.arange(1, len(history[name]) + 1)
-        last_points = [("training", history[name][-1], theme.first)]
-        _curve(axes, epochs, history[name], theme.first)
+        values = _finite(history[name])
+        last_points = [("training", values[-1], theme.first)]
+        _curve(axes, epochs, values, theme.first)
         if f"val_{name}" in history:
             # A callback or validation_freq may have left epochs out.
-            validation_values = history[f"val_{name}"]
+            validation_values = _finite(history[f"val_{name}"])
             last_points.append(("validation", validation_values[-1], theme.second))
             _curve(
                 axes,
@@ -335,6 +336,12 @@ def _set_calm_limits(axes: Any, name: str) -> None:
         axes.set_ylim(0, high if high > 0 else 1)
 
 
+def _finite(values: Sequence[float]) -> np.ndarray:
+    """Values with gaps (NaN) where they are not finite."""
+    array = np.asarray(values, dtype="float64")
+    return np.where(np.isfinite(array), array, np.nan)
+
+
 def _curve(axes: Any, epochs: np.ndarray, values: Any, colour: str) -> None:
     marker = "o" if len(epochs) <= 20 else ""
     axes.plot(epochs, values, marker=marker, color=colour, linewidth=2, markersize=5)
@@ -345,7 +352,8 @@ def _label_ends(axes: Any, x: float, last_points: list[tuple[str, float, str]], 
     low, high = axes.get_ylim()
     min_distance = 0.1 * (high - low)
     y = -float("inf")
-    for label, value, colour in sorted(last_points, key=lambda end: end[1]):
+    finite = [point for point in last_points if np.isfinite(point[1])]
+    for label, value, colour in sorted(finite, key=lambda end: end[1]):
         y = max(value, y + min_distance)
         axes.annotate(
             f"{label} {_value(name, value)}", (x, y), (10, 0),

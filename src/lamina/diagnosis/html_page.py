@@ -178,7 +178,7 @@ def _columns(outcome: Outcome) -> list[tuple[str, list[str]]]:
         if any(value is not None for value in values)
     ]
     ranks = [
-        "–" if layer.rank is None else f"{layer.rank:.3g} of {layer.largest_rank}"
+        "–" if layer.rank is None else f"{layer.rank:.3g} / {layer.largest_rank}"
         for layer in outcome.statistics
     ]
     return [*shown, ("Rank", ranks)] if any(rank != "–" for rank in ranks) else shown

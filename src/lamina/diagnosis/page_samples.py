@@ -115,7 +115,7 @@ def doubtful(outcome: Outcome, renderer: SampleRenderer, count: int = 16) -> lis
 
 
 def suspects(outcome: Outcome, renderer: SampleRenderer) -> list[ShownSample]:
-    """Training samples whose labels seem wrong, with what the model says of them now."""
+    """Training samples whose labels seem wrong, and what the model says where it contradicts."""
     found = outcome.suspects
     if found is None or outcome.kind != "classes":
         return []
@@ -124,7 +124,10 @@ def suspects(outcome: Outcome, renderer: SampleRenderer) -> list[ShownSample]:
         renderer.suspect(
             i,
             f"sample {row}, labelled {names[label]}",
-            _certain(names, probabilities, int(probabilities.argmax())),
+            # A label that the model agrees with is one that it knows by heart.
+            ""
+            if (said := int(probabilities.argmax())) == label
+            else _certain(names, probabilities, said),
         )
         for i, (row, label, probabilities) in enumerate(
             zip(found.rows, found.labels, found.probabilities, strict=True)
