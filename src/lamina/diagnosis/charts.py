@@ -150,7 +150,8 @@ def training_curves(
         if name.endswith("accuracy"):
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
         _mark(axes, marks or {}, theme)
-        _label_ends(axes, epochs[-1], last_points, name)
+        last = max([epochs[-1], *(marks or {}).values()])
+        _label_ends(axes, last, last_points, name)
     return figure
 
 
