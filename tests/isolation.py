@@ -28,7 +28,7 @@ _CACHES = {
     },
     "lamina.core.variable.changes": {"_last_change"},
     "lamina.saving.weights_file": {"_library_names"},
-    "lamina.training.compiled_function": {"_recent", "_shared", "_reuses"},
+    "lamina.training.compiled_function": {"_recent", "_shared", "_reuse_counter"},
 }
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

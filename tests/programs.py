@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax
 
-from lamina.training.compiled_function import forget_programs
+from lamina.training.compiled_function import clear_programs
 
 # A computation is `%name (parameters) -> result {`, one instruction a line, `}`; an instruction
 # `%name = shape opcode(operands), attributes`, where the shape may be a tuple of shapes.
@@ -41,7 +41,7 @@ class Compilations:
 @contextlib.contextmanager
 def counted_compilations() -> Iterator[Compilations]:
     """Count what XLA compiles (or loads from the cache) inside."""
-    forget_programs()  # of other tests
+    clear_programs()  # of other tests
     counter = Compilations()
 
     class Handler(logging.Handler):

@@ -36,4 +36,4 @@ def feed_of(x, y, batch_size, shuffle=True, model=None):
     """The feed that `fit` would make of arrays."""
     learner = (model or lamina.Sequential())._learner
     options = FeedOptions(batch_size=batch_size, shuffle=shuffle, prepare=learner.on_host)
-    return UserData.of_arguments(learner, x, y).feed(options)
+    return UserData.from_arguments(learner, x, y).feed(options)

@@ -88,7 +88,7 @@ def test_a_map_is_a_dict_of_patterns():
         "mapping={'encoder/.*': 'bfloat16', 'head': 'float16'}>"
     )
     policies[".*/query"] = "float64"
-    with pytest.raises(ValueError, match=r"Two keys .* fit the layer 'encoder/query'"):
+    with pytest.raises(ValueError, match=r"Two keys .* match the layer 'encoder/query'"):
         policies["encoder/query"]
     with pytest.raises(ValueError, match="has 'float16' for 'head' already"):
         policies["head"] = "float32"
@@ -105,7 +105,7 @@ def test_a_map_is_a_dict_of_patterns():
         (
             lambda: DTypePolicy("int8_from_float32"),
             NotAvailableError,
-            "'int8_from_float32' is not there",
+            "'int8_from_float32' is not available",
         ),
         (
             lambda: lamina.layers.Dense(1, dtype="int4/128_from_mixed_bfloat16"),
@@ -123,7 +123,7 @@ def test_what_cannot_be_is_refused(make, error, words):
 def test_a_quantized_policy_in_a_file_says_that_it_comes_later():
     policy = keras.dtype_policies.QuantizedDTypePolicy("int8", "float32")
     record = keras.dtype_policies.serialize(policy)
-    with pytest.raises(NotAvailableError, match="QuantizedDTypePolicy is not there yet"):
+    with pytest.raises(NotAvailableError, match="QuantizedDTypePolicy is not available yet"):
         dtype_policies.deserialize(record)
 
 

@@ -77,7 +77,7 @@ def test_several_structures_are_mapped_together():
 
 
 def test_a_list_that_a_layer_tracks_is_a_list():
-    owner = type("Owner", (), {"_register": lambda s, v: None, "_forget": lambda s, v: None})()
+    owner = type("Owner", (), {"_register": lambda s, v: None, "_untrack": lambda s, v: None})()
     assert tree.map_structure(lambda x: x + 1, TrackedList([1, 2], owner)) == [2, 3]
 
 

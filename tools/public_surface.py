@@ -28,7 +28,7 @@ class Name:
 
     @property
     def unavailable(self) -> str | None:
-        """What to do instead, if the name only says that it is not there yet."""
+        """What to do instead, if the name only says that it is not available yet."""
         value = vars(self.value) if hasattr(self.value, "__dict__") else {}
         return value.get("unavailable")
 

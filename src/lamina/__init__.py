@@ -187,7 +187,7 @@ def __getattr__(name: str) -> Any:
     from lamina.core.messages.tracebacks import strip_internal_frames
 
     hint = did_you_mean(name, __all__)
-    packages = (layers, models, saving, callbacks, utils)  # which load their names lazily
+    packages = (layers, models, saving, callbacks, utils)
     package = next((p.__name__ for p in packages if name in p.__all__), None)
     layer = nearest(name, layers.__all__)
     if package is not None:

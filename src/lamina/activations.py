@@ -1,6 +1,6 @@
-"""Activation functions. `get("relu")` returns one by name.
+"""Activation functions. `get("relu")` returns the function of that name.
 
-Most are functions of `lamina.ops`; this module defines those with other arguments.
+Most are functions of `lamina.ops`; this module defines those whose arguments differ from them.
 """
 
 from collections.abc import Mapping
@@ -104,7 +104,7 @@ def relu(
     max_value: float | None = None,
     threshold: float = 0.0,
 ) -> Array:
-    """`max(x, 0)`, or a variation of it.
+    """`max(x, 0)`, or one of its variants.
 
     `max_value` where `x ≥ max_value`, `x` down to `threshold`, and
     `negative_slope * (x - threshold)` below.
@@ -125,10 +125,10 @@ def relu(
     if threshold == 0 and max_value is None:
         return ops.leaky_relu(x, negative_slope) if negative_slope else ops.relu(x)
     x = ops.convert_to_tensor(x)
-    passed = ops.where(x > threshold, x, 0) if threshold else ops.relu(x)
+    activated = ops.where(x > threshold, x, 0) if threshold else ops.relu(x)
     if max_value is not None:
-        passed = ops.clip(passed, 0, max_value)
-    return passed - negative_slope * ops.relu(threshold - x) if negative_slope else passed
+        activated = ops.clip(activated, 0, max_value)
+    return activated - negative_slope * ops.relu(threshold - x) if negative_slope else activated
 
 
 @filter_traceback
@@ -137,7 +137,7 @@ def gelu(x: ArrayLike, approximate: bool = False) -> Array:
 
     Args:
         x: Any array.
-        approximate: Use the formula with tanh, off by 0.001 at most.
+        approximate: Use the formula with tanh, whose error is at most 0.001.
 
     Returns:
         Array of the same shape.
@@ -207,7 +207,7 @@ def mish(x: ArrayLike) -> Array:
 
 @filter_traceback
 def serialize(activation: Any) -> Any:
-    """Serialize an activation: the name of a known one, a config of any other.
+    """Serialize an activation: the name for one of Lamina's, a config for any other.
 
     Args:
         activation: A function.
@@ -231,7 +231,7 @@ def deserialize(config: str | Mapping[str, Any], custom_objects: Mapping | None 
 
     Args:
         config: Name, config or function.
-        custom_objects: Functions by name that are not in Lamina.
+        custom_objects: Functions that are not part of Lamina, by name.
 
     Returns:
         The activation.

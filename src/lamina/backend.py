@@ -26,9 +26,9 @@ def clear_session(free_memory: bool = True) -> None:
     """Restart the numbering of names (`dense`, `dense_1` …); there is no other global state.
 
     Args:
-        free_memory: Whether to collect garbage now. Models that are not referenced any more are
-            freed in any case; in a notebook that builds one model after another, this frees them at
-            once.
+        free_memory: Whether to run Python's garbage collector now. Models that are not referenced
+            any more are freed in any case, but possibly later, which matters in a notebook that
+            builds one model after another.
 
     Example:
         >>> clear_session()
@@ -39,7 +39,7 @@ def clear_session(free_memory: bool = True) -> None:
 
 
 def backend() -> str:
-    """The library that computes: `"jax"`.
+    """The name of the library that computes: `"jax"`.
 
     Returns:
         A name.
@@ -49,7 +49,7 @@ def backend() -> str:
 
 @filter_traceback
 def get_uid(prefix: str = "") -> int:
-    """1 at the first call with a prefix, then 2, 3 …
+    """A counter for each prefix: 1 at the first call, then 2, 3 …
 
     Args:
         prefix: Any text.
@@ -69,7 +69,7 @@ def is_float_dtype(dtype: DTypeLike) -> bool:
     """True for float16, bfloat16, float32 and float64.
 
     Args:
-        dtype: Name of a dtype, or what else `standardize_dtype` takes.
+        dtype: Name of a dtype, or another argument that `standardize_dtype` accepts.
 
     Returns:
         True or False.
@@ -86,7 +86,7 @@ def is_int_dtype(dtype: Any) -> bool:
     """True for signed and unsigned integers.
 
     Args:
-        dtype: Name of a dtype, or what else `standardize_dtype` takes.
+        dtype: Name of a dtype, or another argument that `standardize_dtype` accepts.
 
     Returns:
         True or False.
@@ -100,13 +100,15 @@ def is_int_dtype(dtype: Any) -> bool:
 
 @filter_traceback
 def result_type(*dtypes: Any) -> str:
-    """The dtype of a result of arguments with these dtypes; Python's `int` and `float` are weak.
+    """The dtype of an operation's result for operands of these dtypes, by JAX's promotion rules.
+
+    Python's `int` and `float` are weakly typed: they do not change a float dtype.
 
     Args:
         *dtypes: Names of dtypes, NumPy's or JAX's dtypes, or Python's `int` and `float`.
 
     Returns:
-        Name of a dtype; `floatx()` for none.
+        Name of a dtype; `floatx()` if there are no arguments.
 
     Example:
         >>> result_type("int32", "bfloat16"), result_type("bfloat16", float)
@@ -116,9 +118,9 @@ def result_type(*dtypes: Any) -> str:
         return floatx()
     weak = {int: 0, "int": 0, float: 0.0, "float": 0.0, complex: 0j}
     names = [d if d in weak else canonicalize_dtype(standardize_dtype(d)).name for d in dtypes]
-    found = jnp.result_type(*(weak[d] if d in weak else jnp.dtype(d) for d in names)).name
+    result_dtype = jnp.result_type(*(weak[d] if d in weak else jnp.dtype(d) for d in names)).name
     # A Python float with integers has the dtype `floatx()`, which may differ from JAX's default.
-    return floatx() if found == "float32" and "float32" not in names else found
+    return floatx() if result_dtype == "float32" and "float32" not in names else result_dtype
 
 
 __all__ = [

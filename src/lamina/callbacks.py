@@ -1,4 +1,4 @@
-"""Public names of the callbacks, which live with the training loop that calls them."""
+"""Public names of the callbacks, which are defined in `lamina.training.callbacks`."""
 
 from typing import TYPE_CHECKING
 

@@ -81,7 +81,7 @@ def set_backend(backend: str) -> None:
     """
     if backend != "jax":
         raise ValueError(
-            f"Lamina computes with JAX and nothing else; received {backend!r}.\n"
+            f"Lamina supports only the backend 'jax'; received {backend!r}.\n"
             "  Fix: leave the line out, or set_backend('jax')."
         )
 
@@ -92,14 +92,14 @@ def is_nnx_enabled() -> bool:
 
 
 def enable_unsafe_deserialization() -> None:
-    """For compatibility: there is nothing to enable, and a warning says so.
+    """For compatibility with Keras: has no effect, and issues a warning.
 
     Loading a model never runs code from the file.
     """
     warnings.warn(
-        "enable_unsafe_deserialization() does nothing: opening a model never runs code here, and "
-        "there is no switch for it.\n  Fix: for a model with a lambda in it, write the lambda as "
-        "a named function and save again, or give custom_objects= to load_model().",
+        "enable_unsafe_deserialization() has no effect: Lamina never runs code from a model file, "
+        "and this cannot be changed.\n  Fix: for a model that contains a lambda, write the lambda "
+        "as a named function and save again, or pass custom_objects= to load_model().",
         LaminaWarning,
         stacklevel=stacklevel_of_user(),
     )

@@ -36,7 +36,7 @@ Axis = int | Sequence[int]
 
 @filter_tracebacks_of_methods
 class Constraint:
-    """Base class of constraints: an object that is called with weights and returns new ones.
+    """Base class of constraints: a constraint is called with weights and returns new weights.
 
     Example:
         >>> class AtMostOne(Constraint):
@@ -63,7 +63,7 @@ class Constraint:
 
     @classmethod
     def from_config(cls, config: dict) -> "Constraint":
-        """A constraint with the settings that `get_config` gave.
+        """A constraint with the settings that `get_config` returned.
 
         Args:
             config: Arguments of the constructor.
@@ -79,7 +79,7 @@ class MaxNorm(Constraint):
 
     Args:
         max_value: The limit.
-        axis: Axes the norm runs over.
+        axis: Axis or axes over which the norm is computed.
 
     Source: Srivastava et al., 2014, "Dropout: A Simple Way to Prevent Neural Networks from
     Overfitting".
@@ -117,7 +117,7 @@ class UnitNorm(Constraint):
     """Scales weights to norm 1.
 
     Args:
-        axis: Axes the norm runs over.
+        axis: Axis or axes over which the norm is computed.
 
     Example:
         >>> UnitNorm()(jnp.array([[3.0], [4.0]])).round(3).tolist()
@@ -141,8 +141,8 @@ class MinMaxNorm(Constraint):
     Args:
         min_value: Lower limit of the norm.
         max_value: Upper limit of the norm.
-        rate: Fraction of the correction at every update; 1 enforces the limits.
-        axis: Axes the norm runs over.
+        rate: Fraction of the correction that is applied at every update; 1 enforces the limits.
+        axis: Axis or axes over which the norm is computed.
 
     Example:
         >>> MinMaxNorm(0.0, 1.0)(jnp.array([[3.0], [4.0]])).round(3).tolist()
@@ -159,8 +159,8 @@ class MinMaxNorm(Constraint):
 
     def __call__(self, w: ArrayLike) -> Array:
         w, norms = _with_norms(w, self.axis)
-        allowed = jnp.clip(norms, self.min_value, self.max_value)
-        target_norms = self.rate * allowed + (1 - self.rate) * norms
+        clipped_norms = jnp.clip(norms, self.min_value, self.max_value)
+        target_norms = self.rate * clipped_norms + (1 - self.rate) * norms
         return w * (target_norms / (config.epsilon() + norms))
 
     def get_config(self) -> dict:
@@ -191,7 +191,7 @@ def deserialize(config: str | Mapping[str, Any], custom_objects: Mapping | None 
 
     Args:
         config: Name, config, class or function.
-        custom_objects: Classes and functions by name that are not in Lamina.
+        custom_objects: Classes and functions that are not part of Lamina, by name.
 
     Returns:
         The constraint; None for None.

@@ -16,14 +16,14 @@ FloatDTypePolicy = DTypePolicy
 
 @filter_tracebacks_of_methods
 class DTypePolicyMap(DTypePolicy, MutableMapping):
-    """Policies by the path of a layer, for a layer that contains others.
+    """Different policies for the layers inside a layer, by their paths.
 
-    If it is the `dtype` of a layer that makes layers, each of them has the policy of its path, such
-    as `"encoder/attention/query"`. A key is a path, or a regular expression that matches the whole
-    path. Layers that match no key have the default.
+    If a layer that creates other layers has this map as its `dtype`, each of these layers has the
+    policy for its path, such as `"encoder/attention/query"`. A key is a path, or a regular
+    expression that matches the whole path. Layers that match no key have the default policy.
 
     Args:
-        default_policy: A policy or its name; None for that of `config.dtype_policy()`.
+        default_policy: A policy or its name; None for `config.dtype_policy()`.
         policy_map: Policies by key.
 
     Raises:
@@ -61,7 +61,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     @property
     def name(self) -> str:
-        """`"map_"` and the name of the default policy."""
+        """`"map_"` followed by the name of the default policy."""
         return f"map_{self.default_policy.name}"
 
     @property
@@ -75,14 +75,14 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         return self.default_policy.variable_dtype
 
     def policy_of(self, path: str | None) -> DTypePolicy:
-        """The policy of the layer at a path.
+        """The policy for the layer at a path.
 
         Args:
-            path: Path of a layer, e.g. `"encoder/dense"`; None before it has one.
+            path: Path of a layer, e.g. `"encoder/dense"`; None for a layer that has no path yet.
 
         Returns:
-            The policy of the key that matches the path; the default policy if none does, or for
-            None.
+            The policy whose key matches the path; the default policy if none does, or if the path
+            is None.
         """
         return self.default_policy if path is None else self[path]
 
@@ -90,7 +90,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         """Store a policy for the layer at a path.
 
         Args:
-            path: Path of the layer; None before it has one.
+            path: Path of the layer; None for a layer that has no path yet.
             policy: The policy that was assigned.
 
         Returns:
@@ -108,7 +108,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         matching_patterns = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
         if len(matching_patterns) > 1:
             raise ValueError(
-                f"Two keys of the DTypePolicyMap fit the layer {key!r}: {matching_patterns[0]!r} "
+                f"Two keys of the DTypePolicyMap match the layer {key!r}: {matching_patterns[0]!r} "
                 f"and {matching_patterns[1]!r}.\n  Fix: make one of them narrower."
             )
         return self._policies[matching_patterns[0]] if matching_patterns else self.default_policy
@@ -193,7 +193,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DType
 
     Args:
         config: Result of `serialize`.
-        custom_objects: Classes by name that are not in Lamina.
+        custom_objects: Classes that are not part of Lamina, by name.
 
     Returns:
         The policy.
@@ -202,7 +202,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DType
         >>> deserialize(serialize(DTypePolicy("float16")))
         <DTypePolicy "float16">
     """
-    # As in Keras the module is optional.
+    # As in Keras, the config may lack the module.
     return registry.deserialize({"module": "keras.dtype_policies", **config}, custom_objects)
 
 

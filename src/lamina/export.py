@@ -1,4 +1,4 @@
-"""Keras's export, by name: other formats than Lamina's own come later."""
+"""Keras's `export` module. Formats other than `.keras` are not implemented yet."""
 
 from lamina.core.messages.errors import suggest_similar_names
 from lamina.core.unavailable import unavailable_class

@@ -1,6 +1,6 @@
-"""Checks of the installation, as `lamina doctor` shows them.
+"""Checks of the installation, whose results `lamina doctor` shows.
 
-Each looks at one thing and says how to fix it.
+Each function checks one thing, and its findings say how to fix it.
 """
 
 import importlib.metadata
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from lamina.version import __version__
 
-# Below this, saving models and keeping compiled programs soon fails.
+# With less free space, saving models and caching compiled programs may soon fail.
 MIN_FREE_BYTES = 2 * 2**30
 
 
@@ -25,9 +25,9 @@ class Finding(NamedTuple):
     """The result of one check.
 
     Args:
-        subject: Name of what was checked.
-        state: `"ok"`; `"note"` for what works but could be better; `"broken"`.
-        text: The result in words.
+        subject: Name of the thing that was checked.
+        state: `"ok"`, `"note"` if it works but could be better, or `"broken"`.
+        text: Description of the result.
         remedy: The command or step that fixes it, if something is wrong.
     """
 
@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
 
 def run_all() -> list[Finding]:
-    """The findings of every check; a check that fails itself is a finding, too."""
+    """The findings of all checks; an error in a check becomes a finding, too."""
     findings = []
     for check in CHECKS:
         try:
@@ -50,15 +50,16 @@ def run_all() -> list[Finding]:
 
 
 def python() -> list[Finding]:
+    """Check that Python is a 64-bit version."""
     version = platform.python_version()
-    where = f"{version}, {sys.prefix}"
+    text = f"{version}, {sys.prefix}"
     if sys.maxsize < 2**32:
-        return [Finding("Python", "broken", f"{where}, 32 bits", "install a 64-bit Python")]
-    return [Finding("Python", "ok", where)]
+        return [Finding("Python", "broken", f"{text}, 32 bits", "install a 64-bit Python")]
+    return [Finding("Python", "ok", text)]
 
 
 def packages() -> list[Finding]:
-    """Every package that Lamina asks for is there and new enough."""
+    """Check that every required package is installed, in a supported version."""
     from packaging.requirements import Requirement
 
     findings = [Finding("Lamina", "ok", f"{__version__}, {Path(__file__).parent}")]
@@ -84,7 +85,7 @@ def packages() -> list[Finding]:
 
 
 def jax_versions() -> list[Finding]:
-    """JAX refuses a jaxlib that is newer than itself, and warns of others."""
+    """Check that jax and jaxlib have the same version, since JAX rejects a newer jaxlib."""
     jax = importlib.metadata.version("jax")
     jaxlib = importlib.metadata.version("jaxlib")
     if jax != jaxlib:
@@ -94,16 +95,16 @@ def jax_versions() -> list[Finding]:
 
 
 def devices() -> list[Finding]:
-    """JAX finds its devices, computes on them, and uses a GPU if there is one."""
+    """Check that JAX finds its devices, computes correctly, and uses a GPU if there is one."""
     platforms = os.environ.get("JAX_PLATFORMS")
     try:
         import jax
         import jax.numpy as jnp
 
         available = jax.devices()
-        began = time.perf_counter()
+        start = time.perf_counter()
         result = float(jax.jit(jax.grad(lambda x: jnp.sum(x**2)))(jnp.ones(3))[0])
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
     except Exception as error:
         remedy = "unset JAX_PLATFORMS" if platforms else "pip install --upgrade jax jaxlib"
         return [Finding("Devices", "broken", f"JAX cannot compute: {error}", remedy)]
@@ -156,7 +157,7 @@ def cache() -> list[Finding]:
 
 
 def data() -> list[Finding]:
-    """The chosen folder exists and holds what it should; which data sets are here."""
+    """Check the folder of data sets, and list the data sets that are on this machine."""
     from lamina.core.configuration import config
     from lamina.datasets import fashion_mnist, locate, mnist
 
@@ -193,14 +194,14 @@ def data() -> list[Finding]:
 
 
 def extras() -> list[Finding]:
-    """Packages that only some uses need."""
+    """List the optional packages that are installed."""
     if find_spec("pandas") is None:
         return [Finding("Extras", "ok", 'tables: not installed; pip install "lamina[data]"')]
     return [Finding("Extras", "ok", "tables: pandas")]
 
 
 def pictures() -> list[Finding]:
-    """Matplotlib draws."""
+    """Check that Matplotlib can draw a figure."""
     from lamina.compat.figures import has_screen
     from lamina.diagnosis.charts import data_uri, training_curves
 

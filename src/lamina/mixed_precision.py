@@ -2,8 +2,8 @@
 
     lamina.mixed_precision.set_global_policy("mixed_bfloat16")
 
-Weights, the optimizer's state and metrics stay in float32. `"mixed_bfloat16"` needs nothing
-else; under `"mixed_float16"` `compile` wraps the optimizer in a `LossScaleOptimizer`.
+Weights, the optimizer's state and metrics stay in float32. `"mixed_bfloat16"` needs no further
+change; with `"mixed_float16"`, `compile` wraps the optimizer in a `LossScaleOptimizer`.
 """
 
 from lamina.core.configuration.dtypes import DTypePolicy, dtype_policy, set_dtype_policy

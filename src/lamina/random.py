@@ -1,7 +1,7 @@
-"""Random arrays, with Keras's names, from a seed, a SeedGenerator, or the global generator.
+"""Random arrays, under Keras's names, from a seed, a SeedGenerator or the global generator.
 
-Every function takes `seed`: an integer gives the same values at every call, a `SeedGenerator`
-new values at every call, None uses the global generator, which `set_random_seed` controls.
+Every function takes `seed`: an integer gives the same values at every call; a `SeedGenerator` gives
+new values at every call; None uses the global generator, which `set_random_seed` seeds.
 """
 
 from collections.abc import Sequence
@@ -51,17 +51,17 @@ def normal(
         shape: Shape of the result.
         mean: Mean of the distribution.
         stddev: Its standard deviation.
-        dtype: A float type; `floatx()` for None.
+        dtype: A float dtype; `floatx()` for None.
         seed: Integer, `SeedGenerator` or None.
 
     Returns:
-        Array of the shape given.
+        Array of the given shape.
 
     Example:
         >>> normal((2, 3), seed=1).shape
         (2, 3)
     """
-    sample = jax.random.normal(_key(seed), _shape(shape), _float("normal", dtype))
+    sample = jax.random.normal(_key(seed), _shape(shape), _float_dtype("normal", dtype))
     return sample * as_array(stddev) + as_array(mean)
 
 
@@ -79,18 +79,18 @@ def uniform(
         shape: Shape of the result.
         minval: Smallest possible value.
         maxval: Upper bound, not included.
-        dtype: A float type; `floatx()` for None. For integers there is `randint`.
+        dtype: A float dtype; `floatx()` for None. For integers, use `randint`.
         seed: Integer, `SeedGenerator` or None.
 
     Returns:
-        Array of the shape given.
+        Array of the given shape.
 
     Example:
         >>> x = uniform((1000,), minval=2.0, maxval=3.0, seed=1)
         >>> bool(((x >= 2) & (x < 3)).all())
         True
     """
-    dtype = _float("uniform", dtype)
+    dtype = _float_dtype("uniform", dtype)
     return jax.random.uniform(_key(seed), _shape(shape), dtype, as_array(minval), as_array(maxval))
 
 
@@ -108,17 +108,17 @@ def truncated_normal(
         shape: Shape of the result.
         mean: Mean of the distribution.
         stddev: Standard deviation before truncation, which reduces it by a factor of 0.88.
-        dtype: A float type; `floatx()` for None.
+        dtype: A float dtype; `floatx()` for None.
         seed: Integer, `SeedGenerator` or None.
 
     Returns:
-        Array of the shape given.
+        Array of the given shape.
 
     Example:
         >>> float(abs(truncated_normal((1000,), seed=1)).max()) <= 2.0
         True
     """
-    dtype = _float("truncated_normal", dtype)
+    dtype = _float_dtype("truncated_normal", dtype)
     sample = jax.random.truncated_normal(_key(seed), -2.0, 2.0, _shape(shape), dtype)
     return sample * as_array(stddev) + as_array(mean)
 
@@ -133,11 +133,11 @@ def randint(
         shape: Shape of the result.
         minval: Smallest possible value.
         maxval: Upper bound, not included.
-        dtype: A type for integers.
+        dtype: An integer dtype.
         seed: Integer, `SeedGenerator` or None.
 
     Returns:
-        Array of the shape given.
+        Array of the given shape.
 
     Example:
         >>> sorted(set(randint((100,), 0, 3, seed=1).tolist()))
@@ -158,7 +158,7 @@ def categorical(
     Args:
         logits: Unnormalised log-probabilities, `(batch, classes)`.
         num_samples: Number of draws for each row, with replacement.
-        dtype: Type of the result.
+        dtype: Dtype of the result.
         seed: Integer, `SeedGenerator` or None.
 
     Returns:
@@ -178,7 +178,7 @@ def categorical(
 
 @filter_traceback
 def shuffle(x: ArrayLike, axis: int = 0, seed: Seed = None) -> Array:
-    """The values in a random order along one axis; rows of other axes are shuffled separately.
+    """Shuffle the values along one axis, independently for each position on the other axes.
 
     Args:
         x: Any array.
@@ -207,8 +207,8 @@ def dropout(
     Args:
         inputs: Any float array.
         rate: Fraction from 0 to 1 of the values to drop.
-        noise_shape: Shape of the pattern of zeros; it is broadcast along axes of size 1. None for
-            the input's size, on one axis or, alone, on all.
+        noise_shape: Shape of the dropout mask; it is broadcast along axes of size 1. None for one
+            axis means the input's size on that axis; None alone means the input's shape.
         seed: Integer, `SeedGenerator` or None.
 
     Returns:
@@ -233,7 +233,7 @@ def dropout(
     else:
         sizes = zip(noise_shape, inputs.shape, strict=True)
         shape = tuple(size if requested is None else requested for requested, size in sizes)
-    # A cheap hash is random enough for the choice of dropped values.
+    # A cheap hash is random enough to choose the dropped values.
     is_kept = hashed_bits(_key(seed), shape) >= np.uint32(round(rate * 2**32))
     return jnp.where(is_kept, inputs / (1.0 - rate), jnp.zeros((), inputs.dtype))
 
@@ -247,18 +247,18 @@ def gamma(
     Args:
         shape: Shape of the result.
         alpha: Shape parameter, which is also the mean; broadcast to `shape`.
-        dtype: A float type; `floatx()` for None.
+        dtype: A float dtype; `floatx()` for None.
         seed: Integer, `SeedGenerator` or None.
 
     Returns:
-        Array of the shape given.
+        Array of the given shape.
 
     Example:
         >>> gamma((2, 3), alpha=0.5, seed=1).shape
         (2, 3)
     """
-    alpha = as_array(alpha).astype(_float("gamma", dtype))
-    return jax.random.gamma(_key(seed), alpha, _shape(shape), _float("gamma", dtype))
+    alpha = as_array(alpha).astype(_float_dtype("gamma", dtype))
+    return jax.random.gamma(_key(seed), alpha, _shape(shape), _float_dtype("gamma", dtype))
 
 
 @filter_traceback
@@ -275,17 +275,17 @@ def binomial(
         shape: Shape of the result.
         counts: Number of trials; broadcast to `shape`.
         probabilities: Probability of success, 0 to 1; broadcast to `shape`.
-        dtype: A float type; `floatx()` for None.
+        dtype: A float dtype; `floatx()` for None.
         seed: Integer, `SeedGenerator` or None.
 
     Returns:
-        Array of the shape given.
+        Array of the given shape.
 
     Example:
         >>> binomial((3,), counts=5, probabilities=1.0, seed=1).tolist()
         [5.0, 5.0, 5.0]
     """
-    dtype = _float("binomial", dtype)
+    dtype = _float_dtype("binomial", dtype)
     counts, probabilities = as_array(counts).astype(dtype), as_array(probabilities).astype(dtype)
     return jax.random.binomial(_key(seed), counts, probabilities, _shape(shape), dtype)
 
@@ -304,17 +304,17 @@ def beta(
         shape: Shape of the result.
         alpha: First shape parameter; broadcast to `shape`.
         beta: Second shape parameter; broadcast to `shape`.
-        dtype: A float type; `floatx()` for None.
+        dtype: A float dtype; `floatx()` for None.
         seed: Integer, `SeedGenerator` or None.
 
     Returns:
-        Array of the shape given.
+        Array of the given shape.
 
     Example:
         >>> beta((2, 3), alpha=2.0, beta=3.0, seed=1).shape
         (2, 3)
     """
-    dtype = _float("beta", dtype)
+    dtype = _float_dtype("beta", dtype)
     a, b = as_array(alpha).astype(dtype), as_array(beta).astype(dtype)
     return jax.random.beta(_key(seed), a, b, _shape(shape), dtype)
 
@@ -338,7 +338,7 @@ def _is_negative(size: Any) -> bool:
     return isinstance(size, (int, np.integer)) and bool(size < 0)
 
 
-def _float(caller: str, dtype: DTypeLike | None) -> str:
+def _float_dtype(caller: str, dtype: DTypeLike | None) -> str:
     dtype = standardize_dtype(dtype)
     if not is_float(dtype):
         raise ValueError(f"{caller} gives floats; received dtype={dtype!r}. See randint().")

@@ -30,7 +30,7 @@ __all__ = [
 
 @filter_tracebacks_of_methods
 class Regularizer:
-    """Base class of regularizers: an object that is called with weights and returns a penalty.
+    """Base class of regularizers: a regularizer is called with weights and returns a penalty.
 
     Example:
         >>> class Spread(Regularizer):
@@ -60,7 +60,7 @@ class Regularizer:
 
     @classmethod
     def from_config(cls, config: dict) -> "Regularizer":
-        """A regularizer with the settings that `get_config` gave.
+        """A regularizer with the settings that `get_config` returned.
 
         Args:
             config: Arguments of the constructor.
@@ -83,7 +83,7 @@ class L1(Regularizer):
     """
 
     def __init__(self, l1: float = 0.01):
-        self.l1 = _strength("l1", 0.01 if l1 is None else l1)
+        self.l1 = _check_strength("l1", 0.01 if l1 is None else l1)
 
     def __call__(self, x: ArrayLike) -> Array:
         return self.l1 * jnp.sum(jnp.abs(_array(x)))
@@ -104,7 +104,7 @@ class L2(Regularizer):
     """
 
     def __init__(self, l2: float = 0.01):
-        self.l2 = _strength("l2", 0.01 if l2 is None else l2)
+        self.l2 = _check_strength("l2", 0.01 if l2 is None else l2)
 
     def __call__(self, x: ArrayLike) -> Array:
         return self.l2 * jnp.sum(jnp.square(_array(x)))
@@ -126,8 +126,8 @@ class L1L2(Regularizer):
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
-        self.l1 = _strength("l1", 0.0 if l1 is None else l1)
-        self.l2 = _strength("l2", 0.0 if l2 is None else l2)
+        self.l1 = _check_strength("l1", 0.0 if l1 is None else l1)
+        self.l2 = _check_strength("l2", 0.0 if l2 is None else l2)
 
     def __call__(self, x: ArrayLike) -> Array:
         x = _array(x)
@@ -138,7 +138,7 @@ class L1L2(Regularizer):
 
 
 class OrthogonalRegularizer(Regularizer):
-    """`factor` times the mean absolute cosine between every two rows (or columns) of a matrix.
+    """`factor` times the mean absolute cosine similarity of all pairs of rows (or columns).
 
     Args:
         factor: Strength, 0 or more.
@@ -150,7 +150,7 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
-        self.factor = _strength("factor", factor)
+        self.factor = _check_strength("factor", factor)
         if mode not in ("rows", "columns"):
             raise ValueError(f"mode must be 'rows' or 'columns'; received {mode!r}.")
         self.mode = mode
@@ -191,7 +191,7 @@ def deserialize(config: str | Mapping[str, Any], custom_objects: Mapping | None 
 
     Args:
         config: Name, config, class or function.
-        custom_objects: Classes and functions by name that are not in Lamina.
+        custom_objects: Classes and functions that are not part of Lamina, by name.
 
     Returns:
         The regularizer; None for None.
@@ -224,7 +224,7 @@ def _array(x: ArrayLike) -> Array:
     return jnp.asarray(getattr(x, "value", x))
 
 
-def _strength(name: str, value: Any) -> float:
+def _check_strength(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{name} must be a number of 0 or more; received {value!r}.")
     if not math.isfinite(value) or value < 0:

@@ -1,7 +1,7 @@
 """Nested structures: lists, tuples, named tuples and dicts, flattened and mapped.
 
-Dicts are traversed in the order of their keys, an `OrderedDict` in its own order; everything else,
-including None, is a leaf.
+Dicts are traversed in sorted order of their keys, an `OrderedDict` in its own order. Everything
+else, including None, is a leaf.
 """
 
 import warnings
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class MAP_TO_NONE:
-    """Returned by a function given to `traverse` to replace a part by None."""
+    """The value that a function returns to `traverse` to replace a part by None."""
 
 
 @filter_traceback
@@ -52,10 +52,10 @@ def is_nested(structure: PyTree) -> bool:
 
 @filter_traceback
 def flatten(structure: PyTree) -> list:
-    """The leaves as a list.
+    """The leaves of a structure as a list.
 
     Args:
-        structure: Lists, tuples and dicts, in any depth; keys of a dict go in sorted order.
+        structure: Nested lists, tuples and dicts; dicts are traversed in sorted order of keys.
 
     Returns:
         A list.
@@ -69,13 +69,13 @@ def flatten(structure: PyTree) -> list:
 
 @filter_traceback
 def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
-    """The leaves with their paths.
+    """The leaves of a structure with their paths.
 
     Args:
-        structure: Lists, tuples and dicts, in any depth.
+        structure: Nested lists, tuples and dicts.
 
     Returns:
-        Pairs of a path, a tuple of indices and keys, and a leaf.
+        Pairs `(path, leaf)`; a path is a tuple of indices and keys.
 
     Example:
         >>> flatten_with_path([{"a": 1}, (2,)])
@@ -93,7 +93,7 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
 
 @filter_traceback
 def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
-    """The inverse of `flatten`: packs a list of leaves into a structure.
+    """The inverse of `flatten`: put a list of leaves into a structure.
 
     Args:
         structure: The structure; its leaves are ignored.
@@ -123,12 +123,12 @@ def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
 
 @filter_traceback
 def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -> Any:
-    """Applies a function to every leaf, or to the corresponding leaves of several structures.
+    """Apply a function to every leaf, or to the corresponding leaves of several structures.
 
     Args:
-        func: Function of as many arguments as there are structures.
+        func: Function with one argument per structure.
         *structures: Structures of the same form.
-        none_is_leaf: Whether the function is called on None, too; otherwise None is kept.
+        none_is_leaf: Whether the function is called with None as well; otherwise None stays None.
 
     Returns:
         The results, in the form of the first structure.
@@ -154,18 +154,18 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
 
 @filter_traceback
 def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
-    """Applies a function to the parts at the leaves of a shallower structure.
+    """Apply a function to the substructures at the leaves of a shallower structure.
 
     Args:
-        shallow_structure: The structure whose leaves define the parts.
-        func: Function of one argument for each structure.
-        *structures: Structures that have the same form down to there.
+        shallow_structure: The structure whose leaves define the substructures.
+        func: Function with one argument per structure.
+        *structures: Structures that have the form of the shallow one down to its leaves.
 
     Returns:
         The results, in the form of the shallow structure.
 
     Raises:
-        ValueError: If a structure is not like the shallow one.
+        ValueError: If the form of a structure differs from the shallow one.
 
     Example:
         >>> map_structure_up_to([None, None], len, [[1, 2], [3]])
@@ -177,7 +177,7 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
 
 @filter_traceback
 def map_shape_structure(func: Callable, structure: Any) -> Any:
-    """Applies a function to every shape: a tuple or list of integers and None is one leaf.
+    """Apply a function to every shape in a structure; a shape, such as `(None, 3)`, is one leaf.
 
     Args:
         func: Function of a shape.
@@ -198,16 +198,16 @@ def map_shape_structure(func: Callable, structure: Any) -> Any:
 
 @filter_traceback
 def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
-    """Visits every part of a structure and replaces it by the result of a function.
+    """Visit every container and leaf of a structure, and replace it by the result of a function.
 
     Args:
-        func: Function of a part. None keeps the part (and visits its parts, if top down);
-            `MAP_TO_NONE` replaces it by None.
+        func: Function of a container or leaf. If it returns None, the container or leaf is kept,
+            and with `top_down` its children are visited; `MAP_TO_NONE` replaces it by None.
         structure: Any structure.
-        top_down: Whether containers are visited before their parts.
+        top_down: Whether containers are visited before their children.
 
     Returns:
-        The structure with the parts that were replaced.
+        The structure with the replacements.
 
     Example:
         >>> traverse(lambda part: sum(part) if isinstance(part, tuple) else None, [(1, 2), 3])
@@ -232,10 +232,10 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
 
 @filter_traceback
 def lists_to_tuples(structure: Any) -> Any:
-    """Replaces every list by a tuple.
+    """Replace every list in a structure by a tuple.
 
     Args:
-        structure: Lists, tuples and dicts, in any depth.
+        structure: Nested lists, tuples and dicts.
 
     Returns:
         The structure.
@@ -249,13 +249,13 @@ def lists_to_tuples(structure: Any) -> Any:
 
 @filter_traceback
 def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
-    """Raises if two structures differ in form: in containers, keys or lengths.
+    """Raise an error if two structures differ in containers, keys or lengths.
 
-    Dicts of every kind count as the same; lists, tuples and each kind of named tuple do not.
+    All kinds of dict count as the same container; lists, tuples and each named tuple do not.
 
     Args:
         a, b: Structures.
-        check_types: Without effect, as in Keras; see `assert_same_paths`.
+        check_types: Has no effect, as in Keras; see `assert_same_paths`.
 
     Raises:
         ValueError: If they differ.
@@ -274,7 +274,7 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
     if kinds[0] is not kinds[1]:
         names = ["a leaf" if kind is None else f"a {kind.__name__}" for kind in kinds]
         raise ValueError(
-            f"The two structures don't have the same form: {names[0]} stands against {names[1]}.\n"
+            f"The structures don't have the same form: one has {names[0]}, the other {names[1]}.\n"
             f"  First: {_short(a)}\n  Second: {_short(b)}"
         )
     if node_a is None or node_b is None:
@@ -290,11 +290,11 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
 
 @filter_traceback
 def assert_same_paths(a: Any, b: Any) -> None:
-    """Raises if the leaves of two structures have different paths, in any containers.
+    """Raise an error if the leaves of two structures have different paths; containers may differ.
 
     Args:
         a: A structure.
-        b: Another.
+        b: Another structure.
 
     Raises:
         ValueError: If they differ; the message lists the paths that only one has.
@@ -312,7 +312,7 @@ def assert_same_paths(a: Any, b: Any) -> None:
 
 
 class _Node(NamedTuple):
-    """A container: its type, keys and children, and how to make another one."""
+    """A container: its type, keys and children, and a function that makes one of new children."""
 
     kind: type
     keys: list

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lamina.core.user_data.classes import classes_of
+from lamina.core.user_data.classes import class_indices_of
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from lamina.core.user_data.classes import classes_of
     ],
 )
 def test_whole_numbers_of_few_values_and_one_hot_rows_are_classes(y, classes):
-    assert classes_of(y).tolist() == classes
+    assert class_indices_of(y).tolist() == classes
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_whole_numbers_of_few_values_and_one_hot_rows_are_classes(y, classes):
     ],
 )
 def test_amounts_and_several_classes_for_a_sample_are_none(y):
-    assert classes_of(y) is None
+    assert class_indices_of(y) is None

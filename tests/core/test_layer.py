@@ -621,7 +621,7 @@ def test_a_jax_function_given_a_variable_is_explained():
 
     with pytest.raises(ValueError, match="__jax_array__") as caught:
         Bad()(X)
-    assert "Fix: give it the Variable's array" in "\n".join(caught.value.__notes__)
+    assert "Fix: pass the Variable's array" in "\n".join(caught.value.__notes__)
 
 
 def test_input_spec_is_checked_before_call():
@@ -706,7 +706,9 @@ def test_a_layer_without_a_call_can_be_built():
     assert len(layer.weights) == 1
 
 
-@pytest.mark.parametrize("name", ["_on_host", "_signature", "_forget_losses", "_as_list"])
+@pytest.mark.parametrize("name", ["_on_host", "_signature", "_clear_losses", "_as_list"])
 def test_attributes_named_as_methods_of_laminas_are_refused(name):
-    with pytest.raises(AttributeError, match=f"{name} is Lamina's own and cannot be assigned"):
+    with pytest.raises(
+        AttributeError, match=f"{name} is reserved by Lamina and cannot be assigned"
+    ):
         setattr(lamina.Sequential(), name, 3)

@@ -39,7 +39,7 @@ READERS = {
 @pytest.mark.parametrize("path", ["/dev/zero", "a pipe"])
 def test_what_may_have_no_end_is_refused(reader, path, pipe):
     path, kind = (path, "a device") if path != "a pipe" else (str(pipe), "a pipe")
-    with pytest.raises(ValueError, match=f"{path} is {kind} and no file") as caught:
+    with pytest.raises(ValueError, match=f"{path} is {kind}, not a file") as caught:
         READERS[reader](path)
     assert "Did you mean" not in str(caught.value)
 

@@ -232,9 +232,9 @@ def test_the_generators_that_all_code_shares_go_back_to_where_they_were():
 
     np.random.normal()  # the second number of a pair waits
     random.gauss()
-    state = seed.shared_state()
+    state = seed.python_and_numpy_state()
     drawn = draw()
-    seed.restore_shared_state(state)
+    seed.restore_python_and_numpy_state(state)
     assert draw() == drawn
 
 
@@ -242,10 +242,10 @@ def test_another_generator_in_the_place_of_numpys_is_left_alone():
     before = np.random.get_bit_generator()
     np.random.set_bit_generator(np.random.PCG64(1))
     try:
-        state = seed.shared_state()
+        state = seed.python_and_numpy_state()
         first = np.random.rand()
-        seed.restore_shared_state(state)
+        seed.restore_python_and_numpy_state(state)
         assert np.random.rand() != first
     finally:
         np.random.set_bit_generator(before)
-    seed.restore_shared_state(state)
+    seed.restore_python_and_numpy_state(state)

@@ -285,5 +285,7 @@ def test_a_name_of_laminas_own_cannot_be_assigned():
             super().__init__()
             self.layers = [lamina.layers.Dense(1)]
 
-    with pytest.raises(AttributeError, match=r"Clash.layers is Lamina's own .*\n.*self.my_layers"):
+    with pytest.raises(
+        AttributeError, match=r"Clash.layers is reserved by Lamina .*\n.*self.my_layers"
+    ):
         Clash()

@@ -82,7 +82,7 @@ def test_a_value_of_another_shape_is_refused(value):
         ({"initializer": "ones"}, "needs a shape for its initializer"),
         ({"initializer": "ones", "shape": (None, 2)}, "every size must be known"),
         ({"initializer": "onees", "shape": (2,)}, "Did you mean 'ones'"),
-        ({"initializer": [1.0, 2.0], "shape": (3,)}, r"gave shape \(2,\), expected \(3,\)"),
+        ({"initializer": [1.0, 2.0], "shape": (3,)}, r"returned shape \(2,\), expected \(3,\)"),
         ({"initializer": "ones", "shape": (2,), "dtype": "flaot32"}, "Unknown dtype 'flaot32'"),
     ],
     ids=lambda x: str(x),

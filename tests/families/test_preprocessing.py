@@ -430,7 +430,7 @@ WRONG = [
     (lambda: layers.TextVectorization(vocabulary=["a"])([["a", "b"]]), ValueError, "split=None"),
     (lambda: layers.TextVectorization(vocabulary=["a"])([["a"], ["a", "b"]]), ValueError,
      "differ in length"),
-    (lambda: layers.Dense(1)(TEXT), TypeError, "is text, and this computes with numbers"),
+    (lambda: layers.Dense(1)(TEXT), TypeError, "is text, and this operation needs numbers"),
 ]  # fmt: skip
 
 

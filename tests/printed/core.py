@@ -4,11 +4,11 @@ _NOBODY = "class Mine(lamina.layers.Layer):\n  pass\n"
 _OWN = "class Own(lamina.layers.Layer):\n  def call(self, x): return x * 2\n"
 
 CASES = {
-    ("config.py", "Lamina computes with JAX and nothing else"): (
+    ("config.py", "Lamina supports only the backend"): (
         "lamina.config.set_backend('torch')",
         "lamina.config.«set_backend('jax')»",
     ),
-    ("config.py", "there is no switch for it"): (
+    ("config.py", "this cannot be changed"): (
         "lamina.config.enable_unsafe_deserialization(); lamina.models.load_model('m.keras')",
         "net(layers.Lambda(double), compiled=False).save('m.keras')\n"
         "lamina.models.load_model('m.keras', «custom_objects=»{'double': double})",
@@ -26,7 +26,7 @@ CASES = {
         "lamina.config.set_dtype_policy(None)",
         "lamina.config.«set_dtype_policy('float32')»",
     ),
-    ("core/variable/variable.py", "and received text"): (
+    ("core/variable/variable.py", "holds numbers; received text"): (
         "lamina.Variable(words)",
         "words = ['a', 'b']\n"
         "lookup = «lamina.layers.StringLookup(vocabulary=words)»; lamina.Variable(lookup(words))",
@@ -58,12 +58,12 @@ CASES = {
         "«lamina.ops.relu(x)»",
         "x = Input((3,))",
     ),
-    ("core/graph/keras_tensor.py", "is text, and this computes with numbers"): (
+    ("core/graph/keras_tensor.py", "is text, and this operation needs numbers"): (
         "x + 1",
         "layer = layers.«StringLookup»(vocabulary=['a']); layer(x) + 1",
         "x = Input((1,), dtype='string')",
     ),
-    ("core/layer/layer.py", "so it cannot be called on values of them"): (
+    ("core/layer/layer.py", "so it cannot be called with values for them"): (
         "layer.stateless_call([], [], x)",
         "input_shape = (None, 3); «layer.build(input_shape)»\n"
         "layer.stateless_call(layer.trainable_variables, [], x)",
@@ -96,7 +96,7 @@ CASES = {
         "layers.Dropout(0.5)(x, True)",
         "layers.Dropout(0.5)(x, «training=True»)",
     ),
-    ("core/layer/layer.py", "received an input with a mask, which"): (
+    ("core/layer/layer.py", "received an input with a mask and"): (
         _OWN + "Own()(layers.Embedding(3, 2, mask_zero=True)(Input((4,))))",
         _OWN.replace(
             "def call",
@@ -118,7 +118,7 @@ CASES = {
         "Around()(x)",
         "from lamina.layers import Dense",
     ),
-    ("core/layer/layer.py", "a jax.numpy function was given a Variable"): (
+    ("core/layer/layer.py", "a Variable was passed to a jax.numpy function"): (
         _OWN.replace("Own", "Bad").replace(
             "def call(self, x): return x * 2",
             "def build(self, shape): self.kernel = self.add_weight((3, 2))\n"
@@ -138,7 +138,7 @@ CASES = {
         _OWN.replace("return x", "«self.add_loss(»ops.sum(x)); return x") + "Own()(x)",
         _OWN,
     ),
-    ("core/layer/layer.py", "add_metric() is gone since"): (
+    ("core/layer/layer.py", "add_metric() was removed in"): (
         "Own().add_metric(1.0)",
         "class Own(lamina.layers.Layer):\n"
         "  def __init__(self):\n"
@@ -211,17 +211,17 @@ CASES = {
         " # «write a layer that computes this in call()»\n"
         "Own()(Input((), dtype='int32'))",
     ),
-    ("core/user_data/paths.py", "and no file, so it is not read"): (
+    ("core/user_data/paths.py", "not a file, so it is not read"): (
         "lamina.models.load_model('/dev/zero')",
         "net(compiled=False).save('m.keras'); lamina.models.load_model('m.keras') "
-        " # «to a file, and name that»",
+        " # «to a file, and pass the path of that file»",
     ),
-    ("core/serialization/registry.py", "a model file holds data, never code"): (
+    ("core/serialization/registry.py", "a model file contains data, never code"): (
         "net(layers.Lambda(lambda x: x), compiled=False).save('m.keras')",
         "«@lamina.saving.register_keras_serializable()»\ndef same(x): return x\n"
         "net(layers.Lambda(same), compiled=False).save('m.keras')",
     ),
-    ("core/serialization/identifiers.py", "which a name or a class alone cannot"): (
+    ("core/serialization/identifiers.py", "so it cannot be made from a name or a"): (
         "lamina.metrics.get('MeanIoU')",
         "«lamina.metrics.MeanIoU(num_classes=»3)",
     ),
@@ -267,7 +267,7 @@ CASES = {
         "layers.StringLookup(vocabulary=['a'], mask_token='')([['a', 'b'], ['a', «''»]]) "
         " # «as mask_token»",
     ),
-    ("core/messages/tracebacks.py", "These are compiled, and have no values"): (
+    ("core/messages/tracebacks.py", "These are compiled, and arrays have no values"): (
         "class Bad(lamina.layers.Layer):\n  def call(self, x): return x if x.sum() > 0 else -x\n"
         "net(Bad(), layers.Dense(1)).fit(x, y, verbose=0)",
         "class Good(lamina.layers.Layer):\n"
@@ -293,7 +293,7 @@ CASES = {
         "  def call(self, x): self.seen.assign(1.0); return x\n"
         "net(Good(), layers.Dense(1)).fit(x, y, verbose=0)",
     ),
-    ("dtype_policies.py", "Two keys of the DTypePolicyMap fit"): (
+    ("dtype_policies.py", "Two keys of the DTypePolicyMap match"): (
         "policies['dense.*'] = 'bfloat16'; policies['.*_1'] = 'float16'; policies['dense_1']",
         "policies['dense.*'] = 'bfloat16'; policies['conv.*_1'] = 'float16'; "
         "policies['dense_1']  # «make one of them narrower»",

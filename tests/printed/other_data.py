@@ -38,7 +38,7 @@ CASES = {
         "«x = x['train']»; model.fit(x.select_columns(['a', 'b', 'c']), y, verbose=0)",
         _ROWS + "x = {'train': rows, 'test': rows}",
     ),
-    ("training/feeds/user_data.py", "holds the targets"): (
+    ("training/feeds/user_data.py", "contains the targets"): (
         "x = rows; model.fit(x, verbose=0)",
         "x = rows; «model.fit(x.select_columns(['a', 'b', 'c']), x['label']»)",
         _ROWS,
@@ -72,7 +72,7 @@ CASES = {
         "  def numpy(self): return np.array([[1], [1, 2]], object)\n"
         "x = RaggedTensor()",
     ),
-    ("training/feeds/stream_feed.py", "single samples and not batches: a dict of"): (
+    ("training/feeds/stream_feed.py", "single samples instead of batches: a dict of"): (
         "model.fit(dataset, verbose=0)",
         "«batches = lamina.data.Dataset.from_generator(lambda: ((row['image'], row['label']) for "
         "row in dataset)).batch(32)»; «model.fit(batches»)",
@@ -80,10 +80,10 @@ CASES = {
         "  def __iter__(self): return iter([{'image': x[0], 'label': 1.0}] * 3)\n"
         "dataset = Streamed()",
     ),
-    ("training/feeds/samples_feed.py", "so they make no batch"): (
+    ("training/feeds/samples_feed.py", "so they do not"): (
         "model.fit(Samples(), verbose=0)",
         "class Mended(Samples):\n"
-        "  # «bring them to one shape in __getitem__»\n"
+        "  # «return one shape from __getitem__»\n"
         "  def __getitem__(self, i): return x[i], y[i]\n"
         "model.fit(Mended(), verbose=0)",
         _FIT + "class Samples:\n"
@@ -96,12 +96,12 @@ CASES = {
         "model.predict(batches)  # «leave out .repeat()»",
         _FIT + "batches = lamina.data.Dataset.from_tensor_slices(x).batch(2)",
     ),
-    ("training/requests.py", "says which samples"): (
+    ("training/requests.py", "selects the samples for"): (
         "model.fit(x, y, split='random')",
         "model.fit(x, y, split='random', «validation_split=0.2», verbose=0)",
         _FIT,
     ),
-    ("training/feeds/tail_doubt.py", "and they are unlike those before"): (
+    ("training/feeds/tail_check.py", "and they differ from those before"): (
         "model.fit(x, y, validation_split=0.2, verbose=0)",
         "«model.fit(x, y, validation_split=0.2, split='stratified'»)",
         _SORTED,
@@ -122,12 +122,12 @@ CASES = {
         _SPLIT.replace("split={}", "«split='random'»"),
         _SORTED,
     ),
-    ("training/feeds/validation_split.py", "and y is not one class for each"): (
+    ("training/feeds/validation_split.py", "and y is not one class per"): (
         _SPLIT.format("'stratified'"),
         _SPLIT.replace("split={}", "«split='random'»"),
         "x = np.arange(120).reshape(40, 3) / 120; y = x[:, 0]; model = net()",
     ),
-    ("training/feeds/user_data.py", "from all over it cannot be set apart"): (
+    ("training/feeds/user_data.py", "at random positions cannot be selected"): (
         _WITHOUT_BUDGET.format(_SPLIT.format("'random'")),
         _WITHOUT_BUDGET.format(_SPLIT.replace("split={}", "«split='tail'»")),
         _SORTED + "rows = np.memmap('rows', 'float32', 'w+', shape=x.shape); rows[:] = x; x = rows",

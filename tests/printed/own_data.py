@@ -363,12 +363,12 @@ CASES = {
         "def command(line): app(shlex.split(line)[1:], standalone_mode=False)\n"
         "table.to_csv('t.csv', index=False)",
     ),
-    ("training/input_contract.py", "if that is not meant"): (
+    ("training/input_contract.py", "unless this is intended"): (
         "x = x * 255; model.predict(x, verbose=0)",
         "x = x * 255; model.predict(«x / 255», verbose=0)",
         _TRAINED,
     ),
-    ("training/input_contract.py", "gives their numbers"): (
+    ("training/input_contract.py", "returns class indices"): (
         "model.predict_labels(x)",
         "«model.predict(x).argmax(axis=-1)»",
         _TRAINED,

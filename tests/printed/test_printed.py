@@ -41,8 +41,8 @@ ELSEWHERE = {
     "training/test_printed_fixes.py": [
         ("training/feeds/conversion.py", "dicts, one for each sample"),
         ("training/checks.py", "  Likely cause: ….\n  Fix: …."),
-        ("training/checks.py", "was given to Input"),
-        ("training/checks.py", "x and y seem to have changed places"),
+        ("training/checks.py", "was passed to Input"),
+        ("training/checks.py", "x and y seem to be swapped"),
         ("training/checks.py", "leave those rows out everywhere"),
         ("training/checks.py", "  Fix: leave those rows out:\n"),
         ("training/checks.py", "applies softmax to one unit"),

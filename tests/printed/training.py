@@ -111,7 +111,7 @@ CASES = {
         " # «look at x.shape after each step»",
         _FIT,
     ),
-    ("training/feeds/table_columns.py", "columns of a table go by position"): (
+    ("training/feeds/table_columns.py", "columns of a table are used by position"): (
         "model.predict(x[['c', 'b', 'a']])",
         "x = x[['c', 'b', 'a']]; «x = x[['a', 'b', 'c']]»; model.predict(x)",
         "import pandas\n" + _FIT + "x = pandas.DataFrame(x, columns=['a', 'b', 'c'])\n"
@@ -125,10 +125,10 @@ CASES = {
     ("training/checkpoint.py", "The backup is of another model"): (
         "fit(net(layers.Dense(2), layers.Dense(1)))",
         "fit(net(layers.Dense(2), layers.Dense(1)), folder='other'); fit() "
-        " # «make the same model as before, or another backup_dir»",
+        " # «create the same model as before, or use another backup_dir»",
         _BACKUP,
     ),
-    ("training/checkpoint.py", "steps an epoch, and now there are"): (
+    ("training/checkpoint.py", "steps per epoch, and now there are"): (
         "fit(batch=4)",
         "import shutil; shutil.rmtree('backup'); fit(batch=4)  # «delete the backup to start over»",
         _BACKUP,
@@ -144,7 +144,7 @@ CASES = {
         "BackupAndRestore('second', «double_checkpoint=True»)",
         _BACKUP,
     ),
-    ("training/callbacks/callback_list.py", "go on with the same list of"): (
+    ("training/callbacks/callback_list.py", "resume with the same list of"): (
         "CallbackList([EarlyStopping('loss')], model=net()).set_state({})",
         "made = CallbackList([EarlyStopping('loss')], model=net()); "
         "made.set_state(made.get_state())  # «the same list of callbacks»",
@@ -161,7 +161,7 @@ CASES = {
         "ModelCheckpoint('m.keras', save_best_only=True, save_freq=2, «monitor='loss'»)",
         _CALLBACKS,
     ),
-    ("training/callbacks/model_checkpoint.py", "has a brace that opens or closes"): (
+    ("training/callbacks/model_checkpoint.py", "has an unmatched brace"): (
         "ModelCheckpoint('{epoch.keras')",
         "ModelCheckpoint(«'{epoch:02d}.keras'»)",
         _CALLBACKS,
@@ -176,7 +176,7 @@ CASES = {
         "ModelCheckpoint(«filepath='folder/{epoch:02d}.keras'»)",
         _CALLBACKS + "Path('folder').mkdir(exist_ok=True)",
     ),
-    ("training/callbacks/csv_logger.py", "give CSVLogger a file that can be written"): (
+    ("training/callbacks/csv_logger.py", "pass CSVLogger a file that can be written"): (
         "model.fit(x, y, verbose=0, callbacks=[CSVLogger('/dev/full')])",
         "model.fit(x, y, verbose=0, callbacks=[CSVLogger('log.csv')]) "
         " # «a file that can be written»",
@@ -189,7 +189,7 @@ CASES = {
         "@lamina.saving.register_keras_serializable()\n"
         "def own(y_true, y_pred): return y_pred\nmodel = net(metrics=[own])\n",
     ),
-    ("training/callbacks/monitor.py", "fit() has nothing to validate on"): (
+    ("training/callbacks/monitor.py", "fit() has no validation data"): (
         "model.fit(x, y, verbose=0, callbacks=[EarlyStopping()])",
         "model.«fit(»x, y, verbose=0, callbacks=[EarlyStopping()], validation_split=0.25)\n"
         "model.fit(x, y, verbose=0, callbacks=[EarlyStopping(«monitor='loss'»)])",
@@ -198,7 +198,7 @@ CASES = {
     ("training/callbacks/monitor.py", "or add the metric to compile()"): (
         "model.fit(x, y, verbose=0, validation_split=0.5, callbacks=[EarlyStopping('val_mae')])",
         "model.fit(x, y, verbose=0, validation_split=0.5, "
-        "callbacks=[EarlyStopping('val_loss')])  # «monitor= one of these»",
+        "callbacks=[EarlyStopping('val_loss')])  # «set monitor= to one of these»",
         _CALLBACKS,
     ),
     ("training/callbacks/monitor.py", "or compile(metrics=["): (
@@ -207,7 +207,7 @@ CASES = {
         "callbacks=[EarlyStopping('mae')])",
         _CALLBACKS,
     ),
-    ("training/callbacks/swap_ema_weights.py", "keeps no moving averages"): (
+    ("training/callbacks/swap_ema_weights.py", "computes no moving averages"): (
         "model.fit(x, y, verbose=0, callbacks=[SwapEMAWeights()])",
         "from lamina.optimizers import Adam; net(«optimizer=Adam(use_ema=True)»).fit(x, y, "
         "verbose=0, callbacks=[SwapEMAWeights()])",
@@ -238,7 +238,7 @@ CASES = {
         "«x = numpy.abs(x)»; model.fit(x, y, verbose=0)",
         _FIT + "x = x + 1j",
     ),
-    ("training/checks.py", "so it is the highest number plus one"): (
+    ("training/checks.py", "is not the largest index plus one"): (
         "net(layers.Embedding(input_dim=3, output_dim=2), layers.Flatten()).fit(x, y, verbose=0)",
         "from lamina.layers import Embedding; net(«Embedding(input_dim=5, »output_dim=2), "
         "layers.Flatten(), layers.Dense(1)).fit(x, y, verbose=0)",
@@ -265,7 +265,7 @@ CASES = {
         "net(layers.Dense(1, 'sigmoid'), «loss='binary_crossentropy'»).fit(x, y, verbose=0)\n"
         "net(layers.Dense(1), "
         "loss=lamina.losses.BinaryCrossentropy(from_logits=True)).fit(x, y, verbose=0) "
-        " # «take the activation off»",
+        " # «remove the activation»",
     ),
     ("training/requests.py", "takes either class_weight or"): (
         "model.fit(x, y, sample_weight=sample_weight, class_weight=class_weight)",
@@ -274,12 +274,12 @@ CASES = {
         "model = net(layers.Dense(2, 'softmax'), loss='sparse_categorical_crossentropy'); "
         "sample_weight = np.ones(4); class_weight = {0: 1.0, 1: 2.0}",
     ),
-    ("training/feeds/user_data.py", "which gives batches of (x, y)"): (
+    ("training/feeds/user_data.py", "which yields batches of (x, y)"): (
         "model.fit(batches, y)",
         "x = batches; «model.fit(x», verbose=0)",
         _BATCHES,
     ),
-    ("training/feeds/user_data.py", "so an epoch of it would not end"): (
+    ("training/feeds/user_data.py", "so an epoch would not"): (
         "model.fit(batches.repeat())",
         "model.fit(batches.repeat(), «steps_per_epoch=»2, verbose=0); model.fit(batches, "
         "verbose=0)  # «leave out .repeat()»",
@@ -305,7 +305,7 @@ CASES = {
         "«x = x[None]»; model.fit(x, y[:1], verbose=0)",
         _FIT + "x = x[0]",
     ),
-    ("training/inference.py", "does not say what its inputs are"): (
+    ("training/inference.py", "are not known, because it is not a graph"): (
         "model.inference_function()",
         "x = np.ones((4, 3), 'float32'); «model.inference_function(x[:1])»",
         "class Own(lamina.Model):\n  def call(self, x): return 2 * x\nmodel = Own()",
@@ -329,12 +329,12 @@ CASES = {
         "verbose=0)",
         _BATCHES,
     ),
-    ("training/engine.py", "which can be gone through only once"): (
+    ("training/engine.py", "which can be iterated only once"): (
         "model.fit(two(), epochs=3, steps_per_epoch=2, verbose=0)",
         "model.fit(x, y, epochs=3, verbose=0)  # «arrays»",
         _FIT + "def two():\n  for _ in range(3): yield x, y\n",
     ),
-    ("training/engine.py", "The data to measure on ended"): (
+    ("training/engine.py", "The data for the evaluation ended"): (
         "model.evaluate(batches, steps=5, verbose=0)",
         "model.evaluate(batches, steps=2, verbose=0); model.evaluate(batches, verbose=0) "
         " # «leave out the number of steps»",
@@ -362,7 +362,7 @@ CASES = {
         "net(precision='bf16x')",
         "net(precision=«'float32'»)",
     ),
-    ("training/predicting.py", "The data to predict for ended"): (
+    ("training/predicting.py", "steps of predict(); the outputs"): (
         "model.predict(batches, steps=5, verbose=0)",
         "model.predict(batches, verbose=0); model.predict(batches, steps=2, verbose=0) "
         " # «leave out steps»",
@@ -374,18 +374,18 @@ CASES = {
         "x = np.ones((1, 2)); «model.predict_on_batch(x)»",
         _BATCHES + "x = Input((None,)); model = lamina.Model(x, layers.Identity()(x))",
     ),
-    ("training/feeds/replayed.py", "  Fix: validation_data as arrays"): (
+    ("training/feeds/replayed.py", "  Fix: pass validation_data as arrays"): (
         "model.fit(x, y, validation_data=three(), validation_steps=2, epochs=3, verbose=0)",
         "model.fit(x, y, validation_data=(x, y), epochs=2, verbose=0) "
         " # «validation_data as arrays»",
         _FIT + "def three():\n  for _ in range(2): yield x, y\n",
     ),
-    ("training/feeds/stream_feed.py", "gave no batch at all"): (
+    ("training/feeds/stream_feed.py", "yielded no batch."): (
         "model.fit(iter([]))",
-        "model.fit(iter([(x, y)]), verbose=0)  # «make a new one»",
+        "model.fit(iter([(x, y)]), verbose=0)  # «create a new one»",
         _FIT,
     ),
-    ("training/feeds/stream_feed.py", "and the first batch had"): (
+    ("training/feeds/stream_feed.py", "the first batch had"): (
         "model.fit(iter([(x, y), (x, y, np.ones(4))]), verbose=0)",
         "model.fit(iter([(x, y), (x, y)]), verbose=0)  # «the same for every batch»",
         _FIT,
@@ -416,7 +416,7 @@ CASES = {
         "«x['a'] = x['a'].fillna(x['a'].median())»; model.fit(x, y, verbose=0)",
         _FIT + "import pandas; x = pandas.DataFrame({'a': [1.0, None] * 2, 'b': 1.0, 'c': 2.0})",
     ),
-    ("training/trainer.py", "has nothing to minimise"): (
+    ("training/trainer.py", "has no loss to minimise"): (
         "model = net(compiled=False); model.compile('sgd'); model.fit(x, y)",
         "model = net(layers.Dense(2, 'softmax'), compiled=False); "
         "«model.compile(loss='sparse_categorical_crossentropy')»; model.fit(x, y, verbose=0)",
@@ -461,14 +461,14 @@ CASES = {
         "source.lock = threading.Lock(); model.fit(source, verbose=0)",
         _SOURCE,
     ),
-    ("training/checks.py", "so that the weights ran away"): (
+    ("training/checks.py", "so that the weights diverged"): (
         "net(optimizer=lamina.optimizers.SGD(1e19)).fit(x * 10, y, epochs=9, verbose=0)",
         "net(«optimizer=lamina.optimizers.SGD(0.01, clipnorm=1.0)»).fit(x * 10, y, epochs=9, "
         "verbose=0)\n"
         "net(optimizer=lamina.optimizers.SGD(0.1)).fit(x, y, epochs=9, verbose=0) "
         " # «inputs between 0 and 1»",
     ),
-    ("training/engine.py", "so there are no val_ measures"): (
+    ("training/engine.py", "so there are no val_ metrics"): (
         "model.fit(x, y, validation_data=Once(), epochs=2, verbose=0)",
         "model.fit(x, y, validation_data=(x, y), epochs=2, verbose=0) "
         " # «validation_data as arrays»",
@@ -477,14 +477,14 @@ CASES = {
         "  def __iter__(self):\n"
         "    while self.batches: yield self.batches.pop()\n",
     ),
-    ("training/likely_mistakes.py", "every step goes up the loss"): (
+    ("training/likely_mistakes.py", "every step increases the loss"): (
         "net(optimizer=lamina.optimizers.SGD(-0.1)).fit(x, y[:, None], verbose=0)",
         "net(«optimizer=lamina.optimizers.SGD(0.1)»).fit(x, y[:, None], verbose=0)",
     ),
-    ("training/likely_mistakes.py", "from one class alone nothing can be"): (
+    ("training/likely_mistakes.py", "nothing can be learned"): (
         "model.fit(x, y[:20], verbose=0)",
         "np.random.shuffle(y); model.fit(x, y[:20], verbose=0) "
-        " # «shuffle before the data are cut»",
+        " # «shuffle before the data are sliced»",
         "model = net(layers.Dense(2, 'softmax'), loss='sparse_categorical_crossentropy'); "
         "x = np.arange(60).reshape(20, 3) / 60; y = np.repeat([0, 1], 20)",
     ),
@@ -512,7 +512,7 @@ CASES = {
         "try: fit(two(0), Stop())\nexcept KeyError: pass\n",
     ),
     # -- what is no data -------------------------------------------------------------------------
-    ("training/feeds/unsupported_data.py", "itself, and not what it returns"): (
+    ("training/feeds/unsupported_data.py", "itself, not its result"): (
         "model.fit(x, y, verbose=0)",
         "«x = x()»; model.fit(x, y, verbose=0)",
         _FIT + "def x(): return np.ones((4, 3))",
@@ -522,23 +522,23 @@ CASES = {
         "import pandas; «x = pandas.read_csv(x)»; model.fit(x, y, verbose=0)",
         _FIT + "x = 'x.csv'; Path(x).write_text('a,b,c\\n' + '1,2,3\\n' * 4)",
     ),
-    ("training/feeds/unsupported_data.py", "which has no order"): (
+    ("training/feeds/unsupported_data.py", "whose items have no order"): (
         "model.fit(x, y, verbose=0)",
         "«x = sorted(x)»; model.fit(x, y, verbose=0)",
         "model = net(inputs=(1,)); x = {1.0, 2.0, 3.0, 4.0}",
     ),
-    ("training/feeds/unsupported_data.py", "one thing after another and is no"): (
+    ("training/feeds/unsupported_data.py", "which is an iterable and not an array"): (
         "model.fit(x, y, verbose=0)",
         "«y = numpy.array(list(y))»; model.fit(x, y, verbose=0)",
         "model = net(); y = map(float, range(4))",
     ),
-    ("core/user_data/masked_arrays.py", "and a network needs a number in each place"): (
+    ("core/user_data/masked_arrays.py", "and a network needs a number everywhere"): (
         "model.fit(x, y, verbose=0)",
         "«keep = ~numpy.ma.getmaskarray(x).reshape(len(x), -1).any(axis=1)»\n"
         "«x, y = x[keep], y[keep]»; model.fit(x, y, verbose=0)",
         _FIT + "x = np.ma.masked_greater(np.arange(12.0).reshape(4, 3), 10)",
     ),
-    ("training/feeds/unsupported_data.py", "is an array of records with the fields"): (
+    ("training/feeds/unsupported_data.py", "is a record array with the fields"): (
         "model.fit(x, y, verbose=0)",
         "«x = numpy.stack([x[name] for name in x.dtype.names], axis=-1)»; model.fit(x, y, "
         "verbose=0)",
@@ -565,12 +565,12 @@ CASES = {
         "model.fit(x, y, verbose=0)  # «look at x.»",
         _FIT,
     ),
-    ("training/feeds/user_data.py", "pairs, and a model takes all samples"): (
+    ("training/feeds/user_data.py", "pairs, but a model needs an array"): (
         "model.fit(x)",
         "«x, y = map(numpy.stack, zip(*x))»; model.fit(x, y, verbose=0)",
         _FIT + "x = [(row, 1.0) for row in x]",
     ),
-    ("training/checks.py", "comes uncompiled"): (
+    ("training/checks.py", "is loaded uncompiled"): (
         "lamina.models.load_model('own.keras', custom_objects={'Own': Own})",
         "import warnings; warnings.simplefilter('ignore')\n"
         "model = lamina.models.load_model('own.keras', custom_objects={'Own': Own})\n"
@@ -585,7 +585,7 @@ CASES = {
         "model = lamina.Sequential([layers.Dense(1)]); model.compile('sgd', 'mse'); x = (x, "
         "y[:, None])",
     ),
-    ("training/state_tree.py", "Two variables have the path"): (
+    ("training/state_tree.py", "Two variables have the same path"): (
         "net(Two(), compiled=False).get_state_tree()",
         "from lamina.layers import Dense; net(«Dense(8, name='hidden')»).get_state_tree()",
         "class Two(lamina.layers.Layer):\n"
@@ -593,7 +593,7 @@ CASES = {
         "    self.a, self.b = self.add_weight((), name='w'), self.add_weight((), name='w')\n"
         "  def call(self, x): return x\n",
     ),
-    ("training/feeds/unsupported_data.py", "and not an object of it"): (
+    ("training/feeds/unsupported_data.py", "not an object of it"): (
         "model.fit(x, y, verbose=0)",
         "«x = Rows(»2); model.fit(x, verbose=0)",
         "model = net()\n"
@@ -603,7 +603,7 @@ CASES = {
         "  def __getitem__(self, i): return np.ones((2, 3)), np.ones((2, 1))\n"
         "x = Rows",
     ),
-    ("training/feeds/stream_feed.py", "single samples and not batches: x of shape"): (
+    ("training/feeds/stream_feed.py", "single samples instead of batches: x of shape"): (
         "model.fit(dataset, verbose=0)",
         "«dataset = dataset.batch(32)»; model.fit(dataset, verbose=0)",
         _FIT + "dataset = lamina.data.Dataset.from_tensor_slices((x, y[:, 0]))",

@@ -481,7 +481,9 @@ def saved_and_opened(cls, path, *arguments):
 
 
 def test_a_compile_with_arguments_of_its_own_is_left_to_the_user(tmp_path):
-    with pytest.warns(LaminaWarning, match=r"comes uncompiled: its compile\(optimizer, factor\)"):
+    with pytest.warns(
+        LaminaWarning, match=r"is loaded uncompiled: its compile\(optimizer, factor\)"
+    ):
         model = saved_and_opened(OwnArguments, tmp_path / "model.keras", "sgd", 3)
     assert not model.compiled
     model = saved_and_opened(WithTheFix, tmp_path / "model.keras", "sgd", 3)

@@ -132,22 +132,22 @@ WRONG_X = {
     "a class": Case("x = lamina.utils.PyDataset", ["the class PyDataset itself"]),
     "samples by number beside labels": Case(
         "x = by_number(x, y)",
-        ["gives one sample at a time"],
+        ["returns one sample at a time"],
         "x, y = map(numpy.stack, zip(*(x[i] for i in range(len(x)))))",
     ),
     "a data set without batches": Case(
         "dataset = lamina.data.Dataset.from_tensor_slices((x, y)); x, y = dataset, None",
-        ["The Dataset gives single samples and not batches: x of shape (4,), y of shape ()"],
+        ["The Dataset yields single samples instead of batches: x of shape (4,), y of shape ()"],
         "dataset = dataset.batch(32); x = dataset",
         "dataset = dataset.batch(32)",
     ),
     "a generator of single samples": Case(
-        "x, y = zip(x, y[:, None]), None", ["The zip gives single samples", "y of shape (1,)"]
+        "x, y = zip(x, y[:, None]), None", ["The zip yields single samples", "y of shape (1,)"]
     ),
     "a path": Case("x = 'data.csv'", ["the name of a file", "x = pandas.read_csv(x)"]),
-    "a set": Case("x = {1, 2}", ["a set, which has no order"]),
+    "a set": Case("x = {1, 2}", ["a set, whose items have no order"]),
     "samples one by one": Case(
-        "x = map(list, x)", ["which gives batches"], "x = numpy.array(list(x))"
+        "x = map(list, x)", ["which yields batches"], "x = numpy.array(list(x))"
     ),
     "pairs": Case(
         "x, y = list(zip(x, y)), None",
@@ -160,12 +160,12 @@ WRONG_X = {
     ),
     "masked values": Case(
         "x = numpy.ma.masked_array(x, x == x[1, 2])",
-        ["x has 1 masked value, the first at place [1, 2]"],
+        ["x has 1 masked value, the first at index [1, 2]"],
         "x = x.filled(0)",
     ),
     "records": Case(
         "x = numpy.array([(1, 2, 3, 4)] * 12, [(c, 'f4') for c in 'abcd'])",
-        ["records with the fields 'a', 'b', 'c', 'd'"],
+        ["record array with the fields 'a', 'b', 'c', 'd'"],
         "x = numpy.stack([x[name] for name in x.dtype.names], axis=-1)",
     ),
     "durations": Case(
@@ -265,7 +265,7 @@ WRONG_X = {
         "model = two_inputs()",
         ["takes 2 inputs ('left', 'right'), and x holds 1 array"],
         "x = [x, x[:, :2]]",
-        "give x as a list of the inputs",
+        "pass x as a list of the inputs",
     ),
     "inputs in the wrong order": Case(
         "model = two_inputs(); x = [x[:, :2], x]", ["as its input 'left'", "x[0] of shape (12, 2)"]
@@ -343,7 +343,7 @@ WRONG_Y = {
     ),
     "masked values": Case(
         "y = numpy.ma.masked_array(y, y == 2)",
-        ["y has 4 masked values, the first at place [2]"],
+        ["y has 4 masked values, the first at index [2]"],
         "keep = ~numpy.ma.getmaskarray(y).reshape(len(y), -1).any(axis=1); x, y = x[keep], y[keep]",
         "keep = ~numpy.ma.getmaskarray(y).reshape(len(y), -1).any(axis=1)",
     ),
@@ -442,7 +442,7 @@ WRONG_LINE = {
     "model.train_on_batch(x, y, class_weight={9: 1.0})": ["a weight for class 9"],
     "lamina.Sequential([Dense(2)]).fit(x, y)": ["must be compiled before fit()", "model.compile("],
     "lamina.Sequential([Dense(2)]).evaluate(x, y)": ["must be compiled before evaluate()"],
-    "classifier(loss=None).fit(x, y)": ["nothing to minimise"],
+    "classifier(loss=None).fit(x, y)": ["no loss to minimise"],
     "model.predict_classes(x)": ["no predict_classes any more", "argmax(axis=-1)"],
     "model.nothing": ["has no attribute 'nothing'"],
     "lamina.Sequential([Dense(2)]).output": ["has no output yet"],
@@ -509,7 +509,7 @@ def test_x_and_y_that_changed_places_are_told_from_a_wrong_output_layer(loss, sw
     make = f"model = compiled([layers.Flatten(), Dense(3, 'softmax')], {loss!r})"
     exec(f"{make}; {swapped}", scope)
     message = message_of(FIT, scope, harmless=False)
-    assert "x and y seem to have changed places: model 'net' ends in 3 outputs" in message
+    assert "x and y seem to be swapped: model 'net' ends in 3 outputs" in message
     assert "Fix: x, y = y, x, with the model created again." in message
     exec(f"{make}; x, y = y, x; {FIT}", scope)
 
@@ -539,7 +539,7 @@ def test_what_is_behind_a_mask_is_never_taken_for_a_number(line):
     scope = names()
     scope["masked"] = np.ma.masked_array(X, X == X[1, 2])
     message = message_of(line, scope)
-    assert "1 masked value, the first at place [1, 2]" in message
+    assert "1 masked value, the first at index [1, 2]" in message
 
 
 def test_a_source_that_does_not_call_super_has_the_usual_workers():
@@ -689,7 +689,7 @@ GOOD = (X[:4], Y[:4])
 
 def test_a_generator_that_ends_at_once_is_explained():
     scope = {**names(), "source": batches()}
-    assert "generator gave no batch at all" in message_of("model.fit(source, verbose=0)", scope)
+    assert "generator yielded no batch" in message_of("model.fit(source, verbose=0)", scope)
 
 
 def test_a_generator_that_raises_keeps_its_error_and_says_in_which_batch():

@@ -77,13 +77,13 @@ def test_rows_that_no_longer_match_are_named(blobs):
 
 def test_a_batch_without_targets_is_refused(blobs):
     source = then(blobs, 3, (blobs[0][:20],))
-    trained_until(ValueError, "gave a batch with no y, and the first batch had y", source)
+    trained_until(ValueError, "yielded a batch with no y, but the first batch had y", source)
 
 
 def test_sample_weights_that_come_later_are_refused(blobs):
     x, y = blobs
     source = then(blobs, 3, (x[:20], y[:20], np.ones(20, "float32")))
-    trained_until(ValueError, "a batch with sample_weight, and the first", source)
+    trained_until(ValueError, "a batch with sample_weight, but the first", source)
 
 
 def test_text_in_the_middle_is_refused(blobs):

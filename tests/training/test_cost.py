@@ -104,9 +104,9 @@ class Watched:
     def _watching(self, learner, kind):
         program, variables = self._program(learner, kind)
 
-        def ready(read, *arguments, **options):
+        def bind_arguments(read, *arguments, **options):
             with jax.transfer_guard_host_to_device("allow"):
-                run = program.ready(read, *arguments, **options)
+                run = program.bind_arguments(read, *arguments, **options)
             *_, start, stop = arguments
 
             def call(state):
@@ -120,7 +120,7 @@ class Watched:
 
             return call
 
-        return SimpleNamespace(ready=ready), variables
+        return SimpleNamespace(bind_arguments=bind_arguments), variables
 
     def _counting(self, values, *arguments, **options):
         self._count(values)

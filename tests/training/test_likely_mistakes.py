@@ -142,7 +142,7 @@ def test_a_negative_learning_rate_is_said_once_and_the_fix_ends_it():
     scope = names()
     preparation = f"{REGRESSOR}; model.compile(lamina.optimizers.Adam(-0.01), 'mse')"
     exec(preparation, scope)
-    with pytest.warns(LaminaWarning, match=r"goes up the loss, not down") as caught:
+    with pytest.warns(LaminaWarning, match=r"increases the loss") as caught:
         exec(FIT, scope)
     (offered,) = fixes.printed_in(str(caught[0].message))
     fixes.apply(offered, scope)

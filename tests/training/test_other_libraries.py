@@ -421,7 +421,7 @@ class EndlessSampler(Loader):
 
 @pytest.mark.parametrize("kind", [Endless, EndlessOfTensorFlow, EndlessSampler])
 def test_data_without_an_end_need_a_number_of_steps(model, kind):
-    with pytest.raises(ValueError, match="an epoch of it would not end"):
+    with pytest.raises(ValueError, match="an epoch would not end"):
         model.fit(kind(), verbose=0)
     with pytest.raises(ValueError, match="there would be no last prediction"):
         model.predict(kind(), verbose=0)
@@ -490,7 +490,7 @@ def test_columns_in_another_order_are_refused_with_the_line_of_the_library(kind)
             model.predict(turned)
         return
     turned = x.select_columns(["b", "a"]) if kind == "datasets" else x.select(["b", "a"])
-    with pytest.raises(ValueError, match="the columns of a table go by position") as caught:
+    with pytest.raises(ValueError, match="the columns of a table are used by position") as caught:
         model.predict(turned)
     scope = {"x": turned}
     exec(str(caught.value).partition("Fix: ")[2].rstrip("."), scope)

@@ -8,7 +8,7 @@ from lamina import layers
 from lamina.core.variable import seed as seeds
 from lamina.optimizers import LossScaleOptimizer
 from lamina.training import precision_trial as precision
-from lamina.training.precision_trial import Trial, verdict
+from lamina.training.precision_trial import Trial, choose_by_results
 from small_models import classifier
 
 
@@ -90,7 +90,7 @@ def test_an_unknown_precision_is_refused_with_the_nearest():
     ],
 )
 def test_auto_keeps_bfloat16_only_where_it_is_faster_and_the_loss_agrees(half, chosen):
-    assert verdict(Trial(1.0, 1.0), half)[0] == chosen
+    assert choose_by_results(Trial(1.0, 1.0), half)[0] == chosen
 
 
 @pytest.mark.parametrize(("seconds", "dtype"), [(0.5, "bfloat16"), (2.0, "float32")])
@@ -168,4 +168,4 @@ def test_a_resumed_run_goes_on_in_the_precision_that_was_chosen(blobs, half_take
     model = classifier(precision="auto")
     backup = lamina.callbacks.BackupAndRestore(tmp_path)
     model.fit(*blobs, batch_size=25, epochs=3, verbose=0, callbacks=[backup])
-    assert model._learner.precision.chosen == "mixed_bfloat16"
+    assert model._learner.precision.active == "mixed_bfloat16"

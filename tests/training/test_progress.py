@@ -21,8 +21,8 @@ MEASURED = {**LOGS, "val_loss": 0.3, "val_accuracy": 0.9}
 
 def status(**changes):
     known = {"step": 400, "steps": 1000, "seconds_left": 12, "speed": "45,678 samples/s"}
-    measures = ["loss 0.2631", "accuracy 0.9123"]
-    return Status(**{"title": "Epoch 3/10", "measures": measures, **known, **changes})
+    metrics = ["loss 0.2631", "accuracy 0.9123"]
+    return Status(**{"title": "Epoch 3/10", "metrics": metrics, **known, **changes})
 
 
 @pytest.mark.parametrize("width", [*range(1, 120, 7), 200])

@@ -6,7 +6,7 @@ import pytest
 import lamina
 from lamina.layers import Dense, Dropout, Input
 from lamina.training import recorder
-from lamina.training.recorded_facts import targets_of
+from lamina.training.recorded_facts import describe_targets
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 4)).astype("float32")
@@ -116,9 +116,9 @@ def test_an_unknown_level_is_refused():
     ],
 )
 def test_the_form_of_targets_is_recognised(targets, form):
-    assert targets_of(targets).form == form
+    assert describe_targets(targets).form == form
 
 
 def test_sorted_classes_are_recognised():
-    assert targets_of(np.repeat([0, 1, 2], 20)).is_sorted
-    assert not targets_of(RNG.integers(0, 3, 60)).is_sorted
+    assert describe_targets(np.repeat([0, 1, 2], 20)).is_sorted
+    assert not describe_targets(RNG.integers(0, 3, 60)).is_sorted

@@ -11,7 +11,7 @@ import pytest
 import lamina
 from lamina import layers
 from lamina.training import compiled_function
-from lamina.training.compiled_function import forget_programs
+from lamina.training.compiled_function import clear_programs
 from small_models import classifier
 
 
@@ -36,7 +36,7 @@ def test_a_program_of_another_model_gives_the_same_weights_as_one_of_its_own(blo
         lamina.utils.set_random_seed(5)
         return trained(blobs).get_weights()
 
-    forget_programs()
+    clear_programs()
     own = weights()
     trained(blobs)
     for one, other in zip(own, weights(), strict=True):
@@ -131,9 +131,9 @@ def test_garbage_is_collected_after_tracing_as_before_it(on):
 def test_memory_of_a_long_compilation_is_given_back_once(blobs, monkeypatch):
     given_back = []
     really = compiled_function._trim_memory
-    monkeypatch.setattr(compiled_function, "_LONG_SECONDS", 0.0)
+    monkeypatch.setattr(compiled_function, "_MIN_TRIM_SECONDS", 0.0)
     monkeypatch.setattr(compiled_function, "_trim_memory", lambda: given_back.append(1) or really())
-    forget_programs()
+    clear_programs()
     model = classifier()
     model.fit(*blobs, batch_size=25, epochs=2, verbose=0)
     assert len(given_back) == 1

@@ -324,7 +324,7 @@ def test_validation_batches_too_large_to_keep_are_said_and_leave_no_measure(mode
         _, said = fit(model, 2, x=Numbered(), validation_data=generator(5))
     finally:
         lamina.config.set_resident_budget(None)
-    assert any("too large to be kept" in sentence for sentence in said)
+    assert any("too large to be stored" in sentence for sentence in said)
     assert len(model.history.history["val_loss"]) == 1
 
 

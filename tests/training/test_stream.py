@@ -101,7 +101,7 @@ def test_a_large_file_of_wide_numbers_is_converted_chunk_by_chunk(blobs, tmp_pat
     np.save(tmp_path / "x.npy", blobs[0].astype("float64"))
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     feed = feed_of(mapped, blobs[1], 20)
-    assert feed.host[0] is mapped
+    assert feed.host_arrays[0] is mapped
     assert {chunk.data[0].dtype for chunk in feed.chunks(0)} == {np.dtype("float32")}
 
 

@@ -214,7 +214,7 @@ def test_columns_in_another_order_than_trained_on_are_refused_by_name(call):
     model.fit(TABLE, Y, verbose=0)
     with pytest.raises(ValueError, match=r"x = x\[\['a', 'b'\]\]") as caught:
         call(model)
-    assert "has the column 'b' in place 0" in str(caught.value)
+    assert "has the column 'b' at position 0" in str(caught.value)
 
 
 def test_targets_in_another_order_than_trained_on_are_refused_by_name():
@@ -228,7 +228,7 @@ def test_targets_in_another_order_than_trained_on_are_refused_by_name():
 def test_a_column_of_another_name_is_said_and_taken_by_place():
     model = weighing(1.0, 2.0)
     model.fit(TABLE, Y, verbose=0)
-    with pytest.warns(lamina.LaminaWarning, match="x has no column 'b'.*'c' is taken for it"):
+    with pytest.warns(lamina.LaminaWarning, match="x has no column 'b'.*'c' is used in its place"):
         predicted = model.predict(TABLE.rename(columns={"b": "c"}))
     np.testing.assert_allclose(predicted, model.predict(TABLE))
 
@@ -249,7 +249,7 @@ def test_a_copy_knows_the_columns_that_the_model_was_trained_on(copied):
     model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])
     model.compile("sgd", "mse")
     model.fit(table, np.ones((4, 1)), verbose=0)
-    with pytest.raises(ValueError, match="the columns of a table go by position"):
+    with pytest.raises(ValueError, match="the columns of a table are used by position"):
         copied(model).predict(table[["b", "a"]], verbose=0)
 
 

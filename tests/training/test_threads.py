@@ -142,7 +142,7 @@ def test_measuring_beside_training_does_not_touch_what_training_counts():
         target=lambda: found.extend(in_threads(1, lambda: model.evaluate(x, x, verbose=0), stop))
     )
     hook = lamina.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
-    with threads.training(model):
+    with threads.mark_training(model):
         other.start()
         history = model.fit(
             x, x, batch_size=1, epochs=20, shuffle=False, verbose=0, callbacks=[hook]

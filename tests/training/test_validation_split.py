@@ -8,7 +8,7 @@ import pytest
 import lamina
 from lamina.core.messages.errors import LaminaWarning
 from lamina.layers import Dense, Input
-from lamina.training.feeds.tail_doubt import explain_unlike_tail
+from lamina.training.feeds.tail_check import unrepresentative_tail_warning
 from lamina.training.feeds.validation_split import row_split
 
 SORTED = np.repeat([0, 1, 2], 20)
@@ -128,7 +128,7 @@ def test_the_split_is_printed(model, capsys):
     model.fit(y[:, None], y, validation_split=0.2, split="stratified", verbose=2)
     first = capsys.readouterr().out.splitlines()[0]
     assert first == (
-        "Validation on 12 of 60 samples, drawn at random with the mix of classes of all "
+        "Validation on 12 of 60 samples, drawn at random with the class proportions of all samples "
         "(split='stratified')."
     )
 
@@ -156,7 +156,9 @@ DIFFERENT = {
 @pytest.mark.parametrize("kind", DIFFERENT)
 def test_a_tail_unlike_the_rest_is_found(kind):
     y = DIFFERENT[kind]
-    assert "they are unlike those before" in explain_unlike_tail(y, int(len(y) * 0.8), 0.2)
+    assert "they differ from those before" in unrepresentative_tail_warning(
+        y, int(len(y) * 0.8), 0.2
+    )
 
 
 ALIKE = {
@@ -176,7 +178,7 @@ def test_shuffled_data_raise_at_most_one_alarm_in_a_hundred(rng, kind):
     alarms = 0
     for _ in range(300):
         y = ALIKE[kind](rng)
-        alarms += explain_unlike_tail(y, int(len(y) * 0.8), 0.2) is not None
+        alarms += unrepresentative_tail_warning(y, int(len(y) * 0.8), 0.2) is not None
     assert alarms <= 3
 
 
@@ -184,7 +186,7 @@ def test_shuffled_data_raise_at_most_one_alarm_in_a_hundred(rng, kind):
     "y", [None, np.array(["a", "b"] * 10), np.zeros((20, 4, 4)), [np.ones(3)], np.full(40, np.nan)]
 )
 def test_what_has_no_mix_raises_no_alarm(y):
-    assert explain_unlike_tail(y, 2, 0.2) is None
+    assert unrepresentative_tail_warning(y, 2, 0.2) is None
 
 
 WRONG = {

@@ -54,7 +54,7 @@ _NETWORKS_BY_MODULE = {
 
 def _module(name: str, networks: tuple[str, ...]) -> ModuleType:
     path = f"{__name__}.{name}"
-    module = ModuleType(path, "Names of pretrained networks that are not implemented yet.")
+    module = ModuleType(path, "Names of pretrained networks that are not available yet.")
     names = make_unavailable_objects(path, (*networks, *_FUNCTIONS_OF_EVERY_MODULE), _ALTERNATIVE)
     vars(module).update(names, __all__=sorted(names), __spec__=ModuleSpec(path, None))
     sys.modules[path] = module  # so that `from lamina.applications.vgg16 import VGG16` finds it

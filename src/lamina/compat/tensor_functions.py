@@ -23,7 +23,7 @@ from lamina.compat.tensorflow_types import (
 from lamina.core.graph.operation import symbolic
 from lamina.core.types import DTypeLike
 from lamina.core.user_data.data_kinds import is_text
-from lamina.core.user_data.text import as_values
+from lamina.core.user_data.text import as_host_array
 from lamina.core.variable import seed as seeds
 from lamina.core.variable.variable import Variable as LaminaVariable
 from lamina.data.dataset import HostArray
@@ -109,7 +109,7 @@ check_operator_dtypes(Variable)
 def constant(value: Any, dtype: DTypeLike | None = None, shape: Sequence[int] | None = None) -> Any:
     if is_text(value):
         # JAX has no arrays of text; layers for text take NumPy arrays.
-        texts = as_values(value).view(HostArray)
+        texts = as_host_array(value).view(HostArray)
         return texts if shape is None else np.broadcast_to(texts, tuple(shape))
     result = to_strong_dtype(array(value, dtype))
     return result if shape is None else jnp.broadcast_to(result, tuple(shape))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.types import DTypeLike
-from lamina.core.user_data.text import as_values
+from lamina.core.user_data.text import as_host_array
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
@@ -62,7 +62,7 @@ def length(input: Any, unit: str = "BYTE", name: Any = None) -> np.ndarray:
 
 def split(input: Any, sep: str | None = None, maxsplit: int = -1, name: Any = None) -> list:
     """The words of each text, or the parts between separators."""
-    texts = as_values(input)
+    texts = as_host_array(input)
     if texts.ndim == 0:
         return texts.item().split(sep or None, maxsplit)
     return [split(text, sep, maxsplit) for text in texts]
@@ -70,13 +70,13 @@ def split(input: Any, sep: str | None = None, maxsplit: int = -1, name: Any = No
 
 def join(inputs: Sequence[Any], separator: str = "", name: Any = None) -> np.ndarray:
     """Concatenate texts at the same positions."""
-    arrays = np.broadcast_arrays(*(as_values(part) for part in inputs))
+    arrays = np.broadcast_arrays(*(as_host_array(part) for part in inputs))
     joined = [separator.join(parts) for parts in zip(*(a.ravel() for a in arrays), strict=True)]
     return _array(joined, arrays[0].shape, object)
 
 
 def _each(function: Callable[[str], Any], input: Any, dtype: DTypeLike = object) -> np.ndarray:
-    texts = np.asarray(as_values(input))
+    texts = np.asarray(as_host_array(input))
     return _array(list(map(function, texts.ravel().tolist())), texts.shape, dtype)
 
 

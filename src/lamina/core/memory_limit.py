@@ -1,4 +1,4 @@
-"""Limits to memory, since a small model file, or a line of a script, can ask for any amount."""
+"""Limits on memory, since a small model file or a line of a script can request any amount."""
 
 import contextlib
 import math
@@ -20,7 +20,7 @@ class OverBudgetError(ValueError):
 
 @contextlib.contextmanager
 def memory_limit(size: float) -> Iterator[None]:
-    """Variables and tables made inside may take `size` bytes in total.
+    """Context manager in which new Variables and tables may take `size` bytes in total.
 
     Example:
         >>> with memory_limit(100):
@@ -37,11 +37,11 @@ def memory_limit(size: float) -> Iterator[None]:
 
 
 def reserve_memory_for(path: str, shape: Sequence[int], dtype: Any) -> None:
-    """Count a Variable that is about to be made against the limit.
+    """Subtract the memory of a new Variable from the limit.
 
     Raises:
         OverBudgetError: If it exceeds the remainder of the enclosing `memory_limit`.
-        MemoryError: If the machine has less memory than it takes.
+        MemoryError: If the Variable needs more memory than the machine has.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < _MIN_CHECKED_SIZE and context.memory_left == math.inf:
@@ -58,10 +58,10 @@ def reserve_memory_for(path: str, shape: Sequence[int], dtype: Any) -> None:
 
 
 def reserve_bytes(size: float, what: str) -> None:
-    """Count anything else that a config asks for against the limit.
+    """Subtract the memory of anything else that a config requests from the limit.
 
     Args:
-        size: Bytes that it takes, or that one row of its output takes.
+        size: Bytes of the object, or of one row of its output.
         what: Description for the message, e.g. `"StringLookup with num_oov_indices=5"`.
 
     Raises:
@@ -78,7 +78,7 @@ def reserve_bytes(size: float, what: str) -> None:
 
 
 def memory_of_machine() -> float:
-    """Bytes of memory of the machine; infinite if that is not known."""
+    """The memory of the machine in bytes; infinite if it cannot be determined."""
     try:
         size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # not on Windows

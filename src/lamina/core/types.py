@@ -1,6 +1,6 @@
 """Type aliases for the signatures of functions, used in all packages.
 
-An alias `…Like` allows an object, its name or its config. Importing this module imports neither
+An alias `…Like` allows an object, its name or its config. Importing this module loads neither
 JAX nor NumPy, unless `Array` is used.
 """
 
@@ -47,16 +47,16 @@ DTypeLike = Union[str, type[Any], "np.dtype[Any]"]  # "float32", jax.numpy.bfloa
 DTypePolicyLike = Union[DTypeLike, "DTypePolicy", Mapping[str, Any], None]
 SeedLike = Union[int, "SeedGenerator", "jax.Array", None]
 
-# -- structures, with the freedom that Keras allows ------------------------------------------------
+# -- structures, which Keras allows in many forms --------------------------------------------------
 
 PyTree = Any  # nested lists, tuples and dicts, with leaves of any type
 Inputs = Any  # of a layer: an array, a symbolic tensor, or lists, tuples and dicts of them
-Outputs = Any  # of a layer: likewise
+Outputs = Any  # of a layer: the same kinds of value
 Masks = Any  # a mask or None for each input or output
 Shapes = Any  # the shape of one input, or shapes in lists, tuples and dicts
 Data = Any  # arrays, tables, a Dataset, PyDataset, DataLoader, generator, or a structure of arrays
-Targets = Any  # labels for each output, and sample weights likewise
-Scores = Any  # a number, a list of numbers, or a dict of them, as return_dict and metrics have it
+Targets = Any  # labels, or sample weights, for each output
+Scores = Any  # a number, a list or a dict of numbers, depending on `return_dict` and the metrics
 Config = dict[str, Any]  # an object's settings as plain data
 Logs = dict[str, Any]  # values that a callback receives, by name
 
@@ -66,7 +66,7 @@ SizeLike = int | Sequence[int]  # one number for all axes, or a number for each
 AxisLike = int | Sequence[int]
 Factor = float | Sequence[float]  # a bound, or the lower and the upper one
 
-# -- objects that may be given by name -------------------------------------------------------------
+# -- objects that may be passed by name ------------------------------------------------------------
 
 ActivationLike = str | Mapping[str, Any] | Callable[..., Any] | None
 InitializerLike = Union[

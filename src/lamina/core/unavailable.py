@@ -1,7 +1,7 @@
-"""Names of Keras that Lamina does not implement yet. They can be imported, and raise when used.
+"""Placeholders for names of Keras that Lamina does not implement yet; they raise when used.
 
 A script that only imports such a name runs; one that calls it gets an error that says what to do
-instead. Such an object has the attribute `unavailable`, so it can be recognised without a call.
+instead. A placeholder has the attribute `unavailable`, so it can be recognised without a call.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def unavailable_class(name: str, module: str, alternative: str) -> type:
     Args:
         name: Name of the class.
         module: Its public module, e.g. `"lamina.quantizers"`.
-        alternative: A sentence that says what can be used meanwhile.
+        alternative: A sentence that says what to use instead.
 
     Example:
         >>> Quantizer = unavailable_class("Quantizer", "lamina.quantizers", "Use mixed_bfloat16.")
@@ -29,7 +29,7 @@ def unavailable_class(name: str, module: str, alternative: str) -> type:
         >>> Quantizer()
         Traceback (most recent call last):
         ...
-        lamina.core.unavailable.NotAvailableError: lamina.quantizers.Quantizer is not there yet.
+        lamina.core.unavailable.NotAvailableError: lamina.quantizers.Quantizer is not available yet.
           Meanwhile: Use mixed_bfloat16.
     """
 
@@ -37,13 +37,13 @@ def unavailable_class(name: str, module: str, alternative: str) -> type:
     def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
         raise _error(f"{module}.{name}", alternative)
 
-    content = {
+    attributes = {
         "__init__": refuse,
         "__module__": module,
-        "__doc__": f"Not there yet. {alternative}",
+        "__doc__": f"Not available yet. {alternative}",
         "unavailable": alternative,
     }
-    return type(name, (), content)
+    return type(name, (), attributes)
 
 
 def unavailable_function(name: str, module: str, alternative: str) -> Any:
@@ -55,13 +55,13 @@ def unavailable_function(name: str, module: str, alternative: str) -> Any:
 
     refuse.__name__ = refuse.__qualname__ = name
     refuse.__module__ = module
-    refuse.__doc__ = f"Not there yet. {alternative}"
+    refuse.__doc__ = f"Not available yet. {alternative}"
     refuse.unavailable = alternative  # type: ignore[attr-defined]
     return refuse
 
 
 def make_unavailable_objects(module: str, names: Sequence[str], alternative: str) -> dict[str, Any]:
-    """Make the objects for several unavailable names, by name.
+    """Create the placeholders for several names; returns them in a dict by name.
 
     Names with a capital letter become classes, the others functions. The arguments are as in
     `unavailable_class`.
@@ -75,4 +75,4 @@ def make_unavailable_objects(module: str, names: Sequence[str], alternative: str
 
 
 def _error(what: str, alternative: str) -> NotAvailableError:
-    return NotAvailableError(f"{what} is not there yet.\n  Meanwhile: {alternative}")
+    return NotAvailableError(f"{what} is not available yet.\n  Meanwhile: {alternative}")

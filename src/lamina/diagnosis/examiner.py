@@ -71,7 +71,7 @@ class Examiner(Recorder):
     def findings_of(self, record: Record) -> Findings:
         """What is wrong, with changes that were tried."""
         seconds = time.perf_counter() - self._began
-        self._say(
+        self._show_message(
             "Looking for what would help: copies of the model are trained with one change each, "
             f"for about {budget(seconds):.0f} s."
         )
@@ -84,12 +84,12 @@ class Examiner(Recorder):
 
     def _draw(self) -> tuple[Any, Any]:
         validation = self._request.validation
-        held_out = None if validation is None else validation.draw(_MOST_SAMPLES)
-        rows = self._request.feed.drawn_rows(_MOST_SAMPLES)
+        held_out = None if validation is None else validation.take_samples(_MOST_SAMPLES)
+        rows = self._request.feed.sampled_rows(_MOST_SAMPLES)
         if rows is not None and self._request.split is not None:
             rows = np.asarray(self._request.split.train)[rows]
         self._numbers = rows
-        return self._request.feed.draw(_MOST_SAMPLES), held_out
+        return self._request.feed.take_samples(_MOST_SAMPLES), held_out
 
     def _setup(self, record: Record) -> Any:
         request, learner = self._request, self._learner

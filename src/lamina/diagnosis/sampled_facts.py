@@ -9,7 +9,7 @@ import numpy as np
 from lamina.core.user_data.text import has_text
 from lamina.findings import OutputFacts, Record
 from lamina.training import checks
-from lamina.training.recorded_facts import input_values, output_facts, targets_of
+from lamina.training.recorded_facts import describe_targets, input_values, output_facts
 from lamina.training.trainable import Trainable
 
 _ROWS = 64
@@ -60,8 +60,8 @@ def _observed_outputs(
             activation=activation_like(predictions),
             loss=checks.loss_name(loss),
             from_logits=bool(getattr(loss, "from_logits", False)),
-            targets=targets_of(targets[0]),
-            validation_targets=None if y_validation is None else targets_of(y_validation),
+            targets=describe_targets(targets[0]),
+            validation_targets=None if y_validation is None else describe_targets(y_validation),
         ),
     )
 

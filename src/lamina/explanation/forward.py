@@ -153,7 +153,7 @@ class Forward:
         try:
             return self.model(inputs, training=False)
         finally:
-            self.model._learner.forget_losses()
+            self.model._learner.clear_losses()
 
     def _find_calls(self) -> None:
         """Find the calls of layers, and which of them return the outputs of the model."""
@@ -165,7 +165,7 @@ class Forward:
             key = (id(layer), counts[id(layer)])
             counts[id(layer)] += 1
             outputs = own_call(*args, **kwargs)
-            outer = context.layers[:-1]
+            outer = context.call_stack[:-1]
             is_inside_layer = not all(isinstance(one, Model) for one in outer)
             arrays = [a for a in jax.tree.leaves((args, kwargs)) if hasattr(a, "dtype")]
             seen.append((layer, key, arrays, outputs, is_inside_layer))

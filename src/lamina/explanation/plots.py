@@ -146,8 +146,11 @@ def _draw_attributions(axes: Any, explanation: "Explanation") -> None:
     largest = float(np.quantile(np.abs(flat), 0.995)) or float(np.abs(flat).max()) or 1.0
     axes.imshow(flat, cmap="RdBu_r", vmin=-largest, vmax=largest)
     grey = _grey(explanation.picture)
-    is_drawing = explanation.picture.shape[2:] in ((), (1,))  # of a photo, lines would hide it
-    if is_drawing and np.ptp(grey) > 0:
+    is_drawing_random_numbers = explanation.picture.shape[2:] in (
+        (),
+        (1,),
+    )  # of a photo, lines would hide it
+    if is_drawing_random_numbers and np.ptp(grey) > 0:
         axes.contour(grey, levels=[(grey.min() + grey.max()) / 2], colors=_MUTED, linewidths=0.6)
     axes.set_xticks([])
     axes.set_yticks([])

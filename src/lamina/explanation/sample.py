@@ -16,8 +16,8 @@ from lamina.models import Model
 from lamina.prediction.raw_inputs import read_inputs
 from lamina.training import checks
 from lamina.training.feeds.conversion import convert
-from lamina.training.feeds.table_columns import refuse_other_order
-from lamina.training.feeds.user_data import is_source, named_columns, unwrap_single
+from lamina.training.feeds.table_columns import refuse_reordered_columns
+from lamina.training.feeds.user_data import is_source, table_as_inputs, unwrap_single
 from lamina.training.input_contract import warn_of_different_inputs
 
 
@@ -64,8 +64,8 @@ def one_sample(model: Model, x: Any, is_baseline: bool = False) -> Sample:
         x, remarks = found.x, found.remarks
     x = as_tables(x, "x")
     is_table = hasattr(x, "iloc") and hasattr(x, "columns")
-    x = named_columns(learner.signature, _row_as_array(model, x))
-    refuse_other_order(learner, x)
+    x = table_as_inputs(learner.signature, _row_as_array(model, x))
+    refuse_reordered_columns(learner, x)
     if x is None or is_source(x):
         raise TypeError(f"explain() takes one sample; received {_described(x)}.")
     if isinstance(x, str):

@@ -11,5 +11,5 @@ The names are listed in `__init__.pyi`.
 from lamina.core import lazy
 from lamina.core.serialization import registry
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
+__getattr__, __dir__, __all__ = lazy.module_functions(__name__, lazy.read_exports(__file__))
 registry.register_list("keras.initializers", __all__, __getattr__)

@@ -123,7 +123,9 @@ class TimeDistributed(Wrapper):
             outputs = self.layer(x, **arguments, **({} if mask is None else {"mask": mask}))
             return jax.tree.map(lambda y: y.astype(self._output_dtype(y)), outputs)
 
-        if training and any(layer._tracked["fixed"] for layer in self.layer._flatten_layers()):
+        if training and any(
+            layer._tracked["non_trainable"] for layer in self.layer._flatten_layers()
+        ):
             return self._step_by_step(step, inputs, masks)
         rows, row_masks = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (inputs, masks))
         outputs = step(rows, row_masks)
@@ -135,7 +137,7 @@ class TimeDistributed(Wrapper):
 
         def body(values: list, at_step: tuple) -> tuple[list, Any]:
             output, values = pure(values, *at_step)
-            self.layer._forget_losses()
+            self.layer._clear_losses()
             return values, output
 
         time_major = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (inputs, masks))

@@ -7,7 +7,7 @@ from lamina.core import lazy
 from lamina.core.serialization import registry
 from lamina.losses import get_loss
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
+__getattr__, __dir__, __all__ = lazy.module_functions(__name__, lazy.read_exports(__file__))
 registry.register_list("keras.losses", __all__, __getattr__, excluded=("resolve_loss",))
 
 # Names of `tf.keras`: `losses.mse`, `losses.MSE` and so on, and `losses.Reduction`.

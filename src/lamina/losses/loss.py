@@ -68,7 +68,9 @@ class Loss:
         reduction: str | None = "sum_over_batch_size",
         dtype: DTypePolicyLike = None,
     ):
-        self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
+        self.name = naming.check_printable(name, type(self).__name__) or naming.auto_name(
+            type(self)
+        )
         self.reduction = check_reduction(reduction)
         self._dtype = get_policy(dtype or config.floatx()).compute_dtype
 

@@ -64,7 +64,9 @@ class Metric:
     def __init__(self, dtype: DTypePolicyLike = None, name: str | None = None):
         self._own_variables: list[Variable] = []
         self._metrics: list[Metric] = []
-        self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
+        self.name = naming.check_printable(name, type(self).__name__) or naming.auto_name(
+            type(self)
+        )
         self.resolved_name = self.name
         self._dtype = get_policy(dtype or config.floatx()).compute_dtype
 
@@ -262,7 +264,7 @@ class Metric:
             tracked.append(value)
             record_change()
 
-    def _forget(self, value: Any) -> None:
+    def _untrack(self, value: Any) -> None:
         unreferenced_ids = find_unreferenced(self, value, ("_own_variables", "_metrics"))
         lists: tuple[list, list] = (self._own_variables, self._metrics)
         for tracked in lists:

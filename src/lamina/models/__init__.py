@@ -6,7 +6,7 @@ The names are listed in `__init__.pyi`; each is loaded when it is first used.
 from lamina.core import lazy
 from lamina.core.serialization import registry
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
+__getattr__, __dir__, __all__ = lazy.module_functions(__name__, lazy.read_exports(__file__))
 
 for _namespace, _names in {
     "keras": ("Sequential", "Model"),

@@ -143,7 +143,7 @@ class Graph:
 
     def _without_extra_columns(self, inputs: Mapping) -> dict:
         """The named inputs; a table may have more columns than the model takes."""
-        input_names = [*self.input_tree.children] if self.input_tree.keyed else []
+        input_names = [*self.input_tree.children] if self.input_tree.is_keyed else []
         if not any(key in inputs for key in input_names):
             input_names = self.input_names
         missing = [key for key in input_names if key not in inputs]

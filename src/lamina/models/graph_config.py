@@ -107,7 +107,7 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
     def endpoints(references: Any) -> Any:
         if isinstance(references, dict):
             return {
-                naming.printable(key, "An input or output"): endpoints(value)
+                naming.check_printable(key, "An input or output"): endpoints(value)
                 for key, value in references.items()
             }
         if len(references) == 3 and isinstance(references[0], str):

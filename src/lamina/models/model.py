@@ -21,7 +21,7 @@ from lamina.core.serialization import registry
 from lamina.core.types import Data, Inputs, Masks, Outputs, Shapes
 from lamina.core.unavailable import unavailable_function
 from lamina.core.user_data.arguments import explain_arguments
-from lamina.core.user_data.text import Preprocessed, as_user_results, has_text, with_texts
+from lamina.core.user_data.text import Preprocessed, as_user_results, convert_texts, has_text
 from lamina.models.graph import Graph, output_of
 from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks
@@ -234,9 +234,9 @@ class Model(Trainer):
     @filter_traceback
     def __call__(self, *args: Any, **kwargs: Any) -> Outputs:
         if args and has_text(args[0]):
-            args = (with_texts(args[0]), *args[1:])
+            args = (convert_texts(args[0]), *args[1:])
         outputs = super().__call__(*args, **kwargs)
-        return outputs if context.layers else as_user_results(outputs)
+        return outputs if context.call_stack else as_user_results(outputs)
 
     @property
     def _has_host_part(self) -> bool:

@@ -15,7 +15,7 @@ from lamina.core.layer.remat import collected_losses
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
-from lamina.core.serialization.init_arguments import example_of
+from lamina.core.serialization.init_arguments import constructor_example
 from lamina.core.types import Inputs, Masks, Outputs, Shapes
 from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.core.variable.changes import record_change
@@ -228,7 +228,7 @@ class Sequential(Model):
             tensors: Structure of symbolic tensors.
         """
         trace_spec(self.call, tensors)
-        self._forget_losses()
+        self._clear_losses()
         self.built = True
 
     def _accept_shapes(self, x: Any) -> None:
@@ -401,7 +401,7 @@ class Sequential(Model):
 def _as_layer(value: Any) -> str:
     """The expression to use instead of an object that is not a layer."""
     if isinstance(value, type):
-        return example_of(value)
+        return constructor_example(value)
     name = value if isinstance(value, str) else getattr(value, "__name__", "")
     if name in activations.__all__:
         return f"lamina.layers.Activation({name!r})"

@@ -466,7 +466,7 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     """
     x = to_floats(x)
     # For a model, training warns once, with the name of the model.
-    called_by_user = not context.layers and not isinstance(x, jax.core.Tracer)
+    called_by_user = not context.call_stack and not isinstance(x, jax.core.Tracer)
     if called_by_user and isinstance(axis, int) and x.ndim and x.shape[axis] == 1:
         warnings.warn(
             f"softmax over axis {axis} of shape {x.shape}: a single value always becomes 1.\n"

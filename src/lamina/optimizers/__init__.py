@@ -7,6 +7,6 @@
 from lamina.core import lazy
 from lamina.core.serialization import registry
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
+__getattr__, __dir__, __all__ = lazy.module_functions(__name__, lazy.read_exports(__file__))
 # An OptaxOptimizer contains code, so it is never in a file.
 registry.register_list("keras.optimizers", __all__, __getattr__, excluded=("OptaxOptimizer",))

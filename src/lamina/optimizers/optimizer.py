@@ -125,7 +125,9 @@ class Optimizer:
             check_integer(
                 "gradient_accumulation_steps", gradient_accumulation_steps, 2, also=", or None"
             )
-        self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
+        self.name = naming.check_printable(name, type(self).__name__) or naming.auto_name(
+            type(self)
+        )
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lamina.contract import Column, Contract
-from lamina.core.messages.errors import described_type
+from lamina.core.messages.errors import type_with_article
 
 # What stands for a value of a column in the lines that messages propose.
 _EXAMPLES = {"number": 1.0, "date": "2024-01-31", "text": "a text"}
@@ -79,7 +79,7 @@ def described(value: Any) -> str:
         return f"an array of {value.dtype}, of shape {shape}"
     if isinstance(value, (list, tuple, dict, set, frozenset)) and not value:
         return f"an empty {type(value).__name__}"
-    return described_type(type(value))
+    return type_with_article(type(value))
 
 
 def example_row(columns: Sequence[Column]) -> str:

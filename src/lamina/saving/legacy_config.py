@@ -134,7 +134,7 @@ def _convert_layer(record: Config) -> dict[str, Any]:
         config = {"layers": config}
     config = dict(config)
     if name == "Lambda":
-        raise registry.UnknownClassError(registry.HOLDS_CODE)
+        raise registry.UnknownClassError(registry.FILE_HOLDS_CODE)
     _update_arguments(name, config)
     for key in _KEYS_OF_LAYERS:
         config[key] = _convert_inner_layers(config[key]) if key in config else None

@@ -98,7 +98,7 @@ def save_model(
 
 
 def _save_to(model: Any, path: Path, include_optimizer: bool) -> None:
-    record = registry.serialize_whole(model)
+    record = registry.serialize_with_sharing(model)
     if not include_optimizer:
         record.pop("compile_config", None)
     if path.suffix.lower() in _LEGACY and not path.name.endswith(".weights.h5"):
@@ -119,7 +119,7 @@ def snapshot_of_weights(model: Any) -> contextlib.AbstractContextManager[Any]:
 def model_as_bytes(model: "Model") -> bytes:
     """The content of a file of `save_model`, for copies of a model."""
     with snapshot_of_weights(model):
-        parts = _members_of(model, registry.serialize_whole(model), include_optimizer=True)
+        parts = _members_of(model, registry.serialize_with_sharing(model), include_optimizer=True)
     return bytes(as_bytes(lambda file: _write_parts(model, parts, file)))
 
 
@@ -530,7 +530,7 @@ def _model_from(record: Any, custom_objects: CustomObjects | None, compile: bool
         record.pop("compile_config", None)
     try:
         record = record() if callable(record) else record
-        model = registry.deserialize_whole(record, custom_objects)
+        model = registry.deserialize_with_sharing(record, custom_objects)
     except registry.UnknownClassError:
         raise
     except OverBudgetError as error:

@@ -1,7 +1,7 @@
 """Checkpoint: the state of a run of `fit`, from which another process can resume it exactly.
 
-What a run does from here on depends on the values of all Variables, the state of the callbacks, the
-global random generators, and the position in the data. `contents` has all of these.
+The rest of a run depends on the values of all Variables, the state of the callbacks, the global
+random generators, and the position in the data. `contents` returns all of these.
 """
 
 from collections.abc import Mapping
@@ -20,35 +20,35 @@ from lamina.training.requests import FitRequest
 
 
 class Checkpoint:
-    """The current position of one run of `fit`.
+    """The current position of a run of `fit`.
 
-    `Callback._at_checkpoint` is called whenever the run could be resumed from here.
+    Whenever the run could be resumed from its position, `Callback._at_checkpoint` is called.
 
     Args:
         learner: The model that is trained, prepared for its first step.
-        request: The request that is run.
-        hooks: The callbacks.
+        request: The request of the run.
+        callbacks: The callbacks.
     """
 
-    def __init__(self, learner: Learner, request: FitRequest, hooks: CallbackList):
+    def __init__(self, learner: Learner, request: FitRequest, callbacks: CallbackList):
         self._learner = learner
         self._model = learner.model
         self._feed = request.feed
-        self._hooks = hooks
+        self._hooks = callbacks
         self._validation = request.validation
-        self._validates = request.has_validation_after
+        self._has_validation_after = request.has_validation_after
         self._feeds = [feed for feed in (request.feed, request.validation) if feed is not None]
         for feed in self._feeds:
-            feed.random_states.keeping = hooks.keeps_checkpoints
+            feed.random_states.is_recording = callbacks.stores_checkpoints
         epoch = request.initial_epoch
         self.first_epoch = epoch
         self.epoch = epoch  # the current or next epoch, from 0
-        self.step = 0  # number of its steps that are done
+        self.step = 0  # number of finished steps of this epoch
         self.logs: dict[str, Any] = {}  # logs of the epoch so far
         self.steps = 0  # number of steps since the run began
-        self.last: dict[str, Any] = {}  # logs of the last complete epoch
-        self.interrupted = False  # whether the run is about to end early
-        self.stopped = False  # whether a callback has stopped it; a resumed run stays stopped
+        self.last_logs: dict[str, Any] = {}  # logs of the last complete epoch
+        self.interrupted = False  # whether an interrupt ends the run after this point
+        self.stopped = False  # whether a callback has stopped the training
 
     def advance(self, epoch: int, step: int, logs: dict[str, Any]) -> None:
         """Update the position, after all callbacks have been called for it."""
@@ -61,11 +61,11 @@ class Checkpoint:
         """Start a run that is not resumed."""
         self._hooks._at_checkpoint(self)
 
-    def steps_allowed(self) -> int | None:
-        """The most steps before a callback needs `_at_checkpoint` again; None for any number."""
+    def max_steps(self) -> int | None:
+        """The largest number of steps before the next `_at_checkpoint`; None for no limit."""
         return self._hooks._steps_to_checkpoint()
 
-    # -- to a file and back ----------------------------------------------------------------------
+    # -- storing and resuming --------------------------------------------------------------------
 
     def contents(self) -> dict[str, Any]:
         """Everything that is needed to resume from here, as plain data and arrays."""
@@ -76,11 +76,11 @@ class Checkpoint:
             "step": self.step,
             "steps": self.steps,
             "logs": dict(self.logs),
-            "last": dict(self.last),
+            "last": dict(self.last_logs),
             "stopped": self.stopped,
             "order": {"seed": self._feed.seed, "steps": self._feed.steps},
-            "precision": self._learner.precision.chosen,
-            "random": seeds.random_state(self._shared_state()),
+            "precision": self._learner.precision.active,
+            "random": seeds.random_state(self._python_and_numpy_state()),
             "sources": [feed.random_states.contents() for feed in self._feeds],
             "layers_trainable": [bool(layer.trainable) for layer in self._learner.layers()],
             "variables_trainable": [bool(v.trainable) for v in variables],
@@ -96,30 +96,31 @@ class Checkpoint:
             "callbacks": self._hooks.get_states_by_name(),
         }
 
-    def beginning(self) -> dict[str, Any] | None:
+    def initial_contents(self) -> dict[str, Any] | None:
         """State of the callbacks that append to an existing file, before the first step."""
-        states = self._hooks.get_states_by_name(only=_adds_to_a_file)
+        states = self._hooks.get_states_by_name(only=_appends_to_file)
         return {"callbacks": states} if states else None
 
-    def _shared_state(self) -> np.ndarray | None:
+    def _python_and_numpy_state(self) -> np.ndarray | None:
         """State of NumPy's and Python's generators at this position; None for their current state.
 
-        The current state may be later, since a thread may have used them for the next batches.
+        The current state may be ahead, because a thread may have used the generators for later
+        batches.
         """
         return self._feed.random_state_after(self.epoch, self.step) if self.step else None
 
     def resume(self, contents: Mapping[str, Any]) -> None:
         """Restore `contents`. In the middle of an epoch, `on_epoch_begin` is called again."""
-        if "epoch" not in contents:  # no backup was made yet
-            self._hooks.set_states_by_name(contents["callbacks"], only=_adds_to_a_file)
+        if "epoch" not in contents:  # the initial contents: there was no step before
+            self._hooks.set_states_by_name(contents["callbacks"], only=_appends_to_file)
             return
         self._refuse_other_model(contents)
         if self._learner.precision.requested == "auto":
-            # It was timed once, so that all steps are computed in one precision.
-            self._learner.precision.chosen = contents.get("precision", "float32")
+            # Not timed again, so that all steps of the run have one precision.
+            self._learner.precision.active = contents.get("precision", "float32")
         self.epoch, self.step = contents["epoch"], contents["step"]
         self.steps, self.logs = contents["steps"], contents["logs"]
-        self.last, self.stopped = contents["last"], contents["stopped"]
+        self.last_logs, self.stopped = contents["last"], contents["stopped"]
         if self.step:
             self._hooks.on_epoch_begin(self.epoch)
         self._restore_variables(contents)
@@ -127,26 +128,28 @@ class Checkpoint:
         self._feed.skip(self.epoch - self.first_epoch, self.step)
         if self._validation is not None:
             self._validation.skip_evaluations(self._evaluations_before())
-        # Last, since iterating over the sources uses the generators, too. A thread that works ahead
-        # uses the same states as in the other run, so it must not be disturbed.
-        seeds.restore_random_state(contents["random"], shared=not self._feed.is_drawing)
+        # Last, because iterating over the sources uses the generators, too. A thread that works
+        # ahead uses the states of the stored run already; then they must not be changed.
+        seeds.restore_random_state(
+            contents["random"], python_and_numpy=not self._feed.is_drawing_random_numbers
+        )
         self._model.stop_training = self.stopped
 
     def _evaluations_before(self) -> int:
-        return sum(map(self._validates, range(self.first_epoch, self.epoch)))
+        return sum(map(self._has_validation_after, range(self.first_epoch, self.epoch)))
 
     def _refuse_other_model(self, contents: Mapping[str, Any]) -> None:
         shapes = [tuple(np.shape(value)) for value in contents["variables"]]
         model_shapes = [v.shape for v in self._model.variables]
         if shapes != model_shapes:
             pairs = zip(shapes, model_shapes, strict=False)
-            different = next((pair for pair in pairs if pair[0] != pair[1]), None)
-            why = f"it has {len(shapes)} arrays and this model {len(model_shapes)}"
-            if different is not None:
-                why = f"a weight has shape {different[0]} there and {different[1]} here"
+            mismatch = next((pair for pair in pairs if pair[0] != pair[1]), None)
+            reason = f"it has {len(shapes)} arrays and this model {len(model_shapes)}"
+            if mismatch is not None:
+                reason = f"a weight has shape {mismatch[0]} there and {mismatch[1]} here"
             raise ValueError(
-                f"The backup is of another model than {self._model.name!r}: {why}.\n"
-                "  Fix: make the same model as before, or another backup_dir for each model."
+                f"The backup is of another model than {self._model.name!r}: {reason}.\n"
+                "  Fix: create the same model as before, or use another backup_dir for each model."
             )
         optimizers = [len(o["variables"]) for o in contents["optimizers"]]
         if len(optimizers) != len(self._learner.optimizers()):
@@ -157,10 +160,10 @@ class Checkpoint:
         steps, stored_steps = self._feed.steps, contents["order"]["steps"]
         if steps != stored_steps:
             raise ValueError(
-                f"The backup was made with {stored_steps} steps an epoch, and now there are "
+                f"The backup was made with {stored_steps} steps per epoch, and now there are "
                 f"{steps}.\n"
                 "  Likely cause: other data, or another batch_size.\n"
-                "  Fix: the same as before, or delete the backup to start over."
+                "  Fix: use the same as before, or delete the backup to start over."
             )
 
     def _restore_variables(self, contents: Mapping[str, Any]) -> None:
@@ -182,12 +185,12 @@ class Checkpoint:
 def restore_sources(
     contents: Mapping[str, Any] | None, feed: Feed, validation: bool = False
 ) -> None:
-    """Give a source of batches the random states of the run that is resumed.
+    """Restore the random states of a source of batches from the run that is resumed.
 
     Args:
         contents: The stored `Checkpoint.contents`, if a run is resumed.
-        feed: A feed from which no batch has been taken.
-        validation: Whether it is the feed of the validation data.
+        feed: A feed from which no batch has been read.
+        validation: Whether the feed has the validation data.
     """
     sources = [] if contents is None else contents.get("sources", [])
     if contents is None or validation >= len(sources):
@@ -197,8 +200,8 @@ def restore_sources(
         feed.seed = contents["order"]["seed"]
 
 
-def _adds_to_a_file(callback: Any) -> bool:
-    return bool(getattr(callback, "adds_to_a_file", False))
+def _appends_to_file(callback: Any) -> bool:
+    return bool(getattr(callback, "appends_to_file", False))
 
 
 def _weights_of(optimizer: Any) -> list[Variable]:

@@ -23,22 +23,22 @@ from lamina.training.trainable import Signature, Trainable
 
 
 def warn(message: str) -> None:
-    """Give a warning that points to the line of the user's code that called Lamina."""
+    """Issue a warning that points to the line of the user's code that called Lamina."""
     warn_at_user(message)
 
 
 def warn_once(key: str, message: str, learner: Trainable) -> None:
-    """Give a warning once for a model."""
+    """Issue a warning once per model."""
     if key not in learner.warned:
         learner.warned.add(key)
         warn_at_user(message)
 
 
-def check_compiled(learner: Trainable, what: str) -> None:
-    """Refuse `fit` and its like before `compile`."""
+def check_compiled(learner: Trainable, method: str) -> None:
+    """Refuse methods that need `compile`, such as `fit`, before it was called."""
     if not learner.compiled:
         raise RuntimeError(
-            f"Model {learner.model.name!r} must be compiled before {what}().\n"
+            f"Model {learner.model.name!r} must be compiled before {method}().\n"
             "  Fix: model.compile(optimizer='adam', loss='sparse_categorical_crossentropy', "
             "metrics=['accuracy']), with the loss that fits the task."
         )
@@ -49,8 +49,8 @@ def warn_not_compiled(model: Any) -> None:
     cls = type(model).__name__
     arguments = ", ".join(list(inspect.signature(type(model).compile).parameters)[1:])
     warn(
-        f"{cls} {model.name!r} comes uncompiled: its compile({arguments}) has arguments of its "
-        "own, and the file does not have them.\n"
+        f"{cls} {model.name!r} is loaded uncompiled: its compile({arguments}) has its own "
+        "arguments, which the file does not have.\n"
         f"  Fix: call compile after loading, or write {cls}.get_compile_config() and "
         f"{cls}.compile_from_config(config)."
     )
@@ -68,7 +68,7 @@ def warn_of_large_batch(size: int, samples: int) -> None:
         max_samples = budget * samples // size
         warn(
             f"One batch of {samples} samples takes {size / 1e6:,.1f} MB, and "
-            f"{budget / 1e6:,.1f} MB may stay on the device. Training goes on, with a few such "
+            f"{budget / 1e6:,.1f} MB may stay on the device. Training continues, with a few such "
             "batches in memory at a time.\n"
             f"  Fix: batch_size={max(1, max_samples)}, or lamina.config.set_resident_budget("
             f"{size}).",
@@ -89,23 +89,23 @@ def warn_if_all_frozen(learner: Trainable) -> None:
         "frozen",
         f"All weights of model {learner.model.name!r} are frozen, so training does not change it.\n"
         "  Likely cause: trainable = False, on the model or on its layers; here, as in Keras 3, it "
-        "holds at once, even after compile().\n"
+        "takes effect at once, even after compile().\n"
         "  Fix: model.trainable = True before it is trained, False before a model around it is.",
         learner,
     )
 
 
-# Common names of the targets, in a dict with inputs and targets.
-_TARGETS = {"y", "label", "labels", "target", "targets"}
+# Common names of the targets, in dicts that contain inputs and targets.
+_TARGET_NAMES = {"y", "label", "labels", "target", "targets"}
 
 
-def check_inputs(learner: Trainable, x: Data, where: str = "") -> None:
-    """Refuse inputs whose shapes do not fit the model.
+def check_inputs(learner: Trainable, x: Data, prefix: str = "") -> None:
+    """Refuse inputs whose shapes do not match the model.
 
     Args:
         learner: A model; if its inputs are not known yet, all shapes are accepted.
         x: Arrays, or anything with their structure and `shape`s.
-        where: Beginning of the message, such as `"validation_data: "`.
+        prefix: Prefix of the message, such as `"validation_data: "`.
     """
     learner.accept_shapes(x)
     signature = learner.signature
@@ -121,65 +121,65 @@ def check_inputs(learner: Trainable, x: Data, where: str = "") -> None:
         description = f"holds {_count(len(arrays), 'array')} of shape {shapes}"
         if isinstance(x, dict):
             description = f"is a dict of {', '.join(map(repr, x))}"
-        fix = "give x as a list of the inputs"
+        fix = "pass x as a list of the inputs"
         if len(expected) == 1:
             fix = _fix_for_one_input(x, arrays, expected[0].shape[-1])
         raise ValueError(
-            f"{where}model {learner.model.name!r} takes {_count(len(expected), 'input')} "
+            f"{prefix}model {learner.model.name!r} takes {_count(len(expected), 'input')} "
             f"({names}), and x {description}.\n  Fix: {fix}."
         )
     if any(leaf is None for leaf in arrays):
-        return  # an optional input; a missing required one is refused when the model is called
+        return  # None is an optional input; if the input is required, the model's call raises
     for i, (leaf, tensor) in enumerate(zip(arrays, expected, strict=True)):
         key = signature.input_names[i] if isinstance(x, dict) else i
         name = "x" if len(arrays) == 1 else f"x[{key!r}]"
         shape, expected_shape = tuple(leaf.shape), tuple(tensor.shape)
         if np.dtype(leaf.dtype).kind == "c" and not str(tensor.dtype).startswith("complex"):
             raise TypeError(
-                f"{where}{name} holds complex numbers, and model {learner.model.name!r} "
+                f"{prefix}{name} holds complex numbers, and model {learner.model.name!r} "
                 f"computes with {tensor.dtype}.\n"
                 f"  Fix: {name} = numpy.abs({name}), or real and imaginary parts as two features."
             )
-        if not _fits(shape, expected_shape):
+        if not _accepts_shape(shape, expected_shape):
             label = "" if len(arrays) == 1 else f" as its input {tensor.name!r}"
             raise ValueError(
-                f"{where}model {learner.model.name!r} takes arrays of shape "
+                f"{prefix}model {learner.model.name!r} takes arrays of shape "
                 f"{format_shape(expected_shape)}{label}.\n"
                 f"  Received: {name} of shape {shape}.\n"
-                f"{_why_it_does_not_fit(name, shape, expected_shape, _is_fixed(learner))}"
+                f"{_explain_wrong_shape(name, shape, expected_shape, _is_trained(learner))}"
             )
 
 
 def _has_names(signature: Signature, x: dict[Any, Any]) -> bool:
-    """Whether a dict has the name of the only input: that of its layer, or the model's own key."""
+    """Whether a dict has exactly the name of the only input, or the key in the model's dict."""
     tree = signature.input_tree
-    keys = tuple(tree.children) if tree is not None and tree.keyed else ()
+    keys = tuple(tree.children) if tree is not None and tree.is_keyed else ()
     return (*x,) in (signature.input_names, keys)
 
 
 def _fix_for_one_input(x: Data, arrays: list[Any], features: int | None) -> str:
-    """The fix for an x of several arrays, if the model has one input."""
+    """The fix if x contains several arrays, and the model has one input."""
     if not isinstance(x, dict):
         return f"x = x[{next((i for i, array in enumerate(arrays) if array is not None), 0)}]"
-    target = next((key for key in x if key in _TARGETS), None)
-    first = next((key for key in x if key not in _TARGETS), target)
+    target = next((key for key in x if key in _TARGET_NAMES), None)
+    first = next((key for key in x if key not in _TARGET_NAMES), target)
     if target is not None:
         return (
             f"fit(x[{first!r}], x[{target!r}]); from a generator, batches of "
             f"(batch[{first!r}], batch[{target!r}])"
         )
     if 1 < len(x) == features:
-        return "x = numpy.stack(list(x.values()), axis=-1)"  # its columns
+        return "x = numpy.stack(list(x.values()), axis=-1)"  # x is a dict of columns
     return f"x = x[{first!r}]"
 
 
-def check_embedding_indices(learner: Trainable, x: Data, where: str = "") -> None:
+def check_embedding_indices(learner: Trainable, x: Data, prefix: str = "") -> None:
     """Refuse indices that are out of range for an Embedding; JAX would return NaN."""
     signature = learner.signature
     if not signature.nodes or isinstance(x, Preprocessed) or x is None:
         return
     arrays = signature.arrange(x)
-    # Tensors are compared by identity: `==` makes a symbolic tensor.
+    # Tensors are compared by identity.
     index_of = {id(tensor): i for i, tensor in enumerate(signature.inputs)}
     for node in signature.nodes:
         layer = node.operation
@@ -188,65 +188,65 @@ def check_embedding_indices(learner: Trainable, x: Data, where: str = "") -> Non
         i = index_of[id(node.input_tensors[0])]
         if arrays[i] is None:
             continue  # an optional input
-        highest = np.max(arrays[i], initial=0)
-        if highest >= layer.input_dim:
+        max_index = np.max(arrays[i], initial=0)
+        if max_index >= layer.input_dim:
             raise ValueError(
-                f"{where}{'x' if len(arrays) == 1 else f'x[{i}]'} holds the number {highest:g}, "
+                f"{prefix}{'x' if len(arrays) == 1 else f'x[{i}]'} holds the number {max_index:g}, "
                 f"and Embedding {layer.name!r} has rows for 0 to {layer.input_dim - 1}.\n"
-                "  Likely cause: input_dim counts from 0, so it is the highest number plus one.\n"
-                f"  Fix: Embedding(input_dim={int(highest) + 1}, …)."
+                "  Likely cause: input_dim is not the largest index plus one; indices begin at 0.\n"
+                f"  Fix: Embedding(input_dim={int(max_index) + 1}, …)."
             )
 
 
-def _fits(shape: Shape, expected: Shape) -> bool:
-    """Whether a model takes the shape; as in Keras, a last axis of size 1 is optional."""
+def _accepts_shape(shape: Shape, expected: Shape) -> bool:
+    """Whether a model accepts a shape; as in Keras, a last axis of size 1 is optional."""
     if len(shape) == len(expected) + 1 and shape[-1] == 1:
         shape = shape[:-1]
     elif len(shape) == len(expected) - 1 and expected[-1] == 1:
         shape = (*shape, 1)
-    return len(shape) == len(expected) and _agree(shape[1:], expected[1:])
+    return len(shape) == len(expected) and _shapes_match(shape[1:], expected[1:])
 
 
-def _agree(shape: Shape, expected: Shape) -> bool:
+def _shapes_match(shape: Shape, expected: Shape) -> bool:
     return len(shape) == len(expected) and all(
         w is None or w == s for s, w in zip(shape, expected, strict=True)
     )
 
 
-def _is_fixed(learner: Trainable) -> bool:
-    """Whether a model has been trained, so that its inputs cannot be changed any more."""
+def _is_trained(learner: Trainable) -> bool:
+    """Whether a model has been trained, so that its input shapes should not be changed."""
     iterations = getattr(learner.model.optimizer, "iterations", None)
     return not learner.compiled or (iterations is not None and int(iterations) > 0)
 
 
-def _why_it_does_not_fit(
+def _explain_wrong_shape(
     name: str, shape: tuple[int, ...], expected: Shape, is_batch_size_fixed: bool
 ) -> str:
-    """The likely cause and the fix, for an array of a shape that the model does not take."""
+    """The likely cause and the fix, for an array of a shape that the model does not accept."""
     sample, size = expected[1:], math.prod(shape[1:])
     known_sizes = [s for s in sample if s is not None]
-    if _agree(shape, sample):
+    if _shapes_match(shape, sample):
         cause, fix = "one sample without its batch axis", f"{name} = {name}[None]"
-    elif len(sample) > 1 and _agree(shape, sample[:-1]):
+    elif len(sample) > 1 and _shapes_match(shape, sample[:-1]):
         cause = "one sample without its batch axis and its channel axis"
         fix = f"{name} = {name}[None, ..., None]"
-    elif len(sample) > 1 and _agree(shape[1:], sample[:-1]):
+    elif len(sample) > 1 and _shapes_match(shape[1:], sample[:-1]):
         cause = "images without their channel axis"
         fix = f"{name} = numpy.repeat({name}[..., None], {sample[-1]}, axis=-1)"
-    elif len(sample) == 3 and len(shape) == 4 and _agree((*shape[2:], shape[1]), sample):
+    elif len(sample) == 3 and len(shape) == 4 and _shapes_match((*shape[2:], shape[1]), sample):
         cause, fix = "the channels come first", f"{name} = numpy.moveaxis({name}, 1, -1)"
     elif len(known_sizes) == len(sample) and len(shape) > 1 and size == math.prod(known_sizes):
-        cause = "the same numbers in another arrangement"
+        cause = "the same numbers in another shape"
         fix = f"{name} = {name}.reshape({', '.join(map(str, (-1, *sample)))})"
     elif len(shape) == len(expected):
-        cause, fix = _other_size(name, shape, sample, is_batch_size_fixed)
+        cause, fix = _explain_wrong_size(name, shape, sample, is_batch_size_fixed)
     else:
-        cause = "an axis too many or too few"
-        fix = f"bring {name} to the shape {format_shape(expected)}"
+        cause = "one axis too many or too few"
+        fix = f"reshape {name} to {format_shape(expected)}"
     return f"  Likely cause: {cause}.\n  Fix: {fix}."
 
 
-def _other_size(
+def _explain_wrong_size(
     name: str, shape: Shape, sample: Shape, is_batch_size_fixed: bool
 ) -> tuple[str, str]:
     new_input = f"lamina.Input({shape[1:]}) as the input of the model"
@@ -261,12 +261,12 @@ def _other_size(
         cause = "other columns than the model was made for"
         needed = f"the {sample[0]} columns that it was made for, in the same order"
     if is_batch_size_fixed:
-        return cause, f"give the model {needed}"
+        return cause, f"pass the model {needed}"
     return cause, f"{new_input}; a model that was trained needs {needed}"
 
 
-def warn_of_samples_in_input(learner: Trainable, x: Data, y: Targets) -> None:
-    """Refuse a model whose `Input` has the number of samples, as in `Input(x_train.shape)`."""
+def refuse_sample_count_in_input(learner: Trainable, x: Data, y: Targets) -> None:
+    """Refuse a model whose `Input` contains the number of samples, as in `Input(x_train.shape)`."""
     arrays, targets = jax.tree.leaves(x), jax.tree.leaves(y)
     inputs = learner.signature.inputs
     if len(inputs) != 1 or len(arrays) != 1 or not targets:
@@ -277,19 +277,19 @@ def warn_of_samples_in_input(learner: Trainable, x: Data, y: Targets) -> None:
         raise ValueError(
             f"model {learner.model.name!r} takes arrays of shape "
             f"{format_shape((None, *expected))}, and x has shape {shape}.\n"
-            f"  Likely cause: the number of samples, {shape[0]:,}, was given to Input.\n"
+            f"  Likely cause: the number of samples, {shape[0]:,}, was passed to Input.\n"
             f"  Fix: lamina.Input({shape[1:]}) as the input of the model."
         )
 
 
-def explain_exchanged_x_and_y(
+def swapped_x_and_y_message(
     learner: Trainable, known_inputs: Any, x: Data, y: Targets
 ) -> str | None:
-    """A message, if refused data would fit with x and y exchanged; else None.
+    """A message, if refused data would match the model with x and y swapped; else None.
 
     Args:
         learner: The model.
-        known_inputs: The inputs of the model before x was checked.
+        known_inputs: The inputs of the model before `x` was checked.
         x: Inputs.
         y: Targets.
     """
@@ -300,37 +300,37 @@ def explain_exchanged_x_and_y(
     fix = "x, y = y, x"
     if known_inputs:
         expected = tuple(known_inputs[0].shape)
-        y_fits = len(known_inputs) == 1 and _fits(y_shape, expected)
-        exchanged = y_fits and not _fits(x_shape, expected)
-        wants = f"takes inputs of shape {format_shape(expected)}"
+        y_fits = len(known_inputs) == 1 and _accepts_shape(y_shape, expected)
+        is_swapped = y_fits and not _accepts_shape(x_shape, expected)
+        needs = f"takes inputs of shape {format_shape(expected)}"
     else:
         units = next((getattr(layer, "units", None) for layer in learner.model.layers[-1:]), None)
         y_is_input = len(y_shape) > 1 and y_shape[1:] not in ((1,), (units,))
-        exchanged = y_is_input and _is_target(arrays[0], units)
-        wants = "ends in one output" if units == 1 else f"ends in {units} outputs"
+        is_swapped = y_is_input and _is_target(arrays[0], units)
+        needs = "ends in one output" if units == 1 else f"ends in {units} outputs"
         fix += ", with the model created again" if learner.model.built else ""
-    if not exchanged:
+    if not is_swapped:
         return None
     return (
-        f"x and y seem to have changed places: model {learner.model.name!r} {wants}.\n"
+        f"x and y seem to be swapped: model {learner.model.name!r} {needs}.\n"
         f"  Received: x of shape {x_shape}, y of shape {y_shape}.\n"
         f"  Fix: {fix}."
     )
 
 
 def _is_target(array: Any, units: Any) -> bool:
-    """Whether an array could be targets for this number of outputs: numbers or classes."""
+    """Whether an array could contain targets for a number of outputs: numbers or classes."""
     shape = np.shape(array)
     if not isinstance(units, int):
         return False
     if len(shape) == 2 and shape[1] == units > 1:
         return bool(np.isin(np.asarray(array), (0, 1)).all())
-    one_number_each = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
-    return one_number_each and (units == 1 or np.asarray(array).dtype.kind in "iub")
+    is_one_per_sample = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+    return is_one_per_sample and (units == 1 or np.asarray(array).dtype.kind in "iub")
 
 
-def warn_of_pair_of_arrays(learner: Trainable, x: Data) -> None:
-    """Refuse (x, y) given as one argument, if the model has one input or unknown inputs."""
+def refuse_pair_of_arrays(learner: Trainable, x: Data) -> None:
+    """Refuse (x, y) passed as one argument, if the model has one input or unknown inputs."""
     inputs = len(learner.signature.inputs)
     may_be_pair = isinstance(x, tuple) or (isinstance(x, list) and inputs == 1)
     if not may_be_pair or len(x) not in (2, 3) or hasattr(x, "_fields") or inputs > 1:
@@ -343,18 +343,19 @@ def warn_of_pair_of_arrays(learner: Trainable, x: Data) -> None:
         ) from None
 
 
-def check_finite(structure: PyTree, what: str, where: str = "") -> None:
-    """Refuse data with NaN or infinite numbers in it.
+def check_finite(structure: PyTree, what: str, prefix: str = "") -> None:
+    """Refuse data that contain NaN or infinite numbers.
 
     Args:
         structure: Arrays on the host.
         what: Name of the argument: `"x"`.
-        where: Beginning of the message, such as `"validation_data: "`.
+        prefix: Prefix of the message, such as `"validation_data: "`.
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(structure):
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             continue
-        # A sum is several times faster than a test of each number. It is finite only if all are.
+        # Computing a sum is several times faster than checking each number. If it is finite, all
+        # are.
         with np.errstate(all="ignore"):
             total = leaf.sum()
         if np.isfinite(total):
@@ -362,20 +363,20 @@ def check_finite(structure: PyTree, what: str, where: str = "") -> None:
         not_finite = ~np.isfinite(np.asarray(leaf))
         count = int(not_finite.sum())
         if count == 0:
-            continue  # the sum alone was too large
+            continue  # the sum overflowed
         first = tuple(int(i) for i in np.argwhere(not_finite)[0])
         name = what + jax.tree_util.keystr(path)
         value = np.asarray(leaf)[first]
         raise ValueError(
-            f"{where}{name} holds {_count(count, 'number')} that {'is' if count == 1 else 'are'} "
+            f"{prefix}{name} holds {_count(count, 'number')} that {'is' if count == 1 else 'are'} "
             f"NaN or infinite; the first is {value} at {name}{list(first)}.\n"
             "  Likely cause: missing values in a table, or a division by zero.\n"
-            f"{_without_broken_rows(name)}"
+            f"{_fix_for_not_finite(name)}"
         )
 
 
-def _without_broken_rows(name: str) -> str:
-    """The fix for NaN and infinite numbers. Unknown targets must not be replaced by 0."""
+def _fix_for_not_finite(name: str) -> str:
+    """The fix for NaN and infinite numbers; in `y` they must not be replaced by 0."""
     zeros = f"{name} = numpy.nan_to_num({name}, posinf=0, neginf=0)"
     if name not in ("x", "y"):  # one of several arrays
         return f"  Fix: leave those rows out everywhere, or put 0 there: {zeros}."
@@ -388,40 +389,40 @@ def _without_broken_rows(name: str) -> str:
     )
 
 
-def check_targets(learner: Trainable, y: Targets, y_pred: Outputs, where: str = "") -> None:
-    """Refuse targets for which the losses would compute wrong values without an error.
+def check_targets(learner: Trainable, y: Targets, y_pred: Outputs, prefix: str = "") -> None:
+    """Refuse targets for which losses would return wrong values without an error.
 
     Args:
         learner: A compiled and prepared model.
         y: Targets on the host.
         y_pred: Outputs, as arrays or shapes.
-        where: Beginning of the message, such as `"validation_data: "`.
+        prefix: Prefix of the message, such as `"validation_data: "`.
     """
     outputs = jax.tree.leaves(y_pred)
     try:
         arrays = learner.objectives.targets(y)
     except ValueError:
-        return  # raised again when losses are computed, which an overridden step may not do
+        return  # raised again when losses are computed; an overridden step may not compute them
     pairs = zip(arrays, outputs, strict=True)
     for loss, (target, output) in learner.objectives.losses_with(pairs):
         name = loss_name(loss)
         if name == "sparse_categorical_crossentropy":
-            label_checks.check_class_indices(loss, target, output, where)
+            label_checks.check_class_indices(loss, target, output, prefix)
         elif name == "categorical_crossentropy":
-            label_checks.check_one_hot(loss, target, output, where)
+            label_checks.check_one_hot(loss, target, output, prefix)
         elif name == "binary_crossentropy":
-            label_checks.check_between_zero_and_one(loss, target, output, where)
+            label_checks.check_between_zero_and_one(loss, target, output, prefix)
 
 
-def check_targets_given(learner: Trainable, y: Targets, where: str = "") -> None:
+def check_targets_given(learner: Trainable, y: Targets, prefix: str = "") -> None:
     """Refuse data without targets if there is a loss."""
-    compared = [loss for _, loss in learner.objectives.losses]
-    if y is None and compared:
-        name = loss_name(compared[0]) or compared[0]
+    losses = [loss for _, loss in learner.objectives.losses]
+    if y is None and losses:
+        name = loss_name(losses[0]) or losses[0]
         raise ValueError(
-            f"{where}model {learner.model.name!r} was compiled with the loss {name}, which "
+            f"{prefix}model {learner.model.name!r} was compiled with the loss {name}, which "
             "compares the outputs with targets, and y is None.\n"
-            "  Fix: give x and y, e.g. model.fit(x, y, validation_data=(x_val, y_val)) or "
+            "  Fix: pass x and y, e.g. model.fit(x, y, validation_data=(x_val, y_val)) or "
             "model.evaluate(x, y)."
         )
 
@@ -480,7 +481,7 @@ def check_logits(learner: Trainable) -> None:
     final = zip(final_activations(learner), learner.signature.outputs, strict=True)
     for loss, (activation, tensor) in learner.objectives.losses_with(final):
         name = loss_name(loss)
-        # A loss that is a function lacks this setting, and takes probabilities.
+        # A loss that is a function has no such setting, and needs probabilities.
         from_logits = getattr(loss, "from_logits", False)
         if activation == "softmax" and tensor.shape[-1] == 1:
             warn_once(
@@ -494,8 +495,8 @@ def check_logits(learner: Trainable) -> None:
         if from_logits and activation in ("softmax", "sigmoid"):
             raise ValueError(
                 f"The loss {name} was made with from_logits=True, but the last layer already "
-                f"applies {activation}, so it would be applied twice and training would crawl.\n"
-                f"  Fix: loss={name!r}, or take the activation off the last layer."
+                f"applies {activation}, so it would be applied twice and training would be slow.\n"
+                f"  Fix: loss={name!r}, or remove the activation of the last layer."
             )
         if not from_logits and activation == "linear" and "crossentropy" in str(name):
             probability_loss = _probabilities_for(name)
@@ -507,12 +508,12 @@ def check_logits(learner: Trainable) -> None:
                 "in the loss.",
                 learner,
             )
-        elif not from_logits and activation in _NO_PROBABILITIES and "crossentropy" in str(name):
+        elif not from_logits and activation in _NOT_PROBABILITIES and "crossentropy" in str(name):
             warn_once("probabilities", explain_missing_probabilities(learner) or "", learner)
 
 
-# Activations whose outputs are not probabilities, so that a crossentropy makes no sense.
-_NO_PROBABILITIES = frozenset(
+# Activations whose outputs are not probabilities, so a crossentropy of them is wrong.
+_NOT_PROBABILITIES = frozenset(
     "relu relu6 leaky_relu elu selu celu gelu silu mish tanh hard_tanh softsign log_softmax".split()
 )
 
@@ -522,11 +523,11 @@ def _probabilities_for(loss: str | None) -> str:
 
 
 def explain_missing_probabilities(learner: Trainable) -> str | None:
-    """A message, if a crossentropy takes outputs that are not probabilities; else None."""
+    """A message, if the loss is a crossentropy of outputs that are not probabilities; else None."""
     final = final_activations(learner)
     for loss, activation in learner.objectives.losses_with(final):
         name = loss_name(loss)
-        if activation in _NO_PROBABILITIES and "crossentropy" in str(name):
+        if activation in _NOT_PROBABILITIES and "crossentropy" in str(name):
             if not getattr(loss, "from_logits", False):
                 return (
                     f"The loss {name} takes the logarithm of probabilities, but the last layer of "
@@ -547,27 +548,27 @@ def explain_not_finite(learner: Trainable) -> str:
         rate_text = f"The learning rate is {rate:g}. "
     except (AttributeError, TypeError):
         rate, rate_text = None, ""
-    usual = default_learning_rate(optimizer)
+    default_rate = default_learning_rate(optimizer)
     fix = "a tenth of the learning rate, clipnorm=1.0 in the optimizer"
-    if rate is not None and usual is not None:
+    if rate is not None and default_rate is not None:
         module = f"{type(optimizer).__module__.partition('.')[0]}.optimizers"
-        arguments = f"{min(rate / 10, usual):g}, clipnorm=1.0"
+        arguments = f"{min(rate / 10, default_rate):g}, clipnorm=1.0"
         fix = f"optimizer={module}.{type(optimizer).__name__}({arguments})"
     return (
         f"  {rate_text}Likely cause: it is too high, or the inputs are not scaled, so that the "
-        f"weights ran away.\n  Fix: {fix}, or inputs between 0 and 1."
+        f"weights diverged.\n  Fix: {fix}, or inputs between 0 and 1."
     )
 
 
 def default_learning_rate(optimizer: Any) -> float | None:
-    """The learning rate that an optimizer has if none is given; None if it has no default."""
+    """The default learning rate of an optimizer's class; None if it has none."""
     parameter = inspect.signature(type(optimizer).__init__).parameters.get("learning_rate")
     default = None if parameter is None else parameter.default
     return default if isinstance(default, float) else None
 
 
 def final_activations(learner: Trainable) -> list[str | None]:
-    """Name of the activation of each output's layer; None if it is unknown."""
+    """The name of the activation of each output's layer; None if it is unknown."""
     names: list[str | None] = []
     for tensor in learner.signature.outputs:
         assert tensor.history is not None

@@ -1,4 +1,4 @@
-"""Collects the outputs of the calls of a prediction into arrays for the user."""
+"""Joins the outputs of several calls of a program to arrays for the user."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ def remove_padding(outputs: Outputs, rows: int, size: int) -> np.ndarray:
 
 
 class CollectedOutputs:
-    """Arrays of outputs that grow in place, so that no output is in memory twice.
+    """Arrays of outputs that grow in place, so that no output is copied twice.
 
     Args:
-        total: Number of rows in all, if it is known.
+        total: Total number of rows, if known.
         single_batch: Whether there is a single batch, whose outputs are returned unchanged.
     """
 
@@ -25,14 +25,16 @@ class CollectedOutputs:
         self.total = total
         self.single_batch = single_batch
         self._arrays: list[np.ndarray] = []
-        self._filled: list[int] = []
+        self._lengths: list[int] = []
         self._structure: Any = None
-        self._only: np.ndarray | None = None  # the result, if one call gives a single array
+        self._single_output: np.ndarray | None = (
+            None  # the result, if one call gives a single array
+        )
 
     def add(self, outputs: Outputs, rows: int, size: int) -> None:
-        """Add the outputs for `rows` rows from a call of a program for `size` rows."""
+        """Add the outputs for `rows` rows from a call with a padded size of `size` rows."""
         if rows == self.total == size and isinstance(outputs, jax.Array) and outputs.ndim:
-            self._only = np.asarray(outputs).copy()
+            self._single_output = np.asarray(outputs).copy()
             return
         leaves, self._structure = jax.tree.flatten(outputs)
         new_arrays = [remove_padding(leaf, rows, size) for leaf in leaves]
@@ -40,38 +42,41 @@ class CollectedOutputs:
             new_arrays = [np.atleast_1d(new) for new in new_arrays]
         if not self._arrays and rows == self.total:
             self._arrays = [new.copy() for new in new_arrays]
-            self._filled = [len(new) if new.ndim else 0 for new in new_arrays]
+            self._lengths = [len(new) if new.ndim else 0 for new in new_arrays]
             return
         if not self._arrays:
-            # Copies, which the user may write to, unlike arrays on the device.
+            # Copies, because the user may write to them, unlike to arrays on the device.
             totals = [self.total if len(new) == rows else None for new in new_arrays]
             self._arrays = [
                 np.empty((total or len(new), *new.shape[1:]), new.dtype)
                 for total, new in zip(totals, new_arrays, strict=True)
             ]
-            self._filled = [0] * len(new_arrays)
+            self._lengths = [0] * len(new_arrays)
         for i, (array, new) in enumerate(zip(self._arrays, new_arrays, strict=True)):
             if new.shape[1:] != array.shape[1:]:
-                raise _cannot_be_joined((self._filled[i], *array.shape[1:]), new.shape)
-            start, self._filled[i] = self._filled[i], self._filled[i] + len(new)
-            self._reserve(array, self._filled[i])
-            array[start : self._filled[i]] = new
+                raise _join_error((self._lengths[i], *array.shape[1:]), new.shape)
+            start, self._lengths[i] = self._lengths[i], self._lengths[i] + len(new)
+            self._reserve(array, self._lengths[i])
+            array[start : self._lengths[i]] = new
 
     def _reserve(self, array: np.ndarray, rows: int) -> None:
+        """Enlarge an array to at least `rows` rows."""
         if rows > len(array):
-            # A quarter more than needed. The system moves the pages of large arrays without a copy.
+            # 25 % more than needed. The operating system moves pages of large arrays without
+            # copying.
             array.resize((rows + rows // 4, *array.shape[1:]), refcheck=False)
 
     def result(self) -> Outputs:
-        if self._only is not None:
-            return self._only
-        for array, rows in zip(self._arrays, self._filled, strict=True):
+        """The collected outputs, in the structure of the model's outputs."""
+        if self._single_output is not None:
+            return self._single_output
+        for array, rows in zip(self._arrays, self._lengths, strict=True):
             if array.ndim and rows < len(array):
                 array.resize((rows, *array.shape[1:]), refcheck=False)
         return jax.tree.unflatten(self._structure, self._arrays)
 
 
-def _cannot_be_joined(before: Shape, new: tuple[Any, ...]) -> ValueError:
+def _join_error(before: Shape, new: tuple[Any, ...]) -> ValueError:
     return ValueError(
         f"predict() cannot join its outputs to one array: those before have shape {before}, and "
         f"the next have shape {new}.\n"

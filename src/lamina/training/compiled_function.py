@@ -1,7 +1,7 @@
-"""CompiledFunction: compiled once for each signature of arguments, and shared by equal models.
+"""CompiledFunction: compiles a function once per signature, and shares programs of equal models.
 
-Tracing a function takes about a tenth of a second, compiling it takes seconds. Models that are
-built repeatedly, for every fold of a cross-validation or every trial of a search, give XLA the same
+Tracing a function takes about a tenth of a second, and compiling it takes seconds. Models that are
+built repeatedly, for every fold of a cross-validation or every trial of a search, lower to the same
 program. So compiled programs are cached by the text of the program.
 """
 
@@ -26,22 +26,23 @@ from lamina.core.types import PyTree
 from lamina.core.variable.stateless import donatable_values_of, values_of
 from lamina.core.variable.threads import value_lock
 
-# The number of programs that are kept after their models are gone. Each takes some megabytes.
+# The number of programs that stay cached without a model that uses them. Each needs a few
+# megabytes.
 _MAX_RECENT = 16
 
-# A compilation that took less time than this allocated little memory.
-_LONG_SECONDS = 0.5
+# After a compilation that took longer, freed memory is returned to the system.
+_MIN_TRIM_SECONDS = 0.5
 
 _OPTIMIZATION_LEVEL = "xla_backend_optimization_level"
 _EMITTERS = "xla_cpu_use_fusion_emitters"
 # Models and their traces contain reference cycles. When many equal models are built and dropped,
-# Python's collector runs too rarely: docs/performance.md, `collected-models`.
+# Python's collector runs too rarely; see `collected-models` in docs/performance.md.
 _COLLECT_EVERY = 8
-_reuses = itertools.count(1)
+_reuse_counter = itertools.count(1)
 # Padding of four axes or more, as in a convolution's lowering for the CPU or its gradient.
 _PADDED_IMAGES = re.compile(r"stablehlo\.pad [^\n]*: \(tensor<(?:\d+x){4,}")
 
-# By digest. A program is dropped when no model uses it and it is not among the most recent ones.
+# Programs by digest. A program is freed when no model uses it and it is not among the recent ones.
 _shared: "weakref.WeakValueDictionary[bytes, Compiled]" = weakref.WeakValueDictionary()
 _recent: "collections.deque[Compiled]" = collections.deque(maxlen=_MAX_RECENT)
 _recent_lock = threading.Lock()
@@ -65,14 +66,16 @@ class CompiledFunction:
         self._programs: dict[Any, Compiled] = {}
         # For each key of `_programs`: everything that JAX checks when the program is called.
         self._signatures: dict[Any, Any] = {}
-        self._compiling = threading.RLock()  # threads that need the same program compile it once
+        self._compiling = (
+            threading.RLock()
+        )  # so that threads that need the same program compile it once
         # Results of analyses of the function, such as whether its rows are independent.
         self.properties: dict[Any, Any] = {}
 
     def __call__(self, state: PyTree, *arguments: Any, batch_size: int) -> PyTree:
-        return self.ready(lambda: state, *arguments, batch_size=batch_size)(state)
+        return self.bind_arguments(lambda: state, *arguments, batch_size=batch_size)(state)
 
-    def ready(
+    def bind_arguments(
         self, read: Callable[[], Any], *arguments: Any, batch_size: int
     ) -> Callable[[Any], Any]:
         """The compiled function for these arguments, as a function of the state alone.
@@ -84,19 +87,19 @@ class CompiledFunction:
         """
         if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
             return lambda state: self._jit(state, *arguments, batch_size=batch_size)
-        program = self._compiled_for(read, arguments, batch_size)
+        program = self._get_compiled(read, arguments, batch_size)
 
         def run(state: PyTree) -> PyTree:
             try:
                 return program(state, *arguments)
             except (TypeError, ValueError):
-                # The arrays may differ in what the key does not have, such as the device. Checking
-                # that in every call would take longer than a small network does.
+                # The arrays may differ in properties that the key lacks, such as the device.
+                # Checking them in every call would take longer than computing a small network.
                 key = self._key(arguments, batch_size)
                 if _full_signature((state, arguments)) == self._signatures.get(key):
                     raise
-                self._programs.pop(key, None)  # another thread may have done it already
-                return self._compiled_for(lambda: state, arguments, batch_size)(state, *arguments)
+                self._programs.pop(key, None)  # another thread may have removed it already
+                return self._get_compiled(lambda: state, arguments, batch_size)(state, *arguments)
 
         return run
 
@@ -105,9 +108,9 @@ class CompiledFunction:
 
     def executable(self, state: PyTree, *arguments: Any, batch_size: int) -> Compiled:
         """The compiled program that a call with these arguments runs."""
-        return self._compiled_for(lambda: state, arguments, batch_size)
+        return self._get_compiled(lambda: state, arguments, batch_size)
 
-    def _compiled_for(
+    def _get_compiled(
         self, read: Callable[..., Any], arguments: tuple[Any, ...], batch_size: int
     ) -> Compiled:
         key = self._key(arguments, batch_size)
@@ -120,10 +123,10 @@ class CompiledFunction:
                 with _no_garbage_collection():
                     lowered = self._jit.lower(state, *arguments, batch_size=batch_size)
                 # The trace is not needed again, and would keep the model alive in a reference
-                # cycle: docs/performance.md, `collected-models`.
+                # cycle; see `collected-models` in docs/performance.md.
                 self._jit.clear_cache()  # type: ignore[attr-defined]
                 self._signatures[key] = _full_signature((state, arguments))
-                self._programs[key] = _compiled(lowered, (state, arguments), self._platform)
+                self._programs[key] = _compile_or_share(lowered, (state, arguments), self._platform)
         return self._programs[key]
 
 
@@ -135,20 +138,20 @@ def run_program(
     overwrites: bool = False,
     assign: Callable[[Any], None],
 ) -> PyTree:
-    """Run a program on the values of Variables, atomically for other threads.
+    """Run a program on the values of Variables, atomically with respect to other threads.
 
     The device may still be computing the results when this returns.
 
     Args:
         program: A CompiledFunction.
-        variables: Pytree of the Variables that the state is read from.
+        variables: Pytree of Variables, whose values are the state.
         *arguments: The arguments of the program after the state.
         batch_size: Rows in a batch.
         overwrites: Whether the program overwrites the arrays of the state.
         assign: Assigns the results of the program to Variables.
     """
     # Compiling takes seconds, during which other threads may continue.
-    run = program.ready(lambda: values_of(variables), *arguments, batch_size=batch_size)
+    run = program.bind_arguments(lambda: values_of(variables), *arguments, batch_size=batch_size)
     if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
         result = run(values_of(variables))
         assign(result)
@@ -159,15 +162,15 @@ def run_program(
     return result
 
 
-def forget_programs() -> None:
-    """Drop the shared programs; models keep the programs that they use."""
+def clear_programs() -> None:
+    """Clear the cache of shared programs; models keep the programs that they use."""
     _shared.clear()
     _recent.clear()
 
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Without garbage collection: tracing allocates many objects and frees few."""
+    """Context manager without garbage collection, since tracing allocates many objects."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -177,8 +180,8 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _compiled(lowered: Lowered, arguments: Any, platform: str) -> Compiled:
-    """The compiled program; shared if an equal program was compiled for another model."""
+def _compile_or_share(lowered: Lowered, arguments: Any, platform: str) -> Compiled:
+    """Compile a program, or return an equal one that was compiled for another model."""
     text = lowered.as_text()
     digest = _digest(lowered, text, arguments)
     if digest is None:
@@ -186,7 +189,7 @@ def _compiled(lowered: Lowered, arguments: Any, platform: str) -> Compiled:
     program = _shared.get(digest)
     if program is None:
         program = _shared[digest] = _compile(lowered, text, platform)
-    elif next(_reuses) % _COLLECT_EVERY == 0:
+    elif next(_reuse_counter) % _COLLECT_EVERY == 0:
         gc.collect()
     with _recent_lock:
         if program in _recent:
@@ -196,16 +199,17 @@ def _compiled(lowered: Lowered, arguments: Any, platform: str) -> Compiled:
 
 
 def _compile(lowered: Lowered, text: str, platform: str) -> Compiled:
-    began = time.perf_counter()
+    start = time.perf_counter()
     program = lowered.compile(compiler_options=_compiler_options(text, platform))
-    if time.perf_counter() - began > _LONG_SECONDS:
+    if time.perf_counter() - start > _MIN_TRIM_SECONDS:
         _trim_memory()
     return program
 
 
 def _trim_memory() -> None:
-    """Return memory that the compiler has freed to the system, if the C library can do that."""
-    # Otherwise training allocates its own memory in addition: docs/performance.md, `freed-memory`.
+    """Return the memory that the compiler has freed to the system, if the C library supports it."""
+    # Otherwise training would allocate memory in addition; see `freed-memory` in
+    # docs/performance.md.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
@@ -213,12 +217,12 @@ def _trim_memory() -> None:
 
 def _compiler_options(text: str, platform: str) -> dict[str, Any] | None:
     # XLA vectorises loops itself, so that LLVM's first level of optimisation is enough and compiles
-    # faster, except for padding: docs/performance.md, `first-optimization-level`. For images, XLA's
-    # older code generator compiles faster and takes less memory: `older-code-generator`.
+    # faster, except for padding; see `first-optimization-level` in docs/performance.md. For images,
+    # XLA's older code generator compiles faster and needs less memory; see `older-code-generator`.
     flags = os.environ.get("XLA_FLAGS", "")
-    chosen_by_user = _OPTIMIZATION_LEVEL in flags or _EMITTERS in flags
-    unoptimised = jax.config.values.get("jax_disable_most_optimizations")
-    if platform != "cpu" or chosen_by_user or unoptimised:
+    is_set_by_user = _OPTIMIZATION_LEVEL in flags or _EMITTERS in flags
+    is_unoptimised = jax.config.values.get("jax_disable_most_optimizations")
+    if platform != "cpu" or is_set_by_user or is_unoptimised:
         return None
     if _PADDED_IMAGES.search(text):
         return {_EMITTERS: False}
@@ -227,12 +231,12 @@ def _compiler_options(text: str, platform: str) -> dict[str, Any] | None:
 
 def _digest(lowered: Lowered, text: str, arguments: Any) -> bytes | None:
     """A digest of everything that the compiled program depends on; None if it cannot be shared."""
-    # The text has only numbers in place of the Python functions that the program calls. The same
+    # The text identifies Python callbacks only by numbers. The same
     # would be true for constants if JAX kept them outside the program.
     if "callback" in text or jax.config.values.get("jax_use_simplified_jaxpr_constants", True):
         return None
     leaves = jax.tree.leaves(arguments)
-    # Unused arguments are not in the text, but JAX checks them in a call.
+    # Unused arguments are not in the text, but JAX checks them when the program is called.
     signatures = _full_signature(leaves)
     outputs = [(o.shape, o.dtype, o.weak_type) for o in jax.tree.leaves(lowered.out_info)]
     settings = sorted(jax.config.values.items())
@@ -260,7 +264,7 @@ def _device_ids(sharding: jax.sharding.Sharding) -> tuple[int, ...]:
 
 
 def _signature(arguments: tuple[Any, ...]) -> PyTree:
-    """The structure, shapes and dtypes of arguments, which a program is compiled for."""
+    """The structure, shapes and dtypes of arguments, for which a program is compiled."""
     leaves, structure = jax.tree.flatten(arguments)
     return structure, tuple((a.shape, a.dtype) if hasattr(a, "dtype") else type(a) for a in leaves)
 

@@ -1,4 +1,4 @@
-"""Logs of a step that the device may still be computing. They are read when they are accessed.
+"""Logs of a step that the device may still be computing; they are read when they are accessed.
 
 A callback with a batch hook gets the logs of every step, but most callbacks use few of them. As
 long as they are not accessed, the device continues with the next step.
@@ -10,8 +10,8 @@ from typing import Any
 import jax
 
 
-class Reading:
-    """The logs of a call of a program. They are copied from the device once, when they are needed.
+class LogReader:
+    """Reads the logs of a call of a program from the device, once, when they are needed.
 
     Args:
         outcome: `logs`, a dict of arrays on the device, and `bad_step`, the number of the first
@@ -33,11 +33,11 @@ class Reading:
 
     @property
     def names(self) -> list[str]:
-        """Names of the numbers, which are known without waiting."""
+        """Names of the logs, which are known without waiting for the step."""
         return list(_names(self._outcome.logs))
 
     def values(self) -> dict[str, Any]:
-        """The numbers; waits for the step."""
+        """The logs as Python numbers; waits for the step."""
         if self._values is None:
             outcome = jax.device_get(self._outcome)
             if outcome.bad_step >= 0:
@@ -50,31 +50,31 @@ class DeferredLogs(dict[str, Any]):
     """A dict of Python numbers that is filled when it is first accessed.
 
     Args:
-        reading: The source of the numbers.
+        reader: The source of the numbers.
 
     Example:
         >>> from lamina.training.programs import StepsOutcome
         >>> outcome = StepsOutcome({"loss": jax.numpy.float32(0.5)}, jax.numpy.int32(-1))
-        >>> logs = DeferredLogs(Reading(outcome, lambda logs: {"loss": float(logs["loss"])}, print))
-        >>> len(logs), logs["loss"], dict(logs)
+        >>> logs = DeferredLogs(LogReader(outcome, lambda logs: {"loss": float(logs["loss"])},
+        print)) >>> len(logs), logs["loss"], dict(logs)
         (1, 0.5, {'loss': 0.5})
     """
 
-    def __init__(self, reading: Reading):
-        # It has its keys from the start, since C code reads the length without calling methods.
-        super().__init__(dict.fromkeys(reading.names))
-        self._reading: Reading | None = reading
+    def __init__(self, reader: LogReader):
+        # The keys are set at once, because C code reads the length without calling methods.
+        super().__init__(dict.fromkeys(reader.names))
+        self._reader: LogReader | None = reader
 
     def read(self) -> None:
-        """Wait for the step, unless the numbers were read before."""
-        if self._reading is not None:
-            values = self._reading.values()
-            self._reading = None
+        """Read the numbers, which waits for the step, unless they were read before."""
+        if self._reader is not None:
+            values = self._reader.values()
+            self._reader = None
             super().update(values)
 
-    def copy_unread(self) -> dict[str, Any]:
-        """A copy, made without waiting. Entries added to the copy are not in the original."""
-        return dict(self) if self._reading is None else DeferredLogs(self._reading)
+    def copy_deferred(self) -> dict[str, Any]:
+        """A copy, made without waiting for the step."""
+        return dict(self) if self._reader is None else DeferredLogs(self._reader)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)

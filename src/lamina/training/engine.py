@@ -1,6 +1,6 @@
-"""Engine: runs one request of `fit`, `evaluate` or `predict`.
+"""Engine: runs a request of `fit`, `evaluate` or `predict`.
 
-It takes chunks of data from a feed, runs compiled programs on them, and notifies listeners.
+The engine takes chunks of data from a feed, runs compiled programs on them, and notifies listeners.
 """
 
 import time
@@ -17,7 +17,7 @@ from lamina.core.configuration.context import context
 from lamina.core.messages.errors import prefix_errors
 from lamina.core.types import Data, Outputs, Targets
 from lamina.core.variable.stateless import assign_all
-from lamina.core.variable.threads import training
+from lamina.core.variable.threads import mark_training
 from lamina.optimizers import LossScaleOptimizer
 from lamina.training import (
     agreement,
@@ -32,12 +32,12 @@ from lamina.training.callbacks.callback_events import CallbackEvents
 from lamina.training.callbacks.callback_list import flatten_logs
 from lamina.training.checkpoint import Checkpoint, restore_sources
 from lamina.training.compiled_function import run_program
-from lamina.training.deferred_logs import DeferredLogs, Reading
+from lamina.training.deferred_logs import DeferredLogs, LogReader
 from lamina.training.events import ChunkDone, Events
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.feed import Feed
 from lamina.training.feeds.user_data import add_batch_axis, dividing_batch_size
-from lamina.training.input_contract import with_pictures
+from lamina.training.input_contract import add_image_range
 from lamina.training.interrupt import Interrupt
 from lamina.training.learner import Learner
 from lamina.training.programs import StepsOutcome, batch_at
@@ -46,7 +46,7 @@ from lamina.training.recorder import Recorder
 from lamina.training.requests import CallWarnings, EvaluateRequest, FitRequest, PredictRequest
 
 # The duration of one call of a program: short enough for a live progress line and a quick response
-# to Ctrl-C, and long enough that the start of the program does not matter.
+# to Ctrl-C, and long enough that the cost of starting a program is negligible.
 _CALL_SECONDS = 0.2
 _FIRST_CALL_STEPS = 16
 # With a callback after every step, the progress line is drawn at most this often.
@@ -63,7 +63,7 @@ class Engine:
     def __init__(self, learner: Learner):
         self.learner = learner
         self.model = learner.model
-        # x, y and weights that the model was built for.
+        # x, y and sample weights for which the model was built.
         self._example: tuple[Any, Any, Any] = (None, None, None)
 
     # -- fit -------------------------------------------------------------------------------------
@@ -72,23 +72,23 @@ class Engine:
         model, feed, validation = self.model, request.feed, request.validation
         history = History()
         history.split = request.split
-        hooks = CallbackList([request.callbacks, history], model=model)
-        stored = hooks._stored_run()
+        callbacks = CallbackList([request.callbacks, history], model=model)
+        stored = callbacks._stored_run()
         restore_sources(stored, feed)
         self._check(feed, training=True, class_weight=request.class_weight)
         self.learner.columns.update(request.columns)
         if request.contract is not None:
-            self.learner.contract = with_pictures(request.contract, feed)
+            self.learner.contract = add_image_range(request.contract, feed)
             self.learner.calls_checked = 0
         if validation is not None:
             restore_sources(stored, validation, validation=True)
             with prefix_errors("validation_data: "):
-                self._check(validation, training=False, where="validation_data: ")
+                self._check(validation, training=False, prefix="validation_data: ")
             if request.larger_validation_batches:
                 self._enlarge_batches(validation)
 
-        object.__setattr__(model, "history", history)  # not tracked as a part of the model
-        hooks.set_params(
+        object.__setattr__(model, "history", history)  # not tracked like other attributes
+        callbacks.set_params(
             {
                 "epochs": request.epochs,
                 "steps": feed.steps,
@@ -96,16 +96,18 @@ class Engine:
                 **({} if validation is None else {"validation_freq": request.validation_freq}),
             }
         )
-        has_progress_bar = any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks)
+        has_progress_bar = any(
+            isinstance(callback, ProgbarLogger) for callback in callbacks.callbacks
+        )
         progress = choose_progress(0 if has_progress_bar else request.verbose, model)
         recorder = self._recorder(history, progress.on_message)
         listeners = [likely_mistakes.LikelyMistakes(), progress]
         listeners += [] if recorder is None else [recorder]
-        listeners.append(CallbackEvents(hooks))
+        listeners.append(CallbackEvents(callbacks))
         events = Events(listeners)
         events.on_run_begin(request, self.learner)
         model.stop_training = False
-        checkpoint = Checkpoint(self.learner, request, hooks)
+        checkpoint = Checkpoint(self.learner, request, callbacks)
         interrupt = Interrupt()
         feed.interrupted = interrupt.is_requested
         if validation is not None:
@@ -114,7 +116,7 @@ class Engine:
             with interrupt, progress:
                 if request.split is not None:
                     events.on_message(str(request.split))
-                hooks.on_train_begin()
+                callbacks.on_train_begin()
                 checkpoint.begin() if stored is None else checkpoint.resume(stored)
                 variables = self.learner.variables()
                 placement.move_variables(variables)
@@ -127,14 +129,16 @@ class Engine:
                     if checkpoint.stopped and checkpoint.step == 0:
                         events.on_message(_STOPPED_BEFORE.format(epoch + 1))
                         break
-                    continues = self._epoch(epoch, request, checkpoint, hooks, events, interrupt)
+                    continues = self._epoch(
+                        epoch, request, checkpoint, callbacks, events, interrupt
+                    )
                     if not continues:
                         break
                 model.optimizer.finalize_variable_values(model.trainable_variables)
-                events.on_run_end(checkpoint.last)
+                events.on_run_end(checkpoint.last_logs)
                 if interrupt.requested:
                     events.on_message(
-                        f"Stopped by {interrupt.by}. The model keeps what it has learned; "
+                        f"Stopped by {interrupt.signal_name}. The model keeps its trained weights; "
                         "model.history has the finished epochs."
                     )
         except Exception as error:
@@ -147,57 +151,59 @@ class Engine:
         interrupt.end_process()
         return history
 
-    def _recorder(self, history: History, say: Callable[[str], None]) -> Recorder | None:
-        """What records the run, if `config.set_diagnosis` asks for it."""
-        if config.diagnosis() == "off" or context.examining:
+    def _recorder(self, history: History, show_message: Callable[[str], None]) -> Recorder | None:
+        """The recorder of the run; None if `config.set_diagnosis("off")` was called."""
+        if config.diagnosis() == "off" or context.is_training_copies:
             return None
         if config.diagnosis() == "notes" or processes.are_several():
-            return Recorder(history, say)
-        # It trains copies of models, so it is above this package.
+            return Recorder(history, show_message)
+        # Imported here, because the examiner trains copies of models and is above this package.
         from lamina.diagnosis.examiner import Examiner
 
-        return Examiner(history, say)
+        return Examiner(history, show_message)
 
     def _epoch(
         self,
         epoch: int,
         request: FitRequest,
         checkpoint: Checkpoint,
-        hooks: CallbackList,
+        callbacks: CallbackList,
         events: Events,
         interrupt: Interrupt,
     ) -> bool:
         """Train for one epoch and validate. Returns whether training continues."""
         feed, validation, call_warnings = request.feed, request.validation, request.call_warnings
-        steps = feed.steps_in(epoch)
+        steps = feed.steps_in_epoch(epoch)
         events.on_epoch_begin(epoch, request.epochs, steps, resumed=checkpoint.step > 0)
-        epoch_done = self._train_epoch(feed, checkpoint, hooks, events, interrupt, call_warnings)
+        epoch_done = self._train_epoch(
+            feed, checkpoint, callbacks, events, interrupt, call_warnings
+        )
         complete = not interrupt.requested or epoch_done == steps
         if complete and epoch_done == 0:
             call_warnings.warn("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
             return False
-        measured = {}
+        validation_logs = {}
         if validation is not None and request.has_validation_after(epoch):
             if not interrupt.requested:
-                measured = self._test(validation, hooks, interrupt, call_warnings)
+                validation_logs = self._test(validation, callbacks, interrupt, call_warnings)
             complete = not interrupt.requested
-            if complete and not measured:
-                call_warnings.warn("validation ended", _NOTHING_MEASURED.format(epoch + 1))
-        if not complete:  # listeners get no end of the epoch; a resumed run will continue it
-            if not checkpoint.interrupted:  # the interruption came during validation
+            if complete and not validation_logs:
+                call_warnings.warn("validation ended", _NO_VALIDATION.format(epoch + 1))
+        if not complete:  # no on_epoch_end, because a resumed run will continue this epoch
+            if not checkpoint.interrupted:  # the interrupt came during validation
                 checkpoint.interrupted = True
                 checkpoint.advance(epoch, checkpoint.step, checkpoint.logs)
             return False
-        logs = {**checkpoint.logs, **{f"val_{k}": v for k, v in measured.items()}}
+        logs = {**checkpoint.logs, **{f"val_{k}": v for k, v in validation_logs.items()}}
         events.on_epoch_end(epoch, logs)
         checkpoint.interrupted = interrupt.requested
-        checkpoint.last = logs
+        checkpoint.last_logs = logs
         checkpoint.advance(epoch + 1, 0, {})
         if self.model.stop_training or interrupt.requested:
             return False
-        if feed.exhausted and (epoch + 1 < request.epochs or _short(epoch_done, feed)):
+        if feed.exhausted and (epoch + 1 < request.epochs or _ended_early(epoch_done, feed)):
             where = f"in epoch {epoch + 1} of {request.epochs}"
-            if _short(epoch_done, feed):
+            if _ended_early(epoch_done, feed):
                 where = f"after {epoch_done} of {feed.steps} steps of epoch {epoch + 1}"
             call_warnings.warn("ended", _ENDED.format(where, "training"))
             return False
@@ -207,7 +213,7 @@ class Engine:
         self,
         feed: Feed,
         checkpoint: Checkpoint,
-        hooks: CallbackList,
+        callbacks: CallbackList,
         events: Events,
         interrupt: Interrupt,
         call_warnings: CallWarnings,
@@ -219,23 +225,23 @@ class Engine:
             model.reset_metrics()
         elif checkpoint.stopped:
             return step
-        by_step = hooks.has_batch_hooks("train")
-        deferred = by_step and hooks.allows_deferred_logs and not model.run_eagerly
-        previous: Reading | None = None  # of the last step, which the device may still be running
+        by_step = callbacks.has_batch_hooks("train")
+        deferred = by_step and callbacks.allows_deferred_logs and not model.run_eagerly
+        previous: LogReader | None = None  # of the last step, which the device may still be running
         last_event = time.perf_counter()
         for chunk in feed.chunks(epoch):
-            for start, stop in self._calls(chunk, by_step, checkpoint.steps_allowed):
+            for start, stop in self._split_into_calls(chunk, by_step, checkpoint.max_steps):
                 if by_step:
-                    hooks.on_train_batch_begin(step)
+                    callbacks.on_train_batch_begin(step)
                 if deferred:
-                    reading = self._start_steps(chunk, start, stop, (epoch, step - start, hooks))
+                    reader = self._start_steps(chunk, start, stop, (epoch, step - start, callbacks))
                     if previous is not None:
                         previous.values()  # at most one step ahead of the device
-                    previous, logs = reading, DeferredLogs(reading)
+                    previous, logs = reader, DeferredLogs(reader)
                 else:
                     logs, bad_step, seconds = self._train_call(chunk, start, stop)
                     if bad_step >= 0:
-                        self._stop_at_bad_loss(step + bad_step - start, epoch, hooks)
+                        self._stop_at_bad_loss(step + bad_step - start, epoch, callbacks)
                 step += stop - start
                 if not deferred:
                     events.on_chunk(ChunkDone(step, chunk.batch_size, logs, seconds))
@@ -245,46 +251,46 @@ class Engine:
                     events.on_chunk(ChunkDone(step, chunk.batch_size, logs, now - last_event))
                     last_event = now
                 if by_step:
-                    hooks.on_train_batch_end(step - 1, logs)
+                    callbacks.on_train_batch_end(step - 1, logs)
                 interrupt.agree()
                 checkpoint.interrupted = interrupt.requested
                 checkpoint.advance(epoch, step, logs)
                 if interrupt.requested or model.stop_training:
                     return step
-        if not interrupt.requested and not feed.exhausted and _short(step, feed):
-            call_warnings.warn("short", _SHORT.format(step, feed.steps))
+        if not interrupt.requested and not feed.exhausted and _ended_early(step, feed):
+            call_warnings.warn("short", _EPOCH_ENDED_EARLY.format(step, feed.steps))
         return step
 
     def _train_call(self, chunk: Chunk, start: int, stop: int) -> tuple[dict[str, Any], int, float]:
-        """Run steps `start` to `stop` of a chunk; the model's Variables have the new values."""
+        """Run steps `start` to `stop` of a chunk; returns logs, bad step (or -1) and seconds."""
         model = self.model
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         self._rebuild_if_recompiled(training=True)
         if model.run_eagerly:
             step = self.learner.step("train_step")
             for i in range(start, stop):
                 logs = step(batch_at(chunk.data, chunk.order, i, chunk.batch_size))
                 if not np.isfinite(logs.get("loss", 0.0)):
-                    return _to_floats(logs), i, time.perf_counter() - began
-            return _to_floats(logs), -1, time.perf_counter() - began
+                    return _to_floats(logs), i, time.perf_counter() - start_time
+            return _to_floats(logs), -1, time.perf_counter() - start_time
         outcome = jax.device_get(self._run_train_program(chunk, start, stop))
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start_time
         return _to_floats(outcome.logs), int(outcome.bad_step), seconds
 
     def _start_steps(
         self, chunk: Chunk, start: int, stop: int, position: tuple[int, int, CallbackList]
-    ) -> Reading:
-        """Start steps without waiting for them; a loss that is not finite is found later."""
-        epoch, offset, hooks = position
+    ) -> LogReader:
+        """Start steps without waiting for them; a loss that is not finite is detected later."""
+        epoch, offset, callbacks = position
 
         def on_bad_step(bad_step: int) -> None:
-            self._stop_at_bad_loss(offset + bad_step, epoch, hooks)
+            self._stop_at_bad_loss(offset + bad_step, epoch, callbacks)
 
         outcome = self._run_train_program(chunk, start, stop)
-        return Reading(outcome, lambda logs: flatten_logs(_to_floats(logs)), on_bad_step)
+        return LogReader(outcome, lambda logs: flatten_logs(_to_floats(logs)), on_bad_step)
 
     def _rebuild_if_recompiled(self, training: bool) -> None:
-        """Build losses, metrics and optimizer again, if a callback has called `compile`."""
+        """Build losses, metrics and optimizer again if a callback has called `compile`."""
         if not self.learner.objectives.built:
             x, y, sample_weight = self._example
             self.learner.prepare(x, y, sample_weight, training=training)
@@ -306,20 +312,20 @@ class Engine:
         )
         return outcome
 
-    def _stop_at_bad_loss(self, step: int, epoch: int, hooks: CallbackList) -> None:
-        """Stop training at a loss that is NaN or infinite, since all later steps would be NaN."""
+    def _stop_at_bad_loss(self, step: int, epoch: int, callbacks: CallbackList) -> None:
+        """Stop training if the loss is NaN or infinite, as all later losses would be NaN."""
         model = self.model
-        if hooks.stops_on_nan:
+        if callbacks.stops_on_nan:
             model.stop_training = True
             return
         if isinstance(model.optimizer, LossScaleOptimizer):
             raise FloatingPointError(
-                "No loss scale keeps the gradients finite: step after step was left out, the last "
+                "No loss scale keeps the gradients finite: all recent steps were skipped, the last "
                 f"at step {step + 1} of epoch {epoch + 1}.\n"
                 "  Likely cause: float16 holds numbers up to 65,504, and inputs, weights or "
                 "outputs are larger, or the inputs hold NaN.\n"
                 "  Fix: inputs between 0 and 1, or dtype policy 'mixed_bfloat16', which has the "
-                "range of float32. The weights are those before the first step left out."
+                "range of float32. The weights are those before the first skipped step."
             )
         sentence = (
             f"The loss stopped being a finite number at step {step + 1} of epoch {epoch + 1}."
@@ -329,17 +335,17 @@ class Engine:
             "  model.history has the epochs before; the weights are no longer usable."
         )
 
-    def _calls(
-        self, chunk: Chunk, by_step: bool, allowed: Callable[[], int | None]
+    def _split_into_calls(
+        self, chunk: Chunk, by_step: bool, max_steps: Callable[[], int | None]
     ) -> Iterator[tuple[int, int]]:
-        """Cut a chunk into calls of a program that last about `_CALL_SECONDS` each."""
+        """Split a chunk into calls of a program that last about `_CALL_SECONDS` each."""
         start = chunk.start
         while start < chunk.stop:
             count = 1 if by_step else self._steps_per_call
-            stop = min(chunk.stop, start + count, start + (allowed() or count))
-            began = time.perf_counter()
+            stop = min(chunk.stop, start + count, start + (max_steps() or count))
+            start_time = time.perf_counter()
             yield start, stop
-            (seconds,) = processes.largest_of_all(time.perf_counter() - began)
+            (seconds,) = processes.largest_of_all(time.perf_counter() - start_time)
             if stop - start == count and not by_step:
                 self._adapt_steps_per_call(count, seconds)
             start = stop
@@ -350,10 +356,10 @@ class Engine:
     def _adapt_steps_per_call(self, steps: int, seconds: float) -> None:
         self._timed_calls += 1
         if self._timed_calls == 1:
-            return  # the first call also compiled
-        best = steps * _CALL_SECONDS / max(seconds, 1e-6)
-        # Change it gradually: one slow call on a busy machine means little.
-        self._steps_per_call = int(np.clip(best, steps / 2, steps * 8)) or 1
+            return  # the first call includes compilation
+        target_steps = steps * _CALL_SECONDS / max(seconds, 1e-6)
+        # Changed gradually, because a single call may be slow on a busy machine.
+        self._steps_per_call = int(np.clip(target_steps, steps / 2, steps * 8)) or 1
 
     # -- evaluate --------------------------------------------------------------------------------
 
@@ -364,14 +370,14 @@ class Engine:
             self._enlarge_batches(feed)
         progress = choose_progress(request.verbose, self.model)
         params = {"epochs": 1, "steps": feed.steps, "verbose": request.verbose}
-        hooks = CallbackList(request.callbacks, model=self.model, params=params)
+        callbacks = CallbackList(request.callbacks, model=self.model, params=params)
         events = Events([progress])
         events.on_run_begin(request, self.learner)
         interrupt = Interrupt()
         feed.interrupted = interrupt.is_requested
         with interrupt, progress:
             events.on_epoch_begin(None, None, feed.steps)
-            logs = self._test(feed, hooks, interrupt, request.call_warnings)
+            logs = self._test(feed, callbacks, interrupt, request.call_warnings)
             events.on_epoch_end(None, logs)
             events.on_run_end(logs)
         interrupt.end_process()
@@ -380,39 +386,39 @@ class Engine:
         return logs
 
     def _test(
-        self, feed: Feed, hooks: CallbackList, interrupt: Interrupt, call_warnings: CallWarnings
+        self, feed: Feed, callbacks: CallbackList, interrupt: Interrupt, call_warnings: CallWarnings
     ) -> dict[str, Any]:
         model = self.model
-        # Validation uses the same metrics as training, whose results are in the logs already.
+        # Validation uses the metrics of training, whose results are already in the logs.
         model.reset_metrics()
         object.__setattr__(model, "stop_evaluating", False)
-        hooks.on_test_begin()
-        by_step = hooks.has_batch_hooks("test")
+        callbacks.on_test_begin()
+        by_step = callbacks.has_batch_hooks("test")
         step, logs, continues = 0, {}, True
         for chunk in feed.evaluation_chunks():
             for start, stop in self._test_calls(chunk, by_step):
                 if by_step:
-                    hooks.on_test_batch_begin(step)
+                    callbacks.on_test_batch_begin(step)
                 logs = self._test_call(chunk, start, stop)
                 step += stop - start
                 if by_step:
-                    hooks.on_test_batch_end(step - 1, logs)
+                    callbacks.on_test_batch_end(step - 1, logs)
                 interrupt.agree()
                 continues = not interrupt.requested and not model.stop_evaluating
                 if not continues:
                     break
             if not continues:
                 break
-        if continues and not interrupt.requested and step and _short(step, feed):
+        if continues and not interrupt.requested and step and _ended_early(step, feed):
             where = f"after {step} of {feed.steps} steps"
-            ended = _ENDED.format(where, "measuring")
-            text = ended if feed.exhausted else _SHORT_MEASURE.format(where)
+            ended = _ENDED.format(where, "evaluation")
+            text = ended if feed.exhausted else _EVALUATION_ENDED_EARLY.format(where)
             call_warnings.warn("short measure", text)
-        hooks.on_test_end(logs)
+        callbacks.on_test_end(logs)
         return logs
 
     def _test_calls(self, chunk: Chunk, by_step: bool) -> Iterator[tuple[int, int]]:
-        # There is no progress within an evaluation; calls are limited only because of Ctrl-C.
+        # An evaluation shows no progress; calls are limited only so that Ctrl-C can stop them.
         count = 1 if by_step else max(1, 65_536 // chunk.batch_size)
         for start in range(chunk.start, chunk.stop, count):
             yield start, min(chunk.stop, start + count)
@@ -450,7 +456,7 @@ class Engine:
         self._check(feed, training=True, class_weight=class_weight)
         self.model.reset_metrics()
         (chunk,) = feed.evaluation_chunks()
-        with training(self.model):
+        with mark_training(self.model):
             logs, bad_step, _ = self._train_call(chunk, 0, 1)
         if bad_step >= 0:
             self._stop_at_bad_loss(0, 0, CallbackList([], model=self.model))
@@ -464,13 +470,15 @@ class Engine:
 
     # -- checks ----------------------------------------------------------------------------------
 
-    def _check(self, feed: Feed, training: bool, where: str = "", class_weight: Any = None) -> None:
+    def _check(
+        self, feed: Feed, training: bool, prefix: str = "", class_weight: Any = None
+    ) -> None:
         """Build the model for the data of a feed, and check everything before the first step.
 
         Args:
             feed: The data.
             training: Whether the optimizer is needed.
-            where: Beginning of messages, such as `"validation_data: "`.
+            prefix: Prefix of messages, such as `"validation_data: "`.
             class_weight: The argument of `fit`.
         """
         x, y, sample_weight = feed.example()
@@ -481,76 +489,76 @@ class Engine:
         try:
             if feed.samples is None:  # arrays were checked before they became a feed
                 add_batch_axis(learner, x, refuse=True)
-            checks.check_inputs(learner, x, where)
+            checks.check_inputs(learner, x, prefix)
             learner.prepare(x, y, sample_weight, training=training)
             if not known_inputs:
-                checks.check_inputs(learner, x, where)
-            self._check_numbers(x, y, sample_weight, where)
+                checks.check_inputs(learner, x, prefix)
+            self._check_numbers(x, y, sample_weight, prefix)
             if learner.compares_targets(training):
-                checks.check_targets_given(learner, y, where)
+                checks.check_targets_given(learner, y, prefix)
                 checks.check_objectives(learner, y, sample_weight)
         except (ValueError, TypeError):
             if y is None:
-                checks.warn_of_pair_of_arrays(learner, x)
-            message = checks.explain_exchanged_x_and_y(learner, known_inputs, x, y)
+                checks.refuse_pair_of_arrays(learner, x)
+            message = checks.swapped_x_and_y_message(learner, known_inputs, x, y)
             if message is None:
                 raise
-            raise ValueError(f"{where}{message}") from None
+            raise ValueError(f"{prefix}{message}") from None
         checks.check_logits(learner)
         checks.check_class_weight(learner, class_weight)
         if training:
             checks.warn_if_all_frozen(learner)
-        feed.check = partial(self._check_batch, where=where)
+        feed.check = partial(self._check_batch, prefix=prefix)
 
     def _enlarge_batches(self, feed: Feed) -> None:
-        """Evaluate in larger batches, if the batch size makes no difference to the results.
+        """Evaluate in larger batches, if the batch size does not affect the results.
 
-        It makes none if every loss and metric is a sum over samples. The new size divides the
-        number of samples, so that there is no short batch, for which another program would be
-        compiled.
+        The batch size has no effect if every loss and metric is a sum over samples. The new size
+        divides the number of samples, so that there is no smaller last batch, which would need
+        another program.
         """
         if self.model.run_eagerly or config.max_steps_per_epoch() is not None:
             return
         if feed.samples is not None and self.learner.batch_size_is_irrelevant(feed.example()[0]):
             feed.use_batch_size(dividing_batch_size)
 
-    def _check_batch(self, x: Data, y: Targets, sample_weight: Targets, where: str = "") -> None:
-        """Check a batch that was not in the example."""
-        checks.check_inputs(self.learner, x, where)
-        self._check_numbers(x, y, sample_weight, where)
+    def _check_batch(self, x: Data, y: Targets, sample_weight: Targets, prefix: str = "") -> None:
+        """Check a batch that was not part of the example."""
+        checks.check_inputs(self.learner, x, prefix)
+        self._check_numbers(x, y, sample_weight, prefix)
 
-    def _check_numbers(self, x: Data, y: Targets, sample_weight: Targets, where: str) -> None:
+    def _check_numbers(self, x: Data, y: Targets, sample_weight: Targets, prefix: str) -> None:
         learner = self.learner
         if not learner.signature.handles_missing_values:
-            checks.check_finite(x, "x", where)
-        checks.check_embedding_indices(learner, x, where)
-        checks.check_finite(sample_weight, "sample_weight", where)
+            checks.check_finite(x, "x", prefix)
+        checks.check_embedding_indices(learner, x, prefix)
+        checks.check_finite(sample_weight, "sample_weight", prefix)
         objectives = learner.objectives
         if y is not None and objectives.built:
             if objectives.sums_over_samples:  # a user's own loss may handle NaN
-                checks.check_finite(y, "y", where)
-            checks.check_targets(learner, y, objectives.outputs, where)
+                checks.check_finite(y, "y", prefix)
+            checks.check_targets(learner, y, objectives.outputs, prefix)
 
 
 _ENDED = (
     "The data ended {}; {} ends.\n"
-    "  Likely cause: a generator, which can be gone through only once.\n"
-    "  Fix: arrays, a PyDataset, or a generator that never ends, with a number of steps."
+    "  Likely cause: a generator, which can be iterated only once.\n"
+    "  Fix: pass arrays, a PyDataset, or an endless generator with a number of steps."
 )
-_SHORT = (
-    "The data ended after {} of {} steps. An epoch ends with the data, and the next one begins "
-    "with them from scratch.\n"
-    "  Fix: leave out the number of steps, or give one that divides the number of batches; or data "
-    "without an end, such as dataset.repeat()."
+_EPOCH_ENDED_EARLY = (
+    "The data ended after {} of {} steps. An epoch ends with the data, and the next one starts "
+    "from the beginning of the data.\n"
+    "  Fix: leave out the number of steps, or pass one that divides the number of batches; or pass "
+    "endless data, such as dataset.repeat()."
 )
-_SHORT_MEASURE = (
-    "The data to measure on ended {}; the result is that of those.\n"
-    "  Fix: leave out the number of steps, or give no more than there are batches."
+_EVALUATION_ENDED_EARLY = (
+    "The data for the evaluation ended {}; the result is for these steps.\n"
+    "  Fix: leave out the number of steps, or pass at most the number of batches."
 )
-_NOTHING_MEASURED = (
-    "validation_data gave no batch in epoch {}, so there are no val_ measures.\n"
-    "  Likely cause: it can be gone through only once.\n"
-    "  Fix: validation_data as arrays or a PyDataset."
+_NO_VALIDATION = (
+    "validation_data yielded no batch in epoch {}, so there are no val_ metrics.\n"
+    "  Likely cause: it can be iterated only once.\n"
+    "  Fix: pass validation_data as arrays or a PyDataset."
 )
 _STOPPED_BEFORE = (
     "The training in the backup was stopped before epoch {}, by a callback; nothing is left to do. "
@@ -558,7 +566,7 @@ _STOPPED_BEFORE = (
 )
 
 
-def _short(steps: int, feed: Feed) -> bool:
+def _ended_early(steps: int, feed: Feed) -> bool:
     """Whether an epoch or an evaluation had fewer steps than requested."""
     return feed.steps is not None and steps < feed.steps
 

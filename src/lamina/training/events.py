@@ -1,4 +1,4 @@
-"""Events: notifies listeners of what happens in a run.
+"""Events: notifies listeners of the events of a run.
 
 Callbacks, the progress line and the warnings about likely mistakes are listeners with the same
 interface. Others, such as a live view, are added with `add_listeners`.
@@ -14,10 +14,10 @@ from lamina.core.configuration.context import context
 
 @dataclass(frozen=True)
 class ChunkDone:
-    """Steps that one call of a program has run.
+    """The steps that a call of a program has run.
 
     Args:
-        step: Number of steps of the epoch that are done.
+        step: Number of finished steps of the epoch.
         batch_size: Samples in each step.
         logs: Means of the losses and metrics over the epoch so far.
         seconds: Duration of the call.
@@ -46,49 +46,49 @@ class Listener:
     """
 
     def on_run_begin(self, request: Any, learner: Any) -> None:
-        """A request is about to run: its data are checked, and nothing has changed yet."""
+        """Called before a request runs; its data are checked, and nothing has changed yet."""
 
     def on_epoch_begin(
         self, epoch: int | None, epochs: int | None, steps: int | None, resumed: bool = False
     ) -> None:
-        """An epoch begins, or a run of `evaluate`, for which `epoch` is None.
+        """Called when an epoch begins, or a run of `evaluate`, for which `epoch` is None.
 
         Args:
             epoch: Index of the epoch, from 0.
             epochs: Number of epochs.
-            steps: Steps in the epoch, if it is known.
-            resumed: Whether the epoch continues that of an interrupted run.
+            steps: Steps in the epoch, if known.
+            resumed: Whether the epoch is continued from an interrupted run.
         """
 
     def on_chunk(self, done: ChunkDone) -> None:
-        """A call of the program has ended."""
+        """Called after each call of a program."""
 
     def on_epoch_end(self, epoch: int | None, logs: dict[str, Any]) -> None:
-        """The epoch has ended, including validation, or the run of `evaluate`."""
+        """Called when an epoch, including its validation, or a run of `evaluate` has ended."""
 
     def on_message(self, text: str) -> None:
-        """There is a message for the user."""
+        """Called with a message for the user."""
 
     def on_run_end(self, logs: Mapping[str, Any]) -> None:
-        """The run has ended; not called if it fails."""
+        """Called when the run has ended; not called if it fails."""
 
     def on_findings(self, record: Any, findings: Any) -> None:
-        """Diagnosis has ended; called only if `config.set_diagnosis` asks for it.
+        """Called after diagnosis, if it is enabled (`config.set_diagnosis`).
 
         Args:
-            record: What is known of the run, a `lamina.findings.Record`.
-            findings: What is wrong with it, `lamina.findings.Findings`.
+            record: The recorded facts about the run, a `lamina.findings.Record`.
+            findings: The problems found, a `lamina.findings.Findings`.
         """
 
     def on_run_failed(self, error: BaseException) -> None:
-        """The run has ended with an error, which is raised afterwards."""
+        """Called when the run has failed with an error, which is raised afterwards."""
 
 
 class Events(Listener):
     """Calls several listeners in order.
 
     Args:
-        listeners: The listeners; those of `add_listeners` come after them.
+        listeners: The listeners; those added by `add_listeners` come after them.
     """
 
     def __init__(self, listeners: Sequence[Listener]):
@@ -110,10 +110,10 @@ for _name in [name for name in vars(Listener) if name.startswith("on_")]:
 
 @contextlib.contextmanager
 def add_listeners(*listeners: Listener) -> Iterator[None]:
-    """Context manager: these listeners are called for all runs inside it.
+    """Context manager that adds listeners to all runs inside it.
 
     Args:
-        *listeners: Any number of them.
+        *listeners: The listeners.
     """
     outer = context.listeners
     context.listeners = (*outer, *listeners)

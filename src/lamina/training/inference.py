@@ -1,8 +1,7 @@
 """InferenceFunction: the forward pass of a model as a pure function, with its parameters and specs.
 
-Code that runs a model elsewhere, such as an export or a server, needs an `InferenceFunction` and
-nothing else of the model. The programs of `predict` use the same pure step, made by
-`steps.make_forward_step`.
+Code that runs a model elsewhere, such as an export or a server, only needs an `InferenceFunction`.
+The programs of `predict` use the same pure step, made by `steps.make_forward_step`.
 """
 
 from collections.abc import Callable
@@ -34,8 +33,8 @@ class TensorSpec:
 
     Args:
         name: Name of the input or output.
-        shape: Sizes of the axes, None for one that may have any size, as the batch axis.
-        dtype: Type of the values, `"string"` for text.
+        shape: Sizes of the axes, None for an axis of any size, such as the batch axis.
+        dtype: Dtype of the values, `"string"` for text.
 
     Example:
         >>> TensorSpec("pixels", (None, 28, 28), "float32").shape
@@ -47,7 +46,7 @@ class TensorSpec:
     dtype: str
 
     def one_row(self) -> np.ndarray:
-        """One sample of zeros, or of an empty text; axes of any size have size 1.
+        """A batch with one sample of zeros, or of empty text; axes of any size get size 1.
 
         Returns:
             Array `(1, …)`.
@@ -63,15 +62,15 @@ class InferenceFunction:
 
     Made by `model.inference_function()`. It is plain JAX: it may be compiled by `jax.jit`, mapped
     by `jax.vmap`, or traced inside `lowering_for("portable")` for an export. The parameters are the
-    weights at the time when it was made. Later training changes neither them nor the function.
+    weights at the time of the call. Later training changes neither them nor the function.
 
     Args:
         parameters: All weights and other state that the forward pass reads, by path.
         inputs: A `TensorSpec` for each input, in the structure in which the model takes them.
-        outputs: A `TensorSpec` for each output, in the structure in which the model gives them.
+        outputs: A `TensorSpec` for each output, in the structure in which the model returns them.
         on_host: Preprocessing before the function: converts inputs to arrays, and text to numbers.
             Arrays of numbers are unchanged.
-        step: `(parameters, inputs) → (outputs, parameters)`: the function with the changed state,
+        step: `(parameters, inputs) → (outputs, parameters)`: also returns the changed state,
             for a model whose forward pass changes state, such as a stateful LSTM.
 
     Example:
@@ -98,7 +97,7 @@ class InferenceFunction:
     step: Callable[[Any, Any], tuple[Any, dict[str, Any]]]
 
     def __call__(self, parameters: PyTree, inputs: PyTree) -> PyTree:
-        """Compute the outputs. Changes of the state are dropped; see `step`.
+        """Compute the outputs. Changes of the state are discarded; see `step`.
 
         Args:
             parameters: Arrays by path, as in `parameters`.
@@ -119,15 +118,15 @@ class InferenceFunction:
 
 
 def inference_function(
-    learner: Learner, example: Data = None, own_step: bool = False
+    learner: Learner, example: Data = None, has_custom_step: bool = False
 ) -> InferenceFunction:
     """The inference function of a model.
 
     Args:
         learner: The model.
-        example: Inputs as for `predict`, of which shapes and dtypes are used; needed for a model
-            whose inputs are not known.
-        own_step: Whether the user has overridden `predict_step`.
+        example: Inputs as for `predict`, of which only shapes and dtypes are used; needed for a
+            model whose inputs are not known.
+        has_custom_step: Whether the user has overridden `predict_step`.
 
     Raises:
         ValueError: If the inputs are not known.
@@ -135,8 +134,8 @@ def inference_function(
     example_inputs = None if example is None else prediction_inputs(learner, example)
     if example_inputs is None and not learner.signature.inputs:
         raise ValueError(
-            f"Model {learner.model.name!r} does not say what its inputs are: it is not drawn as a "
-            "graph.\n  Fix: give a few of them: model.inference_function(x[:1])."
+            f"The inputs of model {learner.model.name!r} are not known, because it is not a graph "
+            "of layers.\n  Fix: pass an example: model.inference_function(x[:1])."
         )
     on_host = None if example_inputs is None else learner.on_host(example_inputs)
     if not learner.model.built:
@@ -146,7 +145,7 @@ def inference_function(
     paths = _paths(variables)
 
     def step(parameters: PyTree, inputs: PyTree) -> tuple[Any, dict[str, Any]]:
-        state = _state_of(variables, [parameters[path] for path in paths])
+        state = _to_state(variables, [parameters[path] for path in paths])
         outputs, state = forward(state, pack_x_y_sample_weight(inputs))
         return outputs, dict(zip(paths, _values(state), strict=True))
 
@@ -154,7 +153,7 @@ def inference_function(
     return InferenceFunction(
         parameters=dict(zip(paths, shared_values_of(_values(variables)), strict=True)),
         inputs=inputs,
-        outputs=_output_specs(learner, inputs, on_host, own_step),
+        outputs=_output_specs(learner, inputs, on_host, has_custom_step),
         on_host=lambda x: learner.on_host(prediction_inputs(learner, x)),
         step=step,
     )
@@ -164,7 +163,7 @@ def _values(state: TrainState[T]) -> list[T]:
     return [*state.trainable, *state.non_trainable]
 
 
-def _state_of(variables: TrainState[Variable], values: list[T]) -> TrainState[T]:
+def _to_state(variables: TrainState[Variable], values: list[T]) -> TrainState[T]:
     count = len(variables.trainable)
     return TrainState(
         trainable=values[:count],
@@ -174,7 +173,7 @@ def _state_of(variables: TrainState[Variable], values: list[T]) -> TrainState[T]
 
 
 def _paths(variables: TrainState[Variable]) -> list[str]:
-    """The paths of the variables; repeated paths get a number: `a`, `a#2`."""
+    """The paths of the Variables; repeated paths get a number: `a`, `a#2`."""
     counts: dict[str, int] = {}
     names = []
     for variable in _values(variables):
@@ -201,19 +200,19 @@ def _input_specs(learner: Learner, example: Any) -> PyTree:
     return jax.tree.unflatten(structure, specs)
 
 
-def _output_specs(learner: Learner, inputs: PyTree, example: Any, own_step: bool) -> PyTree:
+def _output_specs(learner: Learner, inputs: PyTree, example: Any, has_custom_step: bool) -> PyTree:
     signature = learner.signature
-    written = signature.outputs_as_written
-    if example is not None or own_step or not signature.outputs:
+    as_written = signature.outputs_as_written
+    if example is not None or has_custom_step or not signature.outputs:
         # The outputs are known only after tracing.
         step = learner.step("predict_step")
-        written = trace_spec(
+        as_written = trace_spec(
             lambda x: step(pack_x_y_sample_weight(x)), _symbolic_inputs(learner, inputs, example)
         )
-    leaves, structure = jax.tree.flatten(written)
+    leaves, structure = jax.tree.flatten(as_written)
     names = signature.output_names
     if len(names) != len(leaves):
-        names = _names_by_position("output", written)
+        names = _names_by_position("output", as_written)
     specs = [TensorSpec(n, tuple(t.shape), t.dtype) for n, t in zip(names, leaves, strict=True)]
     return jax.tree.unflatten(structure, specs)
 

@@ -1,7 +1,7 @@
-"""Records in `fit` what a model was trained on, and warns of different inputs in `predict`.
+"""Records a description of the training data in `fit`, and warns of different inputs in `predict`.
 
-A model that was trained on pixels from 0 to 1 gives nonsense for pixels from 0 to 255, with
-confidence and without an error.
+A model that was trained on pixels from 0 to 1 gives wrong outputs for pixels from 0 to 255, with
+high confidence and without an error.
 """
 
 import dataclasses
@@ -13,32 +13,33 @@ import numpy as np
 from lamina.contract import Contract, InputRange, novelty
 from lamina.contract.compare import difference
 from lamina.contract.measure import measured, measured_target
-from lamina.core.user_data.classes import classes_of
+from lamina.core.user_data.classes import class_indices_of
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import Preprocessed
 from lamina.training import checks
 from lamina.training.feeds.feed import Feed
 from lamina.training.trainable import Trainable
 
-# Number of calls of `predict` that are checked after training or loading. Later calls cost nothing.
+# Number of calls of `predict` that are checked after training or loading; later calls are not
+# checked.
 CALLS_CHECKED = 16
-# Targets that are looked at.
-_ROWS = 2048
-# What `predict_labels` returns for inputs that are far from all inputs of training.
+# Maximum number of targets that are examined.
+_MAX_ROWS = 2048
+# The label that `predict_labels` returns for inputs that are far from all training inputs.
 UNKNOWN = "none of these?"
 
 
 def record_contract(
     learner: Trainable, user_x: Any, x: Any, y: Any, user_y: Any = None
 ) -> Contract:
-    """The contract of a model that is trained on these arrays.
+    """The contract of a model for arrays that it is trained on.
 
     Args:
-        learner: The model; it may know more from an earlier call.
-        user_x: The user's x; it may have a contract of its own.
+        learner: The model, which may have a contract from an earlier call.
+        user_x: The user's x; data sets of Lamina have a contract.
         x: Inputs as arrays.
         y: Targets as arrays, or None.
-        user_y: The user's y; it may have names of classes.
+        user_y: The user's y, which may have class names.
     """
     ranges = tuple(
         input_range
@@ -50,36 +51,36 @@ def record_contract(
     if isinstance(data_contract, Contract):
         contract = data_contract
     elif previous is not None and _shapes(previous.inputs) == _shapes(ranges):
-        contract = previous  # trained further, on arrays that have no names
+        contract = previous  # further training, on arrays without class names
     contract = _with_class_names(contract, user_x, user_y)
-    if contract.class_names is None and contract.target_range is None and _is_number(y):
+    if contract.class_names is None and contract.target_range is None and _is_quantity(y):
         contract = dataclasses.replace(contract, target_range=measured_target(y))
     learned_novelty = None
     if contract.class_names is not None or _is_class(y):
         if previous is not None and previous.inputs == ranges:
-            learned_novelty = previous.novelty  # the same data, as where fit is called in a loop
+            learned_novelty = previous.novelty  # the same data, e.g. if fit is called in a loop
         if learned_novelty is None:
             learned_novelty = novelty.learned(dict(_named_arrays(x)))
     return dataclasses.replace(contract, inputs=ranges, novelty=learned_novelty)
 
 
 def record_contract_of_stream(source: Any) -> Contract | None:
-    """The contract of a model that is trained on batches: what the source says of itself.
+    """The contract of a model that is trained on batches, from the attributes of their source.
 
     Args:
-        source: A source of batches. Data sets of Lamina have a contract or names of classes, those
-            of PyTorch may have names of classes.
+        source: A source of batches. Data sets of Lamina have a contract or class names, those
+            of PyTorch may have class names.
     """
-    known = getattr(source, "contract", None)
-    contract = known if isinstance(known, Contract) else Contract()
+    source_contract = getattr(source, "contract", None)
+    contract = source_contract if isinstance(source_contract, Contract) else Contract()
     contract = _with_class_names(contract, source, getattr(source, "dataset", None))
     return None if contract == Contract() else contract
 
 
-def with_pictures(contract: Contract, feed: Feed) -> Contract:
-    """A contract with the range of pictures that come in batches, by the first batch of them.
+def add_image_range(contract: Contract, feed: Feed) -> Contract:
+    """Add the range of the pixels, from the first batch, to the contract of a stream of images.
 
-    One batch tells the scale of the pixels; how light pictures are on the whole it does not.
+    One batch is enough for the range of the pixels, but not for the distribution of brightness.
     """
     if contract.kind != "images" or contract.inputs:
         return contract
@@ -89,7 +90,7 @@ def with_pictures(contract: Contract, feed: Feed) -> Contract:
 
 
 def _with_class_names(contract: Contract, *parts: Any) -> Contract:
-    """A contract with the names of the classes that one of these has, if it has none."""
+    """Add class names to a contract without them, if one of `parts` has class names."""
     for part in parts:
         names = _class_names(part)
         if contract.class_names is None and names is not None:
@@ -98,48 +99,56 @@ def _with_class_names(contract: Contract, *parts: Any) -> Contract:
 
 
 def _class_names(data: Any) -> tuple[str, ...] | None:
-    """The names of classes that data have of themselves."""
-    for place in ("class_names", "classes"):  # the second is that of PyTorch
-        names: Any = getattr(data, place, None)
+    """The class names that a data set has as an attribute."""
+    for attribute in ("class_names", "classes"):  # the second is PyTorch's
+        names: Any = getattr(data, attribute, None)
         if isinstance(names, (list, tuple)) and names and all(type(n) is str for n in names):
             return tuple(names)
     return None
 
 
 def warn_of_other_classes(contract: Contract | None, data: Any, what: str) -> None:
-    """Warn if data name other classes than those of training: labels are compared by number.
+    """Warn if data have other class names than the training data; only class indices are compared.
 
     Args:
-        contract: What the model was trained on.
-        data: The user's data; those of folders and of `lamina.data.load` have names of classes.
-        what: What the data are called, e.g. `"validation_data"`.
+        contract: The contract of the model.
+        data: The user's data; data sets of Lamina have class names.
+        what: Name of the data for messages, e.g. `"validation_data"`.
     """
     names = _class_names(data)
-    known = None if contract is None else contract.class_names
-    if names is None or known is None or names == known:
+    training_names = None if contract is None else contract.class_names
+    if names is None or training_names is None or names == training_names:
         return
-    place = next(
-        (i for i, pair in enumerate(zip(names, known, strict=False)) if len(set(pair)) > 1), None
+    label = next(
+        (
+            i
+            for i, pair in enumerate(zip(names, training_names, strict=False))
+            if len(set(pair)) > 1
+        ),
+        None,
     )
-    if place is None:
-        if len(names) <= len(known):
+    if label is None:
+        if len(names) <= len(training_names):
             return  # the last classes have no sample in these data
-        place = len(known)
-    here, there = (repr(n[place]) if place < len(n) else "no class" for n in (names, known))
+        label = len(training_names)
+    here, in_training = (
+        repr(n[label]) if label < len(n) else "no class" for n in (names, training_names)
+    )
     checks.warn(
-        f"Label {place} means {here} in {what} and {there} in training, so what is measured means "
-        "nothing.\n"
+        f"Label {label} means {here} in {what} and {in_training} in training, so the metrics are "
+        "wrong.\n"
         "  Likely cause: other folders or classes than in training.\n"
-        f"  Fix: the same classes in both; in training they were {', '.join(known[:10])}."
+        "  Fix: use the same classes in both; in training they were "
+        f"{', '.join(training_names[:10])}."
     )
 
 
 def warn_of_different_inputs(learner: Trainable, x: Any) -> None:
-    """Warn if inputs are probably on another scale than in training, or inverted.
+    """Warn if inputs probably have another scale than the training data, or are inverted.
 
     Args:
         learner: The model.
-        x: Inputs as arrays, as given to `predict`.
+        x: Inputs as arrays, as passed to `predict`.
     """
     contract = learner.contract
     if contract is None or not contract.inputs or learner.calls_checked >= CALLS_CHECKED:
@@ -147,37 +156,37 @@ def warn_of_different_inputs(learner: Trainable, x: Any) -> None:
     learner.calls_checked += 1
     ranges = {input_range.name: input_range for input_range in contract.inputs}
     for name, array in _named_arrays(x):
-        in_training: InputRange | None = ranges.get(name)
-        if in_training is None or tuple(array.shape[1:]) != in_training.shape:
+        training_range: InputRange | None = ranges.get(name)
+        if training_range is None or tuple(array.shape[1:]) != training_range.shape:
             continue
-        observed = difference(in_training, array)
+        observed = difference(training_range, array)
         if observed is not None:
             checks.warn(
-                f"The input {name} of model {learner.model.name!r} is unlike what it was trained "
-                f"on: {observed.evidence}.\n"
-                f"  Fix: {observed.fix} in place of {name}, if that is not meant."
+                f"The input {name} of model {learner.model.name!r} is unlike the training "
+                f"data: {observed.evidence}.\n"
+                f"  Fix: {observed.fix} in place of {name}, unless this is intended."
             )
             return
 
 
-def labels_of(
+def likeliest_class_names(
     contract: Contract | None, x: Any, outputs: Any, model: str, unknown: str | None = UNKNOWN
 ) -> np.ndarray:
-    """The names of the likeliest classes, `(samples,)`.
+    """The name of the likeliest class of each sample, `(samples,)`.
 
     Args:
-        contract: What the model was trained on.
-        x: The inputs, as given to `predict`.
+        contract: The contract of the model.
+        x: The inputs, as passed to `predict`.
         outputs: `(samples, classes)`, or `(samples, 1)` for one of two classes.
         model: The model's name, for messages.
-        unknown: The name for samples that are far from all samples of training; None for the
-            likeliest class of these, too.
+        unknown: The name for samples that are far from all training samples; None for the
+            likeliest class of these samples, too.
     """
     if contract is None or contract.class_names is None:
         raise ValueError(
-            f"The names of the classes of model {model!r} are not known: the data that it was "
-            "trained on had none.\n"
-            "  Fix: model.predict(x).argmax(axis=-1) gives their numbers."
+            f"The class names of model {model!r} are not known, because its training "
+            "data had none.\n"
+            "  Fix: model.predict(x).argmax(axis=-1) returns class indices."
         )
     names: np.ndarray[Any, Any] = np.array(contract.class_names, dtype=object)
     outputs = np.asarray(outputs)
@@ -185,8 +194,8 @@ def labels_of(
         outputs = np.concatenate([1 - outputs, outputs], axis=1)
     if outputs.ndim != 2 or outputs.shape[1] != len(names):
         raise ValueError(
-            f"Model {model!r} gives outputs of shape {outputs.shape}, and there are {len(names)} "
-            f"names of classes: {', '.join(map(str, names[:10]))}."
+            f"Model {model!r} returns outputs of shape {outputs.shape}, but there are {len(names)} "
+            f"class names: {', '.join(map(str, names[:10]))}."
         )
     likeliest: np.ndarray[Any, Any] = names[outputs.argmax(axis=1)]
     far = None if unknown is None else far_from_training(contract, x)
@@ -196,17 +205,19 @@ def labels_of(
 
 
 def far_from_training(contract: Contract, x: Any) -> np.ndarray | None:
-    """Whether each sample is far from all samples of training, `(samples,)`.
+    """Whether each sample is far from all training samples, `(samples,)`.
 
     Args:
-        contract: What the model was trained on.
-        x: Inputs, as given to `predict`.
+        contract: The contract of the model.
+        x: Inputs, as passed to `predict`.
 
     Returns:
-        None if it cannot be told: for text, streams and models without classes.
+        None if it is unknown: for text, streams and models without classes.
     """
-    known = contract.novelty
-    return None if known is None else novelty.is_far(known, dict(_named_arrays(x)))
+    training_novelty = contract.novelty
+    if training_novelty is None:
+        return None
+    return novelty.is_far(training_novelty, dict(_named_arrays(x)))
 
 
 def _named_arrays(x: Any) -> list[tuple[str, Any]]:
@@ -225,14 +236,14 @@ def _shapes(ranges: tuple[InputRange, ...]) -> list[tuple[str, tuple[int, ...]]]
 
 
 def _is_class(y: Any) -> bool:
-    """Whether targets are classes, by some of them."""
+    """Whether targets are classes, judged by a subset of them."""
     if not isinstance(y, np.ndarray) or not y.ndim:
         return False
-    return classes_of(y[:: -(-len(y) // _ROWS) or 1]) is not None
+    return class_indices_of(y[:: -(-len(y) // _MAX_ROWS) or 1]) is not None
 
 
-def _is_number(y: Any) -> bool:
-    """Whether targets are amounts: floats, one for each sample."""
+def _is_quantity(y: Any) -> bool:
+    """Whether targets are quantities (regression): one float per sample."""
     if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or not y.size:
         return False
     return bool(np.isfinite(y).all()) and (y.ndim == 1 or y.shape[1:] == (1,))

@@ -11,7 +11,7 @@ _EXIT_CODE = 128 + signal.SIGTERM
 
 
 class Interrupt:
-    """Context manager in which Ctrl-C or SIGTERM requests a stop; a second one raises.
+    """Context manager in which Ctrl-C or SIGTERM requests a stop; a second signal raises an error.
 
     A handler that the user has installed is not replaced. Of several processes, all stop at the
     same step, after one has received the signal: see `agree`.
@@ -24,7 +24,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.requested = False
-        self.terminated = False  # whether by SIGTERM: the process is to end
+        self.terminated = False  # whether SIGTERM was received, so that the process must end
         self._received = 0  # the signal that this process has received, of several processes
         self._replaced: list[tuple[signal.Signals, Any]] = []
 
@@ -50,7 +50,7 @@ class Interrupt:
         return self.requested
 
     @property
-    def by(self) -> str:
+    def signal_name(self) -> str:
         """Name of the signal that requested the stop."""
         return "SIGTERM" if self.terminated else "Ctrl-C"
 

@@ -1,4 +1,4 @@
-"""Learner: the training side of a model, with everything that is kept between calls."""
+"""Learner: what training needs of a model, with the state that is kept between calls."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ from lamina.training.trainable import Signature
 class Learner(ABC):
     """Implements the protocol `Trainable` for models with Keras's methods.
 
-    The methods that depend on the type of model are in `_LearnerOfModel`, at the end of
+    The methods that depend on the type of model are in `_TrainerLearner`, at the end of
     `trainer.py`.
 
     Args:
@@ -41,13 +41,13 @@ class Learner(ABC):
         compile_config: The arguments of `compile`; None before it.
         overrides: Which steps and losses the user has overridden.
         programs: The compiled programs.
-        checked_inputs: Version of the model's structure, and the dtypes and shapes of inputs of
-            `predict` that have passed the checks for it.
-        columns: Column names of the tables that it was trained on, by expression (`"x"`, `"y"`).
+        checked_inputs: Version of the model's structure, with the dtypes and shapes of inputs of
+            `predict` that have passed the checks for this version.
+        columns: Column names of the tables used in training, by expression (`"x"`, `"y"`).
         contract: Contract of the training data, if `fit` has recorded it.
         calls_checked: Number of calls of `predict` whose inputs were compared with the contract.
-        warned: Keys of the warnings that were given, each of which is given once per model.
-        trainable_checked_at: Version of the model's structure for which it was checked that it has
+        warned: Keys of issued warnings; each is issued once per model.
+        trainable_checked_at: Version of the model's structure at the last check that it has
             trainable weights.
     """
 
@@ -65,7 +65,7 @@ class Learner(ABC):
         self.warned: set[str] = set()
         self.trainable_checked_at: object = None
         self._adds_losses: bool | None = None  # None: not known before a step was traced
-        self._written_outputs: Any = None  # of a subclass: with dicts in the order that `call` used
+        self._outputs_as_written: Any = None  # for a subclass: dicts in the order that `call` used
 
     @property
     def model(self) -> Any:
@@ -100,12 +100,12 @@ class Learner(ABC):
         """Prepare for inputs of these shapes, which may differ from earlier ones."""
 
     @abstractmethod
-    def forget_losses(self) -> None:
-        """Drop losses that layers added with `add_loss` while they were traced."""
+    def clear_losses(self) -> None:
+        """Clear losses that layers have added with `add_loss` during tracing."""
 
     @abstractmethod
     def has_added_losses(self) -> bool:
-        """Whether a layer has added a loss since they were dropped."""
+        """Whether a layer has added a loss since losses were cleared."""
 
     def copy_for(self, model: Any) -> "Learner":
         """A learner with the same settings for a copy of the model, with its own programs."""
@@ -117,18 +117,18 @@ class Learner(ABC):
 
     # -- compile ----------------------------------------------------------------------------------
 
-    def compiled_with(
+    def set_compiled(
         self, objectives: Objectives, precision: Precision, overrides: Overrides, config: Config
     ) -> None:
-        """Store the arguments of `compile`, and drop the programs."""
+        """Store the arguments of `compile`, and clear the programs."""
         self._objectives, self.precision = objectives, precision
         self.overrides, self.compile_config = overrides, config
-        self.programs.forget()
+        self.programs.clear()
 
     # -- state ------------------------------------------------------------------------------------
 
     def optimizers(self) -> list[Optimizer]:
-        """The model's optimizer, and any others that it keeps as attributes."""
+        """The model's optimizer, and other optimizers that are attributes of the model."""
         return unique_by_identity(v for v in vars(self._model).values() if isinstance(v, Optimizer))
 
     def variables(self) -> TrainState[Variable]:
@@ -167,29 +167,29 @@ class Learner(ABC):
         return self._without_added_losses(step)
 
     def program(self, mode: str) -> tuple[Any, TrainState[Variable]]:
-        return self.programs.program_of(mode)
+        return self.programs.program_for(mode)
 
     def _without_added_losses(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """A step after which no losses are left that layers added while it ran."""
+        """A step that clears the losses that layers have added during it."""
 
         def clean(data: PyTree) -> Any:
             try:
                 return step(data)
             finally:
-                self.forget_losses()
+                self.clear_losses()
 
         return clean
 
     # -- properties of the steps ------------------------------------------------------------------
 
     def compares_targets(self, training: bool) -> bool:
-        """Whether a step compares the outputs with targets in the usual way."""
+        """Whether a step compares outputs with targets in the standard way, without overrides."""
         overrides = self.overrides
         overrides_step = overrides.train_step if training else overrides.test_step
         return not (overrides.compute_loss or overrides_step)
 
     def batch_size_is_irrelevant(self, x: Data) -> bool:
-        """Whether the batch size makes no difference to the results of `evaluate`.
+        """Whether the batch size has no effect on the results of `evaluate`.
 
         Args:
             x: Inputs, of which only shapes and dtypes are used.
@@ -201,7 +201,7 @@ class Learner(ABC):
             and self.objectives.sums_over_samples
             and not self._adds_losses
             and self.rows_are_independent("test", x)
-            and not self._adds_losses  # known only after the trace in the line above
+            and not self._adds_losses  # known only after the trace in the previous line
         )
 
     def rows_are_independent(self, mode: str, rows: PyTree) -> bool:
@@ -213,7 +213,7 @@ class Learner(ABC):
             mode: `"predict"` for the outputs of `predict_step`, `"test"` for those of `call`.
             rows: The inputs; only shapes and dtypes are used.
         """
-        program, variables = self.programs.program_of(mode)
+        program, variables = self.programs.program_for(mode)
         leaves, structure = jax.tree.flatten(rows)
         key = (structure, *((leaf.shape[1:], leaf.dtype) for leaf in leaves))
         if key not in program.properties:
@@ -251,22 +251,22 @@ class Learner(ABC):
         try:
             self._prepare(jax.tree.map(_batch_spec, data), training)
         except Exception:
-            # Again with the number of samples in the shapes, for a better message.
+            # Traced again with the number of samples in the shapes, for a better message.
             self._prepare(jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), data), training)
             raise
 
-    def build_objectives(self, y: Targets, y_pred: Outputs, losses_alone: bool = False) -> None:
+    def build_objectives(self, y: Targets, y_pred: Outputs, losses_only: bool = False) -> None:
         """Match losses and metrics to outputs with these shapes."""
 
         def structure_of(tensors: Any) -> Any:
             return jax.tree.structure(tensors, is_leaf=lambda leaf: leaf is None)
 
         signature = self.signature
-        written = signature.outputs_as_written if signature.outputs else self._written_outputs
-        if structure_of(written) != structure_of(y_pred):
-            written = None  # an override of compute_loss passes on something else
-        build = self.objectives.build_losses if losses_alone else self.objectives.build
-        build(y, y_pred, list(signature.output_names), written)
+        as_written = signature.outputs_as_written if signature.outputs else self._outputs_as_written
+        if structure_of(as_written) != structure_of(y_pred):
+            as_written = None  # an override of compute_loss passes other predictions
+        build = self.objectives.build_losses if losses_only else self.objectives.build
+        build(y, y_pred, list(signature.output_names), as_written)
 
     def _needs_objectives(self) -> bool:
         return self.compiled and not self.objectives.built
@@ -276,7 +276,7 @@ class Learner(ABC):
         if not self._model.built or self._needs_objectives():
             y_pred = self._model(jax.tree.map(lambda a: a[:1], x), training=False)
             self.record_added_losses()
-            self.forget_losses()
+            self.clear_losses()
             if self.compiled and training is not None:
                 y_specs, output_specs = jax.tree.map(_batch_spec, (y, y_pred))
                 self.objectives.build(y_specs, output_specs, list(self.signature.output_names))
@@ -301,17 +301,17 @@ class Learner(ABC):
         if overrides_step:
             if training and takes_state(self._model.train_step):
                 self._build_optimizer()
-            # It may create its own Variables, such as those of a second optimizer.
+            # The step may create its own Variables, such as those of a second optimizer.
             self._trace_once(self.step("train_step" if training else "test_step"), specs)
             self._model.built = True
         if training:
             self._build_optimizer()
 
     def _trace_comparisons(self, specs: tuple[Any, ...], training: bool) -> None:
-        """Match losses and metrics to what overrides of their methods pass on.
+        """Match losses and metrics to the predictions that overrides pass to them.
 
         An override of `compute_loss` or `compute_metrics` may call `super()` with predictions whose
-        structure is not that of the outputs.
+        structure differs from the outputs.
         """
         overrides, model = self.overrides, self._model
         if not overrides.compute_loss and not overrides.compute_metrics:
@@ -322,18 +322,18 @@ class Learner(ABC):
             if overrides.compute_loss:
                 call_compute_loss(model, x, y, y_pred, sample_weight, training)
             if not self.objectives.losses_built:
-                self.build_objectives(y, y_pred, losses_alone=True)
+                self.build_objectives(y, y_pred, losses_only=True)
             if overrides.compute_metrics:
                 model.compute_metrics(x, y, y_pred, sample_weight)
 
         trace_spec(compare, *specs)
-        self.forget_losses()
+        self.clear_losses()
 
     def _build_optimizer(self) -> None:
         self._model.optimizer.build(self._model.trainable_variables)
 
     def _output_specs(self, x: Data) -> Any:
-        """Shapes of the outputs; builds the model on the way."""
+        """Symbolic outputs; builds the model if necessary."""
         signature = self.signature
         is_graph = bool(signature.outputs)
         has_known_shapes = isinstance(x, Preprocessed) or (
@@ -347,12 +347,12 @@ class Learner(ABC):
         def forward(x: Data) -> Any:
             outputs = self._model(x, training=False)
             # JAX returns dicts in alphabetical order.
-            self._written_outputs = tree.map_structure(lambda _: None, outputs)
+            self._outputs_as_written = tree.map_structure(lambda _: None, outputs)
             return outputs
 
         outputs = trace_spec(forward, x)
         self.record_added_losses()
-        self.forget_losses()
+        self.clear_losses()
         return outputs
 
     def record_added_losses(self) -> None:
@@ -384,9 +384,9 @@ def _named_positions(optimizer: Any, variables: list[Variable]) -> Iterator[tupl
     """Indices of the step counter and the loss scale in the optimizer's Variables."""
     names = {"step": "iterations", "loss_scale": "dynamic_scale"}
     for name, attribute in names.items():
-        named = getattr(optimizer, attribute, None)
+        named_variable = getattr(optimizer, attribute, None)
         for i, variable in enumerate(variables):
-            if variable is named:
+            if variable is named_variable:
                 yield name, i
 
 

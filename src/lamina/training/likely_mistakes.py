@@ -1,7 +1,7 @@
-"""Warnings about likely mistakes in a model and its data, given once, before the first step.
+"""Warnings about likely mistakes in a model and its data, issued once, before the first step.
 
-Each check looks for evidence that correct training does not show. If it cannot decide, there is no
-warning. Certain mistakes are errors, in `checks.py`.
+Each check looks for signs that a correct setup does not have. If a check cannot decide, there is no
+warning. Definite mistakes are errors, in `checks.py`.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ from lamina.training.trainable import Trainable
 
 _MAX_ROWS_CHECKED = 1000
 
-# Layers that do not change the size of numbers.
+# Layers that do not change the magnitude of numbers.
 _NEUTRAL_LAYERS = (
     "Flatten Reshape Permute Dropout GaussianNoise Masking ZeroPadding1D ZeroPadding2D".split()
 )
@@ -36,11 +36,11 @@ class LikelyMistakes(Listener):
     """Warns of likely mistakes when a run of `fit` begins."""
 
     def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
-        if request.split_doubt is not None:
-            checks.warn_once("split", request.split_doubt, learner)
-        # Classes that the last samples alone have are part of that warning.
-        known = None if request.split_doubt is not None else request.validation
-        warn_of_likely_mistakes(learner, request.feed, known)
+        if request.split_warning is not None:
+            checks.warn_once("split", request.split_warning, learner)
+        # That warning includes classes that only the last samples have.
+        validation = None if request.split_warning is not None else request.validation
+        warn_of_likely_mistakes(learner, request.feed, validation)
 
 
 def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | None) -> None:
@@ -51,9 +51,9 @@ def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | N
         feed: The training data.
         validation: The validation data, or None.
     """
-    _negative_learning_rate(learner)
+    _warn_of_negative_learning_rate(learner)
     x, y, _ = feed.example()
-    _large_inputs(learner, x)
+    _warn_of_large_inputs(learner, x)
     if y is None or not learner.compares_targets(True) or not learner.objectives.built:
         return
     objectives = learner.objectives
@@ -69,22 +69,24 @@ def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | N
         if target is None:
             continue
         if name in REGRESSION_LOSSES and target.size and target.dtype.kind in "fiub":
-            _out_of_range(learner, np.asarray(target), activations[index])
-            _accuracy_of_regression(learner, index, np.asarray(target), objectives.outputs[index])
+            _warn_of_targets_out_of_range(learner, np.asarray(target), activations[index])
+            _warn_of_accuracy_for_regression(
+                learner, index, np.asarray(target), objectives.outputs[index]
+            )
         has_all_samples = len(target) == feed.samples
         if name in PROBABILITY_LOSSES and has_all_samples and not _is_dummy(x):
-            _missing_classes(
+            _warn_of_missing_classes(
                 learner, loss, str(name), target, _targets_of(learner, validation, index)
             )
 
 
 def _is_dummy(x: Data) -> bool:
-    """Whether all samples are equal, as in dummy data for trying out a script."""
+    """Whether all samples are equal, as in dummy data to try a script."""
     rows = [leaf[:100] for leaf in jax.tree.leaves(x) if isinstance(leaf, np.ndarray)]
     return bool(rows) and all(bool(np.all(leaf == leaf[:1])) for leaf in rows)
 
 
-def _negative_learning_rate(learner: Trainable) -> None:
+def _warn_of_negative_learning_rate(learner: Trainable) -> None:
     try:
         rate = float(learner.model.optimizer.learning_rate)
     except (AttributeError, TypeError, ValueError):
@@ -93,19 +95,19 @@ def _negative_learning_rate(learner: Trainable) -> None:
         name = type(learner.model.optimizer).__name__
         checks.warn_once(
             "negative-rate",
-            f"The learning rate is {rate:g}: every step goes up the loss, not down.\n"
+            f"The learning rate is {rate:g}: every step increases the loss.\n"
             f"  Fix: optimizer=lamina.optimizers.{name}({-rate:g}).",
             learner,
         )
 
 
-def _large_inputs(learner: Trainable, x: Data) -> None:
+def _warn_of_large_inputs(learner: Trainable, x: Data) -> None:
     leaves = jax.tree.leaves(x)
     if len(leaves) != 1 or not _multiplies_inputs(learner):
         return
     values = leaves[0]
     if isinstance(values, jax.Array) and any(d.platform != "cpu" for d in values.devices()):
-        return  # the check is not worth a copy from the device
+        return  # a copy from the device would be too expensive
     if values.dtype.kind not in "fiu" or not values.size:
         return
     values = np.asarray(values)
@@ -113,9 +115,9 @@ def _large_inputs(learner: Trainable, x: Data) -> None:
     high = float(np.max(values))
     if np.mean(np.abs(values.astype("float32")) > LARGE_INPUT) < LARGE_INPUT_SHARE:
         return
-    pixels = high <= 255 and float(np.min(values)) >= 0 and values.ndim > 2
+    are_pixels = high <= 255 and float(np.min(values)) >= 0 and values.ndim > 2
     fix = "x = x / 255, or lamina.layers.Rescaling(1 / 255) as the first layer"
-    if not pixels:
+    if not are_pixels:
         fix = (
             "normalization = lamina.layers.Normalization(); normalization.adapt(x), and "
             "normalization as the first layer"
@@ -147,15 +149,15 @@ def _multiplies_inputs(learner: Trainable) -> bool:
         or type(layer).__name__ not in ("Dense", "InputLayer", *_NEUTRAL_LAYERS)
         for layer in layers
     )
-    waiting, reaches_weights = [signature.inputs[0]], False
-    while waiting:
-        tensor = waiting.pop()
+    stack, reaches_weights = [signature.inputs[0]], False
+    while stack:
+        tensor = stack.pop()
         for node in signature.nodes:
             if not any(tensor is t for t in node.input_tensors):
                 continue
             name, module = type(node.operation).__name__, type(node.operation).__module__
             if module.startswith("lamina.") and name in _NEUTRAL_LAYERS:
-                waiting += node.output_tensors
+                stack += node.output_tensors
             elif module.startswith("lamina.") and name in WEIGHTED_KINDS:
                 reaches_weights = True
             else:
@@ -163,7 +165,9 @@ def _multiplies_inputs(learner: Trainable) -> bool:
     return reaches_weights and is_nonlinear
 
 
-def _out_of_range(learner: Trainable, y: np.ndarray, activation: str | None) -> None:
+def _warn_of_targets_out_of_range(
+    learner: Trainable, y: np.ndarray, activation: str | None
+) -> None:
     low, high = RANGES_OF_ACTIVATIONS.get(str(activation), (-np.inf, np.inf))
     if low == -np.inf:
         return
@@ -182,11 +186,13 @@ def _out_of_range(learner: Trainable, y: np.ndarray, activation: str | None) -> 
         )
 
 
-def _accuracy_of_regression(learner: Trainable, index: int, y: np.ndarray, output: Outputs) -> None:
-    """Warn of the metric accuracy for targets that are not classes."""
+def _warn_of_accuracy_for_regression(
+    learner: Trainable, index: int, y: np.ndarray, output: Outputs
+) -> None:
+    """Warn if the metric accuracy is used for targets that are not classes."""
     if len(output.shape) > 1 and output.shape[-1] != 1:
-        return  # for several outputs, accuracy of the largest one may be meant
-    for output_index, metric, _ in learner.objectives.measured:
+        return  # for several outputs, accuracy may refer to the largest one
+    for output_index, metric, _ in learner.objectives.output_metrics:
         name = getattr(metric, "resolved_name", None) or metric.name
         if output_index == index and name in ("binary_accuracy", "accuracy"):
             not_binary = (y != 0) & (y != 1)
@@ -207,8 +213,10 @@ def _targets_of(learner: Trainable, validation: Feed | None, index: int) -> Any:
     return learner.objectives.targets(validation.example()[1])[index]
 
 
-def _missing_classes(learner: Trainable, loss: Any, name: str, y: Targets, y_val: Any) -> None:
-    """Warn of a single class, or of classes in the validation data that the training data lack."""
+def _warn_of_missing_classes(
+    learner: Trainable, loss: Any, name: str, y: Targets, y_val: Any
+) -> None:
+    """Warn of a single class, or of validation classes that are not in the training data."""
     if getattr(loss, "ignore_class", None) is not None:
         return
     labels = _classes(name, np.asarray(y))
@@ -218,17 +226,17 @@ def _missing_classes(learner: Trainable, loss: Any, name: str, y: Targets, y_val
     if len(used_labels) == 1 and len(labels) >= 10:
         checks.warn_once(
             "one-class",
-            f"All {len(labels):,} labels are {int(used_labels[0])}: from one class alone nothing "
-            "can be learned.\n"
+            f"All {len(labels):,} labels are {int(used_labels[0])}: nothing can be learned "
+            "from a single class.\n"
             "  Likely cause: a filter or a slice of sorted data that kept one class.\n"
-            "  Fix: shuffle before the data are cut, so that every class is in y.",
+            "  Fix: shuffle before the data are sliced, so that every class is in y.",
             learner,
         )
     val_labels = None if y_val is None else _classes(name, np.asarray(y_val))
     if val_labels is None or not len(val_labels):
         return
     is_unknown = ~np.isin(val_labels, used_labels)
-    # Rare classes may be in one of the two only. With many classes, such as words, some always are.
+    # Rare classes may be in one of the two only, which is normal with many classes, such as words.
     if np.mean(is_unknown) > 0.05:
         missing = ", ".join(str(int(c)) for c in np.unique(val_labels[is_unknown])[:5])
         checks.warn_once(
@@ -248,5 +256,5 @@ def _classes(name: str, y: np.ndarray) -> np.ndarray | None:
     if name == "categorical_crossentropy":
         is_one_hot = y.ndim == 2 and bool(np.all((y == 0) | (y == 1)))
         return y.argmax(-1) if is_one_hot else None
-    one_each = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
-    return y.reshape(-1).astype(int) if one_each and np.all((y == 0) | (y == 1)) else None
+    is_one_per_sample = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
+    return y.reshape(-1).astype(int) if is_one_per_sample and np.all((y == 0) | (y == 1)) else None

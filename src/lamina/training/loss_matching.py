@@ -1,4 +1,4 @@
-"""Matches the losses, loss weights and metrics given to `compile` to the outputs."""
+"""Matches the losses, loss weights and metrics of `compile` to the outputs of the model."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from lamina.training.structure_matching import (
     StructureError,
     TensorTree,
     as_named_dict,
-    entry_of,
     leaves,
     match,
-    parts,
+    match_level,
+    only_entry,
 )
 
 
 def identifiers(value: Any) -> list[Any]:
-    """Every loss or metric in a structure of them: names, functions, objects, configs."""
+    """All losses or metrics in a structure: names, functions, objects and configs."""
     return [leaf for leaf in leaves(value, _is_identifier) if leaf is not None]
 
 
@@ -33,34 +33,35 @@ def losses_by_output(
         loss_weights: One number for all outputs, one for each, or a structure like that of the
             losses.
     """
-    matched = list(_match_losses(tree, loss, for_each=True))
+    matched = list(_match_losses(tree, loss, once_per_output=True))
     if loss_weights is None or _is_identifier(loss_weights):
-        return [(node, node_loss, _factor(loss_weights)) for node, node_loss in matched]
+        return [(node, node_loss, _check_weight(loss_weights)) for node, node_loss in matched]
     try:
         weights = match(tree, loss_weights, "loss_weights", _is_identifier)
         return [
-            (node, node_loss, _factor(weights[node.first_index])) for node, node_loss in matched
+            (node, node_loss, _check_weight(weights[node.first_index]))
+            for node, node_loss in matched
         ]
     except StructureError:
         weighted = _pair_with_weights(loss, loss_weights)
         if weighted is not None:
             pairs = _match_losses(tree, weighted)
-            return [(node, pair.loss, _factor(pair.weight)) for node, pair in pairs]
+            return [(node, pair.loss, _check_weight(pair.weight)) for node, pair in pairs]
         flat = isinstance(loss_weights, (list, tuple)) and all(map(_is_identifier, loss_weights))
-        if not flat or len(loss_weights) != len(matched) or not tree.has_one_order:
+        if not flat or len(loss_weights) != len(matched) or not tree.has_unambiguous_order:
             raise
-        # In the order of the outputs, whichever way the dict of losses was written.
+        # In the order of the outputs, whatever the order of the dict of losses.
         order = sorted(range(len(matched)), key=lambda i: matched[i][0].first_index)
-        factors = dict(zip(order, map(_factor, loss_weights), strict=True))
+        factors = dict(zip(order, map(_check_weight, loss_weights), strict=True))
         return [(node, node_loss, factors[i]) for i, (node, node_loss) in enumerate(matched)]
 
 
-def metrics_by_output(tree: TensorTree, given_metrics: Any, what: str) -> list[list[Any]]:
+def metrics_by_output(tree: TensorTree, metrics_argument: Any, what: str) -> list[list[Any]]:
     """A list of metrics for each output.
 
     Args:
         tree: The outputs.
-        given_metrics: One or several metrics for all outputs, a structure of them, or None.
+        metrics_argument: One or several metrics for all outputs, a structure of them, or None.
         what: Name of the argument, for messages.
     """
     metrics: list[list[Any]] = [[] for _ in tree.tensors]
@@ -72,20 +73,20 @@ def metrics_by_output(tree: TensorTree, given_metrics: Any, what: str) -> list[l
         elif len(node.tensors) == 1 and not isinstance(entry, Mapping):
             metrics[node.first_index] += identifiers(entry)
         elif node.index is not None:
-            add(node, entry_of(node, entry, what))
+            add(node, only_entry(node, entry, what))
         else:
-            for child, child_entry in parts(node, entry, what, _is_identifier):
+            for child, child_entry in match_level(node, entry, what, _is_identifier):
                 add(child, child_entry)
 
-    is_flat_list = isinstance(given_metrics, (list, tuple)) and all(
-        map(_is_identifier, given_metrics)
+    is_flat_list = isinstance(metrics_argument, (list, tuple)) and all(
+        map(_is_identifier, metrics_argument)
     )
     try:
-        add(tree, given_metrics)
+        add(tree, metrics_argument)
     except StructureError:
-        if not is_flat_list or len(given_metrics) == len(metrics):
+        if not is_flat_list or len(metrics_argument) == len(metrics):
             raise
-        for metric in given_metrics:  # several for every output
+        for metric in metrics_argument:  # several for every output
             add(tree, metric)
     return metrics
 
@@ -97,18 +98,18 @@ class _WeightedLoss:
 
 
 def _is_identifier(value: Any) -> bool:
-    """Whether it is a single loss, metric or factor, rather than a structure of them."""
+    """Whether a value is a single loss, metric or weight, rather than a structure of them."""
     if isinstance(value, Mapping):
         return "class_name" in value
     return not isinstance(value, (list, tuple))
 
 
-def _factor(weight: Any) -> float:
+def _check_weight(weight: Any) -> float:
     if np.ndim(weight):
         raise ValueError(
             "loss_weights has one number for each output; received an array of shape "
             f"{np.shape(weight)}.\n"
-            "  Likely cause: weights of samples. They belong in fit(…, sample_weight=…)."
+            "  Likely cause: sample weights, which belong in fit(…, sample_weight=…)."
         )
     if weight is None:
         return 1.0
@@ -118,38 +119,38 @@ def _factor(weight: Any) -> float:
 
 
 def _match_losses(
-    node: TensorTree, loss: Any, for_each: bool = False
+    node: TensorTree, loss: Any, once_per_output: bool = False
 ) -> Iterator[tuple[TensorTree, Any]]:
     """Pairs of a node and its loss.
 
     Args:
         node: The outputs.
         loss: A loss, or a structure of losses.
-        for_each: Whether a loss for a group of outputs is yielded once for each of them.
+        once_per_output: Whether a loss for a group of outputs is yielded once for each of them.
     """
     if loss is None:
         return
     if len(node.tensors) == 1 and node.index is None and not isinstance(loss, Mapping):
         node = node.tensors[0]
     if _is_identifier(loss):
-        yield from ((tensor, loss) for tensor in (node.tensors if for_each else [node]))
+        yield from ((tensor, loss) for tensor in (node.tensors if once_per_output else [node]))
     elif node.index is None and _is_for_group(node, loss):
         for group_loss in loss:  # a single loss takes all outputs of the group together
             yield from _match_losses(node, group_loss)
     elif node.index is None:
-        for child, child_loss in parts(node, loss, "loss", _is_identifier):
+        for child, child_loss in match_level(node, loss, "loss", _is_identifier):
             yield from _match_losses(child, child_loss)
     elif isinstance(loss, Mapping):
-        yield from _match_losses(node, entry_of(node, loss, "loss"))
+        yield from _match_losses(node, only_entry(node, loss, "loss"))
     else:
         for added_loss in loss:  # several losses of one output are added
             yield from _match_losses(node, added_loss)
 
 
 def _is_for_group(node: TensorTree, losses: Any) -> bool:
-    """Whether a list has losses for a whole group of outputs, rather than one for each output.
+    """Whether a list contains losses for a whole group of outputs, rather than one per output.
 
-    It has if the group is another type, such as a tuple or dict, and an item has its structure.
+    That is so if the group is not a list but e.g. a tuple or dict, and an item has its structure.
     """
     if as_named_dict(losses) is not None or node.kind is None or isinstance(losses, node.kind):
         return False

@@ -1,6 +1,6 @@
-"""Steps and losses that users override in a model, in both forms that Keras allows.
+"""Steps and losses that users override in a model, in the two forms that Keras allows.
 
-A step may be written in object style, `train_step(data) → logs`, as Lamina's own steps are: it
+A step may be written in *object style*, `train_step(data) → logs`, like Lamina's own steps: it
 reads and assigns Variables. Or it may be a pure function of lists of values, as in Keras's guides
 for JAX:
 
@@ -9,8 +9,8 @@ for JAX:
         ...
         return logs, (trainable, non_trainable, optimizer, metrics)
 
-`object_style` converts either form to the first. The steps of `Trainer` are decorated with
-`accept_state`, so that overrides of either form can call `super()`.
+`object_style` converts a step of either form to object style. The steps of `Trainer` are decorated
+with `accept_state`, so that overrides of either form can call `super()`.
 """
 
 import functools
@@ -27,7 +27,7 @@ from lamina.core.variable.stateless import stateless
 
 @dataclass(frozen=True)
 class Overrides:
-    """The methods of training that a model overrides."""
+    """Which methods for training a model overrides."""
 
     train_step: bool = False
     test_step: bool = False
@@ -39,7 +39,7 @@ class Overrides:
     def of(cls, model: Any, base: type) -> "Overrides":
         """Compare the methods of a model with those of a base class.
 
-        A method counts as overridden if the model's class has another one, or the model itself.
+        A method is overridden if the model's class has another one, or the model an attribute.
 
         Example:
             >>> class Base:
@@ -57,7 +57,7 @@ class Overrides:
 
 
 def takes_state(step: Callable[..., Any]) -> bool:
-    """Whether a step, as a bound method, takes `(state, data)`."""
+    """Whether a step, as a bound method, has the arguments `(state, data)`."""
     parameters = inspect.signature(step).parameters.values()
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     required = [p for p in parameters if p.kind in positional and p.default is p.empty]
@@ -65,7 +65,7 @@ def takes_state(step: Callable[..., Any]) -> bool:
 
 
 def object_style(model: Any, step: Callable[..., Any]) -> Callable[..., Any]:
-    """A step of either form as `step(data) → logs` (or outputs), which assigns Variables."""
+    """Convert a step of either form to `step(data) → logs` (or outputs)."""
     if not takes_state(step):
         return step
 
@@ -113,10 +113,10 @@ def _state_and_data(state: PyTree, data: PyTree) -> None:
 def call_compute_loss(
     model: Any, x: Data, y: Targets, y_pred: Outputs, sample_weight: Targets, training: bool
 ) -> jax.Array:
-    """Call `model.compute_loss`; overrides for older versions of Keras lack `training`."""
+    """Call `model.compute_loss`; overrides for older versions of Keras have no `training`."""
     parameters = inspect.signature(model.compute_loss).parameters
-    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    extra = {"training": training} if takes_all or "training" in parameters else {}
+    has_kwargs = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    extra = {"training": training} if has_kwargs or "training" in parameters else {}
     loss: jax.Array = model.compute_loss(
         x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **extra
     )
@@ -142,7 +142,7 @@ def _explain_wrong_result(
     received = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
     return (
         f"{type(model).__name__}.{step.__name__}(state, data) must return {what} and the new "
-        "state, as many values in each list as it was given.\n"
+        "state, with as many values in each list as it received.\n"
         f"  Received: {received}.\n"
         f"  Fix: return {what}, ({', '.join(names)})\n"
         f"       or write {step.__name__}(self, data), which assigns Variables itself."

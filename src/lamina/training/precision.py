@@ -10,19 +10,19 @@ from typing import Any
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.types import PyTree
-from lamina.core.variable.variable import computing_in
+from lamina.core.variable.variable import override_compute_dtype
 
 _NAMES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
 class Precision:
-    """The precision given to `compile(precision=…)`, and the one that is used.
+    """The precision that `compile(precision=…)` requests, and the one in use.
 
     Args:
         requested: None, `auto`, `float32`, `mixed_bfloat16` or `mixed_float16`.
 
     Attributes:
-        chosen: The precision in use; None for the policies of the layers, or `auto` before the
+        active: The precision in use; None for the policies of the layers, or `auto` before the
             trial.
 
     Raises:
@@ -34,29 +34,30 @@ class Precision:
             raise ValueError(
                 f"compile(): precision={requested!r} is not known."
                 f"{did_you_mean(str(requested), _NAMES)}\n"
-                f"  Fix: one of {', '.join(map(repr, _NAMES))}, or None for what the layers say."
+                f"  Fix: one of {', '.join(map(repr, _NAMES))}, or None for the policies of layers."
             )
         self.requested = requested
-        self.chosen = requested
+        self.active = requested
 
     @property
     def scales_losses(self) -> bool:
-        return self.chosen == "mixed_float16"
+        """Whether the optimizer must scale the loss."""
+        return self.active == "mixed_float16"
 
     @property
     def compute_dtype(self) -> str | None:
         """The compute dtype of layers with the policy `float32` in training; None for no change."""
-        name = self.chosen or ""
+        name = self.active or ""
         return name.removeprefix("mixed_") if name.startswith("mixed_") else None
 
     def apply_to(
         self, step: Callable[..., Any], outputs: Iterable[KerasTensor]
     ) -> Callable[..., Any]:
-        """A step in this precision; the output layers keep float32.
+        """Convert a step to this precision; the output layers stay in float32.
 
         Args:
             step: Any function.
-            outputs: The symbolic outputs of the model, if it has any.
+            outputs: The symbolic outputs of the model, if known.
         """
         dtype = self.compute_dtype
         if dtype is None:
@@ -66,7 +67,7 @@ class Precision:
         )
 
         def step_in_half_precision(data: PyTree) -> Any:
-            with computing_in(dtype, output_layers):
+            with override_compute_dtype(dtype, output_layers):
                 return step(data)
 
         return step_in_half_precision

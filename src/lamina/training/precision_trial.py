@@ -1,4 +1,4 @@
-"""Chooses a precision by a trial: a few steps in float32 and in bfloat16."""
+"""Chooses a precision by a timed trial of a few steps in float32 and in bfloat16."""
 
 import time
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from lamina.training.learner import Learner
 from lamina.training.programs import make_program
 from lamina.training.train_state import TrainState
 
-# The mean loss over the steps of a trial may differ by 2 %: bfloat16 has 8 bits, so that the error
-# of one operation is up to 0.4 %. The timing of a trial cannot resolve gains below a tenth.
+# The mean loss over the steps of a trial may differ by 2 %: bfloat16 has 8 significant bits, so the
+# error of one operation is up to 0.4 %. The timing of a trial cannot resolve gains below a tenth.
 _MAX_LOSS_DIFFERENCE = 0.02
 _MIN_SPEEDUP = 1.1
 
@@ -29,7 +29,7 @@ _MAX_STEPS = 64
 
 
 class Trial(NamedTuple):
-    """Results of some steps in one precision, on copies of the state."""
+    """Results of a few steps in one precision, on copies of the state."""
 
     seconds: float  # per step
     loss: float  # mean over the steps
@@ -40,64 +40,64 @@ def choose_precision(learner: Learner, feed: Feed, report: Callable[[str], None]
 
     Args:
         learner: A model prepared for its first step; it is not changed.
-        feed: The training data; no batch is used up.
-        report: Called with one line: what was chosen, and why.
+        feed: The training data; training still gets all batches.
+        report: Called with a line about the choice and its reason.
     """
     precision = learner.precision
-    if precision.chosen != "auto":
+    if precision.active != "auto":
         return
     if learner.model.run_eagerly or processes.are_several():  # their trials could differ
-        precision.chosen = "float32"
+        precision.active = "float32"
         return
     chunk = feed.first_chunk()
     programs, trials = {}, {}
     try:
         for name in ("float32", "mixed_bfloat16"):
-            precision.chosen = name
+            precision.active = name
             variables = learner.state("train")
             programs[name] = make_program(learner, "train", variables)
         trials = _time_programs(programs, variables, chunk)
-    except (TypeError, ValueError) as error:  # an operation that bfloat16 does not have
+    except (TypeError, ValueError) as error:  # an operation does not support bfloat16
         reason = str(error).partition("\n")[0]
     if trials:
-        precision.chosen, why = verdict(trials["float32"], trials["mixed_bfloat16"])
+        precision.active, why = choose_by_results(trials["float32"], trials["mixed_bfloat16"])
     else:
-        precision.chosen, why = "float32", f"the model does not run in bfloat16: {reason}"
-    if precision.chosen in programs:
-        learner.programs.keep("train", programs[precision.chosen])  # compiled already
+        precision.active, why = "float32", f"the model does not run in bfloat16: {reason}"
+    if precision.active in programs:
+        learner.programs.add("train", programs[precision.active])  # compiled already
     record_change()
-    report(f"precision='auto' chose {precision.chosen}: {why}.")
+    report(f"precision='auto' chose {precision.active}: {why}.")
 
 
-def verdict(full: Trial, half: Trial) -> tuple[str, str]:
-    """The name of the precision to train in, and why.
+def choose_by_results(full: Trial, half: Trial) -> tuple[str, str]:
+    """The name of the precision for the training, and the reason.
 
     Example:
-        >>> verdict(Trial(0.004, 0.70), Trial(0.002, 0.70))[0]
+        >>> choose_by_results(Trial(0.004, 0.70), Trial(0.002, 0.70))[0]
         'mixed_bfloat16'
-        >>> verdict(Trial(0.004, 0.70), Trial(0.002, 0.75))
+        >>> choose_by_results(Trial(0.004, 0.70), Trial(0.002, 0.75))
         ('float32', 'bfloat16 is 2.0 times as fast, but the losses are 0.75 and 0.7')
     """
     speedup = full.seconds / half.seconds
     agrees = abs(half.loss - full.loss) <= _MAX_LOSS_DIFFERENCE * abs(full.loss)  # False for NaN
     if speedup < _MIN_SPEEDUP:
-        slower = f"bfloat16 takes {half.seconds * 1e3:.3g} ms a step"
-        return "float32", f"{slower}, float32 {full.seconds * 1e3:.3g}"
-    faster = f"bfloat16 is {speedup:.1f} times as fast"
+        timing = f"bfloat16 takes {half.seconds * 1e3:.3g} ms per step"
+        return "float32", f"{timing}, float32 {full.seconds * 1e3:.3g}"
+    gain = f"bfloat16 is {speedup:.1f} times as fast"
     if not agrees:
-        return "float32", f"{faster}, but the losses are {half.loss:.4g} and {full.loss:.4g}"
-    return "mixed_bfloat16", f"{faster}, and the loss is the same within {_MAX_LOSS_DIFFERENCE:.0%}"
+        return "float32", f"{gain}, but the losses are {half.loss:.4g} and {full.loss:.4g}"
+    return "mixed_bfloat16", f"{gain}, and the loss is the same within {_MAX_LOSS_DIFFERENCE:.0%}"
 
 
 def _time_programs(
     programs: dict[str, CompiledFunction], variables: TrainState[Variable], chunk: Chunk
 ) -> dict[str, Trial]:
-    """Run the programs alternately on copies of the state, so that other load affects both."""
+    """Run the programs alternately on copies of the state, so that system load affects both."""
 
     def run(program: Any, steps: int) -> Trial:
         state = variables.placement.copy(values_of(variables))
         stop = chunk.start + steps
-        began = time.perf_counter()
+        start = time.perf_counter()
         _, outcome = program(
             jax.block_until_ready(state),
             chunk.data,
@@ -107,7 +107,7 @@ def _time_programs(
             batch_size=chunk.batch_size,
         )
         logs = jax.device_get(outcome).logs
-        seconds = (time.perf_counter() - began) / steps
+        seconds = (time.perf_counter() - start) / steps
         return Trial(seconds, float(logs["loss"]) if "loss" in logs else np.nan)
 
     # The first run of each program also compiles.

@@ -1,6 +1,6 @@
-"""Predicting: the part of the engine that turns a request into arrays of outputs.
+"""The part of the engine that computes the outputs for a request of `predict`.
 
-A prediction for one sample should cost little more than the compiled function itself. So checks
+A prediction for one sample should take little longer than the compiled function itself. So checks
 that an array has passed are not repeated for arrays of the same shape and dtype until the model
 changes.
 """
@@ -35,24 +35,24 @@ from lamina.training.requests import PredictRequest
 def run(learner: Learner, request: PredictRequest) -> Outputs:
     """The outputs for a request."""
     model = learner.model
-    hooks = CallbackList(request.callbacks, model=model)
-    if model.stop_predicting:  # by a callback of an earlier call
+    callbacks = CallbackList(request.callbacks, model=model)
+    if model.stop_predicting:  # set by a callback of an earlier call
         object.__setattr__(model, "stop_predicting", False)
-    if hooks.callbacks:
-        hooks.set_params({"epochs": 1, "steps": request.steps, "verbose": request.verbose})
-        hooks.on_predict_begin()
+    if callbacks.callbacks:
+        callbacks.set_params({"epochs": 1, "steps": request.steps, "verbose": request.verbose})
+        callbacks.on_predict_begin()
     if request.feed is not None:
-        outputs = _predict_feed(learner, request, hooks)
+        outputs = _predict_feed(learner, request, callbacks)
     else:
         outputs = CollectedOutputs(request.rows, single_batch=request.batch_size == SINGLE_BATCH)
-        _predict_rows(learner, request.arrays, request.rows, request.batch_size, hooks, outputs)
-    if hooks.callbacks:
-        hooks.on_predict_end()
+        _predict_rows(learner, request.arrays, request.rows, request.batch_size, callbacks, outputs)
+    if callbacks.callbacks:
+        callbacks.on_predict_end()
     return outputs.result()
 
 
 def _predict_feed(
-    learner: Learner, request: PredictRequest, hooks: CallbackList
+    learner: Learner, request: PredictRequest, callbacks: CallbackList
 ) -> CollectedOutputs:
     feed, model = request.feed, learner.model
     assert feed is not None
@@ -64,14 +64,14 @@ def _predict_feed(
         batch, _, _ = unpack_x_y_sample_weight(chunk.data)
         batch = jax.tree.map(lambda a: np.asarray(a[:total]), batch)  # noqa: B023
         checks.check_inputs(learner, batch)
-        _predict_rows(learner, batch, total, chunk.batch_size, hooks, outputs, calls_done)
+        _predict_rows(learner, batch, total, chunk.batch_size, callbacks, outputs, calls_done)
         calls_done += chunk.stop
         if model.stop_predicting:
             break
     if feed.steps is not None and calls_done < feed.steps and not model.stop_predicting:
         checks.warn(
-            f"The data to predict for ended after {calls_done} of {feed.steps} steps; the outputs "
-            "are those of these batches.\n  Fix: leave out steps, or give no more than there are."
+            f"The data ended after {calls_done} of {feed.steps} steps of predict(); the outputs "
+            "are for these batches.\n  Fix: leave out steps, or pass at most the number of batches."
         )
     return outputs
 
@@ -81,25 +81,26 @@ def _predict_rows(
     arrays: PyTree,
     total: int,
     batch_size: int,
-    hooks: CallbackList,
+    callbacks: CallbackList,
     collected: CollectedOutputs,
     steps_before: int = 0,
 ) -> None:
-    """Collect the outputs for host arrays, equal to those of batches of the requested size."""
+    """Collect the outputs for host arrays; they equal the outputs for the requested batches."""
     if not learner.model.built:
         with build_lock:
             if not learner.model.built:
                 first_row = jax.tree.map(lambda a: a[:1], arrays)
                 learner.prepare(learner.on_host(first_row), None, None, training=None)
-    by_step = bool(hooks.callbacks) and hooks.has_batch_hooks("predict")
+    by_step = bool(callbacks.callbacks) and callbacks.has_batch_hooks("predict")
     batch_size, plan = _plan(learner, arrays, total, batch_size, by_step)
     scope: Any = contextlib.nullcontext()
-    if len(plan) > 1 and is_training_in_other_thread(
-        learner.model
-    ):  # with the weights of one moment
+    if len(plan) > 1 and is_training_in_other_thread(learner.model):
+        # All calls must use the same weights.
         scope = snapshot(learner.program("predict")[1])
     with scope:
-        _compute(learner, arrays, total, batch_size, plan, by_step, hooks, collected, steps_before)
+        _compute(
+            learner, arrays, total, batch_size, plan, by_step, callbacks, collected, steps_before
+        )
 
 
 def _compute(
@@ -109,51 +110,51 @@ def _compute(
     batch_size: int,
     plan: list[tuple[int, int]],
     by_step: bool,
-    hooks: CallbackList,
+    callbacks: CallbackList,
     collected: CollectedOutputs,
     steps_before: int,
 ) -> None:
     """Run the planned calls, and collect their outputs."""
-    waiting: tuple[Any, int, int] | None = None  # outputs that may still be being computed
+    pending: tuple[Any, int, int] | None = None  # outputs that the device may still be computing
     start = 0
     for step, (rows, size) in enumerate(plan, steps_before):
         if by_step:
-            hooks.on_predict_batch_begin(step)
+            callbacks.on_predict_batch_begin(step)
         inputs = arrays
         if rows < total or (type(arrays) is not np.ndarray and has_sparse_rows(arrays)):
             inputs = jax.tree.map(lambda a: a[start : start + rows], arrays)  # noqa: B023
         inputs = learner.on_host(inputs)
         if size != rows:
             inputs = jax.tree.map(lambda a: pad_rows(a, size), inputs)  # noqa: B023
-        # Several inputs are a tuple, and a bare tuple would be read as (x, y).
+        # Several inputs are a tuple, which would be read as (x, y) without packing.
         data = pack_x_y_sample_weight(inputs)
         outputs = _outputs(learner, data, batch_size)
         # The device computes these outputs while the host copies those of the previous call.
-        if waiting is not None:
-            collected.add(*waiting)
-        waiting = outputs, rows, size
+        if pending is not None:
+            collected.add(*pending)
+        pending = outputs, rows, size
         if by_step:
             unpadded = jax.tree.map(lambda a: remove_padding(a, rows, size), outputs)  # noqa: B023
-            hooks.on_predict_batch_end(step, {"outputs": unpadded})
+            callbacks.on_predict_batch_end(step, {"outputs": unpadded})
             if learner.model.stop_predicting:
                 break
         start += rows
-    if waiting is not None:
-        collected.add(*waiting)
+    if pending is not None:
+        collected.add(*pending)
 
 
 def _plan(
     learner: Learner, arrays: PyTree, total: int, batch_size: int, by_step: bool
 ) -> tuple[int, list[tuple[int, int]]]:
-    """The batch size, and the calls of programs; see `plan_padded_calls`.
+    """The batch size, and the planned calls of programs; see `plan_padded_calls`.
 
-    A few programs serve all numbers of rows if they compute the requested batches, or if rows do
+    Rows may be padded to a few sizes if the calls compute the requested batches, or if rows do
     not depend on each other.
     """
     requested, is_batch_size_fixed = batch_size, learner.signature.batch_size is not None
     if batch_size == SINGLE_BATCH:
         requested, batch_size = total, default_batch_size(learner)
-    if learner.model.run_eagerly:  # nothing is compiled, and perhaps nothing can be
+    if learner.model.run_eagerly:  # nothing is compiled
         return requested, plan_exact_calls(total, requested, by_step=True)
     if padded_calls_keep_batches(
         total, batch_size, requested, by_step, is_batch_size_fixed

@@ -1,4 +1,4 @@
-"""Programs: compiled loops over many steps, so that Python runs a few times a second.
+"""Programs: compiled loops over many steps, so that Python code runs only a few times per second.
 
 A program takes the state, the data and the order, and runs steps `start` to `stop`. The bounds
 are traced, so one compilation serves one step as well as a whole epoch.
@@ -20,28 +20,29 @@ from lamina.training import steps
 from lamina.training.compiled_function import CompiledFunction
 from lamina.training.feeds.zero_copy import rows_of
 from lamina.training.placement import move_variables
-from lamina.training.steps import MeasuredStep, State
+from lamina.training.steps import State, StepWithResults
 from lamina.training.train_state import TrainState
 from lamina.training.trainable import Trainable
 
 
 class Programs:
-    """The compiled programs of one model, made when they are first needed.
+    """The compiled programs of a model, created when they are first needed.
 
     Args:
-        learner: The model, as training sees it.
+        learner: The model.
     """
 
     def __init__(self, learner: Trainable):
         self._learner = learner
         self._programs: dict[tuple[Any, ...], CompiledFunction] = {}
-        # For each mode: the version of the model for which `program_of` was called, and its result.
+        # For each mode: the version of the model for which `program_for` was called, and its
+        # result.
         self._latest: dict[str, tuple[object, tuple[CompiledFunction, TrainState[Variable]]]] = {}
 
-    def program_of(self, mode: str) -> tuple[CompiledFunction, TrainState[Variable]]:
-        """The program (`"train"`, `"test"` or `"predict"`) and the Variables that it works on.
+    def program_for(self, mode: str) -> tuple[CompiledFunction, TrainState[Variable]]:
+        """The program (`"train"`, `"test"` or `"predict"`) and the Variables of its state.
 
-        A new program is made only if the model has changed: `compile` was called, layers were
+        A new program is created only if the model has changed: `compile` was called, layers were
         added, frozen, unfrozen or adapted, or the optimizer got another schedule. A new learning
         rate or number of epochs needs none.
         """
@@ -50,19 +51,19 @@ class Programs:
             return latest[1]
         with build_lock:
             version = last_change()
-            result = self._find_or_make(mode)
+            result = self._get_or_create(mode)
             self._latest[mode] = (version, result)
         return result
 
-    def keep(self, mode: str, program: CompiledFunction) -> None:
-        """Add a program that was made elsewhere for the current model."""
+    def add(self, mode: str, program: CompiledFunction) -> None:
+        """Add a program that was created elsewhere for the current model."""
         self._programs[self._key(mode, self._learner.state(mode))] = program
 
-    def forget(self) -> None:
-        """Drop all programs, because `compile` was called."""
+    def clear(self) -> None:
+        """Delete all programs, because `compile` was called."""
         self._programs.clear()
 
-    def _find_or_make(self, mode: str) -> tuple[CompiledFunction, TrainState[Variable]]:
+    def _get_or_create(self, mode: str) -> tuple[CompiledFunction, TrainState[Variable]]:
         variables = self._learner.state(mode)
         move_variables(variables)
         key = self._key(mode, variables)
@@ -83,7 +84,7 @@ class Programs:
         return (
             mode,
             tuple(optimizer.schedule_changes for optimizer in optimizers),
-            self._learner.precision.chosen,
+            self._learner.precision.active,
             variables.placement,
             tuple(layers),
             tuple(id(v) for group in variables.groups.values() for v in group),
@@ -93,7 +94,7 @@ class Programs:
 def make_program(
     learner: Trainable, mode: str, variables: TrainState[Variable]
 ) -> CompiledFunction:
-    """A `"train"`, `"test"` or `"predict"` program. It is compiled when it is first called."""
+    """A `"train"`, `"test"` or `"predict"` program, which is compiled when it is first called."""
     platform = variables.placement.platform
     if mode == "predict":
         return make_predict_program(steps.make_predict_step(learner, variables), platform)
@@ -103,15 +104,15 @@ def make_program(
 
 
 class StepsOutcome(NamedTuple):
-    """Results of a run of steps, besides the new state."""
+    """The results of several steps, besides the new state."""
 
-    logs: Any  # the metrics so far, a dict of scalars
+    logs: Any  # losses and metrics so far, a dict of scalars
     bad_step: jax.Array  # number of the first step whose loss was not finite, or -1
 
 
-def make_train_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
+def make_train_program(train_step: StepWithResults, platform: str) -> CompiledFunction:
     """A compiled `(state, data, order, start, stop, batch_size=…) → (state, StepsOutcome)`."""
-    step, results, loss_of, constrain = measured
+    step, read_results, read_loss, constrain = train_step
 
     def train_program(
         state: State, data: PyTree, order: Any, start: Any, stop: Any, *, batch_size: int
@@ -119,25 +120,27 @@ def make_train_program(measured: MeasuredStep, platform: str) -> CompiledFunctio
         def body(i: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
             state, bad_step, logs = carry
             state, new_logs = step(state, batch_at(data, order, i, batch_size))
-            is_finite = jnp.isfinite(loss_of(state, new_logs))
+            is_finite = jnp.isfinite(read_loss(state, new_logs))
             bad_step = jnp.where((bad_step < 0) & ~is_finite, i, bad_step)
-            return state, bad_step, (logs if results is not None else new_logs)
+            return state, bad_step, (logs if read_results is not None else new_logs)
 
-        logs = _first_logs(measured, state, data, order, batch_size)
+        logs = _first_logs(train_step, state, data, order, batch_size)
         carry = (state, jnp.int32(-1), logs)
         state, bad_step, logs = lax.fori_loop(start, stop, body, carry)
         state = constrain(state)
-        return state, StepsOutcome(results(state) if results is not None else logs, bad_step)
+        return state, StepsOutcome(
+            read_results(state) if read_results is not None else logs, bad_step
+        )
 
     return CompiledFunction(train_program, platform, donate=True)
 
 
-def make_test_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
+def make_test_program(test_step: StepWithResults, platform: str) -> CompiledFunction:
     """A compiled `(state, data, order, start, stop, batch_size=…) → (state, logs)`.
 
     Only the metrics in the state change.
     """
-    step, results, _, constrain = measured
+    step, read_results, _, constrain = test_step
 
     def test_program(
         state: State, data: PyTree, order: Any, start: Any, stop: Any, *, batch_size: int
@@ -145,23 +148,23 @@ def make_test_program(measured: MeasuredStep, platform: str) -> CompiledFunction
         def body(i: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
             state, logs = carry
             state, new_logs = step(state, batch_at(data, order, i, batch_size))
-            return state, (logs if results is not None else new_logs)
+            return state, (logs if read_results is not None else new_logs)
 
-        logs = _first_logs(measured, state, data, order, batch_size)
+        logs = _first_logs(test_step, state, data, order, batch_size)
         state, logs = lax.fori_loop(start, stop, body, (state, logs))
         state = constrain(state)
-        return state, (results(state) if results is not None else logs)
+        return state, (read_results(state) if read_results is not None else logs)
 
     return CompiledFunction(test_program, platform)
 
 
 def _first_logs(
-    measured: MeasuredStep, state: State, data: PyTree, order: Any, batch_size: int
+    step: StepWithResults, state: State, data: PyTree, order: Any, batch_size: int
 ) -> PyTree:
-    """Logs to begin a loop with: zeros if the step returns them, None if they are in the state."""
-    if measured.results is not None:
+    """Initial logs of a loop: zeros if the step returns them, None if the state has them."""
+    if step.read_results is not None:
         return None
-    _, shapes = jax.eval_shape(measured.step, state, batch_at(data, order, 0, batch_size))
+    _, shapes = jax.eval_shape(step.step, state, batch_at(data, order, 0, batch_size))
     return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
 
@@ -206,12 +209,12 @@ def make_predict_program(
 
 
 def _join_batches(outputs: jax.Array) -> jax.Array:
-    """Concatenate the outputs of all batches; a scalar output gives one number per batch."""
+    """Concatenate the outputs of all batches; a scalar output becomes one number per batch."""
     if outputs.ndim < 2:
         return outputs
     return outputs.reshape(outputs.shape[0] * outputs.shape[1], *outputs.shape[2:])
 
 
 def batch_at(data: PyTree, order: Any, i: Any, batch_size: int) -> PyTree:
-    """Batch `i` of the data, in the given order, or in the order of the rows if it is None."""
+    """Batch `i` of the data; `order` has the row numbers, or is None for consecutive rows."""
     return rows_of(data, order, i * batch_size, batch_size)

@@ -1,4 +1,4 @@
-"""Facts of a model and its data as the plain data that checks read (`lamina.findings.Record`)."""
+"""Describes a model and its data as plain data, for the checks of `lamina.findings`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.user_data.classes import MOST_CLASSES, classes_of
+from lamina.core.user_data.classes import MAX_CLASSES, class_indices_of
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import Preprocessed
 from lamina.findings import LayerFacts, OutputFacts, Targets, Values
@@ -14,23 +14,24 @@ from lamina.findings.properties import LARGE_INPUT
 from lamina.training import checks
 from lamina.training.trainable import Trainable
 
-# Rows of an array that are examined, spread evenly over it, and fewer of long rows.
-_ROWS, _FEWEST_ROWS, _NUMBERS = 2000, 200, 200_000
+# At most this many rows of an array, evenly spaced, and this many numbers are examined, but not
+# fewer than `_MIN_ROWS` rows.
+_MAX_ROWS, _MIN_ROWS, _MAX_NUMBERS = 2000, 200, 200_000
 _SETTINGS = ("rate", "dropout", "recurrent_dropout", "axis", "momentum", "stateful")
 
 
 def layer_facts(learner: Trainable) -> tuple[LayerFacts, ...]:
-    """The layers that have weights or settings, in the order of their calls where it is known."""
+    """Facts about all layers, in the order of their calls if it is known."""
     model = learner.model
     nodes = learner.signature.nodes
-    called = [node.operation for node in nodes]
-    layers = called or [layer for layer in learner.layers() if layer is not model]
+    called_layers = [node.operation for node in nodes]
+    layers = called_layers or [layer for layer in learner.layers() if layer is not model]
     flat = [inner for layer in layers for inner in _inner_layers(layer)]
-    return tuple(_layer(layer) for layer in dict.fromkeys(flat))
+    return tuple(_describe_layer(layer) for layer in dict.fromkeys(flat))
 
 
 def is_chain(learner: Trainable) -> bool:
-    """Whether every layer takes the output of the one before, and nothing else."""
+    """Whether every layer receives only the output of the layer before it."""
     nodes = learner.signature.nodes
     for before, node in zip(nodes, nodes[1:], strict=False):
         (first, *others) = node.input_tensors or [None]
@@ -40,14 +41,14 @@ def is_chain(learner: Trainable) -> bool:
 
 
 def _inner_layers(layer: Any) -> Iterable[Any]:
-    """The layers of a nested model in its place."""
+    """The layers of a nested model, or the layer itself."""
     inner = getattr(layer, "layers", None)
     if not isinstance(inner, (list, tuple)) or not hasattr(layer, "get_layer"):
         return [layer]
-    return [found for part in inner for found in _inner_layers(part)]
+    return [inner_layer for part in inner for inner_layer in _inner_layers(part)]
 
 
-def _layer(layer: Any) -> LayerFacts:
+def _describe_layer(layer: Any) -> LayerFacts:
     units = getattr(layer, "units", None) or getattr(layer, "filters", None)
     settings = {
         name: value
@@ -81,9 +82,9 @@ def _penalty(regularizer: Any) -> float:
     return max((float(factor) for factor in factors if np.ndim(factor) == 0), default=0.0)
 
 
-def values_of(name: str, array: Any) -> Values | None:
-    """The values of an array `(samples, …)`; None if it holds no numbers, or is on a GPU."""
-    rows = _rows(array)
+def describe_values(name: str, array: Any) -> Values | None:
+    """Statistics of an array `(samples, …)`; None if it has no numbers, or is not on the CPU."""
+    rows = _select_rows(array)
     if rows is None or not rows.size:
         return None
     numbers = rows.astype("float64") if rows.dtype != np.float64 else rows
@@ -107,66 +108,68 @@ def values_of(name: str, array: Any) -> Values | None:
     )
 
 
-def _rows(array: Any) -> np.ndarray | None:
+def _select_rows(array: Any) -> np.ndarray | None:
     if isinstance(array, jax.Array) and any(d.platform != "cpu" for d in array.devices()):
-        return None  # the facts are not worth a copy from the device
+        return None  # a copy from the device would be too expensive
     if not isinstance(array, (np.ndarray, jax.Array)) or not array.ndim or not len(array):
         return None
     if is_text(array) or array.dtype.kind == "c":
         return None
-    most = max(_NUMBERS // max(array.size // len(array), 1), _FEWEST_ROWS)
-    return np.asarray(array[:: -(-len(array) // min(most, _ROWS))])
+    max_rows = max(_MAX_NUMBERS // max(array.size // len(array), 1), _MIN_ROWS)
+    return np.asarray(array[:: -(-len(array) // min(max_rows, _MAX_ROWS))])
 
 
 def input_values(x: Any) -> tuple[Values, ...]:
-    """The values of every input array."""
+    """Statistics of every input array."""
     if isinstance(x, Preprocessed) or x is None:
         return ()
     leaves = jax.tree_util.tree_leaves_with_path(x)
     names = ["x" + jax.tree_util.keystr(path) for path, _ in leaves]
-    found = [values_of(name, leaf) for name, (_, leaf) in zip(names, leaves, strict=True)]
-    return tuple(values for values in found if values is not None)
+    all_values = [
+        describe_values(name, leaf) for name, (_, leaf) in zip(names, leaves, strict=True)
+    ]
+    return tuple(values for values in all_values if values is not None)
 
 
-def targets_of(array: Any) -> Targets | None:
-    """What the targets of one output are: classes, numbers, how many of each."""
-    rows = _rows(array)
-    values = values_of("y", array)
+def describe_targets(array: Any) -> Targets | None:
+    """The kind of the targets of an output, and the counts of their classes."""
+    rows = _select_rows(array)
+    values = describe_values("y", array)
     if rows is None or values is None:
         return None
     if rows.ndim == 2 and rows.shape[1] > 1 and np.isin(rows, (0, 1)).all():
-        whole = np.asarray(array)
-        counts = tuple(map(int, whole.sum(axis=0)))
-        single = bool((rows.sum(axis=1) == 1).all())
-        form = "one-hot" if single else "several classes"
-        ordered = single and _is_sorted(whole.argmax(axis=1))
-        return Targets(form, values, counts, len(counts), ordered)
+        all_rows = np.asarray(array)
+        counts = tuple(map(int, all_rows.sum(axis=0)))
+        has_one_class = bool((rows.sum(axis=1) == 1).all())
+        form = "one-hot" if has_one_class else "several classes"
+        is_sorted = has_one_class and _is_sorted(all_rows.argmax(axis=1))
+        return Targets(form, values, counts, len(counts), is_sorted)
     if rows.size != len(rows):
         return Targets("numbers", values)
-    whole = np.asarray(array).reshape(-1)
-    classes = classes_of(whole)
-    if classes is None or classes.min() < 0 or classes.max() >= MOST_CLASSES:
+    all_rows = np.asarray(array).reshape(-1)
+    classes = class_indices_of(all_rows)
+    if classes is None or classes.min() < 0 or classes.max() >= MAX_CLASSES:
         return Targets("numbers", values)
-    of_class = np.bincount(classes)
-    distinct = int((of_class > 0).sum())
-    form = "zeros and ones" if len(of_class) <= 2 else "class indices"
-    return Targets(form, values, tuple(map(int, of_class)), distinct, _is_sorted(whole))
+    bin_counts = np.bincount(classes)
+    class_count = int((bin_counts > 0).sum())
+    form = "zeros and ones" if len(bin_counts) <= 2 else "class indices"
+    return Targets(form, values, tuple(map(int, bin_counts)), class_count, _is_sorted(all_rows))
 
 
 def _is_sorted(classes: np.ndarray) -> bool:
-    """Whether equal classes follow each other: far fewer changes than by chance."""
+    """Whether samples are sorted by class: the class changes far less often than by chance."""
     changes = int((classes[1:] != classes[:-1]).sum())
-    kinds = len(np.unique(classes))
-    return len(classes) >= 20 and 1 < kinds < len(classes) / 4 and changes < 2 * kinds
+    class_count = len(np.unique(classes))
+    return len(classes) >= 20 and 1 < class_count < len(classes) / 4 and changes < 2 * class_count
 
 
 def output_facts(learner: Trainable, y: Any, validation_y: Any) -> tuple[OutputFacts, ...]:
-    """The outputs that have a loss, with their targets."""
+    """Facts about the outputs that have a loss, and about their targets."""
     objectives, signature = learner.objectives, learner.signature
     if not objectives.built or not signature.outputs:
         return ()
-    final = checks.final_activations(learner)
-    given = _targets_by_output(learner, y)
+    activations = checks.final_activations(learner)
+    targets = _targets_by_output(learner, y)
     validation = _targets_by_output(learner, validation_y)
     facts = []
     for index, loss in objectives.losses:
@@ -177,12 +180,14 @@ def output_facts(learner: Trainable, y: Any, validation_y: Any) -> tuple[OutputF
             OutputFacts(
                 name=signature.output_names[index],
                 units=tensor.shape[-1] if len(tensor.shape) > 1 else None,
-                activation=final[index],
+                activation=activations[index],
                 loss=checks.loss_name(loss),
                 from_logits=bool(getattr(loss, "from_logits", False)),
-                metrics=tuple(m.name for at, m, _ in objectives.measured if at == index),
-                targets=None if given is None else targets_of(given[index]),
-                validation_targets=None if validation is None else targets_of(validation[index]),
+                metrics=tuple(m.name for i, m, _ in objectives.output_metrics if i == index),
+                targets=None if targets is None else describe_targets(targets[index]),
+                validation_targets=None
+                if validation is None
+                else describe_targets(validation[index]),
             )
         )
     return tuple(facts)

@@ -1,4 +1,4 @@
-"""Recorder: records facts about a run of `fit`, and shows at the end what is wrong with it."""
+"""Recorder: records facts about a run of `fit`, and shows likely problems at its end."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from lamina.training.recorded_facts import input_values, is_chain, layer_facts, 
 from lamina.training.requests import FitRequest
 from lamina.training.trainable import Trainable
 
-# Findings that are shown when a run ends.
+# The maximum number of findings that are shown when a run ends.
 _MAX_SHOWN = 3
 
 
@@ -22,12 +22,12 @@ class Recorder(Listener):
 
     Args:
         history: The history of the run, which gets the attributes `record` and `findings`.
-        say: Called with findings as text, when the run ends; not called if there are none.
+        show_message: Called with the findings as text when the run ends, if there are any.
     """
 
-    def __init__(self, history: Any, say: Any):
+    def __init__(self, history: Any, show_message: Any):
         self._history = history
-        self._say = say
+        self._show_message = show_message
         self._record: Record | None = None
         self._steps = 0
         self._steps_in_epoch = 0
@@ -35,7 +35,7 @@ class Recorder(Listener):
     def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
         try:
             self._record = record_of(request, learner)
-        except Exception as error:  # a training must not fail for what is said about it
+        except Exception as error:  # recording must not make a training fail
             note = f"everything, because of an error ({type(error).__name__}: {error})"
             self._record = Record(str(learner.model.name), unchecked=(note.splitlines()[0],))
 
@@ -51,27 +51,27 @@ class Recorder(Listener):
         self._history.record = replace(self._record, steps=self._steps, ended="running")
 
     def complete(self, record: Record) -> Record:
-        """The record with what is measured when the run has ended."""
+        """Add what can only be measured after the run; overridden by the examiner."""
         return record
 
     def findings_of(self, record: Record) -> Findings:
-        """What is wrong with the training."""
+        """The findings of the checks."""
         return findings_of(record)
 
     def conclude(self, events: Listener, error: BaseException | None = None) -> None:
         """Store the findings in the history, and show the most important ones.
 
         Args:
-            events: Is notified of the findings.
-            error: What ended the run, if it failed.
+            events: Listener that is notified of the findings.
+            error: The error that ended the run, if it failed.
         """
         if self._record is None:
             return
         ended = "finished"
         if error is not None:
             ended = "not finite" if isinstance(error, FloatingPointError) else "refused"
-        planned, done = self._record.planned_epochs, len(self._record.epochs)
-        if ended == "finished" and planned is not None and done < planned:
+        planned_epochs, finished_epochs = self._record.planned_epochs, len(self._record.epochs)
+        if ended == "finished" and planned_epochs is not None and finished_epochs < planned_epochs:
             ended = "stopped"
         record = self.complete(replace(self._record, steps=self._steps, ended=ended))
         findings = calibrated(self.findings_of(record))
@@ -79,27 +79,27 @@ class Recorder(Listener):
         events.on_findings(record, findings)
         text = format_findings(findings)
         if text:
-            self._say(text)
+            self._show_message(text)
 
 
 def format_findings(findings: Findings) -> str:
     """The most important findings as text, two lines each; empty if there are none."""
-    chosen = [found for found in findings if found.severity != "hint"][:_MAX_SHOWN]
-    return "\n".join(f"{found.title}\n  Fix: {found.fix}" for found in chosen)
+    shown = [finding for finding in findings if finding.severity != "hint"][:_MAX_SHOWN]
+    return "\n".join(f"{finding.title}\n  Fix: {finding.fix}" for finding in shown)
 
 
 def record_of(request: FitRequest, learner: Trainable) -> Record:
-    """A record of what is known about a training before its first step."""
+    """A record of the facts that are known before the first step of a training."""
     x, y, _ = request.feed.example()
     validation = request.validation
-    whole = request.feed.samples is not None
-    seen = None
+    has_all_samples = request.feed.samples is not None
+    validation_targets = None
     if validation is not None and validation.samples is not None:
-        seen = validation.example()[1]
+        validation_targets = validation.example()[1]
     optimizer = learner.model.optimizer
-    own_optimizer = type(optimizer).__module__.startswith("lamina.")
+    is_from_lamina = type(optimizer).__module__.startswith("lamina.")
     unchecked = []
-    if not whole:
+    if not has_all_samples:
         unchecked.append("classes and order of the targets: the data come in batches")
     if not learner.compares_targets(True):
         unchecked.append(
@@ -112,10 +112,10 @@ def record_of(request: FitRequest, learner: Trainable) -> Record:
         layers=layer_facts(learner),
         is_chain=is_chain(learner),
         inputs=input_values(x),
-        outputs=output_facts(learner, y if whole else None, seen),
+        outputs=output_facts(learner, y if has_all_samples else None, validation_targets),
         optimizer=type(optimizer).__name__,
         learning_rate=_rate(optimizer),
-        usual_rate=checks.default_learning_rate(optimizer) if own_optimizer else None,
+        usual_rate=checks.default_learning_rate(optimizer) if is_from_lamina else None,
         momentum=_number(getattr(optimizer, "momentum", None)),
         samples=request.feed.samples,
         batch_size=request.batch_size,

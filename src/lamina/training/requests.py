@@ -1,7 +1,7 @@
 """Requests: the arguments of one call of fit, evaluate or predict, checked and converted.
 
-The methods of a model take many arguments in many forms. Here they become one frozen dataclass, and
-the data become a feed, once. The engine needs only this request.
+The methods of a model accept many arguments in many forms. This module converts them to one frozen
+dataclass, and the data to a feed. The engine only needs this request.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from lamina.core.user_data.columnar import as_tables
 from lamina.core.user_data.text import has_text
 from lamina.core.variable import seed as seeds
 from lamina.training import checks
-from lamina.training.feeds.choice import OF_SOURCES, choose
+from lamina.training.feeds.choice import SOURCE_FEEDS, choose
 from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
@@ -31,20 +31,24 @@ from lamina.training.feeds.epochs import is_validated
 from lamina.training.feeds.feed import Feed, FeedOptions
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.training.feeds.replayed import Replayed
-from lamina.training.feeds.samples_feed import is_map_style_dataset, tensors_of
+from lamina.training.feeds.samples_feed import is_map_style_dataset, tensor_dataset_arrays
 from lamina.training.feeds.sparse import keep_large_sparse
-from lamina.training.feeds.table_columns import columns_of, refuse_one_row, refuse_other_order
+from lamina.training.feeds.table_columns import (
+    column_names_of,
+    refuse_one_row,
+    refuse_reordered_columns,
+)
 from lamina.training.feeds.unsupported_data import is_path, refuse_unsupported_data
 from lamina.training.feeds.user_data import (
     SINGLE_BATCH,
     UserData,
     add_batch_axis,
     apply_limit,
+    class_weight_function,
     default_batch_size,
     is_source,
-    named_columns,
     never_ends,
-    reweighting,
+    table_as_inputs,
     unwrap_single,
 )
 from lamina.training.feeds.validation_split import RowSplit
@@ -59,15 +63,15 @@ from lamina.training.trainable import Trainable
 
 
 class CallWarnings:
-    """Warnings that are given at most once in a call."""
+    """Issues each warning at most once in a call."""
 
     def __init__(self) -> None:
-        self._given: set[str] = set()
+        self._issued_keys: set[str] = set()
 
     def warn(self, key: str, message: str) -> None:
         """Warn, unless there was a warning with this key before."""
-        if key not in self._given:
-            self._given.add(key)
+        if key not in self._issued_keys:
+            self._issued_keys.add(key)
             checks.warn(message)
 
 
@@ -79,18 +83,18 @@ class FitRequest:
         feed: The data to train on.
         validation: The data to validate on, if there are any.
         larger_validation_batches: Whether validation may use larger batches than training.
-        validation_freq: Number of epochs between validations, or the epochs to validate after.
+        validation_freq: Number of epochs between validations, or a list of epochs (from 1).
         epochs: Number of the last epoch.
         initial_epoch: Number of the first epoch, from 0.
-        class_weight: From class index to weight.
-        columns: Names of the columns of tables; the model remembers them.
-        contract: What the model is trained on, which it remembers; None if nothing is known.
+        class_weight: Dict from class index to weight.
+        columns: Column names of tables, which the model remembers.
+        contract: Description of the training data, which the model remembers; None if unknown.
         callbacks: The user's callbacks.
-        verbose: How much is shown.
-        call_warnings: Gives each kind of warning once.
-        split: Which samples are for validation, if `validation_split` says how many.
-        split_doubt: A warning about them, or None.
-        batch_size: Samples in a step, for data that are not yet in batches.
+        verbose: The argument `verbose`.
+        call_warnings: Issues each warning once.
+        split: The rows for training and validation, if `validation_split` was passed.
+        split_warning: A warning about these rows, or None.
+        batch_size: Samples in a step, for data that are not divided into batches yet.
         shuffle: Whether samples are shuffled.
         is_weighted: Whether classes or samples have weights.
     """
@@ -108,7 +112,7 @@ class FitRequest:
     verbose: Any
     call_warnings: CallWarnings
     split: RowSplit | None = None
-    split_doubt: str | None = None
+    split_warning: str | None = None
     batch_size: int | None = None
     shuffle: bool | str = True
     is_weighted: bool = False
@@ -135,12 +139,12 @@ class PredictRequest:
 
     Args:
         arrays: Inputs with one row per sample.
-        rows: Number of rows to predict.
+        rows: Number of input rows.
         batch_size: Rows in a batch.
         feed: Batches, instead of arrays.
-        steps: Number of batches, if not all.
+        steps: Maximum number of batches, or None.
         callbacks: The user's callbacks.
-        verbose: As in Keras.
+        verbose: The argument `verbose`, which has no effect.
     """
 
     arrays: Any
@@ -180,17 +184,17 @@ def fit_request(
     checks.check_validation_freq(validation_freq)
     call_warnings = CallWarnings()
     x, y = as_tables(x, "x"), as_tables(y, "y")
-    data = UserData.of_arguments(learner, x, y, sample_weight)
+    data = UserData.from_arguments(learner, x, y, sample_weight)
     is_weighted = class_weight is not None or sample_weight is not None
     batch_size = data.batch_size if batch_size is None else batch_size
-    held_out, rows, split_doubt = None, None, None
+    held_out, rows, split_warning = None, None, None
     if validation_split and validation_data is None:
-        data, held_out, rows, split_doubt = data.split(validation_split, split)
+        data, held_out, rows, split_warning = data.split(validation_split, split)
     elif split is not None:
         raise ValueError(
-            f"split={split if isinstance(split, str) else 'group'!r} says which samples "
-            "validation_split takes, and there is no validation_split, or validation_data beside "
-            "it.\n  Fix: validation_split=0.2, and no validation_data."
+            f"split={split if isinstance(split, str) else 'group'!r} selects the samples for "
+            "validation_split, but there is no validation_split, or there is also validation_data"
+            ".\n  Fix: validation_split=0.2, and no validation_data."
         )
     if isinstance(class_weight, str) and class_weight == "balanced":
         data, class_weight = data.with_balanced_weights(sample_weight), None
@@ -205,7 +209,9 @@ def fit_request(
         validation_data = None  # loaded data whose validation part is empty
     if validation_data is not None:
         with prefix_errors("validation_data: "):
-            held_out = validation_data_of(learner, validation_data, validation_steps, call_warnings)
+            held_out = convert_validation_data(
+                learner, validation_data, validation_steps, call_warnings
+            )
     if held_out is not None:
         size = batch_size if validation_batch_size is None else validation_batch_size
         with prefix_errors("validation_data: "):
@@ -226,13 +232,13 @@ def fit_request(
         epochs=epochs,
         initial_epoch=initial_epoch,
         class_weight=weights,
-        columns=columns_of(x, y),
+        columns=column_names_of(x, y),
         contract=contract,
         callbacks=callbacks,
         verbose=verbose,
         call_warnings=call_warnings,
         split=rows,
-        split_doubt=split_doubt,
+        split_warning=split_warning,
         batch_size=batch_size,
         shuffle=shuffle,
         is_weighted=is_weighted,
@@ -253,7 +259,7 @@ def evaluate_request(
     """Make a request from the arguments of `evaluate`."""
     _check_positive(steps=steps)
     warn_of_other_classes(learner.contract, x, "x")
-    feed = UserData.of_arguments(learner, x, y, sample_weight).feed(
+    feed = UserData.from_arguments(learner, x, y, sample_weight).feed(
         _options(learner, batch_size, False, steps, seed=0)
     )
     larger_batches = batch_size is None and steps is None
@@ -273,10 +279,10 @@ def predict_request(
         steps = apply_limit(steps, config.max_steps_per_epoch(), "steps")
     _check_positive(steps=steps, batch_size=batch_size)
     if type(x) is not np.ndarray:
-        tensors = tensors_of(x)
+        tensors = tensor_dataset_arrays(x)
         x = as_tables(x, "x") if tensors is None else tensors[0]
-        x = named_columns(learner.signature, x)
-        refuse_other_order(learner, x)
+        x = table_as_inputs(learner.signature, x)
+        refuse_reordered_columns(learner, x)
         if is_source(x) or is_map_style_dataset(x):
             feed = _batches_to_predict(learner, x, batch_size, steps)
             return PredictRequest(None, 0, 0, feed, steps, callbacks, verbose)
@@ -299,18 +305,18 @@ def _batches_to_predict(
     if steps is None and never_ends(x):
         raise ValueError(
             f"x is a {type(x).__name__} that never ends, so there would be no last prediction.\n"
-            "  Fix: say how many batches to predict for, with steps=…, or leave out .repeat()."
+            "  Fix: set the number of batches with steps=…, or leave out .repeat()."
         )
     size = default_batch_size(learner) if batch_size is None else batch_size
-    # The rows come back to the host, to be joined to batches for a few programs.
+    # The rows are copied back to the host and joined into batches of few different sizes.
     options = FeedOptions(
         batch_size=size, steps=steps, prepare=learner.on_host, placement=OneDevice()
     )
-    return choose(OF_SOURCES, x, options)
+    return choose(SOURCE_FEEDS, x, options)
 
 
 def prediction_inputs(learner: Trainable, x: Data) -> PyTree:
-    """Inputs of `predict` as arrays that the model takes.
+    """Convert inputs of `predict` to arrays that the model accepts.
 
     An array whose dtype and shape have passed the checks before is not checked again.
     """
@@ -338,9 +344,9 @@ def batch_feed(
     sample_weight: Targets,
     class_weight: Mapping[int, float] | None = None,
 ) -> Feed:
-    """The feed of one batch, for `train_on_batch` and `test_on_batch`."""
+    """A feed with one batch, for `train_on_batch` and `test_on_batch`."""
     options = _options(learner, SINGLE_BATCH, False, None, class_weight, sample_weight, seed=0)
-    return UserData.of_arguments(learner, x, y, sample_weight).feed(options)
+    return UserData.from_arguments(learner, x, y, sample_weight).feed(options)
 
 
 def trial_feed(
@@ -352,21 +358,21 @@ def trial_feed(
     steps: int,
     seed: int,
 ) -> Feed:
-    """The feed of a trial of some steps; of a source no more batches are taken than these.
+    """A feed for a trial of a few steps; at most `steps` batches are read from a source.
 
-    Samples of arrays are shuffled by the seed, so that no seed of the process is used up.
+    Samples of arrays are shuffled with `seed`, so that the trial draws no seed from the process.
     """
     x, y = as_tables(x, "x"), as_tables(y, "y")
-    data = UserData.of_arguments(learner, x, y, sample_weight)
+    data = UserData.from_arguments(learner, x, y, sample_weight)
     batch_size = data.batch_size if batch_size is None else batch_size
     limit = steps if data.samples is None else None
     return data.feed(_options(learner, batch_size, True, limit, None, sample_weight, seed=seed))
 
 
-def validation_data_of(
+def convert_validation_data(
     learner: Trainable, data: PyTree, steps: int | None, call_warnings: CallWarnings
 ) -> UserData:
-    """The data in `validation_data`, which are used again after every epoch."""
+    """Convert `validation_data`, which are used again after every epoch."""
     if isinstance(data, Iterator) and not isinstance(data, PyDataset):
         data = Replayed(
             data, steps, lambda message: call_warnings.warn("validation ended", message)
@@ -374,7 +380,7 @@ def validation_data_of(
     x, y, sample_weight = data, None, None
     if not is_source(data):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-    return UserData.of_arguments(learner, x, y, sample_weight)
+    return UserData.from_arguments(learner, x, y, sample_weight)
 
 
 def _options(
@@ -399,7 +405,7 @@ def _options(
         shuffle=shuffle,
         seed=seeds.make_default_seed() if seed is None else seed,
         steps=steps,
-        reweight=reweighting(class_weight),
+        reweight=class_weight_function(class_weight),
         prepare=learner.on_host,
     )
 

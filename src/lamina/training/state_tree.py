@@ -37,10 +37,10 @@ def state_tree(
 
 
 def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, Any]) -> None:
-    """Assign the arrays of a `state_tree` to the variables; parts may be left out.
+    """Assign the arrays of a `state_tree` to the Variables; groups and paths may be left out.
 
     Raises:
-        ValueError: If the model lacks a group or path, or a shape differs. Then nothing is changed.
+        ValueError: If a group or path is unknown, or a shape differs. Then nothing is changed.
     """
     new_values: list[tuple[Variable, np.ndarray]] = []
     for group, content in tree.items():
@@ -50,11 +50,11 @@ def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, A
                 f"{did_you_mean(str(group), groups)}"
             )
         variable_at = {variable.path: variable for variable in groups[group]}
-        for path, value in _flat(content):
+        for path, value in _flatten(content):
             if path not in variable_at:
                 raise ValueError(
                     f"{group} has no variable {path!r}.{did_you_mean(path, variable_at)}\n"
-                    "  Likely cause: the tree is another model's, or layers have other names."
+                    "  Likely cause: the tree is from another model, or layers have other names."
                 )
             array = np.asarray(value)
             if array.shape != variable_at[path].shape:
@@ -76,17 +76,17 @@ def _nest(variables: list[Variable], convert: Any) -> dict[str, Any]:
             inner = inner.setdefault(key, {})
         if last_key in inner:
             raise ValueError(
-                f"Two variables have the path {variable.path!r}, and the tree has place for one.\n"
-                "  Likely cause: two layers have one name.\n"
-                "  Fix: give each a name of its own, such as Dense(8, name='hidden')."
+                f"Two variables have the same path {variable.path!r}.\n"
+                "  Likely cause: two layers have the same name.\n"
+                "  Fix: use unique names, such as Dense(8, name='hidden')."
             )
         inner[last_key] = convert(variable.value)
     return tree
 
 
-def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if not isinstance(tree, Mapping):
         yield path, tree
         return
     for name, inner in tree.items():
-        yield from _flat(inner, f"{path}/{name}" if path else name)
+        yield from _flatten(inner, f"{path}/{name}" if path else name)

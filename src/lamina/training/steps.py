@@ -1,4 +1,4 @@
-"""Steps: pure functions of a state and a batch, made from the object-style steps of a model."""
+"""Steps: pure functions of a state and a batch, made from the steps of a model."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,46 +16,46 @@ State = Any
 Step = Callable[[State, Any], tuple[State, Any]]
 
 
-class MeasuredStep(NamedTuple):
-    """A training or evaluation step, and how to read its results.
+class StepWithResults(NamedTuple):
+    """A training or evaluation step, with functions that read its results.
 
     Attributes:
         step: `(state, batch) → (state, logs)`.
-        results: Reads the metrics from the state after the last step. It is None for a step that
-            the user has overridden: then the logs are those of the last step.
-        loss_of: Reads the running loss from a state or the logs. It is NaN as soon as the loss of
+        read_results: Reads the metrics from the state after the last step. None for a step that the
+            user has overridden, whose logs are those of the last step.
+        read_loss: Reads the running loss from the state or the logs. It is NaN after the loss of
             any step was NaN.
         constrain: Gives a state the shardings of its Variables, at the end of a program.
     """
 
     step: Step
-    results: Callable[[State], Any] | None
-    loss_of: Callable[[State, Any], Any]
+    read_results: Callable[[State], Any] | None
+    read_loss: Callable[[State, Any], Any]
     constrain: Callable[[State], State] = lambda state: state
 
 
-def make_train_step(learner: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
+def make_train_step(learner: Trainable, variables: TrainState[Variable]) -> StepWithResults:
     """The model's `train_step` as a pure function."""
     overridden = learner.overrides.train_step or learner.overrides.compute_metrics
-    return _make_measured_step(learner, variables, "train_step", overridden)
+    return _make_step_with_results(learner, variables, "train_step", overridden)
 
 
-def make_test_step(learner: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
+def make_test_step(learner: Trainable, variables: TrainState[Variable]) -> StepWithResults:
     """The model's `test_step` as a pure function."""
     overridden = learner.overrides.test_step or learner.overrides.compute_metrics
-    return _make_measured_step(learner, variables, "test_step", overridden)
+    return _make_step_with_results(learner, variables, "test_step", overridden)
 
 
 def make_forward_step(learner: Trainable, variables: TrainState[Variable]) -> Step:
     """The model's `predict_step` as a pure function `(state, batch) → (outputs, state)`.
 
-    The implementations of operations are those for the program in which it is traced.
+    The program in which the step is traced determines the implementations of operations.
     """
     return stateless(learner.step("predict_step"), variables)
 
 
 def make_predict_step(learner: Trainable, variables: TrainState[Variable]) -> Step:
-    """The forward step, with the implementations of operations for the platform of `predict`."""
+    """The forward step, with implementations of operations for the platform of the state."""
     forward = _for_platform(make_forward_step(learner, variables), variables)
     placement = variables.placement
 
@@ -71,11 +71,11 @@ def make_predict_step(learner: Trainable, variables: TrainState[Variable]) -> St
     return step
 
 
-def _make_measured_step(
+def _make_step_with_results(
     learner: Trainable, variables: TrainState[Variable], name: str, overridden: bool
-) -> MeasuredStep:
+) -> StepWithResults:
     pure = _for_platform(stateless(learner.step(name), variables), variables)
-    read_results = stateless(learner.model.get_metrics_result, variables)
+    metrics_result = stateless(learner.model.get_metrics_result, variables)
     placement = variables.placement
     tracker = learner.objectives.loss_tracker.variables[0]
     loss_index = next(i for i, v in enumerate(variables.metrics) if v is tracker)
@@ -87,18 +87,18 @@ def _make_measured_step(
     def constrain(state: State) -> State:
         return placement.constrain(state, variables)
 
-    def results(state: State) -> Any:
-        return read_results(state)[0]
+    def read_results(state: State) -> Any:
+        return metrics_result(state)[0]
 
-    def loss_of(state: State, logs: Any) -> Any:
+    def read_loss(state: State, logs: Any) -> Any:
         if overridden and isinstance(logs, dict) and "loss" in logs:
             return logs["loss"]
         return state.metrics[loss_index]
 
-    return MeasuredStep(step, None if overridden else results, loss_of, constrain)
+    return StepWithResults(step, None if overridden else read_results, read_loss, constrain)
 
 
 def _for_platform(pure: Callable[..., Any], variables: TrainState[Variable]) -> Callable[..., Any]:
-    """The function, traced with the implementations of operations for the variables' platform."""
+    """Trace a function with the implementations of operations for the platform of the variables."""
     placement = variables.placement
     return lowering_for(placement.platform, kernels=placement.has_kernels)(pure)

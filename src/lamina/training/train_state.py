@@ -12,18 +12,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TrainState(Generic[T]):
-    """The state of a training run; its leaves are Variables, or the arrays in them.
+    """The state of a training run; its leaves are Variables or their arrays.
 
-    A step is a pure function of it: `step(state, batch) → (state, logs)`. Some groups may be empty:
+    A step is a pure function `step(state, batch) → (state, logs)`. Some groups may be empty:
     predictions have neither optimizer nor metrics.
 
     Args:
         trainable: Weights that the optimizer changes.
-        non_trainable: Other weights: moving averages, seeds, frozen weights.
+        non_trainable: Other state of layers: moving averages, seeds, frozen weights.
         optimizer: State of the optimizers: iterations, learning rate, slots, loss scale.
         metrics: State of the metrics.
         named_positions: Index in `optimizer` of `"step"` and, if there is one, of `"loss_scale"`.
-        placement: Where the arrays are.
+        placement: The devices of the arrays.
 
     Example:
         >>> state = TrainState([1.0], [], [7, 0.1], [0.0], named_positions=(("step", 0),))
@@ -43,14 +43,14 @@ class TrainState(Generic[T]):
     @property
     def step(self) -> T | None:
         """Number of steps of the optimizer; None if there is no optimizer."""
-        return self._of_optimizer("step")
+        return self._optimizer_value("step")
 
     @property
     def loss_scale(self) -> T | None:
-        """The factor of the loss in mixed precision; None if losses are not scaled."""
-        return self._of_optimizer("loss_scale")
+        """The factor by which the loss is scaled in mixed precision; None if it is not scaled."""
+        return self._optimizer_value("loss_scale")
 
-    def _of_optimizer(self, name: str) -> T | None:
+    def _optimizer_value(self, name: str) -> T | None:
         positions = dict(self.named_positions)
         return self.optimizer[positions[name]] if name in positions else None
 

@@ -1,4 +1,4 @@
-"""Trainable: the protocol through which training uses a model.
+"""Trainable: the protocol that training needs of a model.
 
 `Learner` implements it for Lamina's models, and also keeps state between calls. `model` is the
 user's object. Training uses only Keras's public attributes of it: its optimizer, metrics, weights
@@ -22,7 +22,7 @@ from lamina.training.precision import Precision
 from lamina.training.structure_matching import TensorTree
 from lamina.training.train_state import TrainState
 
-# Operations of a graph that replace NaN or tell where it is.
+# Operations of a graph that replace or detect NaN.
 _NAN_OPERATIONS = {"Isnan", "Isfinite", "NanToNum"}
 
 
@@ -31,15 +31,15 @@ class Signature:
     """The inputs and outputs of a model; empty for a model that is not a graph of layers.
 
     Args:
-        inputs: A symbolic tensor for each input, in the order of the model.
+        inputs: A symbolic tensor for each input, in the model's order.
         outputs: A symbolic tensor for each output.
         input_names: A name for each input.
         output_names: A name for each output.
-        input_tree: The structure in which the inputs are given: a tensor, a list, a dict.
+        input_tree: The structure of the inputs: a tensor, a list or a dict.
         inputs_as_written: The inputs in the structure in which the user wrote them.
         outputs_as_written: The outputs in the structure in which the user wrote them.
         nodes: The calls of layers between inputs and outputs.
-        arrange: Puts inputs in any accepted structure into the order of `inputs`.
+        arrange: Converts inputs in any accepted structure to a list in the order of `inputs`.
     """
 
     inputs: tuple[KerasTensor, ...] = ()
@@ -60,21 +60,21 @@ class Signature:
 
     @functools.cached_property
     def handles_missing_values(self) -> bool:
-        """Whether the model has an operation for NaN, so that its inputs may contain NaN."""
+        """Whether the model has an operation that handles NaN, so that inputs may contain NaN."""
         return any(type(node.operation).__name__ in _NAN_OPERATIONS for node in self.nodes)
 
 
 class Trainable(Protocol):
-    """A model, as training sees it."""
+    """What training needs of a model."""
 
     precision: Precision
     overrides: Overrides  # which methods the user has overridden
-    # Column names of the tables that it was trained on, by expression (`"x"`, `"y"`).
+    # Column names of the tables used in training, by expression (`"x"`, `"y"`).
     columns: dict[str, tuple[Any, ...]]
-    contract: Contract | None  # what it was trained on
+    contract: Contract | None  # description of the training data
     calls_checked: int  # calls of `predict` whose inputs were compared with the contract
-    warned: set[str]  # keys of the warnings that were given, each of which is given once
-    trainable_checked_at: object  # version for which it was checked that weights are trainable
+    warned: set[str]  # keys of issued warnings, each of which is issued once
+    trainable_checked_at: object  # version of the model at the last check for trainable weights
 
     @property
     def model(self) -> Any:
@@ -117,7 +117,7 @@ class Trainable(Protocol):
         ...
 
     def state(self, mode: str) -> TrainState[Variable]:
-        """The Variables that a `"train"`, `"test"` or `"predict"` program works on."""
+        """The Variables of the state of a `"train"`, `"test"` or `"predict"` program."""
         ...
 
     def step(self, name: str) -> Callable[[Any], Any]:
@@ -128,11 +128,11 @@ class Trainable(Protocol):
         ...
 
     def compares_targets(self, training: bool) -> bool:
-        """Whether a step compares the outputs with targets in the usual way."""
+        """Whether a step compares outputs with targets in the standard way, without overrides."""
         ...
 
     def batch_size_is_irrelevant(self, x: Data) -> bool:
-        """Whether the batch size makes no difference to the results of `evaluate`."""
+        """Whether the batch size has no effect on the results of `evaluate`."""
         ...
 
     def rows_are_independent(self, mode: str, rows: PyTree) -> bool:
@@ -148,5 +148,5 @@ class Trainable(Protocol):
         ...
 
     def program(self, mode: str) -> tuple[Any, TrainState[Variable]]:
-        """The compiled program of a mode (see `state`), and the state that it works on."""
+        """The compiled program of a mode, and the Variables of its state; see `state`."""
         ...

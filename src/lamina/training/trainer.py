@@ -1,7 +1,7 @@
-"""Trainer: the methods compile, fit, evaluate and predict of a model.
+"""Trainer: the methods `compile`, `fit`, `evaluate` and `predict` of a model.
 
 `Model` inherits from it. It has only Keras's methods: `requests.py` converts the arguments of a
-call, `engine.py` runs it, and `learner.py` keeps what training remembers of the model.
+call, `engine.py` runs the request, and `learner.py` stores the state that is kept between calls.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ from lamina.core.types import (
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.variable.changes import last_change
 from lamina.core.variable.stateless import snapshot, stateless, value_and_grad
-from lamina.core.variable.threads import is_training_in_other_thread, training
+from lamina.core.variable.threads import is_training_in_other_thread, mark_training
 from lamina.core.variable.variable import Variable
 from lamina.metrics import Metric
 from lamina.optimizers import LossScaleOptimizer, Optimizer
@@ -42,9 +42,9 @@ from lamina.training import checks
 from lamina.training.callbacks import Callback, History
 from lamina.training.engine import Engine
 from lamina.training.feeds.conversion import unpack_x_y_sample_weight
-from lamina.training.feeds.table_columns import columns_of
+from lamina.training.feeds.table_columns import column_names_of
 from lamina.training.feeds.user_data import SINGLE_BATCH
-from lamina.training.input_contract import UNKNOWN, labels_of
+from lamina.training.input_contract import UNKNOWN, likeliest_class_names
 from lamina.training.learner import Learner
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides, accept_state, call_compute_loss
@@ -83,13 +83,13 @@ class Trainer(Layer):
         self.loss = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         object.__setattr__(self, "history", None)
-        object.__setattr__(self, "_own_learner", _LearnerOfModel(self))
+        object.__setattr__(self, "_own_learner", _TrainerLearner(self))
         self.run_eagerly = False
         self.jit_compile = True
 
     @property
     def _learner(self) -> Learner:
-        """The training side of this model."""
+        """The learner of this model."""
         learner = self._own_learner
         if learner.model is not self:  # this model is a shallow copy of another one
             learner = learner.copy_for(self)
@@ -121,22 +121,22 @@ class Trainer(Layer):
                 several outputs.
             loss_weights: Factor for each loss.
             metrics: List of names, functions or Metrics; for several outputs a list of lists or a
-                dict. `"accuracy"` is chosen by the shapes, and the progress line says which.
+                dict. The kind of `"accuracy"` depends on the shapes; the progress line shows it.
             weighted_metrics: Metrics that take the sample weights into account.
             run_eagerly: Run every step in Python, without compilation: slow, for debugging `call`.
             steps_per_execution, jit_compile: Accepted for compatibility with Keras, without effect:
                 the training loop is always compiled, and the number of steps per call is chosen by
                 timing.
-            auto_scale_loss: Where the model or a layer of it has the policy `mixed_float16`, wrap
+            auto_scale_loss: If the model or one of its layers has the policy `mixed_float16`, wrap
                 the optimizer in a `LossScaleOptimizer`, which keeps small gradients from
                 becoming zero.
             precision: The precision in which layers with the policy `float32` compute during
                 training: None for no change, `"mixed_bfloat16"`, `"mixed_float16"`, or `"auto"`.
                 With `"auto"`, `fit` times a few steps in float32 and in bfloat16 on copies of the
                 weights. It chooses bfloat16 if it is at least 1.1 times as fast and the mean loss
-                is the same within 2 %, and reports its choice. Weights, output layers, `evaluate`
-                and `predict` stay in float32. This argument is not in Keras. It is not saved, since
-                the best choice depends on the machine.
+                differs by at most 2 %, and reports its choice. Weights, output layers, `evaluate`
+                and `predict` stay in float32. Keras does not have this argument. It is not saved,
+                because the best choice depends on the machine.
             **kwargs: Not supported; an unknown argument is an error.
 
         Raises:
@@ -178,7 +178,7 @@ class Trainer(Layer):
         self.stop_training = False
         object.__setattr__(self, "loss", loss)
         overrides = Overrides.of(self, Trainer)
-        self._learner.compiled_with(objectives, requested_precision, overrides, arguments)
+        self._learner.set_compiled(objectives, requested_precision, overrides, arguments)
 
     def _loses_small_gradients(self) -> bool:
         # The layers are checked, too: files do not have the policy of a functional model.
@@ -275,17 +275,17 @@ class Trainer(Layer):
         if self.built and isinstance(self.optimizer, Optimizer):
             self.optimizer.build(self.trainable_variables)
 
-    # -- one step, in object style ---------------------------------------------------------------
+    # -- steps -----------------------------------------------------------------------------------
 
     @accept_state
     def train_step(self, data: Data) -> dict[str, Any]:
-        """Train on one batch. May be overridden in plain object style.
+        """Train on one batch; may be overridden.
 
         An override may read and assign Variables, and take gradients with `lamina.value_and_grad`.
         It returns a dict of scalars for the logs. The whole loop is compiled as usual.
 
         Args:
-            data: `x`, `(x, y)` or `(x, y, sample_weight)`, as given to `fit`.
+            data: A batch: `x`, `(x, y)` or `(x, y, sample_weight)`.
 
         Returns:
             Dict of scalars by name: the loss and the metrics so far.
@@ -310,7 +310,7 @@ class Trainer(Layer):
 
         variables = self.trainable_variables
         (_, (loss, y_pred, masks)), gradients = value_and_grad(forward, variables)()
-        masking.set_masks(y_pred, masks)  # a gradient does not pass masks on
+        masking.set_masks(y_pred, masks)  # value_and_grad returns arrays without masks
         self.optimizer.apply(gradients, variables)
         loss_and_weight: tuple[Any, Any] = (loss, _batch_size(x))
         if isinstance(self.optimizer, LossScaleOptimizer):
@@ -320,10 +320,10 @@ class Trainer(Layer):
 
     @accept_state
     def test_step(self, data: Data) -> dict[str, Any]:
-        """Evaluate one batch. May be overridden like `train_step`.
+        """Evaluate one batch; may be overridden like `train_step`.
 
         Args:
-            data: `x`, `(x, y)` or `(x, y, sample_weight)`, as given to `evaluate`.
+            data: A batch: `x`, `(x, y)` or `(x, y, sample_weight)`.
 
         Returns:
             Dict of scalars by name: the loss and the metrics so far.
@@ -336,10 +336,10 @@ class Trainer(Layer):
 
     @accept_state
     def predict_step(self, data: Data) -> Outputs:
-        """Outputs for one batch. May be overridden.
+        """Compute the outputs for one batch; may be overridden.
 
         Args:
-            data: A batch of the `x` given to `predict`, or `(x,)`.
+            data: A batch of inputs, `x` or `(x,)`.
 
         Returns:
             The outputs, `(batch, …)`.
@@ -355,7 +355,7 @@ class Trainer(Layer):
         sample_weight: Targets = None,
         training: bool = True,
     ) -> jax.Array:
-        """The total loss: the losses given to `compile` and those added by layers.
+        """The total loss: the losses of `compile` plus those added by layers.
 
         May be overridden; call `super().compute_loss(…)` for the usual loss.
 
@@ -364,27 +364,27 @@ class Trainer(Layer):
             y: Targets, `(batch, …)`.
             y_pred: Outputs for `x`, `(batch, …)`.
             sample_weight: Weight of each sample, `(batch,)`.
-            training: Whether it is a training step.
+            training: Whether the loss is for a training step.
 
         Returns:
             The loss as one number.
 
         Raises:
             RuntimeError: If the model is not compiled.
-            ValueError: If there is neither a loss nor anything added by a layer.
+            ValueError: If there is no loss, neither from `compile` nor from a layer.
         """
         learner = self._learner
         checks.check_compiled(learner, "compute_loss")
         if not learner.objectives.losses_built and y_pred is not None:
-            learner.build_objectives(y, y_pred, losses_alone=True)
+            learner.build_objectives(y, y_pred, losses_only=True)
         total = learner.objectives.compute(y, y_pred, sample_weight)
         learner.record_added_losses()
         added_losses = self.losses
         if total is None and not added_losses:
             raise ValueError(
-                f"Model {self.name!r} has nothing to minimise: compile() was given no loss and no "
+                f"Model {self.name!r} has no loss to minimise: compile() received no loss and no "
                 "layer adds one.\n  Fix: model.compile(loss='sparse_categorical_crossentropy'), or "
-                "whatever fits the task."
+                "another loss for the task."
             )
         for value in added_losses:
             value = jnp.sum(value)
@@ -407,7 +407,7 @@ class Trainer(Layer):
             sample_weight: Weight of each sample, `(batch,)`, for weighted metrics.
 
         Returns:
-            Dict of scalars by name, as `get_metrics_result` gives it.
+            Dict of scalars by name, the result of `get_metrics_result`.
 
         Raises:
             RuntimeError: If the model is not compiled.
@@ -429,7 +429,7 @@ class Trainer(Layer):
         sample_weight: Targets = None,
         training: bool = True,
     ) -> tuple[Any, ...]:
-        """`compute_loss` for given values of the Variables, for your own training loops.
+        """`compute_loss` with the given values of the Variables, for your own training loops.
 
         As in Keras, losses that layers add while they are called are not included. They are
         returned by `stateless_call`.
@@ -447,16 +447,16 @@ class Trainer(Layer):
         variable_values = tuple(
             map(list, (trainable_variables, non_trainable_variables, metrics_variables))
         )
-        self._forget_losses()
+        self._clear_losses()
         try:
             result: tuple[Any, ...] = stateless(call_compute_loss, groups)(
                 variable_values, self, x, y, y_pred, sample_weight, training
             )
         finally:
-            self._forget_losses()
+            self._clear_losses()
         return result
 
-    # -- the loops -------------------------------------------------------------------------------
+    # -- training, evaluation and prediction -----------------------------------------------------
 
     @filter_traceback
     @explain_arguments
@@ -497,29 +497,30 @@ class Trainer(Layer):
             batch_size: Samples per step; 32 if None.
             epochs: Number of the last epoch. An epoch is one pass over the data, unless
                 `steps_per_epoch` is given.
-            verbose: 0 silent, 1 a live line, 2 one line per epoch; `"auto"` chooses by whether
-                a person is watching.
+            verbose: 0 for silent, 1 for a live line, 2 for one line per epoch; `"auto"` for a live
+                line in a terminal or notebook, else one line per epoch.
             callbacks: Callbacks.
-            validation_split: Fraction (0 to 1) of the data to validate on, at their end unless
+            validation_split: Fraction (0 to 1) of the data for validation, from their end unless
                 `split` says otherwise.
             validation_data: `(x, y)` or `(x, y, sample_weight)` or an iterable of batches.
             shuffle: Whether to shuffle the samples in every epoch; `"batch"` shuffles whole
                 batches.
-            class_weight: From class index to weight in the loss; or `"balanced"`, with which
+            class_weight: Dict from class index to weight in the loss; or `"balanced"`, with which
                 every class has the same total weight.
             sample_weight: Weight of each sample in the loss, `(samples,)`.
             initial_epoch: Epoch to start at, counted from 0.
-            steps_per_epoch: Steps in an epoch, at most. An epoch continues in the data where the
-                previous one stopped, and ends where the data end. Then there is a warning.
+            steps_per_epoch: Maximum number of steps in an epoch. An epoch continues where the
+                previous one stopped in the data. If the data end, the epoch ends too, with a
+                warning.
             validation_steps: Steps of a validation, which always begins with the first batch.
             validation_batch_size: `batch_size` if None.
             validation_freq: Number of epochs between validations, or a list of epochs (from 1).
-            split: Which samples `validation_split` takes: `"tail"`, the last ones; `"random"`;
-                `"stratified"`, random with the mix of classes of all; or `("group", groups)`,
-                random, with samples of one group on one side; `groups` has a name or number for
-                every sample. The rows are the same in every call and process, unless
-                `lamina.utils.set_random_seed` asks for others. None is `"tail"`, with a warning
-                if the last samples differ from those before. Not in Keras.
+            split: How `validation_split` selects samples: `"tail"`, the last ones; `"random"`;
+                `"stratified"`, random with the same class proportions in both parts; or `("group",
+                groups)`, random with all samples of a group in one part, where `groups` has a name
+                or number for every sample. The rows only depend on the data and
+                `lamina.utils.set_random_seed`. None means `"tail"`, with a warning if the last
+                samples differ from those before. Keras does not have this argument.
             devices: The devices to divide every batch over: `"all"`, their number, or a list of
                 names such as `"gpu:0"`. `batch_size` is that of all devices together, and results
                 do not depend on the number of devices, apart from rounding. By default the
@@ -527,12 +528,12 @@ class Trainer(Layer):
 
         Returns:
             The History: `history.history["loss"]` is the list of losses, one per epoch;
-            `history.split` the rows that `validation_split` took.
+            `history.split` has the rows for training and validation.
 
         Raises:
             RuntimeError: If the model is not compiled.
-            ValueError, TypeError: If the data do not fit the model, the loss or each other. This is
-                checked before the first step, and the message shows how to fix it.
+            ValueError, TypeError: If the data do not match the model, the loss or each other. This
+                is checked before the first step, and the message shows how to fix it.
             FloatingPointError: If the loss becomes NaN or infinite.
 
         Example:
@@ -548,7 +549,7 @@ class Trainer(Layer):
         """
         checks.check_compiled(self._learner, "fit")
         refuse_after_fork("fit")
-        with on_devices(devices), training(self):
+        with on_devices(devices), mark_training(self):
             request = fit_request(
                 self._learner,
                 x,
@@ -589,13 +590,13 @@ class Trainer(Layer):
         Args:
             x: Inputs, as for `fit`.
             y: Targets, as for `fit`.
-            batch_size: Samples per step. If None, Lamina chooses a size where it makes no
-                difference to the result, and uses 32 otherwise.
+            batch_size: Samples per step. If None, Lamina chooses a size if the size does not affect
+                the result, and uses 32 otherwise.
             verbose: As for `fit`.
             sample_weight: Weight of each sample in the loss and in weighted metrics, `(samples,)`.
-            steps: Number of batches, if not all.
+            steps: Maximum number of batches; None for all.
             callbacks: Callbacks.
-            return_dict: Return a dict by name.
+            return_dict: Whether to return a dict by name.
 
         Returns:
             The loss if there are no metrics, else a list `[loss, metric, …]` in the order of
@@ -604,7 +605,7 @@ class Trainer(Layer):
 
         Raises:
             RuntimeError: If the model is not compiled.
-            ValueError, TypeError: If the data do not fit the model, the loss or each other.
+            ValueError, TypeError: If the data do not match the model, the loss or each other.
 
         Example:
             >>> import numpy as np
@@ -641,29 +642,30 @@ class Trainer(Layer):
         steps: int | None = None,
         callbacks: Iterable[Callback] | Callback | None = None,
     ) -> Outputs:
-        """Outputs for inputs, as NumPy arrays.
+        """Compute the outputs for inputs, as NumPy arrays.
 
-        A single sample without a batch axis is taken as a batch of one, with one warning.
+        A single sample without a batch axis is treated as a batch of one, with one warning.
 
-        The result is that of `model(batch)` for consecutive batches of `batch_size` rows; the last
-        batch may be shorter. A scalar output gives one number per batch. Several threads may call
+        The result equals that of `model(batch)` for consecutive batches of `batch_size` rows; the
+        last batch may be shorter. A scalar output gives one number per batch. Several threads may
+        call
         this method, also while another thread trains the model: all outputs of a call are computed
         with the same weights.
 
         Args:
             x: Inputs, `(samples, …)`, as for `fit`.
-            batch_size: Samples in a batch; 32 if None, or the size that a model with stateful
-                layers was made for.
+            batch_size: Samples in a batch; 32 if None, or the fixed batch size of a model with
+                stateful layers.
             verbose: Accepted for compatibility with Keras, without effect.
-            steps: Number of batches, if not all.
+            steps: Maximum number of batches; None for all.
             callbacks: Callbacks.
 
         Returns:
-            The outputs, `(samples, …)`, in the structure of the model's outputs. The arrays may be
-            changed by the caller.
+            The outputs, `(samples, …)`, in the structure of the model's outputs. The caller may
+            change the arrays.
 
         Raises:
-            ValueError, TypeError: If the inputs do not fit the model, or the outputs of several
+            ValueError, TypeError: If the inputs do not match the model, or the outputs of several
                 batches cannot be joined to one array.
 
         Example:
@@ -691,23 +693,23 @@ class Trainer(Layer):
     ) -> Outputs:
         """Predict the name of the class of each sample.
 
-        The names are those of the data that the model was trained on, which its file keeps. Samples
-        that are far from all that the model was trained on get the name `unknown`: whatever class a
-        model computes for them means little. One or two in a hundred samples like those of training
-        get it, too. Texts and streams are not examined.
+        The class names are those of the training data, and the model's file contains them. Samples
+        that are far from all training samples get the name `unknown`, because the class that a
+        model computes for them is unreliable. So do one or two in a hundred samples that are like
+        the training samples. Text and streams are not examined.
 
         Args:
             x: Inputs, as for `predict`.
             batch_size: Samples per step, as for `predict`.
             verbose: As for `predict`.
-            unknown: The name for samples that are far from those of training; None to name the
+            unknown: The name for samples that are far from the training samples; None to use the
                 likeliest class of every sample.
 
         Returns:
             The name of the likeliest class of each sample, `(samples,)`, as strings.
 
         Raises:
-            ValueError: If the names are not known, or are not as many as the outputs.
+            ValueError: If the class names are not known, or their number differs from the outputs.
 
         Example:
             >>> import numpy as np
@@ -720,7 +722,7 @@ class Trainer(Layer):
             ['cat']
         """
         outputs = self.predict(x, batch_size=batch_size, verbose=verbose)
-        return labels_of(self.input_contract, x, outputs, self.name, unknown)
+        return likeliest_class_names(self.input_contract, x, outputs, self.name, unknown)
 
     @filter_traceback
     @explain_arguments
@@ -738,15 +740,15 @@ class Trainer(Layer):
             x: Inputs of the batch, `(batch, …)`, as for `fit`.
             y: Targets of the batch, `(batch, …)`.
             sample_weight: Weight of each sample in the loss, `(batch,)`.
-            class_weight: From class index to weight in the loss.
-            return_dict: Return a dict by name.
+            class_weight: Dict from class index to weight in the loss.
+            return_dict: Whether to return a dict by name.
 
         Returns:
             The loss and the metrics of the batch, as `evaluate` returns them.
 
         Raises:
             RuntimeError: If the model is not compiled.
-            ValueError, TypeError: If the data do not fit the model, the loss or each other.
+            ValueError, TypeError: If the data do not match the model, the loss or each other.
             FloatingPointError: If the loss is NaN or infinite.
 
         Example:
@@ -762,7 +764,7 @@ class Trainer(Layer):
         refuse_after_fork("train_on_batch")
         feed = batch_feed(self._learner, x, y, sample_weight, class_weight)
         logs = Engine(self._learner).train_on_batch(feed, class_weight)
-        self._learner.columns.update(columns_of(x, y))
+        self._learner.columns.update(column_names_of(x, y))
         return logs if return_dict else self._as_list(logs)
 
     @filter_traceback
@@ -776,14 +778,14 @@ class Trainer(Layer):
             x: Inputs of the batch, `(batch, …)`, as for `fit`.
             y: Targets of the batch, `(batch, …)`.
             sample_weight: Weight of each sample in the loss, `(batch,)`.
-            return_dict: Return a dict by name.
+            return_dict: Whether to return a dict by name.
 
         Returns:
             The loss and the metrics of the batch, as `evaluate` returns them.
 
         Raises:
             RuntimeError: If the model is not compiled.
-            ValueError, TypeError: If the data do not fit the model, the loss or each other.
+            ValueError, TypeError: If the data do not match the model, the loss or each other.
 
         Example:
             >>> import numpy as np
@@ -804,7 +806,7 @@ class Trainer(Layer):
     @filter_traceback
     @explain_arguments
     def predict_on_batch(self, x: Data) -> Outputs:
-        """Outputs for one batch of any size, computed at once.
+        """Compute the outputs for one batch of any size, in one call of the model.
 
         Args:
             x: Inputs, `(batch, …)`, as for `fit`.
@@ -813,7 +815,7 @@ class Trainer(Layer):
             The outputs as NumPy arrays, in the structure of the model's outputs.
 
         Raises:
-            ValueError, TypeError: If the inputs do not fit the model.
+            ValueError, TypeError: If the inputs do not match the model.
 
         Example:
             >>> import numpy as np
@@ -826,7 +828,8 @@ class Trainer(Layer):
         refuse_after_fork("predict_on_batch")
         return Engine(self._learner).predict(predict_request(self._learner, x, SINGLE_BATCH))
 
-    # -- trials that leave the model as it is ------------------------------------------------------
+    # -- sanity checks, which do not change the model
+    # ------------------------------------------------
 
     @filter_traceback
     @explain_arguments
@@ -840,19 +843,20 @@ class Trainer(Layer):
         max_rate: float = 10.0,
         sample_weight: Targets = None,
     ) -> LearningRateRange:
-        """Try growing learning rates and suggest one: the learning rate range test.
+        """Try increasing learning rates and suggest one: the learning rate range test.
 
-        The model is trained for some steps, and the rate grows by the same factor from one step to
-        the next. The suggestion is a tenth of the rate at which the smoothed loss is lowest. The
-        test ends where the loss grows without bound. All steps are one compiled program, which
-        works on copies: weights, optimizer, metrics and seeds stay as they are. Not in Keras.
+        A copy of the model is trained for a few steps, and the rate increases by the same factor at
+        every step. The suggestion is a tenth of the rate at which the smoothed loss is lowest. The
+        test ends early if the loss diverges. All steps are one compiled program, which works on
+        copies: weights, optimizer, metrics and seeds do not change. Keras does not have this
+            method.
 
         Args:
-            x: Inputs, as for `fit`. Arrays are shuffled. A generator loses the batches that are
-                taken from it, `steps` at most; from data with fewer batches they are used again.
+            x: Inputs, as for `fit`. Arrays are shuffled. At most `steps` batches are read from a
+                generator; if there are fewer batches, they are repeated.
             y: Targets, as for `fit`.
-            batch_size: Samples per step; 32 if None. Use that of the training to come, because the
-                best rate depends on it.
+            batch_size: Samples per step; 32 if None. Use the batch size of the later training,
+                because the best rate depends on it.
             steps: Number of steps, 10 or more.
             min_rate: The first rate.
             max_rate: The last rate.
@@ -895,15 +899,15 @@ class Trainer(Layer):
         steps: int = 200,
         sample_weight: Targets = None,
     ) -> OneBatchTrial:
-        """Whether the model can learn one batch by heart: the first test of a new model.
+        """Test whether the model can memorise one batch, the first test of a new model.
 
-        A model that cannot do that has a mistake in the data, the loss or the network, and more
-        data will not help. The steps are one compiled program, which works on copies: weights,
-        optimizer, metrics and seeds stay as they are. Not in Keras.
+        If it cannot, there is a mistake in the data, the loss or the network, and more data will
+        not help. The steps are one compiled program, which works on copies: weights, optimizer,
+        metrics and seeds do not change. Keras does not have this method.
 
         Args:
-            x: Inputs, as for `fit`. The batch is drawn from all samples of arrays; of an iterable
-                it is the first.
+            x: Inputs, as for `fit`. The batch contains random samples of arrays, or is the first
+                batch of an iterable.
             y: Targets, as for `fit`.
             batch_size: Samples in the batch; 32 if None.
             steps: Number of steps.
@@ -937,7 +941,7 @@ class Trainer(Layer):
 
     def _as_list(self, logs: dict[str, Any]) -> Any:
         names = [metric.name for metric in self.metrics if metric.name in logs]
-        # Other logs of an overridden step, and the entries of metrics that return dicts.
+        # Then other logs of an overridden step, and the entries of metrics that return dicts.
         names += sorted(name for name in logs if name not in names)
         values = [logs[name] for name in names]
         return values[0] if len(values) == 1 else values
@@ -982,18 +986,18 @@ class Trainer(Layer):
         pass
 
 
-class _LearnerOfModel(Learner):
+class _TrainerLearner(Learner):
     """The learner of a Trainer."""
 
     _signature: tuple[Any, Signature] = (None, Signature())
 
     @property
     def signature(self) -> Signature:
-        version, found = self._signature
+        version, signature = self._signature
         if version is not last_change():
-            found = self.model._signature()
-            self._signature = last_change(), found
-        return found
+            signature = self.model._signature()
+            self._signature = last_change(), signature
+        return signature
 
     def layers(self) -> list[LayerState]:
         return [*all_layers(self.model)]
@@ -1004,8 +1008,8 @@ class _LearnerOfModel(Learner):
     def accept_shapes(self, x: Data) -> None:
         self.model._accept_shapes(x)
 
-    def forget_losses(self) -> None:
-        self.model._forget_losses()
+    def clear_losses(self) -> None:
+        self.model._clear_losses()
 
     def has_added_losses(self) -> bool:
         return any(layer._own_losses for layer in all_layers(self.model))
@@ -1022,7 +1026,7 @@ def _batch_size(x: Data) -> int:
 
 
 def _arguments_of(compile: Callable[..., Any]) -> set[str] | None:
-    """The arguments of `Trainer.compile` that an override takes; None if it has other ones."""
+    """The arguments of `Trainer.compile` that an override accepts; None if it has other ones."""
     _, *parameters = inspect.signature(compile).parameters.values()
     named = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     if not named <= set(_COMPILE_ARGUMENTS):

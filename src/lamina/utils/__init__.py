@@ -6,4 +6,4 @@ package does not import JAX.
 
 from lamina.core import lazy
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
+__getattr__, __dir__, __all__ = lazy.module_functions(__name__, lazy.read_exports(__file__))

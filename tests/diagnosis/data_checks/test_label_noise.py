@@ -105,6 +105,6 @@ def test_of_many_samples_those_that_are_drawn_are_known_by_number():
     x = np.repeat(np.arange(50.0)[:, None], 3, axis=1)
     feed = request_for(compiled(), x, np.arange(50) % 2, None, 1, 8).feed
     for most in (20, 50):
-        rows = feed.drawn_rows(most)
+        rows = feed.sampled_rows(most)
         assert len(rows) == most
-        np.testing.assert_array_equal(feed.draw(most)[0][:, 0], rows)
+        np.testing.assert_array_equal(feed.take_samples(most)[0][:, 0], rows)

@@ -390,7 +390,7 @@ def test_a_damaged_backup_is_refused_or_the_one_before_is_taken(tmp_path):
         latest.write_bytes(latest.read_bytes()[:-1000])
         if double:
             expected, *_ = undisturbed()
-            with pytest.warns(lamina.LaminaWarning, match="goes on from the backup before it"):
+            with pytest.warns(lamina.LaminaWarning, match="continues from the previous backup"):
                 again = script(folder, double_checkpoint=True)
             assert same(expected, again)
         else:

@@ -179,7 +179,9 @@ def test_averages_come_back_after_an_interruption(tmp_path):
 
 
 def test_an_optimizer_without_averages_is_refused_before_the_first_epoch():
-    with pytest.raises(ValueError, match="keeps no moving averages.\n  Fix: compile with use_ema"):
+    with pytest.raises(
+        ValueError, match="computes no moving averages.\n  Fix: compile with use_ema"
+    ):
         make(lamina, "sgd").fit(X, Y, verbose=0, callbacks=[SwapEMAWeights()])
 
 

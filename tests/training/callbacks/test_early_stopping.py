@@ -120,7 +120,7 @@ def test_a_misspelt_argument_is_named():
         (
             "val_loss",
             {"loss": 1.0},
-            r"logs have loss\.\n.*nothing to validate on",
+            r"logs have loss\.\n.*no validation data",
         ),
         ("val_auc", {"loss": 1.0, "val_loss": 1.0}, r"logs have loss, val_loss\.\n  Fix: monitor="),
         ("auc", {"loss": 1.0}, r"logs have loss\.\n.*compile\(metrics=\['auc'\]\)"),
@@ -160,7 +160,7 @@ def test_early_stopping_goes_on_from_its_stored_state(model, train):
 
 
 def test_state_of_another_callback_is_refused():
-    with pytest.raises(ValueError, match="EarlyStopping remembers wait, .* has cooldown"):
+    with pytest.raises(ValueError, match="EarlyStopping stores wait, .* has cooldown"):
         EarlyStopping().set_state({"cooldown": 1})
 
 

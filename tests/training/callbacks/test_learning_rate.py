@@ -125,7 +125,7 @@ def test_a_scheduler_puts_the_rate_into_the_logs(model, capsys):
 def test_a_schedule_without_a_return_is_told(model):
     scheduler = LearningRateScheduler(lambda epoch, rate: None)
     scheduler.set_model(model)
-    with pytest.raises(TypeError, match=r"gave None for epoch 0.*\n.*a return is missing"):
+    with pytest.raises(TypeError, match=r"returned None for epoch 0.*\n.*a return is missing"):
         scheduler.on_epoch_begin(0)
 
 

@@ -154,7 +154,7 @@ def test_the_states_of_a_list_are_stored_together(model):
     second.on_train_begin()
     second.set_state(stored)
     assert second.callbacks[0].history == {"loss": [1.0]}
-    with pytest.raises(ValueError, match="state is that of 3 callbacks, and there are 0"):
+    with pytest.raises(ValueError, match="state is for 3 callbacks, but there are 0"):
         CallbackList([]).set_state(stored)
 
 

@@ -86,7 +86,7 @@ def test_saving_is_told(model, train, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"filepath": "{epoch:02d"}, "brace that opens or closes nothing"),
+        ({"filepath": "{epoch:02d"}, "an unmatched brace"),
         ({"filepath": "{}.keras"}, "has an empty {}"),
         ({"filepath": ""}, "needs the name of a file"),
         ({"filepath": "."}, r"received the folder '\.'\.\n  Fix: filepath='{epoch:02d}.keras'"),
@@ -111,7 +111,7 @@ def test_a_name_that_is_not_in_the_logs_is_an_error_that_names_the_others(model,
 
 
 def test_the_best_of_what_is_not_measured_is_an_error(model, train):
-    with pytest.raises(ValueError, match="ModelCheckpoint watches 'val_loss', and the logs have"):
+    with pytest.raises(ValueError, match="ModelCheckpoint monitors 'val_loss', but the logs have"):
         train([ModelCheckpoint("m", save_best_only=True)], model, [{"loss": 1.0}])
 
 

@@ -5,7 +5,7 @@ import optax
 import pytest
 
 import lamina
-from lamina.training.sanity_checks.learning_rate_range import suggested
+from lamina.training.sanity_checks.learning_rate_range import suggest
 from small_models import classifier
 
 from .conftest import same_state, state_of
@@ -172,7 +172,7 @@ def test_several_outputs_have_one_loss():
 
 
 def test_losses_that_never_fall_suggest_nothing():
-    found = suggested(np.geomspace(1e-6, 1, 20), np.full(20, 2.3))
+    found = suggest(np.geomspace(1e-6, 1, 20), np.full(20, 2.3))
     assert found.suggestion is None
     assert "fell at no rate" in repr(found)
 
@@ -185,7 +185,7 @@ def test_the_loss_of_float16_steps_that_were_left_out_is_the_one_before():
 
 
 def test_the_picture_marks_the_suggestion():
-    found = suggested(np.geomspace(1e-4, 1, 30), 1 / (1 + np.geomspace(0.01, 100, 30)))
+    found = suggest(np.geomspace(1e-4, 1, 30), 1 / (1 + np.geomspace(0.01, 100, 30)))
     (axes,) = found.plot().axes
     assert axes.get_xscale() == "log"
     assert any(f"{found.suggestion:.2g}" == text.get_text() for text in axes.texts)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.training.sanity_checks.one_batch import judged
+from lamina.training.sanity_checks.one_batch import judge
 from small_models import classifier
 
 from .conftest import same_state, state_of
@@ -79,13 +79,13 @@ def test_of_a_generator_one_batch_is_taken(blobs):
     ],
 )
 def test_the_verdict_is_in_plain_words(losses, verdict):
-    found = judged(losses, 2.0, 32)
+    found = judge(losses, 2.0, 32)
     assert str(found).startswith(("yes: ", "no: "))
     assert re.search(verdict, str(found)), found
 
 
 def test_the_picture_has_the_loss_of_guessing():
-    (axes,) = judged(np.geomspace(2, 0.01, 50), 2.0, 32).plot().axes
+    (axes,) = judge(np.geomspace(2, 0.01, 50), 2.0, 32).plot().axes
     assert [text.get_text() for text in axes.texts] == ["the best constant answer"]
 
 

@@ -112,18 +112,18 @@ def standardize_data_format(data_format: str | None) -> str:
 def resident_budget() -> int:
     """Bytes of training data that may stay on the device; larger sets are streamed.
 
-    `$LAMINA_RESIDENT_BYTES` or `set_resident_budget`; otherwise half of the memory that is free.
+    Set by `$LAMINA_RESIDENT_BYTES` or `set_resident_budget`; otherwise half of the free memory.
     """
     if _settings["resident_budget"] is not None:
         return int(_settings["resident_budget"])
     if "LAMINA_RESIDENT_BYTES" in os.environ:
-        return int(_bytes_of("LAMINA_RESIDENT_BYTES"))
+        return int(_bytes_from_environment("LAMINA_RESIDENT_BYTES"))
     return _free_memory() // 2
 
 
 @filter_traceback
 def set_resident_budget(size: int | None) -> None:
-    """Set how many bytes of training data may stay on the device; None: half of what is free.
+    """Set how many bytes of training data may stay on the device; None: half of the free memory.
 
     Args:
         size: Number of bytes, or None.
@@ -137,11 +137,11 @@ def set_resident_budget(size: int | None) -> None:
 
 @filter_traceback
 def loading_budget(file_size: int = 0) -> float:
-    """Bytes that opening a model file may take: its contents unpacked, its Variables and tables.
+    """Bytes of memory that opening a model file may use: unpacked data, Variables and tables.
 
-    `set_loading_budget` or `$LAMINA_LOADING_BYTES`; otherwise 32 MiB and 16 times the size of the
-    file, which is several times what a model with its optimizer takes. A file that asks for more
-    is refused, since a few bytes can ask for any amount.
+    Set by `set_loading_budget` or `$LAMINA_LOADING_BYTES`; otherwise 32 MiB plus 16 times the size
+    of the file, which is several times what a model with its optimizer needs. A file that needs
+    more is refused, because a file of a few bytes can request arrays of any size.
 
     Args:
         file_size: Bytes of the file.
@@ -152,13 +152,13 @@ def loading_budget(file_size: int = 0) -> float:
     if _settings["loading_budget"] is not None:
         return float(_settings["loading_budget"])
     if os.environ.get("LAMINA_LOADING_BYTES"):
-        return _bytes_of("LAMINA_LOADING_BYTES")
+        return _bytes_from_environment("LAMINA_LOADING_BYTES")
     return 32 * 2**20 + 16 * file_size
 
 
 @filter_traceback
 def set_loading_budget(size: float | None) -> None:
-    """Set how many bytes opening a model file may take, for files that you trust.
+    """Set how many bytes of memory opening a model file may use, for files that you trust.
 
     Args:
         size: Bytes; `float("inf")` for no limit, None for the default of `loading_budget`.
@@ -172,7 +172,7 @@ def _check_bytes(size: float | None) -> None:
         raise ValueError(f"The budget is a number of bytes, 0 or more; received {size!r}.")
 
 
-def _bytes_of(variable: str) -> float:
+def _bytes_from_environment(variable: str) -> float:
     try:
         size = float(os.environ[variable])
     except ValueError:
@@ -191,7 +191,7 @@ def max_epochs() -> int | None:
 
 @filter_traceback
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Limit the epochs of every `fit` from here on, to try a script quickly; None: no limit.
+    """Limit the epochs of every `fit` from now on, to try a script quickly; None: no limit.
 
     Args:
         max_epochs: Number of epochs, or None.
@@ -209,7 +209,7 @@ def max_steps_per_epoch() -> int | None:
 
 @filter_traceback
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Limit the steps of every epoch, `evaluate` and `predict` from here on; None: no limit.
+    """Limit the steps of every epoch, `evaluate` and `predict` from now on; None: no limit.
 
     Args:
         max_steps_per_epoch: Number of steps, or None.
@@ -231,7 +231,7 @@ def _set_limit(name: str, value: int | None) -> None:
 
 
 def diagnosis() -> str:
-    """How much `fit` looks for what is wrong: `"off"`, `"notes"` or `"full"`.
+    """How thoroughly `fit` looks for problems in a training: `"off"`, `"notes"` or `"full"`.
 
     Returns:
         The setting.
@@ -241,13 +241,13 @@ def diagnosis() -> str:
 
 @filter_traceback
 def set_diagnosis(level: str) -> None:
-    """Let `fit` look for what is wrong.
+    """Set how thoroughly `fit` looks for problems in a training.
 
     Args:
-        level: `"notes"`, the default, to note what costs nothing to note; when a training ends,
-            what seems wrong is shown, and `history.findings` has all findings. `"full"` also trains
-            copies of the model with changes, for at most 15 % of the training time or 20 seconds,
-            whichever is more, to find out which change helps. `"off"` for nothing.
+        level: `"notes"`, the default, records facts that take no extra time; when the training
+            ends, likely problems are shown, and `history.findings` has all findings. `"full"` also
+            trains changed copies of the model, for at most 15 % of the training time or 20 seconds,
+            whichever is longer, to find out which change helps. `"off"` looks for nothing.
 
     Raises:
         ValueError: If there is no such level.
@@ -274,7 +274,7 @@ def disable_interactive_logging() -> None:
 
 
 def is_interactive_logging_enabled() -> bool:
-    """Whether progress and messages go to standard output; else they go to the logger."""
+    """Whether progress and messages go to standard output rather than to the logger."""
     return bool(_settings["interactive_logging"])
 
 
@@ -319,13 +319,13 @@ def cache_folder() -> Path:
 
 
 def datasets_folder() -> Path | None:
-    """The folder in `$LAMINA_DATASETS`, whether it exists or not; None if none is named."""
+    """The folder in `$LAMINA_DATASETS`, which need not exist; None if the variable is not set."""
     folder = os.environ.get("LAMINA_DATASETS")
     return Path(folder).expanduser() if folder else None
 
 
 def enable_flash_attention() -> None:
-    """Let attention use a fused kernel where there is one, which is the default."""
+    """Let attention use a fused kernel where one is available, which is the default."""
     _settings["flash_attention"] = None
 
 
@@ -335,6 +335,6 @@ def disable_flash_attention() -> None:
 
 
 def is_flash_attention_enabled() -> bool | None:
-    """False if it was disabled; None if a fused kernel is used where there is one."""
+    """False if it was disabled; None if a fused kernel is used where one is available."""
     enabled: bool | None = _settings["flash_attention"]
     return enabled

@@ -1,8 +1,8 @@
 """Context: the state of a thread that is not passed as arguments.
 
-Layers, Variables and readers of files find here what surrounding `with` blocks and calls have set.
-The comments name what sets each attribute. A scope restores the previous value when it ends.
-Nothing else keeps such state; settings of the whole process are in `config`.
+Layers, Variables and the code that reads files look up here what enclosing `with` blocks and calls
+have set. The comments say what sets each attribute. A scope restores the previous value when it
+ends. No other module has such state; settings of the whole process are in `config`.
 """
 
 import math
@@ -23,8 +23,8 @@ class Context(threading.local):
         # -- Variables ------------------------------------------------------------------------
         # Values that Variables have while a function is traced; set by `stateless` and similar
         # functions.
-        self.bound: Bindings | None = None
-        # What float Variables are cast to when they are read; set by `autocast`.
+        self.bindings: Bindings | None = None
+        # The dtype that float Variables are cast to when they are read; set by `autocast`.
         self.autocast: str | None = None
         # Names in front of the paths of new Variables; set by `name_scope` and by layers.
         self.path: tuple[str, ...] = ()
@@ -38,29 +38,28 @@ class Context(threading.local):
         # Bytes that may still be taken for new Variables; set by `memory_limit`.
         self.memory_left: float = math.inf
 
-        # -- a call of a layer ----------------------------------------------------------------
-        self.layers: list[LayerState] = []  # being called, outermost first
-        self.running: list[LayerState] = []  # those of them that are built and in their `call`
-        self.training: bool | None = None  # the mode given to the outermost call
+        # -- calls of layers -------------------------------------------------------------------
+        self.call_stack: list[LayerState] = []  # layers being called, the outermost first
+        self.layers_in_call: list[LayerState] = []  # those of them whose `call` is running
+        self.training: bool | None = None  # the training mode of the innermost call
         # The dtype that float32 layers compute in, and the ids of layers that are excluded; set by
-        # `computing_in`.
-        self.computing_in: tuple[str, frozenset[int]] | None = None
+        # `override_compute_dtype`.
+        self.compute_dtype_override: tuple[str, frozenset[int]] | None = None
         # By id of a tracer: the tracer, kept alive so that its id is not reused, and its mask.
         self.masks: dict[int, tuple[Any, Any]] = {}
         # Collects the losses of layers, as pairs (layer, value), if it is not None.
         self.losses: list[Any] | None = None
-        # The size in place of unknown axes while shapes are found by tracing.
+        # The size that replaces unknown axes while shapes are inferred by tracing.
         self.traced_size: int | None = None
-        # Whether layers that compute in NumPy leave their results there; set by `compute_on_host`.
+        # Whether layers that compute in NumPy return NumPy arrays; set by `compute_on_host`.
         self.on_host = False
-        # Scopes of `RematScope`, the innermost last.
+        # The enclosing `RematScope`s, the innermost last.
         self.remat: list[Any] = []
 
         # -- a program being traced -----------------------------------------------------------
         # Its target platform; None: the default device. Set by `lowering_for`.
         self.lowering_target: Any = None
-        # Values of the program with the convolutions that made them, which may be fused with
-        # pooling.
+        # Pairs of an output and the convolution that computed it, which may be fused with pooling.
         self.fusible: list[tuple[Any, Any]] = []
 
         # -- a training run -------------------------------------------------------------------
@@ -71,24 +70,24 @@ class Context(threading.local):
         self.distribution: Any = None
         # Listeners to the events of a run; set by `add_listeners`.
         self.listeners: tuple[Any, ...] = ()
-        # Whether copies of a model are trained to examine it, which nothing records; set by
+        # Whether copies of a model are being trained for diagnosis, which is not recorded; set by
         # `undisturbed`.
-        self.examining = False
+        self.is_training_copies = False
 
         # -- reading and writing files ----------------------------------------------------------
         # Classes and functions that configs may name besides the registered ones; set by
         # `custom_object_scope`.
         self.custom_objects: list[Mapping[str, Any]] = []
-        # While a model is written, by id of an object: its number and the object, kept alive so
+        # While a model is serialized, by id of an object: its number and the object, kept alive so
         # that its id is not reused.
-        self.written: dict[int, tuple[int, Any]] | None = None
-        # While a model is read: the objects by number.
-        self.read: dict[Any, Any] | None = None
+        self.serialized_objects: dict[int, tuple[int, Any]] | None = None
+        # While a model is deserialized: the objects by number.
+        self.deserialized_objects: dict[Any, Any] | None = None
 
         # -- names ------------------------------------------------------------------------------
-        # How many names were made from a prefix, for objects and for users.
-        self.names_used: dict[str, int] = defaultdict(int)
-        self.names_given: dict[str, int] = defaultdict(int)
+        # The number of names made from each prefix: default names of objects, and `get_uid`.
+        self.object_name_counts: dict[str, int] = defaultdict(int)
+        self.uid_counts: dict[str, int] = defaultdict(int)
 
 
 context = Context()

@@ -1,4 +1,4 @@
-"""Float types and dtype policies: the types of a layer's weights and of its computation.
+"""Dtypes, and dtype policies: the dtypes of a layer's weights and of its computation.
 
 Every layer has a `DTypePolicy`. `lamina.dtype_policies` has the public names and the policies by
 path.
@@ -90,15 +90,15 @@ class DTypePolicy:
             raise TypeError(f"A dtype policy needs a name, e.g. 'float32'; received {name!r}.")
         if re.match(r"(int8|int4|float8|gptq|awq)\S*_from_", name):
             raise NotAvailableError(
-                f"The dtype policy {name!r} is not there yet.\n"
+                f"The dtype policy {name!r} is not available yet.\n"
                 f"  Meanwhile: {ALTERNATIVE_TO_QUANTIZATION}"
             )
         self._name = name
         if name in ("mixed_float16", "mixed_bfloat16"):
-            self._compute, self._variable = name.removeprefix("mixed_"), "float32"
+            self._compute_dtype, self._variable_dtype = name.removeprefix("mixed_"), "float32"
         else:
             try:
-                self._compute = self._variable = standardize_dtype(name)
+                self._compute_dtype = self._variable_dtype = standardize_dtype(name)
             except ValueError:
                 raise ValueError(
                     f"Unknown dtype policy {name!r}; use a dtype such as 'float32', "
@@ -113,12 +113,12 @@ class DTypePolicy:
     @property
     def compute_dtype(self) -> str:
         """Name of the dtype that a layer computes in; float inputs are cast to it."""
-        return self._compute
+        return self._compute_dtype
 
     @property
     def variable_dtype(self) -> str:
-        """Name of the dtype that a layer keeps its weights in."""
-        return self._variable
+        """Name of the dtype in which a layer stores its weights."""
+        return self._variable_dtype
 
     @property
     def quantization_mode(self) -> str | None:
@@ -142,10 +142,10 @@ class DTypePolicy:
         return x.astype(standardize_dtype(dtype)) if autocast and is_float(x.dtype) else x
 
     def policy_of(self, path: str | None) -> "DTypePolicy":
-        """The policy of the layer at a path; a `DTypePolicyMap` may have another for each.
+        """The policy for the layer at a path; a `DTypePolicyMap` may have a different one for each.
 
         Args:
-            path: Path of a layer, e.g. `"encoder/dense"`; None before it has one.
+            path: Path of a layer, e.g. `"encoder/dense"`; None for a layer that has no path yet.
 
         Returns:
             The policy; for a plain `DTypePolicy`, itself.
@@ -156,7 +156,7 @@ class DTypePolicy:
         """Assign a policy to the layer at a path; a `DTypePolicyMap` stores it.
 
         Args:
-            path: Path of the layer; None before it has one.
+            path: Path of the layer; None for a layer that has no path yet.
             policy: The policy that was assigned.
 
         Returns:

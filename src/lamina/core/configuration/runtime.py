@@ -1,7 +1,7 @@
-"""Settings of JAX, made before the first array: compiled programs are cached on disk.
+"""Settings of JAX, made before the first array is created: compiled programs are cached on disk.
 
 Every module that makes arrays imports this one. Settings that the user has made are not changed.
-With `LAMINA_KEEP_PROGRAMS=0` in the environment, compiled programs are not kept.
+With `LAMINA_KEEP_PROGRAMS=0` in the environment, compiled programs are not cached.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _CACHE_BYTES = 512 * 2**20
 
 
 def programs_folder() -> Path:
-    """The folder of compiled programs: another one for each type of processor and version of JAX.
+    """The folder of compiled programs, one for each type of processor and version of JAX.
 
     A program compiled for the vector instructions of one machine must not be run on another
     that shares the home folder.
@@ -53,7 +53,8 @@ def _cache_programs_on_disk() -> None:
     if not os.access(folder, os.W_OK):
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    # By default JAX caches what took over a second to compile; a small network takes less.
+    # By default JAX caches only programs that took over a second to compile; small networks take
+    # less.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     # JAX's own limit on the size is slow: it reads every entry before each write.
@@ -91,17 +92,17 @@ def _record_fork() -> None:
         _Process.forked_after_jax_started = True
 
 
-def refuse_after_fork(what: str) -> None:
-    """Refuse to compute in a forked child of a process that has used JAX: it would hang.
+def refuse_after_fork(caller: str) -> None:
+    """Raise an error in a forked child of a process that has used JAX: computing would hang.
 
-    JAX's threads are not copied by a fork, and the child would wait for them for ever.
+    A fork does not copy JAX's threads, so the child would wait for them forever.
 
     Raises:
         RuntimeError: If this process is such a child.
     """
     if _Process.forked_after_jax_started:
         raise RuntimeError(
-            f"{what}() cannot work in this process: it was forked from one that had used JAX, "
+            f"{caller}() cannot work in this process: it was forked from one that had used JAX, "
             "whose threads a fork does not copy.\n"
             "  Fix: multiprocessing.get_context('spawn').Process(…), or fork before the first "
             "model is made."

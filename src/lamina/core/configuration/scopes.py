@@ -17,13 +17,13 @@ from lamina.core.variable.variable import Bindings, Variable, name_scope as path
 
 @filter_tracebacks_of_methods
 class StatelessScope:
-    """Inside, Variables have given values, and new values are kept in the scope.
+    """A scope in which Variables have other values, and assignments change only these.
 
     This is Keras's form of `lamina.stateless`, which makes a function stateless.
 
     Args:
         state_mapping: Pairs `(variable, value)`.
-        collect_losses: Keep the losses that layers add with `add_loss` in `losses` of the scope.
+        collect_losses: Collect the losses that layers add with `add_loss` in the scope's `losses`.
         initialize_variables: Accepted for compatibility with Keras; Variables always have values.
 
     Example:
@@ -43,22 +43,22 @@ class StatelessScope:
         self.collect_losses = collect_losses
         self.initialize_variables = initialize_variables
         self.losses: list[Any] = []
-        self._bindings = Bindings(None, open=True)
+        self._bindings = Bindings(None, allow_others=True)
         for pair in state_mapping or ():
             self.add_update(pair)
 
     def __enter__(self) -> "StatelessScope":
-        self._outer = context.bound
+        self._outer = context.bindings
         if self._outer is not None:
             self._bindings.values = {**self._outer.values, **self._bindings.values}
-        context.bound = self._bindings
+        context.bindings = self._bindings
         self._loss_collection = contextlib.ExitStack()
         if self.collect_losses:
             self._pairs = self._loss_collection.enter_context(collected_losses())
         return self
 
     def __exit__(self, *error: Any) -> None:
-        context.bound = self._outer
+        context.bindings = self._outer
         self._loss_collection.close()
         if self.collect_losses:
             self.losses += [value for _, value in self._pairs]
@@ -84,7 +84,7 @@ class StatelessScope:
         self._bindings.assign(variable, self._convert_value(variable, value))
 
     def get_current_value(self, variable: Variable) -> Any:
-        """The value in the scope, or None if the scope has none.
+        """The value of a Variable in this scope, or None if the scope has none.
 
         Args:
             variable: A Variable.
@@ -109,7 +109,7 @@ class StatelessScope:
 
 
 class SymbolicScope:
-    """For code that is traced only for its shapes: its assignments to Variables are discarded.
+    """A scope for code that is traced only to infer shapes; assignments to Variables are discarded.
 
     Example:
         >>> v = Variable(1.0)
@@ -120,12 +120,12 @@ class SymbolicScope:
     """
 
     def __enter__(self) -> "SymbolicScope":
-        self._scratch = discard_assignments()
-        self._scratch.__enter__()
+        self._discarding = discard_assignments()
+        self._discarding.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._scratch.__exit__(None, None, None)
+        self._discarding.__exit__(None, None, None)
 
 
 @contextlib.contextmanager
@@ -133,12 +133,13 @@ class SymbolicScope:
 def name_scope(
     name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None
 ) -> Iterator[None]:
-    """Variables made inside get the prefix `name/` in their path; profiles show it, too.
+    """A scope in which new Variables have the prefix `name/` in their path; profiles show it, too.
 
     Args:
         name: One part of a path, without `/`.
         caller: The object that opens the scope.
-        deduplicate: If the same caller opens the same scope again inside it, add nothing.
+        deduplicate: If the same caller opens the same scope again inside it, the name is not
+            repeated.
         override_parent: A path that replaces that of the enclosing scopes.
 
     Returns:
@@ -171,17 +172,17 @@ def name_scope(
 
 @filter_traceback
 def device(device_name: str) -> Any:
-    """A scope in which arrays are made on one device.
+    """A scope in which new arrays are on one device.
 
     Args:
-        device_name: `"cpu"`, `"gpu"`, `"tpu"`, with a number for one of several (`"gpu:1"`), or
+        device_name: `"cpu"`, `"gpu"` or `"tpu"`, with an index if there are several (`"gpu:1"`), or
             a `jax.Device`.
 
     Returns:
         A context manager.
 
     Raises:
-        ValueError: If there is no such device here.
+        ValueError: If this machine has no such device.
 
     Example:
         >>> with device("cpu:0"):
@@ -196,8 +197,8 @@ def device(device_name: str) -> Any:
     platform, _, number = device_name.lower().partition(":")
     platform = {"cuda": "gpu", "rocm": "gpu"}.get(platform, platform)
     try:
-        chosen = jax.devices(platform)[int(number or 0)]
+        selected = jax.devices(platform)[int(number or 0)]
     except (RuntimeError, ValueError, IndexError):
         devices = ", ".join(f"{d.platform}:{i}" for i, d in enumerate(jax.devices()))
         raise ValueError(f"There is no device {device_name!r} here; there is {devices}.") from None
-    return jax.default_device(chosen)
+    return jax.default_device(selected)

@@ -18,9 +18,9 @@ from lamina.core.types import DTypeLike, PyTree
 from lamina.core.variable.stateless import discard_assignments
 from lamina.core.variable.variable import resolve_shape
 
-# A function is traced with two sizes in place of an unknown axis; an output axis whose size differs
-# between them is unknown, too. Primes come first, because sizes computed from them rarely agree by
-# chance. If they do not work, as in a reshape that halves the axis, highly composite numbers may.
+# A function is traced with two different sizes for an unknown axis; an output axis that differs
+# between the two is unknown, too. Primes come first, because sizes computed from them rarely agree
+# by chance. If they fail, as in a reshape that halves the axis, highly composite numbers may work.
 _TRACED_SIZES = ((83, 89), (480, 960), (107, 109))
 
 
@@ -49,7 +49,7 @@ def _make_reflected_operator(name: str) -> Callable[..., Any]:
 
 
 class KerasHistory(NamedTuple):
-    """The origin of a symbolic tensor: an operation, one of its calls, and one of the outputs."""
+    """The origin of a symbolic tensor: the operation, the index of its call and of the output."""
 
     operation: Any
     node_index: int
@@ -57,20 +57,20 @@ class KerasHistory(NamedTuple):
 
 
 class NoValuesError(ValueError, NotImplementedError, TypeError):
-    """A symbolic tensor was used as an array. It has all the types that Keras and Python raise."""
+    """A symbolic tensor was used as an array. Inherits from all errors that Keras raises for it."""
 
 
 @filter_tracebacks_of_methods
 class KerasTensor:
     """A symbolic tensor: shape (None for an axis of unknown size), dtype and name.
 
-    Arithmetic, comparison and indexing give new ones: `x + y`, `x * 2`, `x[:, 0]`, `x > 0`.
-    `==` is true if both are the same object.
+    Arithmetic, comparison and indexing return new symbolic tensors: `x + y`, `x[:, 0]`, `x > 0`.
+    `==` compares identity.
 
     Args:
-        shape: Sizes of the axes, None for one that is not known.
+        shape: Sizes of the axes, None for an unknown size.
         dtype: Type of the values.
-        sparse, ragged: Only False: there are no sparse or ragged tensors.
+        sparse, ragged: Must be False; Lamina has no sparse or ragged tensors.
         name: Name of the tensor; chosen automatically if None.
 
     Example:
@@ -78,10 +78,10 @@ class KerasTensor:
         (None, 28, 28)
     """
 
-    # Above NumPy's and JAX's, so that `array * tensor` calls the operator of the tensor.
+    # Higher than for arrays of NumPy and JAX, so that `array * tensor` calls the tensor's operator.
     __array_priority__ = 10_000
 
-    sparse = ragged = False  # as in Keras; tensors are dense, and their rows have one length
+    sparse = ragged = False  # attributes of Keras's class; tensors here are always dense
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class KerasTensor:
         """The same values in another shape, see `lamina.ops.reshape`.
 
         Args:
-            newshape: The shape; one size may be -1 and follows from the others.
+            newshape: The shape; one size may be -1, which is computed from the others.
 
         Returns:
             A KerasTensor.
@@ -145,10 +145,10 @@ class KerasTensor:
         return tensor
 
     def squeeze(self, axis: int | Sequence[int] | None = None) -> "KerasTensor":
-        """Without axes of size 1, see `lamina.ops.squeeze`.
+        """The tensor without its axes of size 1, see `lamina.ops.squeeze`.
 
         Args:
-            axis: Axis, or several, of size 1; all of them for None.
+            axis: Axis or axes of size 1 to remove; all of them for None.
 
         Returns:
             A KerasTensor.
@@ -205,7 +205,7 @@ def is_symbolic(*structures: Any) -> bool:
 
 @filter_traceback
 def is_keras_tensor(x: Any) -> bool:
-    """Whether something is a symbolic tensor of a functional model, rather than an array.
+    """Whether `x` is a symbolic tensor of a functional model rather than an array.
 
     Args:
         x: Anything.
@@ -253,11 +253,11 @@ def get_source_inputs(tensor: Any) -> Any:
 
 
 def refuse_text(structure: PyTree) -> None:
-    """Raise a TypeError if a symbolic tensor stands for text."""
+    """Raise a TypeError if a symbolic tensor has the dtype `"string"`."""
     for leaf in jax.tree.leaves(structure):
         if isinstance(leaf, KerasTensor) and leaf.dtype == "string":
             raise TypeError(
-                f"The input {leaf.name!r} is text, and this computes with numbers.\n"
+                f"The input {leaf.name!r} is text, and this operation needs numbers.\n"
                 "  Fix: put a TextVectorization or StringLookup layer before it; or, if it is "
                 "numbers written as text, x = numpy.asarray(x, 'float32')."
             )
@@ -291,12 +291,12 @@ def forget_batch_dependent_sizes(
         small_args, small_kwargs = jax.tree.map(with_few_rows, (args, kwargs))
         small_outputs = trace_spec(function, *small_args, **small_kwargs)
         return jax.tree.map(unknown_where_smaller, outputs, small_outputs)
-    except Exception:  # it needs more rows
+    except Exception:  # the function needs more rows
         return outputs
 
 
 def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """The symbolic outputs of a function for symbolic inputs, found by tracing it.
+    """The symbolic outputs of a function for symbolic inputs, inferred by tracing it.
 
     Args:
         function: Any traceable function of arrays.
@@ -312,11 +312,11 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     def outputs_for(
         traced_size: int | None, fixed_sizes: dict[tuple[int, int], int] | None = None
     ) -> Any:
-        given = fixed_sizes or {}
+        fixed = fixed_sizes or {}
         specs = [
             jax.ShapeDtypeStruct(
                 tuple(
-                    given.get((i, axis), traced_size) if s is None else s
+                    fixed.get((i, axis), traced_size) if s is None else s
                     for axis, s in enumerate(leaves[i].shape)
                 ),
                 leaves[i].dtype,
@@ -353,7 +353,7 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
             return jax.tree.map(merge, outputs_for(small), outputs_for(large))
         except Exception as error:
             first_error = first_error or error
-    # An unknown axis may have to have the size of a known one, as in (None, 4) + (3, 4). One axis
+    # An unknown axis may have to equal a known one, as in (None, 4) + (3, 4). One axis
     # at a time is tried first, so that the others stay unknown.
     sizes = sorted(size for size in known_sizes if size is not None and size > 1)
     unknown = [(i, axis) for i in symbolic for axis, s in enumerate(leaves[i].shape) if s is None]
@@ -361,10 +361,11 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     for position in unknown if 1 < len(unknown) <= 6 else []:
         for size in sizes:
             try:
-                ends = [
-                    outputs_for(traced_size, {position: size}) for traced_size in (small, large)
-                ]
-                return jax.tree.map(merge, *ends)
+                return jax.tree.map(
+                    merge,
+                    outputs_for(small, {position: size}),
+                    outputs_for(large, {position: size}),
+                )
             except Exception:
                 continue
     for size in sizes:

@@ -21,13 +21,13 @@ from lamina.core.messages.tracebacks import clean_error, filter_tracebacks_of_me
 from lamina.core.serialization import naming, registry
 from lamina.core.serialization.init_arguments import (
     arguments_as_config,
-    example_of,
+    constructor_example,
     has_automatic_config,
 )
 from lamina.core.types import Config, Outputs
 from lamina.core.variable.variable import Variable
 
-# JAX's errors about shapes have one of these words.
+# JAX's errors about shapes contain one of these words.
 _SHAPE_WORDS = re.compile(r"shape|dimension|permutation")
 
 
@@ -69,7 +69,7 @@ class Operation:
     are saved.
 
     Args:
-        name: Made from the class's name if None.
+        name: Name of the operation; derived from the class's name if None.
 
     Example:
         >>> class Halve(Operation):
@@ -86,7 +86,7 @@ class Operation:
             and cls.__module__.startswith("lamina.layers")
             and (is_symbolic(args[0]) or getattr(args[0], "ndim", 0) >= 2)
         ):
-            constructor = example_of(cls)
+            constructor = constructor_example(cls)
             inputs = "[x, y]" if len(jax.tree.leaves(args)) > 1 else "x"
             raise TypeError(
                 f"{cls.__name__} was given a tensor where its settings go: a layer is made first, "
@@ -94,13 +94,13 @@ class Operation:
                 f"{cls.__name__}({inputs})."
             )
         operation = super().__new__(cls)
-        if has_automatic_config(cls):  # other classes would keep large arguments for nothing
+        if has_automatic_config(cls):  # other classes do not need them, and they may be large
             object.__setattr__(operation, "_init_arguments", (args, kwargs))
         operation._set_initial_attributes()
         return operation
 
     def _set_initial_attributes(self) -> None:
-        """Attributes that an object has before its `__init__` runs."""
+        """Set attributes that an object must have before its `__init__` runs."""
 
     def __init__(self, name: str | None = None):
         self.name = naming.check_name(name, type(self).__name__) or naming.auto_name(type(self))
@@ -134,7 +134,7 @@ class Operation:
 
         Args:
             *args: Arguments of `call`, with KerasTensors for arrays.
-            **kwargs: Further ones, by name.
+            **kwargs: Further arguments, by name.
 
         Returns:
             KerasTensors in the structure of the output.
@@ -148,11 +148,11 @@ class Operation:
         return outputs
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Outputs:
-        """Shapes and dtypes of the outputs, found by tracing `call`.
+        """Shapes and dtypes of the outputs, inferred by tracing `call`.
 
         Args:
             *args: Arguments of `call`, with KerasTensors for arrays.
-            **kwargs: Further ones, by name.
+            **kwargs: Further arguments, by name.
 
         Returns:
             A KerasTensor, or a structure of them.
@@ -168,13 +168,13 @@ class Operation:
         if not has_automatic_config(type(self)):
             return {"name": self.name}  # subclasses add their own
         args, kwargs = self._init_arguments  # type: ignore[attr-defined]
-        return {"name": self.name, **arguments_as_config(self, args, kwargs, standard=("name",))}
+        return {"name": self.name, **arguments_as_config(self, args, kwargs, excluded=("name",))}
 
     get_config.automatic = True  # type: ignore[attr-defined]
 
     @classmethod
     def from_config(cls, config: Config) -> "Operation":
-        """A new operation with the settings that `get_config` gave.
+        """A new operation with the settings that `get_config` returned.
 
         Args:
             config: Arguments of the constructor.
@@ -221,7 +221,7 @@ class FunctionOperation(Operation):
         super().__init__(name=name)
         names = [n for n in type(self).signature.parameters if n not in (type(self).tensors or ())]
         settings = {**dict(zip(names, args, strict=False)), **settings}
-        # Keras may save settings, at their defaults, that the function here does not have.
+        # Files of Keras may have settings, at their defaults, that this function does not take.
         parameters = type(self).signature.parameters
         self.settings = {k: v for k, v in settings.items() if k in parameters}
         unknown = next((k for k, v in settings.items() if k not in parameters and v), None)
@@ -258,16 +258,16 @@ class FunctionOperation(Operation):
         names = type(self).tensors
         if names is None:
             return args, kwargs
-        starred = _var_positional_name(type(self).signature)
-        named = [name for name in names if name != starred]
+        variadic = _var_positional_name(type(self).signature)
+        named = [name for name in names if name != variadic]
         keyword_args = {**dict(zip(named, args, strict=False)), **kwargs, **self.settings}
-        starred_args = args[len(named) :]
-        if not starred_args:
+        variadic_args = args[len(named) :]
+        if not variadic_args:
             return (), keyword_args
-        # The arguments before `*args` must be given by position, too.
-        names_before = _names_before(type(self).signature, starred)
+        # The arguments before `*args` must be passed by position, too.
+        names_before = _names_before(type(self).signature, variadic)
         positional_args = [keyword_args.pop(name) for name in names_before if name in keyword_args]
-        return (*positional_args, *starred_args), keyword_args
+        return (*positional_args, *variadic_args), keyword_args
 
     def get_config(self) -> Config:
         return {"name": self.name, **self.settings}
@@ -310,7 +310,7 @@ def symbolic(
         "__doc__": None,
     }
     operation = type(class_name, (FunctionOperation,), attributes)
-    starred = _var_positional_name(signature)
+    variadic = _var_positional_name(signature)
 
     def call_on_symbols(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if tensors is None:
@@ -327,7 +327,7 @@ def symbolic(
         call_args: list[Any] = []
         for name in tensors:
             value = bound.arguments[name]
-            call_args += value if name == starred else [value]
+            call_args += value if name == variadic else [value]
         if not symbolic_settings:
             return operation(**settings).symbolic_call(*call_args)
         return _refuse_symbolic_settings(operation(**settings), call_args, symbolic_settings)
@@ -356,7 +356,7 @@ def symbolic(
 
 
 class ShapeError(ValueError, TypeError):
-    """Shapes that do not fit, found while a graph is made.
+    """Shapes do not match, detected while a graph is built.
 
     JAX raises a TypeError for them, Keras a ValueError; this is both.
     """
@@ -375,9 +375,9 @@ def _as_shape_error(error: Exception) -> ShapeError:
 def _refuse_symbolic_settings(
     operation: FunctionOperation, args: list[Any], settings: dict[str, Any]
 ) -> Any:
-    """Raise if symbolic tensors were given for arguments that must be numbers or arrays.
+    """Raise an error if symbolic tensors were passed for arguments that must be numbers or arrays.
 
-    Some functions accept them; then the call succeeds.
+    A few functions accept them; their call succeeds.
     """
     try:
         return operation.symbolic_call(*args, **settings)
@@ -392,7 +392,7 @@ def _refuse_symbolic_settings(
 def _refuse_axis(
     name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    """Raise a clear error if an axis does not exist."""
+    """Raise an error that names the axis, if an axis does not exist."""
     bound_arguments = signature.bind(*args, **kwargs).arguments
     ranks = [len(x.shape) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
     rank = max(ranks, default=0)
@@ -421,6 +421,6 @@ def _var_positional_name(signature: inspect.Signature) -> str | None:
     return kinds.get(inspect.Parameter.VAR_POSITIONAL)
 
 
-def _names_before(signature: inspect.Signature, starred: str | None) -> list[str]:
+def _names_before(signature: inspect.Signature, variadic: str | None) -> list[str]:
     names = list(signature.parameters)
-    return names[: names.index(starred)] if starred in names else []
+    return names[: names.index(variadic)] if variadic in names else []

@@ -1,6 +1,6 @@
 """The arguments of a layer's `call`: training mode, masks, and the shapes that `build` needs.
 
-`Layer.__call__` uses it to find these arguments, however the user has passed them.
+`Layer.__call__` uses `CallSignature` to find these arguments, whether passed by position or name.
 """
 
 import functools
@@ -39,14 +39,16 @@ class CallSignature:
         return self.names.index(name) if name in self.names else 10_000
 
     def positional(self, name: str, args: tuple[Any, ...]) -> Any:
+        """The value of an argument passed by position; None if it was not."""
         position = self._position(name)
         return args[position] if position < len(args) else None
 
     def value(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The value of an argument passed by position or name; None if it was not passed."""
         return kwargs.get(name, self.positional(name, args))
 
-    def first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The first argument, given by position or by name."""
+    def first_argument(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The value of the first argument, passed by position or by name."""
         if args:
             return args[0]
         return next((kwargs[name] for name in (*self.names, *kwargs) if name in kwargs), None)
@@ -85,6 +87,7 @@ class CallSignature:
 
 @functools.cache
 def signature_of(call: Callable[..., Any]) -> CallSignature:
+    """The `CallSignature` of a `call` method."""
     return CallSignature(call)
 
 
@@ -98,9 +101,10 @@ def _shapes_of(args: tuple[Any, ...]) -> Any:
 
 
 def shape_of(array: Any) -> tuple[Any, ...]:
-    """The shape, with None for the size that stands for an unknown axis while tracing.
+    """The shape of an array, with None for an axis that is unknown while shapes are inferred.
 
-    The size of the last axis, the features, is not replaced: it is rarely unknown, and weights
+    The size of the last axis, the features, is not replaced by None: it is rarely unknown, and
+        weights
     depend on it.
     """
     shape = tuple(getattr(array, "shape", ()))

@@ -1,4 +1,4 @@
-"""InputSpec: which inputs a layer accepts. It is checked before the layer runs."""
+"""InputSpec: the shapes and dtypes that a layer accepts, checked before the layer runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,7 +59,7 @@ class InputSpec:
 
         Args:
             shape: Shape of an input, None for axes of unknown size.
-            dtype: Name of its dtype; None if unknown; it is then not checked.
+            dtype: Name of its dtype; None to skip the check of the dtype.
 
         Returns:
             A phrase for an error message, e.g. `"expected size 4 on axis -1 and received shape (2,
@@ -109,7 +109,7 @@ class InputSpec:
 
     @classmethod
     def from_config(cls, config: Config) -> "InputSpec":
-        """An InputSpec with the settings that `get_config` gave.
+        """An InputSpec with the settings that `get_config` returned.
 
         Args:
             config: Arguments of the constructor.

@@ -1,4 +1,4 @@
-"""Layer: makes Variables in `build`, computes in `call`, and tracks its attributes."""
+"""Layer: creates its Variables in `build`, computes in `call`, and tracks its attributes."""
 
 import contextlib
 import functools
@@ -34,7 +34,7 @@ from lamina.core.messages.tracebacks import (
 )
 from lamina.core.serialization import registry
 from lamina.core.serialization.init_arguments import (
-    example_of,
+    constructor_example,
     init_argument_names,
     name_inherited_init,
 )
@@ -59,16 +59,16 @@ from lamina.core.variable.variable import Variable, autocast, name_scope, resolv
 class Layer(LayerState):
     """A layer: a function with weights. Subclass it to write your own layer.
 
-    `__init__` keeps the settings, `build(input_shape)` makes the weights once the shape is known,
-    `call(x)` computes. Variables, layers and lists of them that are assigned to attributes are
-    trained and saved automatically.
+    `__init__` stores the settings, `build(input_shape)` creates the weights once the shape is
+    known, `call(x)` computes. Variables, layers and lists of them that are assigned to attributes
+    are trained and saved automatically.
 
     Args:
-        activity_regularizer: Function of the output, added to the loss.
+        activity_regularizer: Function of the output, whose value is added to the loss.
         trainable: Whether the optimizer may change the weights.
         dtype: Type or policy: `"float32"`, `"mixed_bfloat16"` …
         autocast: Whether float inputs are cast to the compute dtype.
-        name: Unique in a model; made from the class's name if None.
+        name: Unique in a model; derived from the class's name if None.
         **kwargs: `input_shape`, `batch_input_shape` and `input_dim` of Keras 2, for the first layer
             of a Sequential model.
 
@@ -101,7 +101,7 @@ class Layer(LayerState):
         # Before `__init__`, because users may assign layers to attributes before they call
         # `super().__init__`. A `Layer.__new__` would hide the arguments of `__init__` from
         # inspect.signature.
-        kinds = ("trainable", "fixed", "seeds", "layers", "metrics")
+        kinds = ("trainable", "non_trainable", "seeds", "layers", "metrics")
         object.__setattr__(self, "_tracked", {kind: [] for kind in kinds})
 
     def __init__(
@@ -128,14 +128,14 @@ class Layer(LayerState):
         self.autocast = autocast
         self.input_spec: Any = None
         self.supports_masking = type(self).compute_mask is not Layer.compute_mask
-        # A layer that never has weights is built from the start; its first call still checks the
-        # layers inside it.
+        # A layer that never has weights counts as built from the start; its first call still builds
+        # the layers inside it.
         self.built = self._build_pending = self._weightless
         self._trainable = bool(trainable)
         self._building = False
         self._path: str | None = None
         self._build_shapes: dict[str, Any] | None = None
-        # `Dense(8, input_shape=(4,))` of Keras 2 says what Input says today.
+        # From Keras 2's `Dense(8, input_shape=(4,))`, which has the same effect as an Input.
         self._input_shape_argument = input_shape
         self._warned_of_masks = False
         self._remat_scope = remat.current_scope()
@@ -145,7 +145,7 @@ class Layer(LayerState):
                 tracked.trainable = False
 
     def build(self, input_shape: Shapes) -> None:
-        """Make the weights; called once, when the shape of the input is known.
+        """Create the weights; called once, when the shape of the input is known.
 
         A layer that only contains other layers need not define it: they are built by tracing one
         call on symbolic inputs.
@@ -157,20 +157,20 @@ class Layer(LayerState):
         """
         if not _has_own_build(self) and (self._build_pending or not self.built):
             inputs = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
-            has_call = type(self).call is not Operation.call  # else there is nothing to trace
+            has_call = type(self).call is not Operation.call  # otherwise there is nothing to trace
             inner_layers = self._flatten_layers(include_self=False)
             if has_call and any(not layer.built for layer in inner_layers):
                 with contextlib.nullcontext() if self._building else name_scope(self.name):
                     trace_spec(self.call, inputs)
-                self._forget_losses()
+                self._clear_losses()
             shape = jax.tree.map(lambda t: t.shape, inputs)
             object.__setattr__(self, "_build_shapes", {"input_shape": shape})
             self._build_pending, self.built = False, True
 
     build.builds_by_tracing = True  # type: ignore[attr-defined]
 
-    def _build_parts(self, shapes: dict[str, Any]) -> None:
-        """Build the layers that a `build` has made but not built.
+    def _build_inner_layers(self, shapes: dict[str, Any]) -> None:
+        """Build the inner layers that a `build` has created but not built.
 
         Args:
             shapes: Arguments of `build`, by name.
@@ -185,10 +185,10 @@ class Layer(LayerState):
         args, kwargs = (
             (inputs, {}) if len(inputs) == 1 else ((), dict(zip(names, inputs, strict=True)))
         )
-        # If `call` needs more than the shapes, the first call has to do it.
+        # Tracing fails if `call` needs more than shapes; then the first call builds the layers.
         with contextlib.suppress(Exception), name_scope(self.name):
             trace_spec(self.call, *args, **kwargs)
-        self._forget_losses()
+        self._clear_losses()
 
     # -- calling ---------------------------------------------------------------------------------
 
@@ -203,18 +203,22 @@ class Layer(LayerState):
             return self.symbolic_call(*args, **kwargs)
         with _enter_call(self) as outer_training:
             training = self._training_mode(signature, args, kwargs, outer_training)
-            first = signature.first(args, kwargs)
-            self._check_arrays(first)
-            first_mask = self._fill_masks(signature, args, kwargs, first)
+            inputs = signature.first_argument(args, kwargs)
+            self._check_arrays(inputs)
+            inputs_mask = self._fill_masks(signature, args, kwargs, inputs)
             try:
                 if not self.built:
                     with build_lock:
                         self._build_for(signature, args, kwargs)
                 if self.input_spec is not None:
-                    check_inputs(self.input_spec, first, self._label)
+                    check_inputs(self.input_spec, inputs, self._label)
                 context.training = training
-                with name_scope(self.name), autocast(self._autocast_dtype), _running(self):
-                    call = self.call if self._remat_scope is None else remat.call_of(self)
+                with (
+                    name_scope(self.name),
+                    autocast(self._autocast_dtype),
+                    _record_running_call(self),
+                ):
+                    call = self.call if self._remat_scope is None else remat.call_with_remat(self)
                     outputs = call(*args, **kwargs)
                     if context.placement is not None:
                         path = "/".join((*context.path, "output"))
@@ -233,8 +237,8 @@ class Layer(LayerState):
                         output = output.astype(self.variable_dtype)
                     self.add_loss(self.activity_regularizer(output) / samples)
             if self.supports_masking:
-                masking.set_masks(outputs, self.compute_mask(first, first_mask))
-            elif first_mask is not None:
+                masking.set_masks(outputs, self.compute_mask(inputs, inputs_mask))
+            elif inputs_mask is not None:
                 self._warn_if_mask_is_lost(signature, outputs)
             return outputs
 
@@ -246,33 +250,35 @@ class Layer(LayerState):
         return_losses: bool = False,
         **kwargs: Any,
     ) -> tuple[Any, ...]:
-        """Call the layer on values of its Variables that are given, and change none of them.
+        """Call the layer with the given values in place of those of its Variables.
 
-        For your own training loops in JAX: the call may be compiled and differentiated.
+        The Variables do not change. For your own training loops in JAX: the call may be compiled
+        and differentiated.
 
         Args:
             trainable_variables: Arrays in the order of `layer.trainable_variables`.
             non_trainable_variables: Arrays in the order of `layer.non_trainable_variables`.
-            *args, **kwargs: For the call itself.
-            return_losses: Also return the losses that the call added.
+            *args, **kwargs: Arguments of the layer's call.
+            return_losses: Whether to return the losses that the call added, too.
 
         Returns:
-            `(outputs, non_trainable_variables)`, and the list of losses as a third.
+            `(outputs, non_trainable_variables)`, and with `return_losses` the list of losses as
+            third.
 
         Example:
             >>> from lamina.layers import BatchNormalization
             >>> layer = BatchNormalization()
             >>> layer.build((None, 2))
-            >>> outputs, moved = layer.stateless_call(
+            >>> outputs, new_state = layer.stateless_call(
             ...     layer.trainable_variables, layer.non_trainable_variables, np.eye(2),
             ...     training=True)
-            >>> moved[0].tolist(), layer.non_trainable_variables[0].numpy().tolist()
+            >>> new_state[0].tolist(), layer.non_trainable_variables[0].numpy().tolist()
             ([0.00499..., 0.00499...], [0.0, 0.0])
         """
         self._check_initialised()
         if not self.built:
             raise ValueError(
-                f"{self._label} has no weights yet, so it cannot be called on values of them.\n"
+                f"{self._label} has no weights yet, so it cannot be called with values for them.\n"
                 "  Fix: build it first, e.g. layer.build(input_shape)."
             )
         variables = (self.trainable_variables, self.non_trainable_variables)
@@ -282,58 +288,60 @@ class Layer(LayerState):
                 raise ValueError(
                     f"{self._label} has {len(expected)} {prefix}trainable variables and received "
                     f"{len(values)} values for them.\n"
-                    f"  Fix: give one for each of layer.{prefix}trainable_variables."
+                    f"  Fix: pass one for each of layer.{prefix}trainable_variables."
                 )
 
         def run() -> tuple[Any, ...]:
             outputs = self(*args, **kwargs)
             losses = self.losses if return_losses else []
-            self._forget_losses()
+            self._clear_losses()
             return outputs, losses
 
         (outputs, losses), (_, new_values) = stateless(run, variables)(variable_values)
         return (outputs, new_values, losses) if return_losses else (outputs, new_values)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Outputs:
-        """Call the layer on symbolic tensors: builds it, if needed, and adds a node to the graph.
+        """Call the layer on symbolic tensors: build it, if needed, and add a node to the graph.
 
         `layer(x)` does this where `x` is a `KerasTensor`.
 
         Args:
             *args: Arguments of `call`.
-            **kwargs: Further ones, by name.
+            **kwargs: Further arguments, by name.
 
         Returns:
             KerasTensors in the structure of the output.
 
         Raises:
-            ValueError: If an input does not fit `input_spec`.
+            ValueError: If an input does not match `input_spec`.
         """
         signature = signature_of(type(self).call)
         try:
             self._build_for(signature, args, kwargs)
             if self.input_spec is not None:
-                check_inputs(self.input_spec, signature.first(args, kwargs), self._label)
+                check_inputs(self.input_spec, signature.first_argument(args, kwargs), self._label)
             if not signature.has_training:
                 kwargs.pop("training", None)
             outputs = super().symbolic_call(*args, **kwargs)
             if self.supports_masking:
-                masking.set_masks(outputs, self._symbolic_mask(signature.first(args, kwargs)))
+                masking.set_masks(
+                    outputs, self._symbolic_mask(signature.first_argument(args, kwargs))
+                )
             return outputs
         except Exception as error:
             self._explain(error, args)
             raise
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Shapes:
-        """Shape of the output for a shape of the input (None for axes of unknown size).
+        """Shape of the output for a given shape of the input (None for axes of unknown size).
 
         Args:
-            *args: Shape of each input, as tuples, e.g. `(None, 28, 28)`; a subclass names them as
+            *args: Shape of each input as a tuple, e.g. `(None, 28, 28)`; a subclass names them as
                 in its `build`.
             **kwargs: Further shapes, by name.
 
         Returns:
-            A shape in a tuple, or the structure of shapes of several outputs.
+            A shape as a tuple, or a structure of shapes for several outputs.
 
         Example:
             >>> from lamina.layers import Dense
@@ -351,7 +359,7 @@ class Layer(LayerState):
 
         Args:
             *args: Arguments of `call`, with KerasTensors for arrays.
-            **kwargs: Further ones, by name.
+            **kwargs: Further arguments, by name.
 
         Returns:
             A KerasTensor, or a structure of them, for each output.
@@ -368,7 +376,7 @@ class Layer(LayerState):
         return self._trace_call(args, kwargs)
 
     def _trace_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Trace one call on symbolic inputs, which builds the layers inside."""
+        """Trace one call on symbolic inputs, which also builds the inner layers."""
 
         def traced(args: tuple[Any, ...], kwargs: dict[str, Any], masks: tuple[Any, ...]) -> Any:
             inputs = jax.tree.leaves((args, kwargs), is_leaf=lambda leaf: leaf is None)
@@ -381,24 +389,24 @@ class Layer(LayerState):
         leaves = jax.tree.leaves((args, kwargs), is_leaf=lambda leaf: leaf is None)
         masks = tuple(masking.get_mask(leaf) for leaf in leaves)
         outputs, output_masks = trace_spec(traced, args, kwargs, masks)
-        self._forget_losses()
+        self._clear_losses()
         masking.set_masks(outputs, output_masks)
         return outputs
 
-    def _symbolic_mask(self, first: Any) -> Any:
+    def _symbolic_mask(self, inputs: Any) -> Any:
         """The result of `compute_mask` for symbolic tensors."""
-        previous = masking.get_masks(first)
+        previous_mask = masking.get_masks(inputs)
         try:
-            return self.compute_mask(first, previous)
-        except Exception:  # it needs the values, as an Embedding does
-            return trace_spec(self.compute_mask, first, previous)
+            return self.compute_mask(inputs, previous_mask)
+        except Exception:  # `compute_mask` reads the values, as that of Embedding does
+            return trace_spec(self.compute_mask, inputs, previous_mask)
 
     def compute_mask(self, inputs: Inputs, previous_mask: Masks) -> Masks:
         """Mask of the output; a layer that supports masking passes on the mask of its input.
 
         Args:
             inputs: The tensors that the layer is called on.
-            previous_mask: Mask of the inputs, True for values that count; None if there is none.
+            previous_mask: Mask of the inputs, True for data and False for padding, or None.
 
         Returns:
             Mask of the output, or None.
@@ -417,7 +425,7 @@ class Layer(LayerState):
         dtype = self._input_dtype
         if isinstance(value, jax.Array):
             refuse_after_fork(type(self).__name__)
-            if dtype is not None and _castable(value.dtype, dtype):
+            if dtype is not None and _needs_cast(value.dtype, dtype):
                 return masking.with_mask_of(value, value.astype(dtype))
             return value
         if hasattr(value, "__array__") and not isinstance(value, KerasTensor):
@@ -434,19 +442,19 @@ class Layer(LayerState):
         return value
 
     def _from_objects(self, array: np.ndarray) -> np.ndarray:
-        """A numeric array for an array of objects that are numbers or lists of numbers."""
+        """Convert an array of objects that are numbers or lists of numbers to a numeric array."""
         try:
             return np.asarray([np.asarray(row) for row in array]).astype(config.floatx())
         except (TypeError, ValueError):
             if all(isinstance(row, (list, tuple, np.ndarray)) for row in array.flat):
                 raise ValueError(
-                    f"{self._label} received rows that differ in length, which make no array.\n"
-                    "  Fix: x = lamina.utils.pad_sequences(x, dtype='float32') fills them up "
+                    f"{self._label} received rows that differ in length, which are not an array.\n"
+                    "  Fix: x = lamina.utils.pad_sequences(x, dtype='float32') pads them "
                     "with 0."
                 ) from None
             raise ValueError(
-                f"{self._label} received an array of objects, which are not numbers.\n"
-                "  Fix: put a number in place of each, then x = x.astype('float32')."
+                f"{self._label} received an array of objects that are not numbers.\n"
+                "  Fix: replace each by a number, then x = x.astype('float32')."
             ) from None
 
     @property
@@ -454,30 +462,30 @@ class Layer(LayerState):
         """The dtype that float inputs are cast to; None for no cast."""
         return self.compute_dtype if self.autocast else None
 
-    def _check_arrays(self, first: Any) -> None:
-        if isinstance(first, (type, Layer)):
-            layer = example_of(first) if isinstance(first, type) else first.name
+    def _check_arrays(self, inputs: Any) -> None:
+        if isinstance(inputs, (type, Layer)):
+            layer = constructor_example(inputs) if isinstance(inputs, type) else inputs.name
             raise TypeError(
-                f"{self._label} was called on {first!r}, which is not a tensor.\n"
+                f"{self._label} was called on {inputs!r}, which is not a tensor.\n"
                 f"  Fix: x = {layer}(x) first, and call {self.name!r} on that x."
             )
-        if not isinstance(first, (list, tuple)):
+        if not isinstance(inputs, (list, tuple)):
             return
-        if any(isinstance(leaf, (bool, int, float)) for leaf in jax.tree.leaves(first)):
+        if any(isinstance(leaf, (bool, int, float)) for leaf in jax.tree.leaves(inputs)):
             raise ValueError(
                 f"{self._label} received a list of Python numbers; a list means several inputs.\n"
                 "  Fix: make one array of it, e.g. np.array([[1.0, 2.0]])."
             )
 
     def _refuse_settings(self, signature: CallSignature, args: tuple[Any, ...]) -> None:
-        """Refuse settings by position: the meaning of `layer(x, True)` is not clear."""
+        """Refuse settings passed by position: the meaning of `layer(x, True)` is not clear."""
         for position, value in enumerate(args[1:], 1):
             if any(isinstance(leaf, (bool, int, float, str)) for leaf in jax.tree.leaves(value)):
                 name = signature.names[position : position + 1]
                 by_name = f"{name[0]}={value!r}" if name else f"training={value!r}"
                 raise ValueError(
-                    f"{self._label} takes tensors by position, and all else by name; received "
-                    f"{value!r}.\n  Fix: {by_name}."
+                    f"{self._label} takes tensors by position and other arguments by name; "
+                    f"received {value!r}.\n  Fix: {by_name}."
                 )
 
     def _training_mode(
@@ -487,7 +495,7 @@ class Layer(LayerState):
         kwargs: dict[str, Any],
         outer: bool | None,
     ) -> bool | None:
-        """The mode given to this call, else of the enclosing call, else the default of `call`."""
+        """The mode: this call's argument, else the enclosing call's mode, else the default."""
         mode: bool | None = signature.value("training", args, kwargs)
         mode = outer if mode is None else mode
         mode = signature.training_default if mode is None else mode
@@ -499,35 +507,35 @@ class Layer(LayerState):
 
     @property
     def _autocast_dtype(self) -> str | None:
-        # Not `self.compute_dtype`, which is the dtype of the results in layers of text and
-        # categories.
+        # Not `self.compute_dtype`: layers for text and categories override it with the dtype of
+        # their results.
         dtype = LayerState.compute_dtype.__get__(self)
         return dtype if self.autocast and dtype != self.variable_dtype else None
 
     def _fill_masks(
-        self, signature: CallSignature, args: tuple[Any, ...], kwargs: dict[str, Any], first: Any
+        self, signature: CallSignature, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: Any
     ) -> Any:
-        """Pass the masks of the input tensors to `call`, unless the caller gave masks."""
-        first_mask = masking.get_masks(first)
+        """Pass the masks of the input tensors to `call`, unless the caller has passed masks."""
+        inputs_mask = masking.get_masks(inputs)
         for parameter, argument in signature.masks:
-            given_mask = kwargs.get(parameter, signature.positional(parameter, args))
-            if given_mask is None:
-                source = first if argument is None else signature.value(argument, args, kwargs)
+            passed_mask = kwargs.get(parameter, signature.positional(parameter, args))
+            if passed_mask is None:
+                source = inputs if argument is None else signature.value(argument, args, kwargs)
                 mask = masking.get_masks(source)
                 if mask is not None:
                     kwargs[parameter] = mask
             elif parameter == "mask":
-                first_mask = given_mask
-        return first_mask
+                inputs_mask = passed_mask
+        return inputs_mask
 
     def _warn_if_mask_is_lost(self, signature: CallSignature, outputs: Any) -> None:
-        """Warn once that later layers will not see the mask, unless `call` uses it."""
+        """Warn once if neither `call` nor later layers will see the mask of the input."""
         if signature.masks or masking.get_masks(outputs) is not None or self._warned_of_masks:
             return
         object.__setattr__(self, "_warned_of_masks", True)
         warnings.warn(
-            f"{self._label} received an input with a mask, which it does not hand on: layers after "
-            "it take padding for data.\n"
+            f"{self._label} received an input with a mask and does not pass the mask on: later "
+            "layers will treat padding as data.\n"
             "  Fix: set self.supports_masking = True in its __init__ if its output has the same "
             "steps, or write compute_mask(self, inputs, mask).",
             LaminaWarning,
@@ -548,7 +556,7 @@ class Layer(LayerState):
             else:
                 self.build(**shapes)
             if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
-                self._build_parts(shapes)  # otherwise tracing the output shape builds them
+                self._build_inner_layers(shapes)  # otherwise tracing the output shape builds them
         elif self._flat_layers():
             object.__setattr__(self, "_build_shapes", shapes)
             if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
@@ -556,16 +564,16 @@ class Layer(LayerState):
         self._build_pending, self.built = False, True
 
     def _warn_if_untracked(self) -> None:
-        """Warn if this layer was made in the `call` of another layer, which does not track it."""
-        outermost = context.layers[0] if context.layers else self
-        for caller in context.layers[-2:-1]:  # usually this layer is an attribute of its caller
+        """Warn if this layer was created in another layer's `call`, where it is not tracked."""
+        outermost = context.call_stack[0] if context.call_stack else self
+        for caller in context.call_stack[-2:-1]:  # usually this layer is an attribute of its caller
             if self in caller._flat_layers():
                 return
         if self in outermost._flatten_layers():
             return
         warnings.warn(
-            f"{self._label} is used inside {outermost._label}, which does not know it: its weights "
-            "will be neither trained nor saved.\n"
+            f"{self._label} is used inside {outermost._label}, which does not track it: its "
+            "weights will be neither trained nor saved.\n"
             f"  Fix: make it once, in __init__, and keep it on self: self.{self.name} = "
             f"{type(self).__name__}(…).",
             LaminaWarning,
@@ -582,9 +590,9 @@ class Layer(LayerState):
             shapes = shapes[0]
         if "__jax_array__" in str(error):
             error.add_note(
-                "  Likely cause: a jax.numpy function was given a Variable.\n"
-                "  Fix: give it the Variable's array, e.g. self.kernel.value; operators such as "
-                "x @ self.kernel take either."
+                "  Likely cause: a Variable was passed to a jax.numpy function.\n"
+                "  Fix: pass the Variable's array, e.g. self.kernel.value; operators such as "
+                "x @ self.kernel accept both."
             )
         error.add_note(f"  In {self._label}, called on shape {shapes}.")
         error._lamina_explained = id(self)  # type: ignore[attr-defined]
@@ -633,7 +641,7 @@ class Layer(LayerState):
 
     @property
     def losses(self) -> list[Any]:
-        """Losses of the last call, by `add_loss` and activity regularizers, and of the weights."""
+        """Losses that the last call added, and the penalties of weight regularizers."""
         collected: list[Any] = []
         for layer in self._flatten_layers():
             collected.extend(layer._losses_by_thread.get(threading.get_ident(), ()))
@@ -653,12 +661,12 @@ class Layer(LayerState):
             NotImplementedError: Always, with the lines to write instead.
         """
         raise NotImplementedError(
-            f"{self._label}: add_metric() is gone since Keras 3.\n"
+            f"{self._label}: add_metric() was removed in Keras 3.\n"
             "  Fix: in __init__, self.my_metric = lamina.metrics.Mean(name='my_metric'); in "
             "call(),\n  self.my_metric.update_state(value). fit() shows and resets it."
         )
 
-    def _forget_losses(self) -> None:
+    def _clear_losses(self) -> None:
         for layer in self._flatten_layers():
             layer._losses_by_thread.pop(threading.get_ident(), None)
 
@@ -666,25 +674,26 @@ class Layer(LayerState):
 @contextlib.contextmanager
 def _enter_call(layer: Layer) -> Iterator[bool | None]:
     """Record that a layer is being called; yields the training mode of the enclosing call."""
-    if not context.layers:
-        layer._forget_losses()
-    outer = context.training if context.layers else None
-    context.layers.append(layer)
+    if not context.call_stack:
+        layer._clear_losses()
+    outer = context.training if context.call_stack else None
+    context.call_stack.append(layer)
     try:
         yield outer
     finally:
-        context.layers.pop()
-        if not context.layers:
-            masking.forget_masks()
+        context.call_stack.pop()
+        if not context.call_stack:
+            masking.clear_masks()
 
 
 @contextlib.contextmanager
-def _running(layer: Layer) -> Iterator[None]:
-    context.running.append(layer)
+def _record_running_call(layer: Layer) -> Iterator[None]:
+    """Record that the `call` of a layer is running."""
+    context.layers_in_call.append(layer)
     try:
         yield
     finally:
-        context.running.pop()
+        context.layers_in_call.pop()
 
 
 def _knows_its_output_shape(layer: Layer) -> bool:
@@ -692,7 +701,7 @@ def _knows_its_output_shape(layer: Layer) -> bool:
 
 
 def _never_has_weights(cls: type) -> bool:
-    """Whether layers of a class have no weights: Lamina's own without `build`, or marked so."""
+    """Whether layers of a class never have weights: Lamina's without `build`, and marked ones."""
     builder = next(base for base in cls.__mro__ if "build" in vars(base))
     if builder is not Layer:
         return bool(vars(builder).get("has_nothing_to_build", False))
@@ -706,7 +715,7 @@ def _has_own_build(layer: Layer) -> bool:
 
 
 def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a `build`: weights get the layer's name in their path, and shapes are kept for files."""
+    """Wrap a `build`: paths of weights get the layer's name, and shapes are stored for files."""
 
     @functools.wraps(build)
     def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
@@ -724,20 +733,22 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
                 build(self, *args, **kwargs)
         except Exception:
             for name, group in self._tracked.items():
-                group[:] = tracked_before[name]  # a second attempt must not find these weights
+                group[:] = tracked_before[
+                    name
+                ]  # so that a second attempt starts without these weights
             raise
         finally:
             self._building = False
         self.built = True
-        in_own_call = bool(context.layers) and context.layers[-1] is self
+        in_own_call = bool(context.call_stack) and context.call_stack[-1] is self
         if hasattr(self, "fit") and not in_own_call:
-            self._build_parts(self._build_shapes)  # type: ignore[arg-type]
+            self._build_inner_layers(self._build_shapes)  # type: ignore[arg-type]
 
     return wrapped
 
 
 def _legacy_input_shape(kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
-    """Take `input_shape`, `batch_input_shape` or `input_dim` of Keras 2 out of the arguments."""
+    """Pop `input_shape`, `batch_input_shape` or `input_dim` of Keras 2 from the arguments."""
     batch_shape = kwargs.pop("batch_input_shape", None)
     shape = kwargs.pop("input_shape", None)
     size = kwargs.pop("input_dim", None)
@@ -751,5 +762,5 @@ def _legacy_input_shape(kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
     return None
 
 
-def _castable(dtype: DTypeLike, target: str) -> bool:
+def _needs_cast(dtype: DTypeLike, target: str) -> bool:
     return dtypes.is_float(dtype) and dtypes.standardize_dtype(dtype) != target

@@ -1,4 +1,4 @@
-"""LayerState, base of `Layer`: its weights, inner layers, dtypes and config."""
+"""LayerState, the base class of `Layer`: weights, inner layers, dtypes and config."""
 
 import contextlib
 import functools
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
 
 
 class LateStateError(RuntimeError, ValueError):
-    """A weight or layer was made where none may be made; a ValueError as well, as in Keras."""
+    """A weight or layer was created inside `call`. It is a ValueError as well, as in Keras."""
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-# Attributes that list tracked objects; these references do not keep an object tracked.
+# Attributes whose references to tracked objects do not count as use of the object.
 _TRACKING_ATTRIBUTES = ("_tracked", "_init_arguments")
 
 
 def _name_first(add_weight: Method) -> Method:
-    """Accept the name as first argument, as in Keras 2: `add_weight("kernel", (3, 4))`."""
+    """Accept the name as first argument, as Keras 2 does: `add_weight("kernel", (3, 4))`."""
 
     @functools.wraps(add_weight)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -77,7 +77,7 @@ class LayerState(Operation):
     _build_shapes: dict[str, Any] | None
     _path: str | None
     build: Any
-    _build_parts: Any
+    _build_inner_layers: Any
 
     # -- weights ---------------------------------------------------------------------------------
 
@@ -95,19 +95,20 @@ class LayerState(Operation):
         overwrite_with_gradient: bool = False,
         name: str | None = None,
     ) -> Variable:
-        """Make a Variable of this layer.
+        """Create a Variable of this layer.
 
         Args:
-            shape: Tuple; `()` and None are a scalar.
+            shape: Shape of the Variable; `()` or None for a scalar.
             initializer: Name (`"zeros"`, `"glorot_uniform"` …), function or `Initializer`.
                 None means Glorot-uniform for floats and zeros for everything else.
             dtype: Defaults to the policy's variable dtype.
             trainable: False if the optimizer must not change it.
-            autocast: Whether it is read in the compute dtype under a mixed policy.
-            regularizer: Function of the weights that is added to the loss.
-            constraint: Function applied after every update.
+            autocast: Whether the Variable is cast to the compute dtype when read, under a mixed
+                policy.
+            regularizer: Function of the weights, whose value is added to the loss.
+            constraint: Function applied to the weights after every update.
             aggregation, overwrite_with_gradient: Accepted for compatibility with Keras; no effect.
-            name: E.g. `"kernel"`.
+            name: Name of the Variable, e.g. `"kernel"`.
 
         Returns:
             The Variable.
@@ -143,7 +144,7 @@ class LayerState(Operation):
         dtype: DTypeLike | None = None,
         **kwargs: Any,
     ) -> Variable:
-        """Make a Variable of this layer, like `add_weight`; shape and initializer are required.
+        """Create a Variable of this layer, like `add_weight`; shape and initializer are required.
 
         Args:
             shape: Shape of the variable.
@@ -159,9 +160,9 @@ class LayerState(Operation):
     @property
     def variables(self) -> list[Variable]:
         """Every Variable: weights and the states of random generators, without duplicates."""
-        seeds = [generator.state for generator in self._tracked["seeds"]]
+        seed_states = [generator.state for generator in self._tracked["seeds"]]
         inner = (v for layer in self._flat_layers() for v in layer.variables)
-        return unique_by_identity([*self._own_weights(), *seeds, *inner])
+        return unique_by_identity([*self._own_weights(), *seed_states, *inner])
 
     @property
     def weights(self) -> list[Variable]:
@@ -174,14 +175,14 @@ class LayerState(Operation):
         """Variables that training changes, including inner layers; none if the layer is
         frozen.
         """
-        return self._trainable_of("variables")
+        return self._select_trainable("variables")
 
     @property
     def trainable_weights(self) -> list[Variable]:
         """Weights that training changes, including inner layers; none if the layer is
         frozen.
         """
-        return self._trainable_of("weights")
+        return self._select_trainable("weights")
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
@@ -227,7 +228,7 @@ class LayerState(Operation):
             [(3, 2), (2,)]
         """
         weights = self.weights
-        # With the lock a training that begins meanwhile waits.
+        # The lock makes a training that starts meanwhile wait.
         with snapshot(weights) if is_training_in_other_thread() else value_lock:
             return [v.numpy() for v in weights]
 
@@ -239,7 +240,7 @@ class LayerState(Operation):
             weights: Arrays, one for each of `weights`, of the same shapes.
 
         Raises:
-            ValueError: If their number or a shape is different.
+            ValueError: If the number of arrays or a shape is different.
 
         Example:
             >>> from lamina.layers import Dense
@@ -285,7 +286,7 @@ class LayerState(Operation):
             )
         return sum(v.size for v in self.weights)
 
-    # -- types -----------------------------------------------------------------------------------
+    # -- dtypes ----------------------------------------------------------------------------------
 
     @property
     def dtype_policy(self) -> dtypes.DTypePolicy:
@@ -315,9 +316,9 @@ class LayerState(Operation):
     def compute_dtype(self) -> str:
         """Name of the dtype in which the layer computes, from the dtype policy."""
         dtype = self.dtype_policy.policy_of(self._path).compute_dtype
-        if context.computing_in is not None and dtype == "float32":
-            half_dtype, excluded = context.computing_in
-            return dtype if id(self) in excluded else half_dtype
+        if context.compute_dtype_override is not None and dtype == "float32":
+            override, excluded = context.compute_dtype_override
+            return dtype if id(self) in excluded else override
         return dtype
 
     @property
@@ -344,6 +345,7 @@ class LayerState(Operation):
 
     @property
     def _label(self) -> str:
+        """Class and name of the layer, for messages."""
         return f"{type(self).__name__} {self.name!r}"
 
     def _check_initialised(self) -> None:
@@ -368,22 +370,22 @@ class LayerState(Operation):
         old_value = self.__dict__.get(name)
         object.__setattr__(self, name, track(value, self))
         if old_value is not None and old_value is not value:
-            self._forget(old_value)
+            self._untrack(old_value)
 
     def __delattr__(self, name: str) -> None:
         old_value = self.__dict__.get(name)
         object.__delattr__(self, name)
-        self._forget(old_value)
+        self._untrack(old_value)
 
     def _register(self, value: Any) -> None:
         """Track a Variable, layer, metric or random generator."""
         group = str(kind_of(value))
         if group == "variables":
-            # Decided when it is made: freezing it later must not change the order of the weights.
-            group = "trainable" if value.trainable else "fixed"
+            # Decided once: freezing the Variable later must not change the order of the weights.
+            group = "trainable" if value.trainable else "non_trainable"
         if value is self or any(value is o for tracked in self._tracked.values() for o in tracked):
             return
-        if any(layer is self for layer in context.running):
+        if any(layer is self for layer in context.layers_in_call):
             raise LateStateError(
                 f"{self._label} makes {value!r} inside call(), so there would be a new one at "
                 "every call.\n  Fix: make it once, in __init__ or build."
@@ -394,8 +396,8 @@ class LayerState(Operation):
         if not trainable and group in ("trainable", "layers"):
             value.trainable = False
 
-    def _forget(self, value: Any) -> None:
-        """Stop tracking an object removed from an attribute, unless another attribute has it."""
+    def _untrack(self, value: Any) -> None:
+        """Stop tracking an object removed from an attribute, unless another one refers to it."""
         removed = (
             find_unreferenced(self, value, _TRACKING_ATTRIBUTES)
             if "_tracked" in self.__dict__
@@ -406,11 +408,11 @@ class LayerState(Operation):
             tracked[:] = [item for item in tracked if id(item) not in removed]
 
     def _own_weights(self) -> list[Variable]:
-        """The trainable ones first, as Keras keeps them."""
-        return [*self._tracked["trainable"], *self._tracked["fixed"]]
+        """The layer's own weights, the trainable ones first, which is Keras's order."""
+        return [*self._tracked["trainable"], *self._tracked["non_trainable"]]
 
-    def _trainable_of(self, what: str) -> list[Variable]:
-        return [v for v in getattr(self, what) if v.trainable] if self._trainable else []
+    def _select_trainable(self, attribute: str) -> list[Variable]:
+        return [v for v in getattr(self, attribute) if v.trainable] if self._trainable else []
 
     def _flat_layers(self) -> list["Layer"]:
         return self._tracked["layers"]
@@ -452,13 +454,13 @@ class LayerState(Operation):
     get_config.automatic = True  # type: ignore[attr-defined]
 
     def _arguments_as_config(self) -> Config:
-        """The arguments that a class without get_config was made with."""
+        """The constructor arguments of an object whose class has no get_config."""
         args, kwargs = self._init_arguments  # type: ignore[attr-defined]
         return arguments_as_config(self, args, kwargs)
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """A new layer with the settings that `get_config` gave, not yet built.
+        """A new layer, not yet built, with the settings that `get_config` returned.
 
         Args:
             config: Arguments of the constructor; settings that are objects may be in serialized
@@ -468,7 +470,7 @@ class LayerState(Operation):
             A layer of this class, with new weights.
 
         Raises:
-            TypeError: If the constructor does not take one of them.
+            TypeError: If the constructor does not accept one of the settings.
         """
         config = dict(config)
         if isinstance(config.get("dtype"), dict):
@@ -490,8 +492,7 @@ class LayerState(Operation):
         return {"shapes_dict": self._build_shapes}
 
     def build_from_config(self, config: Config) -> None:
-        """Build a layer for the shapes that `get_build_config` gave, when a model is read from a
-        file.
+        """Build a layer for the shapes from `get_build_config`, when a model is read from a file.
 
         Args:
             config: A dict with the entry `"input_shape"`, or `"shapes_dict"` for a `build` with
@@ -502,12 +503,12 @@ class LayerState(Operation):
                 shape = _to_tuples(config["input_shape"])
                 self.build(shape)
                 self.built = True
-                self._build_parts({"input_shape": shape})
+                self._build_inner_layers({"input_shape": shape})
         elif config.get("shapes_dict"):
             shapes = {k: _to_tuples(v) for k, v in config["shapes_dict"].items()}
             self.build(**shapes)
             self.built = True
-            self._build_parts(shapes)
+            self._build_inner_layers(shapes)
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Store the layer's own weights in a mapping, under "0", "1" …
@@ -525,7 +526,7 @@ class LayerState(Operation):
             store: A mapping from names to arrays.
 
         Raises:
-            ValueError: If the number or a shape of the arrays is not that of the layer's weights.
+            ValueError: If the number of arrays or a shape differs from the layer's weights.
         """
         weights = self._own_weights()
         if len(store.keys()) != len(weights):
@@ -553,7 +554,7 @@ class LayerState(Operation):
 
 
 def _from_file(value: Any, dtype: str) -> np.ndarray:
-    """An array from a file. HDF5 has no bfloat16 and returns two raw bytes per number."""
+    """An array read from a file. HDF5 has no bfloat16 and returns two raw bytes per number."""
     array = np.asarray(value)
     if array.dtype.kind == "V" or (dtype == "bfloat16" and array.dtype == np.uint16):
         return array.view(jnp.bfloat16)
@@ -580,7 +581,7 @@ def all_layers(layer: LayerState) -> list["Layer"]:
 
 
 def set_own_trainable(layers: Sequence[LayerState], flags: Sequence[bool]) -> None:
-    """Set `trainable` on each of the layers, not on the layers inside it or its weights."""
+    """Set `trainable` on each of the layers, but not on their inner layers or weights."""
     for layer, flag in zip(layers, flags, strict=True):
         layer._trainable = flag
 
@@ -591,6 +592,6 @@ def _is_method_of_lamina(value: Any) -> bool:
 
 def _reserved_name_error(layer: LayerState, name: str) -> AttributeError:
     return AttributeError(
-        f"{type(layer).__name__}.{name} is Lamina's own and cannot be assigned.\n"
+        f"{type(layer).__name__}.{name} is reserved by Lamina and cannot be assigned.\n"
         f"  Fix: use another name, e.g. self.my_{name.lstrip('_')}."
     )

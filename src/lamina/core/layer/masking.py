@@ -1,8 +1,8 @@
 """Masks of tensors: which time steps of a padded batch are data.
 
-A mask is `(batch, time)`, True for data and False for padding. Arrays have their mask as an
-attribute, and so do the symbolic tensors of a functional model, so that its layers know that there
-will be a mask when the graph is made. Traced arrays cannot have attributes, so their masks are
+A mask is `(batch, time)`, True for data and False for padding. Arrays store their mask as an
+attribute. So do the symbolic tensors of a functional model, so that its layers know when the graph
+is built that there will be a mask. Traced arrays cannot have attributes, so their masks are
 kept in a table until the trace ends.
 """
 
@@ -31,9 +31,9 @@ def set_mask(x: Any, mask: Any) -> None:
         x._keras_mask = mask  # type: ignore[union-attr]
 
 
-def forget_masks() -> None:
+def clear_masks() -> None:
     """Clear the table of masks, unless a trace is running."""
-    if context.bound is None:
+    if context.bindings is None:
         context.masks.clear()
 
 
@@ -54,8 +54,8 @@ def get_masks(structure: PyTree) -> Masks:
 def set_masks(structure: Any, masks: Any) -> None:
     """Attach masks to the tensors of a structure that have none yet.
 
-    A single mask belongs to the first tensor: a layer that also returns its states returns them
-    after the sequence.
+    A single mask belongs to the first tensor, because a layer that also returns its states returns
+    them after the sequence.
     """
     flat = jax.tree.leaves(masks, is_leaf=lambda mask: mask is None)
     for tensor, mask in zip(jax.tree.leaves(structure), flat, strict=False):

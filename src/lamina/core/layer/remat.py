@@ -1,6 +1,6 @@
 """Rematerialisation: intermediate values are recomputed for the gradient instead of stored.
 
-It costs about a third more time in training and saves most of the memory of activations.
+Training takes about a third longer, and needs only a small part of the memory for activations.
 """
 
 import math
@@ -21,15 +21,15 @@ _MODES = ("full", "activations", "larger_than", "list_of_layers")
 
 @filter_tracebacks_of_methods
 class RematScope:
-    """Layers made inside recompute their intermediate values for the gradient.
+    """Context manager: layers created inside recompute intermediate values for the gradient.
 
     Args:
         mode: `"full"` for every layer; `"activations"` for their activation functions only;
-            `"larger_than"` for layers with large outputs; `"list_of_layers"` for those named;
-            None for no layer.
+            `"larger_than"` for layers with large outputs; `"list_of_layers"` for those in
+            `layer_names`; None for no layer.
         output_size_threshold: With `"larger_than"`, the largest number of values of an output for
             which nothing is recomputed.
-        layer_names: With `"list_of_layers"`, the names.
+        layer_names: With `"list_of_layers"`, the names of layers.
 
     Source: Chen et al., 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174.
 
@@ -62,21 +62,21 @@ class RematScope:
 
 
 def current_scope() -> RematScope | None:
-    """The scope that a layer is made in."""
+    """The innermost enclosing `RematScope`, or None."""
     return context.remat[-1] if context.remat else None
 
 
 @filter_traceback
 def remat(f: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose intermediate values are computed again for its gradient.
+    """A function whose intermediate values are recomputed for its gradient instead of stored.
 
-    Variables may be read and assigned inside, layers called, losses added.
+    The function may read and assign Variables, call layers and add losses.
 
     Args:
         f: Function of arrays; other arguments are passed on unchanged.
 
     Returns:
-        A function with the arguments and results of the given one.
+        A function with the same arguments and results as `f`.
 
     Example:
         >>> f = remat(lambda x: jax.numpy.sin(jax.numpy.sin(x)))
@@ -97,10 +97,10 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
                 filled[position] = value
                 if mask is not None:
                     masking.set_mask(value, mask)
-            given_args, given_kwargs = jax.tree.unflatten(structure, filled)
-            # Values assigned and losses added inside are returned, and take effect outside.
+            call_args, call_kwargs = jax.tree.unflatten(structure, filled)
+            # Assigned values and added losses are returned, so that the wrapper can apply them.
             with collect_assignments() as state, collected_losses() as losses:
-                result = f(*given_args, **given_kwargs)
+                result = f(*call_args, **call_kwargs)
                 result_masks = jax.tree.map(masking.get_mask, result)
             variables.update(state.variables)
             layers[:] = [layer for layer, _ in losses]
@@ -121,7 +121,7 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class collected_losses:
-    """Collects the losses that layers add inside, as pairs (layer, value)."""
+    """Context manager that collects the losses that layers add, as pairs (layer, value)."""
 
     def __enter__(self) -> list[Any]:
         self.outer, context.losses = context.losses, []
@@ -131,7 +131,7 @@ class collected_losses:
         context.losses = self.outer
 
 
-def call_of(layer: Any) -> Callable[..., Any]:
+def call_with_remat(layer: Any) -> Callable[..., Any]:
     """The `call` of a layer, with the rematerialisation that its RematScope requests."""
     scope = layer._remat_scope
     if scope.mode == "full" or (scope.mode == "list_of_layers" and layer.name in scope.layer_names):
@@ -153,9 +153,9 @@ def _remat_if_large(call: Callable[..., Any], scope: RematScope) -> Callable[...
             filled = list(leaves)
             for position, value in zip(positions, arrays, strict=True):
                 filled[position] = value
-            given_args, given_kwargs = jax.tree.unflatten(structure, filled)
+            call_args, call_kwargs = jax.tree.unflatten(structure, filled)
             with discard_assignments(), collected_losses():
-                return call(*given_args, **given_kwargs)
+                return call(*call_args, **call_kwargs)
 
         outputs = jax.eval_shape(shapes_only, [leaves[i] for i in positions])
         size = sum(math.prod(output.shape) for output in jax.tree.leaves(outputs))

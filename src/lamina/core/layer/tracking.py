@@ -17,11 +17,11 @@ from lamina.core.variable.variable import Variable
 
 
 class Owner(Protocol):
-    """An object that containers report their contents to."""
+    """An object that containers report their items to."""
 
     def _register(self, value: Any) -> None: ...
 
-    def _forget(self, value: Any) -> None: ...
+    def _untrack(self, value: Any) -> None: ...
 
 
 def kind_of(value: Any) -> str | None:
@@ -34,7 +34,7 @@ def kind_of(value: Any) -> str | None:
 
 
 def track(value: Any, owner: Owner | None) -> Any:
-    """Track a value and everything in it; returns it, with containers replaced by tracked ones."""
+    """Track a value and its items; returns the value, with containers replaced by tracked ones."""
     if owner is None:
         return value
     if kind_of(value) is not None:
@@ -71,12 +71,12 @@ def find_tracked(value: Any) -> Iterator[Any]:
 
 
 def find_unreferenced(owner: Any, removed: Any, tracking_attributes: Collection[str]) -> set[int]:
-    """The ids of tracked objects in `removed` that no attribute of the owner refers to any more.
+    """The ids of tracked objects in `removed` to which no attribute of the owner refers any more.
 
     Args:
         owner: The object whose attributes are searched.
         removed: The value that was removed from one of them.
-        tracking_attributes: Attributes whose references to tracked objects do not count.
+        tracking_attributes: Names of attributes that are not searched.
     """
     ids = {id(item) for item in find_tracked(removed)}
     if ids:
@@ -118,16 +118,16 @@ class TrackedList(list[Any]):
         else:
             value = track(value, self._owner)
         super().__setitem__(index, value)
-        self._forget(old)
+        self._untrack(old)
 
     def __delitem__(self, index: Any) -> None:
         old = self[index]
         super().__delitem__(index)
-        self._forget(old)
+        self._untrack(old)
 
     def pop(self, index: Any = -1) -> Any:
         value = super().pop(index)
-        self._forget(value)
+        self._untrack(value)
         return value
 
     def remove(self, value: Any) -> None:
@@ -138,9 +138,9 @@ class TrackedList(list[Any]):
     def clear(self) -> None:
         del self[:]
 
-    def _forget(self, value: Any) -> None:
+    def _untrack(self, value: Any) -> None:
         if self._owner is not None:
-            self._owner._forget(value)
+            self._owner._untrack(value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "TrackedList":
         copied = memo[id(self)] = TrackedList()
@@ -163,12 +163,12 @@ class TrackedDict(dict[Any, Any]):
     def __setitem__(self, key: Any, value: Any) -> None:
         old = self.get(key)
         super().__setitem__(key, track(value, self._owner))
-        self._forget(old)
+        self._untrack(old)
 
     def __delitem__(self, key: Any) -> None:
         old = self[key]
         super().__delitem__(key)
-        self._forget(old)
+        self._untrack(old)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         for key, value in dict(*args, **kwargs).items():
@@ -185,22 +185,22 @@ class TrackedDict(dict[Any, Any]):
 
     def pop(self, key: Any, *default: Any) -> Any:
         value = super().pop(key, *default)
-        self._forget(value)
+        self._untrack(value)
         return value
 
     def popitem(self) -> tuple[Any, Any]:
         key, value = super().popitem()
-        self._forget(value)
+        self._untrack(value)
         return key, value
 
     def clear(self) -> None:
         old_values = list(self.values())
         super().clear()
-        self._forget(old_values)
+        self._untrack(old_values)
 
-    def _forget(self, value: Any) -> None:
+    def _untrack(self, value: Any) -> None:
         if self._owner is not None:
-            self._owner._forget(value)
+            self._owner._untrack(value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "TrackedDict":
         copied = memo[id(self)] = TrackedDict()

@@ -1,4 +1,4 @@
-"""Parts of error messages: the nearest known name, lists of choices, and warnings.
+"""Building blocks of messages: suggestions of similar names, lists of choices, and warnings.
 
 Every module that raises errors for the user uses these functions.
 """
@@ -19,7 +19,7 @@ class LaminaWarning(UserWarning):
     """Something works, but probably not as intended; the message says what to do."""
 
 
-# Modules whose frames may be between the user's line and Lamina's, e.g. JAX while it traces.
+# Modules whose frames may be between the user's line and Lamina's code, e.g. JAX while it traces.
 _INTERNAL_MODULES = {"lamina", "jax", "contextlib", "functools"}
 
 
@@ -41,12 +41,12 @@ def line_of_user() -> str | None:
 
 
 def warn_at_user(message: str) -> None:
-    """Warn at the user's line that called Lamina, also from one of Lamina's threads."""
+    """Issue a warning that points to the user's line, also from one of Lamina's threads."""
     frame: Any = sys._getframe(1)
     while frame is not None and _is_internal(frame):
         frame = frame.f_back
     if frame is not None and frame.f_globals.get("__name__") == "threading":
-        # A thread that reads data ahead: the main thread waits in the user's call.
+        # This thread reads data ahead, while the main thread waits in the user's call.
         frame = sys._current_frames().get(threading.main_thread().ident or 0)
         while frame is not None and (_is_internal(frame) or _module(frame) in _WAITING_MODULES):
             frame = frame.f_back
@@ -85,19 +85,19 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     for known_name in map(str, names):
         spellings.setdefault(_normalize_name(known_name), []).append(known_name)
     similar = difflib.get_close_matches(_normalize_name(name), list(spellings), n=5, cutoff=0.6)
-    # In the order of similarity, which min() keeps among names of equal distance.
+    # `similar` is in order of similarity, so min() takes the most similar one of equal distance.
     best = min(similar, key=lambda k: _edit_distance(_normalize_name(name), k), default=None)
     if best is None or (
         _edit_distance(_normalize_name(name), best) > max(1, len(best) // 3) and name not in best
     ):
         return None
-    # Of `MeanSquaredError` and `mean_squared_error`, the one written in the style of the name.
+    # Of `MeanSquaredError` and `mean_squared_error`, the one in the style of the misspelt name.
     return max(spellings[best], key=lambda k: difflib.SequenceMatcher(a=name, b=k).ratio())
 
 
 def _edit_distance(a: str, b: str) -> int:
     """The number of letters to insert, delete, replace or swap to turn `a` into `b`."""
-    # Row `i` of the table has the distances of the first `i` letters of `a` to beginnings of `b`.
+    # Row `i` of the table has the distances of the first `i` letters of `a` to all prefixes of `b`.
     previous_row: list[int] = []
     row = list(range(len(b) + 1))
     for i, x in enumerate(a):
@@ -120,11 +120,11 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f" Did you mean {suggestion!r}?" if suggestion else ""
 
 
-def described_type(kind: type) -> str:
+def type_with_article(kind: type) -> str:
     """A type with its article, for messages.
 
     Example:
-        >>> described_type(list), described_type(object), described_type(bytes)
+        >>> type_with_article(list), type_with_article(object), type_with_article(bytes)
         ('a list', 'an object', 'bytes')
     """
     name = kind.__name__
@@ -134,7 +134,7 @@ def described_type(kind: type) -> str:
 
 
 def unknown_name(kind: str, name: object, names: Iterable[str]) -> ValueError:
-    """The error for a name that is in no table, e.g. `unknown_name("loss", "msee", table)`.
+    """The error for a name that is not known, e.g. `unknown_name("loss", "msee", table)`.
 
     Args:
         kind: The kind of object, in the singular: `"loss"`, `"layer"`.
@@ -144,15 +144,15 @@ def unknown_name(kind: str, name: object, names: Iterable[str]) -> ValueError:
     names = list(map(str, names))
     hint = did_you_mean(str(name), names)
     if not hint:
-        # Only one of `MeanSquaredError` and `mean_squared_error`: the last in sorted order.
+        # Of `MeanSquaredError` and `mean_squared_error`, only the last in sorted order is listed.
         choices = ", ".join(sorted({_normalize_name(k): k for k in sorted(names)}.values()))
         hint = "\n" + textwrap.indent(textwrap.fill(f"Known: {choices}.", 98), "  ")
     return ValueError(f"Unknown {kind} {str(name)[:200]!r}.{hint}")
 
 
 @contextlib.contextmanager
-def prefix_errors(where: str) -> Iterator[None]:
-    """Context manager that puts a prefix, e.g. `"validation_data: "`, before errors of Lamina."""
+def prefix_errors(prefix: str) -> Iterator[None]:
+    """Context manager that adds a prefix, e.g. `"validation_data: "`, to errors of Lamina."""
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -160,13 +160,13 @@ def prefix_errors(where: str) -> Iterator[None]:
         while last is not None and last.tb_next is not None:
             last = last.tb_next
         is_from_lamina = last is not None and _module(last.tb_frame) == "lamina"
-        if is_from_lamina and error.args and not str(error.args[0]).startswith(where):
-            error.args = (f"{where}{error.args[0]}", *error.args[1:])
+        if is_from_lamina and error.args and not str(error.args[0]).startswith(prefix):
+            error.args = (f"{prefix}{error.args[0]}", *error.args[1:])
         raise
 
 
 class ArgumentError(TypeError, ValueError):
-    """An unknown argument or one of the wrong type: a TypeError and, as in Keras, a ValueError."""
+    """An argument is unknown or has the wrong type. It is a ValueError as well, as in Keras."""
 
 
 def unknown_argument(owner: str, name: str, names: Iterable[str]) -> ArgumentError:
@@ -179,9 +179,10 @@ def unknown_argument(owner: str, name: str, names: Iterable[str]) -> ArgumentErr
 
 
 def suggest_similar_names(module_name: str) -> None:
-    """Make a module suggest the nearest name for a misspelt one.
+    """Make a module's AttributeError suggest the nearest name for a misspelt one.
 
-    Called at the end of a module, so that type checkers and editors do not see it.
+    Called at the end of a module. Type checkers do not see this `__getattr__`, and still report
+    misspelt names.
 
     Example:
         >>> import lamina.layers
@@ -192,10 +193,10 @@ def suggest_similar_names(module_name: str) -> None:
     """
     module = vars(sys.modules[module_name])
 
-    def missing(name: str) -> NoReturn:
+    def raise_missing_name(name: str) -> NoReturn:
         raise missing_name(module_name, name, module.get("__all__") or module)
 
-    module["__getattr__"] = filter_traceback(missing)
+    module["__getattr__"] = filter_traceback(raise_missing_name)
 
 
 def missing_name(module_name: str, name: str, names: Iterable[str]) -> AttributeError:

@@ -1,9 +1,10 @@
 """Tracebacks without internal frames, which point to the user's line.
 
 Frames of Lamina and JAX are left out of the errors that public functions raise; frames of the
-user's code stay. `config.disable_traceback_filtering()`, or
-`LAMINA_TRACEBACK_FILTERING=off` or `JAX_TRACEBACK_FILTERING=off` in the environment, shows all. An
-error that Lamina did not raise on purpose is a bug of Lamina and keeps its frames.
+user's code remain. `config.disable_traceback_filtering()`, or
+`LAMINA_TRACEBACK_FILTERING=off` or `JAX_TRACEBACK_FILTERING=off` in the environment, shows all
+frames. An error that Lamina did not raise with a `raise` statement is a bug of Lamina and keeps its
+frames.
 """
 
 import functools
@@ -20,25 +21,25 @@ from typing import Any, TypeVar
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
 
-_LAMINA = os.path.join(Path(__file__).parents[2], "")
-# Located without an import, so that modules that do not use JAX are quick to import.
-_JAX = tuple(
+_LAMINA_FOLDER = os.path.join(Path(__file__).parents[2], "")
+# Located without importing JAX, so that modules that do not use it are quick to import.
+_JAX_FOLDERS = tuple(
     os.path.join(os.path.dirname(spec.origin), "")
     for name in ("jax", "jaxlib")
     if (spec := importlib.util.find_spec(name)) is not None and spec.origin is not None
 )
-_RAISE = opcode.opmap["RAISE_VARARGS"]
-_NOTE_OF_JAX = "JAX has removed its internal frames"
-_NOTE_ON_VALUES = (
+_RAISE_OPCODE = opcode.opmap["RAISE_VARARGS"]
+_JAX_NOTE = "JAX has removed its internal frames"
+_NO_VALUES_NOTE = (
     "Likely cause: NumPy, float() or an `if` on an array inside a layer, loss, metric or step. "
-    "These are compiled, and have no values while that is done.\n"
-    "  Fix: the same from lamina.ops in place of NumPy, and ops.where(condition, a, b) in place of "
-    "`if`. To look at values: compile(…, run_eagerly=True)."
+    "These are compiled, and arrays have no values during compilation.\n"
+    "  Fix: functions of lamina.ops in place of NumPy's, and ops.where(condition, a, b) in place "
+    "of `if`. To look at values: compile(…, run_eagerly=True)."
 )
 
 
 def filter_traceback(function: F) -> F:
-    """Decorator: errors leave the function without internal frames and JAX's note about them.
+    """Decorator that removes internal frames, and JAX's note about them, from a function's errors.
 
     Example:
         >>> import jax
@@ -64,18 +65,18 @@ def filter_traceback(function: F) -> F:
             raise
 
     @functools.wraps(function)
-    def generating(*args: Any, **kwargs: Any) -> Any:
+    def generator_wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return (yield from function(*args, **kwargs))
         except Exception as error:
             clean_error(error)
             raise
 
-    return generating if inspect.isgeneratorfunction(function) else wrapped  # type: ignore[return-value]
+    return generator_wrapper if inspect.isgeneratorfunction(function) else wrapped  # type: ignore[return-value]
 
 
 def filter_tracebacks_of_methods(cls: C, *names: str) -> C:
-    """Class decorator: `filter_traceback` for methods of one of Lamina's classes.
+    """Class decorator that applies `filter_traceback` to methods of a class of Lamina.
 
     Args:
         cls: The class; classes of users are not changed, so that their frames are shown.
@@ -88,7 +89,7 @@ def filter_tracebacks_of_methods(cls: C, *names: str) -> C:
     return cls
 
 
-# `call` of a layer is called by `__call__`, which filters, and is traced.
+# A layer's `call` is called by `__call__`, which filters tracebacks already.
 _NOT_FILTERED = {"call"}
 _FILTERED_SPECIAL_METHODS = {
     "__new__", "__init__", "__call__", "__iter__", "__len__",
@@ -111,7 +112,7 @@ def _filter_member(cls: type, name: str, member: Any) -> None:
 
 
 def clean_error(error: Exception) -> None:
-    """Prepare an error for the user: explain missing values, and remove internal frames."""
+    """Prepare an error for the user: explain that traced arrays have no values, remove frames."""
     if _needs_concrete_values(error):
         _explain_values(error)
     strip_internal_frames(error)
@@ -132,7 +133,7 @@ def strip_internal_frames(error: BaseException) -> None:
         current.__traceback__ = _visible_frames(current)
         notes = getattr(current, "__notes__", None)
         if notes:
-            notes[:] = [note for note in notes if _NOTE_OF_JAX not in str(note)]
+            notes[:] = [note for note in notes if _JAX_NOTE not in str(note)]
 
 
 def _shows_all_frames() -> bool:
@@ -153,8 +154,8 @@ def _needs_concrete_values(error: Exception) -> bool:
 
 
 def _explain_values(error: Exception) -> None:
-    if _NOTE_ON_VALUES not in getattr(error, "__notes__", ()):
-        error.add_note(_NOTE_ON_VALUES)
+    if _NO_VALUES_NOTE not in getattr(error, "__notes__", ()):
+        error.add_note(_NO_VALUES_NOTE)
 
 
 def _visible_frames(error: BaseException) -> TracebackType | None:
@@ -164,7 +165,9 @@ def _visible_frames(error: BaseException) -> TracebackType | None:
         if traceback.tb_frame.f_code.co_filename != __file__:
             entries.append(traceback)
         traceback = traceback.tb_next
-    hidden: tuple[str, ...] = _JAX if _is_bug_of_lamina(error, entries) else (*_JAX, _LAMINA)
+    hidden: tuple[str, ...] = (
+        _JAX_FOLDERS if _is_bug_of_lamina(error, entries) else (*_JAX_FOLDERS, _LAMINA_FOLDER)
+    )
     visible = None
     for entry in reversed(entries):
         if not entry.tb_frame.f_code.co_filename.startswith(hidden):
@@ -181,7 +184,7 @@ def _is_bug_of_lamina(error: Any, entries: list[TracebackType]) -> bool:
 
 
 def _arose_in_lamina(error: BaseException, entries: list[TracebackType]) -> bool:
-    if not entries or not entries[-1].tb_frame.f_code.co_filename.startswith(_LAMINA):
+    if not entries or not entries[-1].tb_frame.f_code.co_filename.startswith(_LAMINA_FOLDER):
         return False
-    is_raise_statement = entries[-1].tb_frame.f_code.co_code[entries[-1].tb_lasti] == _RAISE
+    is_raise_statement = entries[-1].tb_frame.f_code.co_code[entries[-1].tb_lasti] == _RAISE_OPCODE
     return not is_raise_statement or isinstance(error, AssertionError)

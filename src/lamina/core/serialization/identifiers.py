@@ -1,4 +1,4 @@
-"""Objects from identifiers: a name, config or class given for a loss, initializer …"""
+"""Resolves identifiers (a name, config or class for a loss, initializer …) to objects."""
 
 import inspect
 from collections.abc import Collection, Mapping
@@ -12,19 +12,19 @@ from lamina.core.types import Config
 
 
 class Identifiers:
-    """The identifiers of one kind of object, such as losses, and the objects that they mean.
+    """Resolves the identifiers of one kind of object, such as losses.
 
-    They are the registered public names of its package, class names also in snake case, and
-    aliases. So a new class is listed in its package only.
+    Known names are the registered public names of a package, its class names in snake case, and
+    aliases. So a new class only has to be listed in its package.
 
     Args:
         kind: The kind of object, for messages: `"initializer"`.
-        namespace: Where the package registers its names: `"keras.initializers"`.
+        namespace: The namespace in which the package registers its names: `"keras.initializers"`.
         bases: Public names of base classes. They are allowed in a config, but not as a name, and
             no message suggests them.
-        aliases: Other names, with the public names that they mean.
-        prefer_classes: Whether a class's name in snake case means the class where there is a
-            function of that name.
+        aliases: Other names, each with the public name that it stands for.
+        prefer_classes: Whether a class's name in snake case stands for the class, if there is also
+            a function of that name.
     """
 
     def __init__(
@@ -47,13 +47,19 @@ class Identifiers:
         """Every accepted name, with its class or function."""
         # Made at the first lookup, when the package is completely imported.
         public = registry.public_names(self.namespace)
-        named = {name: symbol for name, symbol in public.items() if name not in self._bases}
+        by_public_name = {
+            name: symbol for name, symbol in public.items() if name not in self._bases
+        }
         snake_case = {
             to_snake_case(name): symbol
-            for name, symbol in named.items()
+            for name, symbol in by_public_name.items()
             if isinstance(symbol, type) and symbol.__name__ == name
         }
-        table = {**named, **snake_case} if self._prefer_classes else {**snake_case, **named}
+        table = (
+            {**by_public_name, **snake_case}
+            if self._prefer_classes
+            else {**snake_case, **by_public_name}
+        )
         return {**table, **{alias: public[name] for alias, name in self._aliases.items()}}
 
     def resolve(self, identifier: Any) -> Any:
@@ -82,7 +88,7 @@ class Identifiers:
         return identifier
 
     def by_name(self, name: str) -> Any:
-        """The class or function that is registered or known under a name."""
+        """The class or function of a name: one that the user registered, else one of Lamina."""
         custom = registry.get_registered_object(name)
         if custom is not None:
             return custom
@@ -91,14 +97,14 @@ class Identifiers:
         return self.table[name]
 
     def from_config(self, config: Config) -> Any:
-        """The object of a saved config, which may lack the module, as files of Keras 2 do."""
+        """The object of a saved config; in files of Keras 2 the config has no module."""
         if "class_name" not in config:
             raise ValueError(
                 f"The config of a {self.kind} needs the keys 'class_name' and 'config'; "
                 f"received {sorted(config)}."
             )
         config = {"module": self.namespace, "config": {}, **config}
-        # The registry knows where the config of a function has its name.
+        # The config of a function has its name in another place; the registry handles it.
         if config["module"] in (None, self.namespace) and config["class_name"] != "function":
             name = config.get("registered_name") or config["class_name"]
             if name not in self._bases:
@@ -112,12 +118,12 @@ class Identifiers:
 
 
 def check_needs_no_arguments(kind: str, cls: type, module: str = "") -> None:
-    """Refuse a class (given as a class or by name) that cannot be made without arguments.
+    """Refuse a class that cannot be instantiated without arguments.
 
     Args:
         kind: The kind of object, for the message: `"initializer"`.
         cls: The class.
-        module: The prefix of its name in a user's code: `"lamina.initializers."`.
+        module: The prefix of the class's name in a user's code: `"lamina.initializers."`.
 
     Raises:
         ArgumentError: If an argument has no default.
@@ -130,7 +136,7 @@ def check_needs_no_arguments(kind: str, cls: type, module: str = "") -> None:
     required = [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
     if required:
         raise ArgumentError(
-            f"The {kind} {cls.__name__!r} needs arguments, which a name or a class alone cannot "
-            f"give: {', '.join(required)}.\n"
+            f"The {kind} {cls.__name__!r} needs arguments, so it cannot be made from a name or a "
+            f"class: {', '.join(required)}.\n"
             f"  Fix: {module}{cls.__name__}({', '.join(f'{name}=…' for name in required)})."
         )

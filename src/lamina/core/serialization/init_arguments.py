@@ -1,6 +1,6 @@
-"""Configs made from the arguments of `__init__`, for classes without `get_config`.
+"""Automatic configs, from the arguments of `__init__`, for classes without `get_config`.
 
-`Operation.__new__` stores the arguments; they are turned into plain data and back here.
+`Operation.__new__` stores the arguments; this module converts them to plain data and back.
 """
 
 import inspect
@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 from lamina.core.serialization import registry
 from lamina.core.types import Config
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
-# Settings of every layer, whether or not its `__init__` takes them.
-STANDARD = ("name", "trainable", "dtype", "activity_regularizer")
+# Settings of every layer, even if its `__init__` does not accept them.
+LAYER_SETTINGS = ("name", "trainable", "dtype", "activity_regularizer")
 
 
 def has_automatic_config(cls: Any) -> bool:
-    """Whether the class does not define `get_config`; the methods of Lamina's bases are marked."""
+    """Whether a class has no `get_config` of its own; those of Lamina's base classes are marked."""
     return getattr(cls.get_config, "automatic", False)
 
 
@@ -33,7 +33,7 @@ def init_argument_names(cls: type) -> set[str]:
 
 
 def name_inherited_init(cls: Any) -> None:
-    """Make Python's errors name the class, as in `Conv2D.__init__() missing …`, not its base.
+    """Let Python's errors name the class, as in `Conv2D.__init__() missing …`, not its base class.
 
     Only for Lamina's classes, whose base classes users do not know.
     """
@@ -41,14 +41,14 @@ def name_inherited_init(cls: Any) -> None:
     has_own_init = "__init__" in cls.__dict__ or not isinstance(init, types.FunctionType)
     if has_own_init or not cls.__module__.startswith("lamina.") or cls.__name__.startswith("Base"):
         return
-    named = types.FunctionType(
+    renamed_init = types.FunctionType(
         init.__code__, init.__globals__, init.__name__, init.__defaults__, init.__closure__
     )
-    named.__kwdefaults__ = init.__kwdefaults__
-    named.__annotations__, named.__doc__ = init.__annotations__, init.__doc__
-    named.__dict__.update(init.__dict__)
-    named.__qualname__ = f"{cls.__name__}.__init__"
-    cls.__init__ = named
+    renamed_init.__kwdefaults__ = init.__kwdefaults__
+    renamed_init.__annotations__, renamed_init.__doc__ = init.__annotations__, init.__doc__
+    renamed_init.__dict__.update(init.__dict__)
+    renamed_init.__qualname__ = f"{cls.__name__}.__init__"
+    cls.__init__ = renamed_init
 
 
 # Typical values of required arguments.
@@ -59,12 +59,12 @@ _EXAMPLE_VALUES = {
 }  # fmt: skip
 
 
-def example_of(cls: type) -> str:
-    """A line of code that makes an object, for a message if the class itself was given.
+def constructor_example(cls: type) -> str:
+    """Code that creates an object of a class, for a message if the class itself was passed.
 
     Example:
         >>> from lamina.layers import Conv2D
-        >>> example_of(Conv2D)
+        >>> constructor_example(Conv2D)
         'lamina.layers.Conv2D(filters=32, kernel_size=3)'
     """
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
@@ -81,15 +81,18 @@ def example_of(cls: type) -> str:
 
 
 def arguments_as_config(
-    obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any], standard: Collection[str] = STANDARD
+    obj: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    excluded: Collection[str] = LAYER_SETTINGS,
 ) -> dict[str, Any]:
-    """The arguments that an object was made with, including defaults, as plain data.
+    """The constructor arguments of an object, including defaults, as plain data.
 
     Args:
         obj: The object.
         args: The positional arguments.
         kwargs: The keyword arguments.
-        standard: Names of arguments that are left out.
+        excluded: Names of arguments that are left out.
 
     Raises:
         ConfigError: If an argument has no name, or cannot be written as data.
@@ -104,36 +107,40 @@ def arguments_as_config(
             config.update(value)
         elif kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
             if value != ():
-                raise _needs_get_config(obj, f"its argument {name!r} has no keyword")
-        elif name not in standard:
+                raise _no_config_error(obj, f"its argument {name!r} has no keyword")
+        elif name not in excluded:
             config[name] = value
-    config = {name: value for name, value in config.items() if name not in standard}
+    config = {name: value for name, value in config.items() if name not in excluded}
     try:
-        written: Config = registry.serialize(config)
+        plain_data: Config = registry.serialize(config)
     except TypeError as error:
-        raise _needs_get_config(obj, str(error)) from None
-    return written
+        raise _no_config_error(obj, str(error)) from None
+    return plain_data
 
 
-def make_from_config(cls: type[Made], config: Config) -> Made:
-    """An object from its config; settings that `__init__` does not take are set afterwards.
+def make_from_config(cls: type[T], config: Config) -> T:
+    """An object from its config; settings that `__init__` does not accept are set afterwards.
 
     So a class may be as short as `def __init__(self, units): super().__init__()`.
     """
     parameters = inspect.signature(cls.__init__).parameters.values()
-    takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    has_kwargs = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
     names = {p.name for p in parameters}
-    later = {} if takes_all else {k: config[k] for k in STANDARD if k in config and k not in names}
-    obj: Any = cls(**{key: value for key, value in config.items() if key not in later})
-    if "name" in later:
-        obj.name = later["name"]
-    if "dtype" in later:
-        obj.dtype_policy = later["dtype"]
-    if "activity_regularizer" in later:
-        obj.activity_regularizer = registry.get("regularizer", later["activity_regularizer"])
-    if later.get("trainable") is False:
+    set_later = (
+        {}
+        if has_kwargs
+        else {k: config[k] for k in LAYER_SETTINGS if k in config and k not in names}
+    )
+    obj: Any = cls(**{key: value for key, value in config.items() if key not in set_later})
+    if "name" in set_later:
+        obj.name = set_later["name"]
+    if "dtype" in set_later:
+        obj.dtype_policy = set_later["dtype"]
+    if "activity_regularizer" in set_later:
+        obj.activity_regularizer = registry.get("regularizer", set_later["activity_regularizer"])
+    if set_later.get("trainable") is False:
         obj.trainable = False
-    result: Made = obj
+    result: T = obj
     return result
 
 
@@ -141,10 +148,10 @@ class ConfigError(TypeError, NotImplementedError):
     """An object cannot be turned into a config. Keras raises a NotImplementedError."""
 
 
-def _needs_get_config(obj: Any, why: str) -> ConfigError:
+def _no_config_error(obj: Any, reason: str) -> ConfigError:
     cls = type(obj).__name__
     return ConfigError(
-        f"{cls} {obj.name!r} cannot be written as a config: {why}\n"
+        f"{cls} {obj.name!r} cannot be written as a config: {reason}\n"
         f"  Fix: give {cls} a method get_config(self) that returns the arguments of __init__ as "
         "plain data,\n       e.g. return {**super().get_config(), 'units': self.units}."
     )

@@ -19,20 +19,20 @@ def to_snake_case(name: str) -> str:
 
 def unique_name(prefix: str) -> str:
     """`prefix` at its first use, then `prefix_1`, `prefix_2`, …"""
-    count = context.names_used[prefix]
-    context.names_used[prefix] += 1
+    count = context.object_name_counts[prefix]
+    context.object_name_counts[prefix] += 1
     return prefix if count == 0 else f"{prefix}_{count}"
 
 
 def check_name(name: str | None, owner: str) -> str | None:
-    """The name, if it can be part of a path; else an error that begins with `owner`."""
+    """Check that a name can be part of a path; the error begins with `owner`."""
     if name is not None and (not isinstance(name, str) or "/" in name):
         raise ValueError(f"{owner} needs a name that is a string without '/'; received {name!r}.")
-    return printable(name, owner)
+    return check_printable(name, owner)
 
 
-def printable(name: str | None, owner: str) -> str | None:
-    """The name, if it has no control characters, which could control a terminal."""
+def check_printable(name: str | None, owner: str) -> str | None:
+    """Check that a name has no control characters, which could change a terminal's settings."""
     if name is not None and not isinstance(name, str):
         raise ValueError(f"{owner} needs a name that is a string; received {name!r}.")
     if name is not None and not name.isprintable():
@@ -43,17 +43,17 @@ def printable(name: str | None, owner: str) -> str | None:
 
 
 def auto_name(cls: type) -> str:
-    """A new name for an object of the class."""
+    """A new default name for an object of a class."""
     return unique_name(to_snake_case(cls.__name__))
 
 
 def next_uid(prefix: str) -> int:
-    """1, 2, 3 …, a counter for each prefix, for users."""
-    context.names_given[prefix] += 1
-    return context.names_given[prefix]
+    """The next value of a counter for the prefix, from 1, for `get_uid`."""
+    context.uid_counts[prefix] += 1
+    return context.uid_counts[prefix]
 
 
 def reset_names() -> None:
     """Restart all counters, as `clear_session` does."""
-    context.names_used.clear()
-    context.names_given.clear()
+    context.object_name_counts.clear()
+    context.uid_counts.clear()

@@ -1,8 +1,8 @@
-"""Objects as plain dictionaries and back: the `config` part of Keras's file format.
+"""Serialization of objects to plain dicts and back: the `config` part of Keras's file format.
 
-A class is found by the public namespace it was registered under (`keras.layers`, `Dense`) or by
-the name a user registered it with; never by importing a module that a file names. The packages
-register their public names when they are imported (`register_list`).
+A class is looked up by the public namespace and name under which it is registered (`keras.layers`,
+`Dense`), or by the name with which a user registered it; a module that a file names is never
+imported. The packages register their public names when they are imported (`register_list`).
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from lamina.core.types import Config, CustomObjects
 
 _builtin: dict[tuple[str, str], Any] = {}
 _namespace_of: dict[Any, str] = {}
-# Namespaces whose classes are imported when first used: their names, and a function to load one.
+# For namespaces whose classes are imported when first used: names, and a function that loads one.
 _lazy: dict[str, tuple[Mapping[str, str], Callable[[str], Any]]] = {}
 # Public names of classes that were defined under another name.
 _public_names: dict[Any, str] = {}
@@ -36,22 +36,22 @@ class UnknownClassError(TypeError):
 
 
 def register_namespace(namespace: str, symbols: Mapping[str, Any]) -> None:
-    """Register public classes and functions of a namespace, e.g. `keras.layers`."""
+    """Register the public classes and functions of a namespace, e.g. `keras.layers`."""
     for name, symbol in symbols.items():
-        _enter(namespace, name, symbol, symbols)
+        _register_symbol(namespace, name, symbol, symbols)
 
 
 def register_list(
     namespace: str, names: Iterable[str], load: Callable[[str], Any], excluded: Collection[str] = ()
 ) -> None:
-    """Register the public names of a package, which are then listed nowhere else.
+    """Register the public names of a package, so that they need no second list.
 
-    Modules are left out, and so are `get`, `serialize` and `deserialize`: no file names them.
+    Modules, `get`, `serialize` and `deserialize` are left out, because no file refers to them.
 
     Args:
         namespace: E.g. `"keras.losses"`.
         names: `__all__` of the package.
-        load: Returns the class or function of a name.
+        load: Returns the class or function for a name.
         excluded: Further names that are left out.
     """
     symbols = {name: load(name) for name in names}
@@ -73,8 +73,8 @@ def public_names(namespace: str) -> dict[str, Any]:
     return {name: symbol for (space, name), symbol in _builtin.items() if space == namespace}
 
 
-def _enter(namespace: str, name: str, symbol: Any, names: Collection[str]) -> None:
-    """Register a public name, and decide which of its `names` a class has in files."""
+def _register_symbol(namespace: str, name: str, symbol: Any, names: Collection[str]) -> None:
+    """Register a public name, and decide under which of its `names` a class is saved."""
     _builtin[namespace, name] = symbol
     defined_name = getattr(symbol, "__name__", None)
     if defined_name == name:
@@ -90,13 +90,13 @@ def register_lazily(namespace: str, names: Mapping[str, str], load: Callable[[st
     Args:
         namespace: E.g. `"keras.layers"`.
         names: For each public name, the name that the class was defined with.
-        load: Returns the class or function of a public name.
+        load: Returns the class or function for a public name.
     """
     _lazy[namespace] = (names, load)
 
 
 def register_getter(kind: str, get: Callable[..., Any]) -> None:
-    """Register the function that makes a `kind` ("initializer" …) from a name or a config.
+    """Register the function that creates a `kind` of object ("initializer" …) from an identifier.
 
     So a base class in `core` can accept `initializer="zeros"` without importing the package of
     initializers, which depends on `core`.
@@ -109,7 +109,7 @@ def get(kind: str, identifier: Any) -> Any:
     if identifier is None:
         return None
     if kind not in _getters:
-        # They register themselves, but are not imported yet if only a base class was.
+        # Importing these modules registers them; so far only `core` may have been imported.
         from lamina import constraints, initializers, regularizers  # noqa: F401
     return _getters[kind](identifier)
 
@@ -125,7 +125,7 @@ def register_keras_serializable(
         name: Defaults to the class's own name.
 
     Returns:
-        A decorator, which returns what it is given.
+        A decorator, which returns the class or function unchanged.
 
     Example:
         >>> @register_keras_serializable(package="my_project")
@@ -137,13 +137,13 @@ def register_keras_serializable(
     """
 
     def decorate(symbol: Any) -> Any:
-        registered = f"{package}>{name or symbol.__name__}"
+        registered_name = f"{package}>{name or symbol.__name__}"
         if isinstance(symbol, type) and not hasattr(symbol, "get_config"):
             raise ValueError(
                 f"{symbol.__name__} cannot be registered: it has no get_config() method."
             )
-        _custom[registered] = symbol
-        _custom_names[symbol] = registered
+        _custom[registered_name] = symbol
+        _custom_names[symbol] = registered_name
         return symbol
 
     return decorate
@@ -151,7 +151,7 @@ def register_keras_serializable(
 
 @filter_traceback
 def get_registered_name(obj: Any) -> str:
-    """The name a class or function was registered under, else its own.
+    """The name under which a class or function was registered, else its own name.
 
     Args:
         obj: A class or function.
@@ -217,16 +217,16 @@ def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[No
         context.custom_objects.pop()
 
 
-def serialize_whole(obj: Any) -> Any:
-    """`serialize`, such that an object that occurs twice is a single object after it is read.
+def serialize_with_sharing(obj: Any) -> Any:
+    """Like `serialize`, but objects that occur several times are shared again when read.
 
     For example, a layer that two parts of a model share.
     """
-    context.written = {}
+    context.serialized_objects = {}
     try:
         record = serialize(obj)
     finally:
-        context.written = None
+        context.serialized_objects = None
     counts: Counter[str] = Counter(r["shared_object_id"] for r in _shared_records(record))
     for shared in list(_shared_records(record)):
         if counts[shared["shared_object_id"]] == 1:
@@ -234,13 +234,13 @@ def serialize_whole(obj: Any) -> Any:
     return record
 
 
-def deserialize_whole(data: Any, custom_objects: CustomObjects | None = None) -> Any:
-    """The inverse of `serialize_whole`."""
-    context.read = {}
+def deserialize_with_sharing(data: Any, custom_objects: CustomObjects | None = None) -> Any:
+    """The inverse of `serialize_with_sharing`."""
+    context.deserialized_objects = {}
     try:
         return deserialize(data, custom_objects)
     finally:
-        context.read = None
+        context.deserialized_objects = None
 
 
 @filter_traceback
@@ -288,27 +288,29 @@ def serialize(obj: Any) -> Any:
     if type(obj) is DTypePolicy:
         return _record(type(obj), "keras", obj.get_config())
     if isinstance(obj, type):
-        return _record(obj, _namespace(obj), None, class_name="__typespec__")
+        return _record(obj, _find_namespace(obj), None, class_name="__typespec__")
     if hasattr(obj, "get_config"):
-        record = _record(type(obj), _namespace(type(obj)), serialize(obj.get_config()))
+        record = _record(type(obj), _find_namespace(type(obj)), serialize(obj.get_config()))
         build_config = getattr(obj, "get_build_config", lambda: None)()
         if build_config is not None:
             record["build_config"] = serialize(build_config)
         compile_config = getattr(obj, "get_compile_config", lambda: None)()
         if compile_config is not None:
             record["compile_config"] = compile_config
-        if context.written is not None:
-            number, _ = context.written.setdefault(id(obj), (len(context.written), obj))
+        if context.serialized_objects is not None:
+            number, _ = context.serialized_objects.setdefault(
+                id(obj), (len(context.serialized_objects), obj)
+            )
             record["shared_object_id"] = number
         return record
     if callable(obj) and hasattr(obj, "__name__"):
         if obj.__name__ == "<lambda>":
             raise ValueError(
-                "A lambda cannot be saved: a model file holds data, never code.\n"
+                "A lambda cannot be saved: a model file contains data, never code.\n"
                 "  Fix: write it as a named function and decorate it with "
                 "@lamina.saving.register_keras_serializable()."
             )
-        # Keras writes the same for its own functions and for a user's.
+        # Keras's own functions and users' functions have the same record.
         return {
             "module": "builtins",
             "class_name": "function",
@@ -322,7 +324,7 @@ def serialize(obj: Any) -> Any:
 def deserialize(
     config: Any, custom_objects: CustomObjects | None = None, safe_mode: bool = True
 ) -> Any:
-    """The inverse of `serialize`. It never runs or imports code that the data names.
+    """The inverse of `serialize`. It never runs or imports code that the data refers to.
 
     Args:
         config: Result of `serialize`.
@@ -350,29 +352,33 @@ def deserialize(
     if class_name in _LITERALS:
         return _LITERALS[class_name](content, custom_objects)
     if class_name == "__lambda__":
-        raise UnknownClassError(HOLDS_CODE)
+        raise UnknownClassError(FILE_HOLDS_CODE)
     if class_name == "function":
         if not isinstance(content, str):
             raise ValueError(f"A function is saved by its name; received {_shorten(content)}.")
         return find(names["module"], content, names["registered_name"], custom_objects)
     shared = config.get("shared_object_id")
-    if context.read is not None and isinstance(shared, int) and shared in context.read:
-        return context.read[shared]
+    if (
+        context.deserialized_objects is not None
+        and isinstance(shared, int)
+        and shared in context.deserialized_objects
+    ):
+        return context.deserialized_objects[shared]
     symbol = find(names["module"], class_name, names["registered_name"], custom_objects)
     if not isinstance(symbol, type):
-        return symbol  # a function, which a file may name and never call
+        return symbol  # a function: a file may refer to it, but it is not called here
     try:
         with custom_object_scope(custom_objects or {}):
-            instance = _make_instance(symbol, config)
+            instance = _create_instance(symbol, config)
     except Exception as error:
         _add_context(error, class_name, content)
         raise
-    if context.read is not None and isinstance(shared, int):
-        context.read[shared] = instance
+    if context.deserialized_objects is not None and isinstance(shared, int):
+        context.deserialized_objects[shared] = instance
     return instance
 
 
-def _make_instance(cls: Any, data: dict[str, Any]) -> Any:
+def _create_instance(cls: Any, data: dict[str, Any]) -> Any:
     if hasattr(cls, "unavailable"):
         return cls()  # which raises
     if not hasattr(cls, "from_config"):
@@ -386,13 +392,13 @@ def _make_instance(cls: Any, data: dict[str, Any]) -> Any:
         try:
             instance.compile_from_config(compile_config)
         except UnknownClassError as error:
-            error.add_note("  To predict, it is not needed: load_model(path, compile=False).")
+            error.add_note("  It is not needed to predict: load_model(path, compile=False).")
             raise
     return instance
 
 
 def _add_context(error: Exception, class_name: str, config: Any) -> None:
-    """Add to an error the object in whose config it arose; only for the innermost object."""
+    """Add to an error the class whose config caused it; only for the innermost object."""
     start = "  In the config of "
     if not any(note.startswith(start) for note in getattr(error, "__notes__", ())):
         name = config.get("name") if isinstance(config, dict) else None
@@ -407,13 +413,13 @@ def find(
     registered_name: str | None = None,
     custom_objects: CustomObjects | None = None,
 ) -> Any:
-    """The class or function that a config names: the user's first, then Lamina's."""
+    """The class or function that a config refers to: the user's, else Lamina's."""
     for candidate in (registered_name, name):
         symbol = get_registered_object(candidate, custom_objects) if candidate else None
         if symbol is not None:
             return symbol
     for namespace in _candidate_namespaces(module):
-        symbol = _public(namespace, name)
+        symbol = _look_up(namespace, name)
         if symbol is not None:
             return symbol
     symbol = _from_other_package(name, custom_objects)
@@ -429,20 +435,20 @@ def namespaces_of(name: str) -> list[str]:
 
 
 def deserialize_function(data: Any, custom_objects: CustomObjects | None = None) -> Any:
-    """A function that a layer from a file will call: only one that the user has given.
+    """A function that a layer from a file will call; it must be one that the user has registered.
 
     Args:
         data: A serialized function; a function or None is returned unchanged.
         custom_objects: Functions by name, besides the registered ones.
 
     Raises:
-        UnknownClassError: If the function is not known, or is code.
+        UnknownClassError: If the function is not known, or the data is code.
     """
     if data is None or callable(data):
         return data
     name = data.get("config") if isinstance(data, dict) else None
     if not isinstance(name, str) or data.get("class_name") != "function":
-        raise UnknownClassError(HOLDS_CODE)
+        raise UnknownClassError(FILE_HOLDS_CODE)
     function = get_registered_object(name, custom_objects)
     function = function or _from_other_package(name, custom_objects)
     if not callable(function):
@@ -451,9 +457,9 @@ def deserialize_function(data: Any, custom_objects: CustomObjects | None = None)
 
 
 def _from_other_package(name: str, custom_objects: CustomObjects | None) -> Any:
-    """The class or function that the user registered under that name in another package.
+    """The class or function that the user registered under a name in another package.
 
-    It may have been registered after it was saved, or given without its package. None if there are
+    It may have been registered after it was saved, or passed without its package. None if there are
     several.
     """
     own_name = name.rpartition(">")[2]
@@ -466,7 +472,7 @@ def _from_other_package(name: str, custom_objects: CustomObjects | None) -> Any:
     return symbols[0] if symbols and all(s is symbols[0] for s in symbols) else None
 
 
-HOLDS_CODE = (
+FILE_HOLDS_CODE = (
     "The file holds Python code (a lambda), which Lamina never runs: opening a model is safe.\n"
     "  Fix: where the model is made, write the lambda as a named function, or the Lambda layer as\n"
     "  a class with call(), decorate it with @lamina.saving.register_keras_serializable(), and\n"
@@ -497,14 +503,14 @@ def _unknown_class(module: str | None, name: str, registered_name: str | None) -
 
 
 def _shorten(value: Any) -> str:
-    """A value from a file, shortened and without control characters."""
+    """The representation of a value from a file, shortened and without control characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:76]}…{text[-1]}"
 
 
 def _candidate_namespaces(module: str | None) -> list[str]:
     """Namespaces to search: for `keras.src.models.functional` also `keras.models` and `keras`."""
-    if module in (None, "builtins"):  # "builtins" is what Keras writes for all its functions
+    if module in (None, "builtins"):  # Keras saves its functions with the module "builtins"
         return ["keras", *dict.fromkeys(space for space, _ in _builtin), *_lazy]
     parts = module.replace("lamina", "keras", 1).split(".")
     if len(parts) > 1 and parts[1] == "src":
@@ -512,29 +518,29 @@ def _candidate_namespaces(module: str | None) -> list[str]:
     return [module, *(".".join(parts[:n]) for n in range(len(parts), 0, -1))]
 
 
-def _public(namespace: str, name: str) -> Any:
+def _look_up(namespace: str, name: str) -> Any:
     """The class or function of that name, imported if necessary; None if there is none."""
     if (namespace, name) not in _builtin and namespace in _lazy:
         names, load = _lazy[namespace]
         symbol = load(name) if name in names else None
         if isinstance(symbol, type):
-            _enter(namespace, name, symbol, names)
+            _register_symbol(namespace, name, symbol, names)
     return _builtin.get((namespace, name))
 
 
-def _namespace(symbol: Any) -> str:
+def _find_namespace(symbol: Any) -> str:
     if symbol not in _namespace_of and isinstance(symbol, type):
         for namespace, (names, _) in _lazy.items():
             for name, original in names.items():
                 if original == symbol.__name__:
-                    _public(namespace, name)
+                    _look_up(namespace, name)
     module: str = symbol.__module__
     return _namespace_of.get(symbol, module)
 
 
 def _record(cls: type, module: str, config: Any, class_name: str | None = None) -> Config:
     registered = _custom_names.get(cls)
-    # As Keras does for classes that are not in its public namespaces.
+    # As in Keras's files, for classes that are not in a public namespace.
     public = cls in _namespace_of and not module.startswith("keras.src.")
     if registered is None and not public and module != "keras":
         registered = cls.__name__
@@ -551,7 +557,7 @@ def _literal_slice(config: Config, custom_objects: CustomObjects | None) -> slic
 
 
 def _literal_array(config: Config) -> np.ndarray:
-    # Only names of number types: other dtypes of NumPy can take any amount of memory.
+    # Only numeric dtypes: others, such as "S1000000000", can need any amount of memory.
     return np.array(config["value"], dtype=jnp.dtype(standardize_dtype(config["dtype"])))
 
 

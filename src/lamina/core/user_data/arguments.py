@@ -12,7 +12,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def explain_arguments(method: F) -> F:
-    """Decorator: the error for an unknown keyword argument suggests the nearest known one.
+    """Decorator that makes the error for an unknown keyword argument suggest the nearest one.
 
     A method that takes `**kwargs` is not changed, since its base class checks them.
 
@@ -32,7 +32,7 @@ def explain_arguments(method: F) -> F:
     argument_names = [p.name for p in parameters][1:]
 
     @functools.wraps(method)
-    def explaining(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         for name in kwargs:
             if name not in argument_names:
                 is_init = method.__name__ == "__init__"
@@ -40,7 +40,7 @@ def explain_arguments(method: F) -> F:
                 raise unknown_argument(owner, name, argument_names)
         return method(self, *args, **kwargs)
 
-    return explaining  # type: ignore[return-value]
+    return wrapper  # type: ignore[return-value]
 
 
 def is_number(value: Any) -> bool:
@@ -58,7 +58,7 @@ def check_integer(
         value: The value that the user passed.
         minimum: The smallest allowed value.
         owner: The class or function that has the argument; the message begins with it.
-        also: Other allowed values, for the message, e.g. `", or None"`.
+        also: Text for the message about other allowed values, e.g. `", or None"`.
 
     Returns:
         The value as an int.

@@ -1,29 +1,31 @@
-"""Tells targets that are classes from those that are amounts."""
+"""Decides whether targets are classes (classification) or quantities (regression)."""
 
 from typing import Any
 
 import numpy as np
 
-# So many different whole numbers may always be classes; years of age and prices are more.
-_FEW = 20
-# More are classes if each has so many samples on average; integers have two, and are a thousand.
-_SAMPLES_OF_EACH, _SAMPLES_OF_INTEGERS, _MOST_INTEGERS = 20, 2, 1000
-MOST_CLASSES = 10_000
+# Up to 20 different whole numbers are always taken for classes; ages and prices have more values.
+_FEW_CLASSES = 20
+# More values are classes if there are enough samples per value: 20 if the dtype is a float, 2 for
+# at most 1000 values if it is an integer.
+_SAMPLES_PER_CLASS = 20
+_SAMPLES_PER_INTEGER_CLASS, _MAX_INTEGER_CLASSES = 2, 1000
+MAX_CLASSES = 10_000
 
 
-def classes_of(y: Any) -> np.ndarray | None:
-    """The class of each sample as a whole number; None if targets are amounts or several classes.
+def class_indices_of(y: Any) -> np.ndarray | None:
+    """The class index of each sample; None for quantities and for several classes per sample.
 
-    Rows with a single 1 among zeros are classes. So are whole numbers of at most 20 different
-    values; more, up to `MOST_CLASSES`, if there are 20 samples for each of them, or up to 1000 if
-    they are integers with two samples for each.
+    One-hot rows are classes. So are whole numbers with at most 20 different values. More values, up
+    to `MAX_CLASSES`, are classes if there are at least 20 samples per value; for an integer dtype,
+    two samples per value are enough for up to 1000 values.
 
     Args:
         y: An array `(samples,)`, `(samples, 1)` or `(samples, classes)`.
 
     Example:
-        >>> classes_of(np.eye(3)[[2, 0]]).tolist(), classes_of(np.array([0.5, 1.0])) is None
-        ([2, 0], True)
+        >>> class_indices_of(np.eye(3)[[2, 0]]).tolist(), class_indices_of(np.array([0.5, 1.0])) is
+        None ([2, 0], True)
     """
     if not hasattr(y, "shape") or not hasattr(y, "dtype"):
         return None
@@ -38,8 +40,10 @@ def classes_of(y: Any) -> np.ndarray | None:
     is_float = y.dtype.kind == "f"
     if is_float and not bool(((y == np.floor(y)) & (np.abs(y) < 2**53)).all()):
         return None
-    most = max(_FEW, min(len(y) // _SAMPLES_OF_EACH, MOST_CLASSES))
+    max_classes = max(_FEW_CLASSES, min(len(y) // _SAMPLES_PER_CLASS, MAX_CLASSES))
     if not is_float:
-        most = max(most, min(len(y) // _SAMPLES_OF_INTEGERS, _MOST_INTEGERS))
+        max_classes = max(
+            max_classes, min(len(y) // _SAMPLES_PER_INTEGER_CLASS, _MAX_INTEGER_CLASSES)
+        )
     classes: np.ndarray = y.astype(np.int64)
-    return classes if len(np.unique(classes)) <= most else None
+    return classes if len(np.unique(classes)) <= max_classes else None

@@ -1,6 +1,6 @@
-"""Tables of pyarrow and of Hugging Face's `datasets`, with the methods of a pandas table.
+"""Wraps tables of pyarrow and of Hugging Face's `datasets` in classes with methods as in pandas.
 
-Their objects are recognised by their attributes, so neither library is imported.
+Objects are recognised by their attributes, so neither library is imported.
 """
 
 import functools
@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-# A longer list holds rows or numbers, not a table for each input.
-_MANY = 100
+# A longer list contains rows or numbers, not a table for each input.
+_MAX_TABLES = 100
 
 
 class TableColumn:
-    """A column, read when its values are wanted.
+    """A column of a table, read when its values are first used.
 
     Args:
-        read: Returns the values as an array, one row a sample.
-        class_names: What the numbers 0, 1, … in it mean, if it says so.
+        read: Returns the values as an array with one row per sample.
+        class_names: The names of the classes 0, 1, …, if the column has them.
     """
 
     def __init__(self, read: Callable[[], np.ndarray], class_names: list[str] | None = None):
@@ -60,14 +60,14 @@ class ColumnTable:
     """A table, whose columns are read one by one.
 
     Args:
-        columns: A column for every name.
-        choose: The method of the user's table that takes some of the columns, for messages.
+        columns: The columns by name.
+        select_method: The method of the user's table that selects columns, for messages.
     """
 
-    def __init__(self, columns: Mapping[str, TableColumn], choose: str):
+    def __init__(self, columns: Mapping[str, TableColumn], select_method: str):
         self._columns = dict(columns)
         self.columns = list(columns)
-        self.choose = choose
+        self.select_method = select_method
 
     def __getitem__(self, name: str) -> TableColumn:
         return self._columns[name]
@@ -81,10 +81,10 @@ class ColumnTable:
 
 
 def as_tables(structure: Any, what: str) -> Any:
-    """A structure with tables and columns of pyarrow and `datasets` as those above.
+    """Replace tables and columns of pyarrow and `datasets` in a structure by the classes above.
 
     Args:
-        structure: Anything that a user gives as data.
+        structure: Anything that a user passes as data.
         what: Name for messages: `"x"`.
 
     Raises:
@@ -97,10 +97,10 @@ def as_tables(structure: Any, what: str) -> Any:
     if isinstance(structure, np.ndarray) or structure is None:
         return structure
     if isinstance(structure, dict):
-        _refuse_several(structure, what)
+        _refuse_dict_of_datasets(structure, what)
         parts = {name: as_tables(part, f"{what}[{name!r}]") for name, part in structure.items()}
         return parts if any(parts[name] is not structure[name] for name in parts) else structure
-    if type(structure) in (list, tuple) and len(structure) < _MANY:
+    if type(structure) in (list, tuple) and len(structure) < _MAX_TABLES:
         listed = [as_tables(part, f"{what}[{i}]") for i, part in enumerate(structure)]
         same = all(a is b for a, b in zip(listed, structure, strict=True))
         return structure if same else type(structure)(listed)
@@ -119,15 +119,15 @@ def as_tables(structure: Any, what: str) -> Any:
             },
             "select",
         )
-    if is_hugging_face(structure):
-        return _of_hugging_face(structure)
+    if is_hugging_face_dataset(structure):
+        return _hugging_face_table(structure)
     if hasattr(structure, "column_name") and hasattr(structure, "source"):
-        return _column_of_hugging_face(structure)
+        return _hugging_face_column(structure)
     return structure
 
 
-def _refuse_several(value: dict[Any, Any], what: str) -> None:
-    if value and all(map(is_hugging_face, value.values())):
+def _refuse_dict_of_datasets(value: dict[Any, Any], what: str) -> None:
+    if value and all(map(is_hugging_face_dataset, value.values())):
         names = ", ".join(map(repr, value))
         raise TypeError(
             f"{what} is a {type(value).__name__}, which holds a data set for each of {names}.\n"
@@ -135,7 +135,7 @@ def _refuse_several(value: dict[Any, Any], what: str) -> None:
         )
 
 
-def is_hugging_face(value: Any) -> bool:
+def is_hugging_face_dataset(value: Any) -> bool:
     """Whether a value is a `datasets.Dataset`, whose rows can be taken by index."""
     return all(
         hasattr(value, name) for name in ("column_names", "features", "with_format", "num_rows")
@@ -143,8 +143,8 @@ def is_hugging_face(value: Any) -> bool:
 
 
 def _is_arrow_column(value: Any) -> bool:
-    named = hasattr(value, "to_numpy") and hasattr(value, "null_count")
-    return named and hasattr(value, "type") and not hasattr(value, "dtype")
+    expected = ("to_numpy", "null_count", "type")
+    return all(hasattr(value, name) for name in expected) and not hasattr(value, "dtype")
 
 
 def _is_arrow_table(value: Any) -> bool:
@@ -156,40 +156,45 @@ def _arrow_values(column: Any) -> np.ndarray:
     return values
 
 
-def _of_hugging_face(dataset: Any) -> ColumnTable:
-    kind = (getattr(dataset, "format", None) or {}).get("type")
-    if kind == "custom":  # a function of the user's makes the columns, perhaps other ones
-        made = dataset[:]
-        columns = {name: TableColumn(functools.partial(_stack_values, made[name])) for name in made}
+def _hugging_face_table(dataset: Any) -> ColumnTable:
+    dataset_format = getattr(dataset, "format", None) or {}
+    if dataset_format.get("type") == "custom":  # a transform of the user's may add other columns
+        values = dataset[:]
+        columns = {
+            name: TableColumn(functools.partial(_stack_values, values[name])) for name in values
+        }
         return ColumnTable(columns, "select_columns")
-    shown = (getattr(dataset, "format", None) or {}).get("columns") or dataset.column_names
-    plain = dataset.with_format("numpy")
+    column_names = dataset_format.get("columns") or dataset.column_names
+    as_numpy = dataset.with_format("numpy")
 
     def read(name: str) -> np.ndarray:
-        return _stack_values(plain[name][:])
+        return _stack_values(as_numpy[name][:])
 
-    columns = {name: TableColumn(functools.partial(read, name)) for name in shown}
+    columns = {name: TableColumn(functools.partial(read, name)) for name in column_names}
     return ColumnTable(columns, "select_columns")
 
 
-def _column_of_hugging_face(column: Any) -> TableColumn:
+def _hugging_face_column(column: Any) -> TableColumn:
     names = getattr(getattr(column, "features", None), "names", None)
-    if is_hugging_face(column.source) and (column.source.format or {}).get("type") != "custom":
+    if (
+        is_hugging_face_dataset(column.source)
+        and (column.source.format or {}).get("type") != "custom"
+    ):
         column = column.source.with_format("numpy")[column.column_name]
     return TableColumn(lambda: _stack_values(column[:]), names if isinstance(names, list) else None)
 
 
 def _stack_values(values: Any) -> np.ndarray:
-    """Values as one array; of objects, if they differ in shape or are texts."""
+    """Values as one array, with dtype object if they differ in shape or are text."""
     if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = as_array(values)
     if isinstance(values, np.ndarray) and values.dtype.kind == "O" and values.ndim == 1:
-        # Truth values with gaps come as arrays of one value.
-        single = [v.item() if getattr(v, "shape", None) == () else v for v in values]
-        values = np.empty(len(single), dtype=object)
-        values[:] = single
+        # Boolean columns with missing values contain arrays of one value.
+        scalars = [v.item() if getattr(v, "shape", None) == () else v for v in values]
+        values = np.empty(len(scalars), dtype=object)
+        values[:] = scalars
     if isinstance(values, np.ndarray):
-        # Texts of a fixed width would each take the room of the longest.
+        # In an array of fixed-width text, each element needs as much memory as the longest.
         return values.astype(object) if values.dtype.kind == "U" else values
     parts = [as_array(value) for value in values]
     if parts and len({part.shape for part in parts}) == 1 and parts[0].dtype.kind not in "UO":
@@ -200,7 +205,7 @@ def _stack_values(values: Any) -> np.ndarray:
 
 
 def as_array(value: Any) -> np.ndarray:
-    """A tensor, picture, number or list as a NumPy array, without a copy where that is possible.
+    """A tensor, image, number or list as a NumPy array, without a copy where possible.
 
     Example:
         >>> as_array([1, 2]).shape

@@ -1,20 +1,20 @@
-"""Tells tables, columns, sparse matrices and text apart. All of Lamina decides it here.
+"""Recognises tables, columns, sparse matrices and text, for all of Lamina.
 
-Tables are those of pandas and polars, and `ColumnTable` for others. Their rows are taken by
-position, because indexing a table by label depends on its index. Nothing here needs JAX or the
-library that made the value.
+Tables are those of pandas and polars, and `ColumnTable` for other libraries. Rows are selected by
+position, because indexing a table by label depends on its index. Nothing here imports JAX or the
+library of a table.
 """
 
 from typing import Any
 
 import numpy as np
 
-_TEXT = ("U", "S", "T")  # kinds of dtype: str, bytes, str of variable width
+_TEXT_KINDS = ("U", "S", "T")  # kinds of dtype: str, bytes, str of variable width
 
 
 def is_table(value: Any) -> bool:
     """Whether a value is a data frame."""
-    # In this order: polars warns where a table that is not yet computed is asked for its columns.
+    # In this order, because a polars LazyFrame warns when its `columns` are read.
     return hasattr(value, "to_numpy") and hasattr(value, "columns")
 
 
@@ -29,7 +29,7 @@ def is_sparse(value: Any) -> bool:
 
 
 def rows_at(value: Any, positions: Any) -> Any:
-    """The rows of an array, a table or a column at these positions; one row for one position.
+    """The rows of an array, table or column at given positions; a single row for an integer.
 
     Example:
         >>> rows_at(np.array([5, 6, 7]), [2, 0]).tolist()
@@ -52,17 +52,22 @@ def is_text(value: Any) -> bool:
     if _kind(value) == "O" and getattr(value, "size", False):
         flat = value.ravel() if isinstance(value, np.ndarray) else value.to_numpy().ravel()
         return isinstance(_first_in_lists(flat[0]), (str, bytes))
-    return isinstance(value, (str, bytes)) or _kind(value) in (*_TEXT, "str", "string", "String")
+    return isinstance(value, (str, bytes)) or _kind(value) in (
+        *_TEXT_KINDS,
+        "str",
+        "string",
+        "String",
+    )
 
 
 def is_text_dtype(dtype: np.dtype) -> bool:
-    """Whether a NumPy dtype is for text of fixed or variable width. Objects do not count."""
-    return dtype.kind in _TEXT
+    """Whether a NumPy dtype is for text of fixed or variable width; False for dtype object."""
+    return dtype.kind in _TEXT_KINDS
 
 
 def may_hold_text(dtype: np.dtype) -> bool:
-    """Whether arrays of this NumPy dtype hold text or Python objects, which no device can hold."""
-    return dtype.kind in (*_TEXT, "O")
+    """Whether arrays of a NumPy dtype contain text or Python objects, which JAX cannot store."""
+    return dtype.kind in (*_TEXT_KINDS, "O")
 
 
 def _kind(value: Any) -> str | None:

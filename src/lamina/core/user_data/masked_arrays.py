@@ -1,4 +1,4 @@
-"""NumPy's masked arrays, which are refused: other functions would silently ignore the mask."""
+"""Refuses NumPy's masked arrays, because other functions would silently ignore the mask."""
 
 from typing import Any
 
@@ -25,6 +25,6 @@ def remove_mask(
         return value.data
     first = [int(i) for i in np.argwhere(np.ma.getmaskarray(value))[0]]
     raise ValueError(
-        f"{what} has {count} masked value{'' if count == 1 else 's'}, the first at place "
-        f"{first}, and a network needs a number in each place.\n  Fix: {fix}"
+        f"{what} has {count} masked value{'' if count == 1 else 's'}, the first at index "
+        f"{first}, and a network needs a number everywhere.\n  Fix: {fix}"
     )

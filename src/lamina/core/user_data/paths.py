@@ -1,4 +1,4 @@
-"""Paths that users give, and checks for devices, pipes and sockets."""
+"""Checks of paths that users pass, also for devices, pipes and sockets."""
 
 import os
 import stat
@@ -25,7 +25,7 @@ def special_file_type(path: PathLike) -> str | None:
 
 
 def refuse_special_file(path: PathLike) -> None:
-    """Refuse a device, a pipe or a socket: reading it may not end, or wait forever.
+    """Refuse a device, a pipe or a socket: reading it may never end.
 
     Raises:
         ValueError: If the path is a device, a pipe or a socket. A missing path is
@@ -35,18 +35,18 @@ def refuse_special_file(path: PathLike) -> None:
         >>> refuse_special_file("/dev/zero")
         Traceback (most recent call last):
         ...
-        ValueError: /dev/zero is a device and no file, so it is not read. ...
+        ValueError: /dev/zero is a device, not a file, so it is not read. ...
     """
     file_type = special_file_type(path)
     if file_type is not None:
         raise ValueError(
-            f"{path} is {file_type} and no file, so it is not read.\n"
-            "  Fix: write what comes from there to a file, and name that."
+            f"{path} is {file_type}, not a file, so it is not read.\n"
+            "  Fix: write its data to a file, and pass the path of that file."
         )
 
 
-def path_of(value: Any, owner: str) -> str:
-    """A path as text; `owner` begins the message if it is something else."""
+def path_as_text(value: Any, owner: str) -> str:
+    """A path as `str`; the error for other values begins with `owner`."""
     try:
         path: str = os.fspath(value)
     except TypeError:

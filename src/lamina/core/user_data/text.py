@@ -1,6 +1,6 @@
-"""Text as users give it, converted to NumPy arrays of `str`.
+"""Converts the text that users pass to NumPy arrays of `str`.
 
-Text is never on the device. Layers that take text compute in NumPy on the host. A model that
+Text is never on the device. Layers for text compute in NumPy on the host. A model that
 begins with such layers is divided in two, so that the second part is one compiled program.
 """
 
@@ -31,12 +31,12 @@ def compute_on_host() -> Iterator[None]:
 
 
 def as_user_results(results: Any) -> Any:
-    """Results as a user gets them: numbers as JAX arrays, text as NumPy arrays."""
+    """Convert results for the user: numbers to JAX arrays, while text stays in NumPy arrays."""
 
     def is_on_host(a: Any) -> bool:
         return isinstance(a, np.ndarray) and a.dtype.kind in "biuf"
 
-    # JAX may hang in a worker process that was forked from one with JAX.
+    # JAX may hang in a worker process that was forked from a process that has used JAX.
     if context.on_host or multiprocessing.parent_process() is not None:
         return results
     # In most cases there is nothing to convert; then dicts keep their order, which JAX would sort.
@@ -48,11 +48,11 @@ def as_user_results(results: Any) -> Any:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Preprocessed:
-    """Inputs of a model after its layers for text have run on the host.
+    """Inputs of a model, after its layers for text have run on the host.
 
     Args:
-        values: Arrays of numbers, `(samples, …)` each, and the `Preprocessed` of models inside
-            it, in the order in which the model uses them.
+        values: Arrays of numbers, `(samples, …)` each, and the `Preprocessed` of nested models,
+            in the order in which the model uses them.
     """
 
     values: tuple[Any, ...]
@@ -67,19 +67,19 @@ def has_text(structure: PyTree) -> bool:
     return isinstance(structure, (list, tuple)) and any(map(has_text, structure[:1000]))
 
 
-def with_texts(structure: Any) -> Any:
-    """A structure of inputs with text as NumPy arrays and everything else unchanged."""
+def convert_texts(structure: Any) -> Any:
+    """Convert the text in a structure of inputs to NumPy arrays, and nothing else."""
     if is_text(structure):
-        return as_values(structure)
+        return as_host_array(structure)
     if isinstance(structure, dict):
-        return {key: with_texts(value) for key, value in structure.items()}
+        return {key: convert_texts(value) for key, value in structure.items()}
     if type(structure) in (list, tuple) and has_text(structure):
-        return type(structure)(map(with_texts, structure))
+        return type(structure)(map(convert_texts, structure))
     return structure
 
 
-def as_values(value: Any, what: str = "the input") -> PyTree:
-    """A NumPy array of texts (dtype object, every element a `str`) or of numbers.
+def as_host_array(value: Any, what: str = "the input") -> PyTree:
+    """A NumPy array of texts (of dtype object, every element a `str`) or of numbers.
 
     JAX arrays and symbolic tensors are returned unchanged.
 

@@ -1,6 +1,6 @@
-"""Whether any Variable, layer, metric or optimizer was made or changed.
+"""Detects whether any Variable, layer, metric or optimizer was created or changed.
 
-Finding the Variables of a model means visiting all of its layers, which takes longer than a
+Collecting the Variables of a model means visiting all of its layers, which takes longer than a
 prediction of a small network. The result can be cached for as long as `last_change()` returns the
 same object.
 """
@@ -9,10 +9,10 @@ _last_change = object()
 
 
 def last_change() -> object:
-    """The same object until a Variable, layer, metric or attribute of a layer is made or changed.
+    """An object that is replaced when a Variable, layer, metric or attribute of a layer changes.
 
-    There is one for the whole process, so that no change is missed. A change in one model also
-    invalidates what is cached for others.
+    The object is shared by the whole process, so that no change is missed. A change in one model
+    also invalidates what is cached for other models.
 
     Example:
         >>> before = last_change()
@@ -26,6 +26,6 @@ def last_change() -> object:
 
 
 def record_change() -> None:
-    """Make `last_change()` return another object from now on."""
+    """Let `last_change()` return a new object from now on."""
     global _last_change
-    _last_change = object()  # never equal to an older one, whatever threads do
+    _last_change = object()  # also unique if several threads do this at once

@@ -1,8 +1,8 @@
 """Random bits from a hash of (key, position), for dropout masks.
 
-JAX's own generator, threefry, is cryptographically strong, and in a small compiled loop it would
-take most of the run time and of the compile time. This hash is much cheaper:
-docs/performance.md, `hashed-dropout`. Bits depend only on
+JAX's own generator, threefry, is cryptographically strong, but in a small compiled loop it would
+take most of the run time and of the compile time. This hash is much cheaper; see `hashed-dropout`
+in docs/performance.md. Bits depend only on
 the key and on the position in the array, so they are the same on any number of devices.
 """
 
@@ -17,14 +17,14 @@ def hashed_bits(key: jax.Array, shape: Sequence[int]) -> jax.Array:
     """32 random bits for each element of an array.
 
     Args:
-        key: Two uint32, such as a `SeedGenerator` gives. Different keys give unrelated bits.
+        key: Two uint32, such as the keys of a `SeedGenerator`. Different keys give unrelated bits.
         shape: Shape of the result; bits repeat after 2**32 elements.
 
     Returns:
         uint32 array.
 
     Source: the mixing function is "lowbias32" of Chris Wellons' search for integer hashes, 2018,
-    applied twice with a half of the key in between.
+    applied twice, with one half of the key mixed in before each application.
 
     Example:
         >>> bits = hashed_bits(jax.numpy.array([1, 2], dtype="uint32"), (1000,))

@@ -17,7 +17,7 @@ from lamina.core.variable.variable import Variable, name_scope, without_name_sco
 _NUMPY_DEFAULT = "MT19937"
 _OTHER_GENERATOR = 2**32 - 1  # in place of a position in NumPy's default generator
 
-_default = python_random.Random()
+_seed_source = python_random.Random()
 _global: dict[str, Any] = {"seed": None, "generator": None}
 
 
@@ -32,63 +32,63 @@ def set_random_seed(seed: int) -> None:
     """
     if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ValueError(f"The seed must be an integer from 0 to 2**32 - 1; received {seed!r}.")
-    _default.seed(int(seed))
+    _seed_source.seed(int(seed))
     python_random.seed(int(seed))
     np.random.seed(int(seed))
     _global.update(seed=int(seed), generator=None)
 
 
 def make_default_seed() -> int:
-    """A new seed, which depends on `set_random_seed` and on how many were drawn before."""
-    return _default.randint(1, 2**31 - 1)
+    """A new seed, which depends on `set_random_seed` and on the number of seeds drawn before."""
+    return _seed_source.randint(1, 2**31 - 1)
 
 
 def global_seed() -> int | None:
-    """The seed given to `set_random_seed`, or None."""
+    """The seed passed to `set_random_seed`, or None if it was not called."""
     seed: int | None = _global["seed"]
     return seed
 
 
-def random_state(shared: np.ndarray | None = None) -> dict[str, Any]:
+def random_state(python_and_numpy: np.ndarray | None = None) -> dict[str, Any]:
     """The state of Lamina's, Python's and NumPy's global generators, as plain data and arrays.
 
     Args:
-        shared: The state of Python's and NumPy's generators; `shared_state()` if None.
+        python_and_numpy: The state of Python's and NumPy's generators; if None, the current state.
     """
     generator = _global["generator"]
     return {
         "seed": _global["seed"],
-        "default": _default.getstate(),
+        "default": _seed_source.getstate(),
         "generator": None if generator is None else generator.state.numpy().tolist(),
-        "shared": shared_state() if shared is None else shared,
+        "shared": python_and_numpy_state() if python_and_numpy is None else python_and_numpy,
     }
 
 
-def restore_random_state(state: Mapping[str, Any], shared: bool = True) -> None:
+def restore_random_state(state: Mapping[str, Any], python_and_numpy: bool = True) -> None:
     """Restore the state that `random_state` returned.
 
     Args:
         state: The result of `random_state`.
-        shared: Whether to restore NumPy's and Python's generators, too.
+        python_and_numpy: Whether to restore Python's and NumPy's generators, too.
     """
     version, numbers, gauss = state["default"]
-    _default.setstate((version, tuple(numbers), gauss))  # files have no tuples
+    _seed_source.setstate((version, tuple(numbers), gauss))  # a tuple becomes a list in a file
     generator = None
     if state["generator"] is not None:
         generator = SeedGenerator(0)
         generator.state.assign(np.array(state["generator"], "uint32"))
     _global.update(seed=state["seed"], generator=generator)
-    if shared:
-        restore_shared_state(state["shared"])
+    if python_and_numpy:
+        restore_python_and_numpy_state(state["shared"])
 
 
-def shared_state() -> np.ndarray:
+def python_and_numpy_state() -> np.ndarray:
     """The state of NumPy's and Python's global generators: uint32 `(1256,)`.
 
     Example:
-        >>> state = shared_state()
+        >>> state = python_and_numpy_state()
         >>> drawn = np.random.normal(), python_random.gauss()
-        >>> restore_shared_state(state)
+        >>> restore_python_and_numpy_state(state)
         >>> drawn == (np.random.normal(), python_random.gauss())
         True
     """
@@ -104,8 +104,8 @@ def shared_state() -> np.ndarray:
     return np.concatenate([key, np.array(counts, np.uint32), bits])
 
 
-def restore_shared_state(state: np.ndarray) -> None:
-    """Restore the state of NumPy's and Python's global generators from `shared_state`."""
+def restore_python_and_numpy_state(state: np.ndarray) -> None:
+    """Restore the state of NumPy's and Python's global generators from `python_and_numpy_state`."""
     key, counts, bits = np.split(np.asarray(state, np.uint32), [624, -4])
     position, has_gauss, has_python_gauss, *numbers = counts.tolist()
     gauss, python_gauss = bits.copy().view(np.float64).tolist()
@@ -118,14 +118,14 @@ def restore_shared_state(state: np.ndarray) -> None:
 
 @filter_tracebacks_of_methods
 class SeedGenerator:
-    """Gives a new random key at every call of `next()`.
+    """A source of random keys: every call of `next()` returns a new one.
 
     Its state is a Variable, `[seed, counter]`, which compiled steps update. The n-th key depends
     only on the seed and on n.
 
     Args:
-        seed: Integer, 0 or more; a fresh one is drawn for None.
-        name: Made from the class's name if None.
+        seed: Integer, 0 or more; a random one if None.
+        name: Name of the generator; derived from the class's name if None.
 
     Example:
         >>> generator = SeedGenerator(seed=7)
@@ -142,13 +142,13 @@ class SeedGenerator:
         self._initial_seed = seed
         with name_scope(self.name):
             self.state = Variable(
-                np.array([make_default_seed() if seed is None else _bits(seed), 0], "uint32"),
+                np.array([make_default_seed() if seed is None else _to_uint32(seed), 0], "uint32"),
                 trainable=False,
                 name="seed_generator_state",
             )
 
     def next(self) -> jax.Array:
-        """A key for `jax.random`, never the same twice.
+        """A new key for `jax.random`.
 
         Returns:
             Two uint32 numbers, `(2,)`.
@@ -167,7 +167,7 @@ class SeedGenerator:
 
     @classmethod
     def from_config(cls, config: Config) -> "SeedGenerator":
-        """A generator with the settings that `get_config` gave, at its first key.
+        """A generator with the settings that `get_config` returned, which starts at its first key.
 
         Args:
             config: Arguments of the constructor.
@@ -179,10 +179,10 @@ class SeedGenerator:
 
 
 def global_seed_generator() -> SeedGenerator:
-    """The generator that `lamina.random` uses if it is given no seed."""
+    """The generator that functions of `lamina.random` use when no seed is passed."""
     generator: SeedGenerator | None = _global["generator"]
     if generator is None:
-        # It belongs to no layer, even if it is first used in the call of one.
+        # The generator belongs to no layer, even if its first use is in a layer's call.
         with without_name_scope():
             generator = SeedGenerator(make_default_seed(), name="global_seed_generator")
         _global["generator"] = generator
@@ -190,21 +190,21 @@ def global_seed_generator() -> SeedGenerator:
 
 
 def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
-    """A key from an integer (always the same), a generator (its next) or None (global)."""
+    """A random key: constant for an integer, the next one of a generator, or of the global one."""
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if seed is None:
         generator = global_seed_generator()
         # A compiled step that does not list this generator, or a user's own `jax.jit`, cannot
         # return its new state.
-        if context.bound is not None and not context.bound.can_assign(generator.state):
+        if context.bindings is not None and not context.bindings.can_assign(generator.state):
             raise _compiled_without_seed()
         try:
             return generator.next()
         except RuntimeError:
             raise _compiled_without_seed() from None
     if _is_seed(seed):
-        return jnp.array([_bits(seed), 0], dtype="uint32")
+        return jnp.array([_to_uint32(seed), 0], dtype="uint32")
     raise ValueError(
         f"A seed must be an integer, 0 or more, a SeedGenerator or None; received {seed!r}."
     )
@@ -226,5 +226,5 @@ def _is_seed(seed: Any) -> bool:
     return isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and int(seed) >= 0
 
 
-def _bits(seed: Any) -> int:
+def _to_uint32(seed: Any) -> int:
     return int(seed) & 0xFFFFFFFF

@@ -1,7 +1,7 @@
 """Pure functions, as JAX needs them, from code that reads and assigns Variables.
 
 Layers, metrics and optimizers read and assign Variables; JAX compiles pure functions. `stateless`
-turns such code into a pure function. Everything that Lamina compiles is made by it.
+turns such code into a pure function. Lamina compiles only functions made by `stateless`.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ def stateless(function: Callable[..., Any], variables: PyTree) -> Callable[..., 
     """A pure version of a function that reads and assigns Variables.
 
     Args:
-        function: Object-style code, `function(*args)`.
-        variables: A pytree (list, dict …) of the Variables that it may touch.
+        function: A function `function(*args)` that may read and assign the Variables.
+        variables: A pytree (list, dict …) of the Variables that the function reads or assigns.
 
     Returns:
         `pure(values, *args) → (result, new_values)`, where `values` has the structure of
@@ -59,26 +59,26 @@ def stateless(function: Callable[..., Any], variables: PyTree) -> Callable[..., 
 
 @contextlib.contextmanager
 def discard_assignments() -> Iterator[None]:
-    """Context manager that discards assignments, for code that is traced only for its shapes."""
-    with _bind(open=True):
+    """Context manager that discards assignments, for code that is traced only to infer shapes."""
+    with _bind(allow_others=True):
         yield
 
 
 def collect_assignments() -> "contextlib.AbstractContextManager[Bindings]":
-    """Context manager whose value has the assigned `variables` and their new `values`, by id."""
-    return _bind(open=True)
+    """Context manager that yields the assigned `variables` and their new `values`, by id."""
+    return _bind(allow_others=True)
 
 
 @contextlib.contextmanager
 def _bind(
-    flat: Sequence[Variable] = (), values: Sequence[Any] = (), open: bool = False
+    flat: Sequence[Variable] = (), values: Sequence[Any] = (), allow_others: bool = False
 ) -> Iterator[Bindings]:
-    outer = context.bound
-    context.bound = Bindings(outer, flat, values, open)
+    outer = context.bindings
+    context.bindings = Bindings(outer, flat, values, allow_others)
     try:
-        yield context.bound
+        yield context.bindings
     finally:
-        context.bound = outer
+        context.bindings = outer
         if outer is None:
             context.masks.clear()  # their tracers are no longer used
 
@@ -94,14 +94,14 @@ def snapshot(variables: Any) -> Iterator[None]:
         variables: A pytree of Variables.
     """
     flat, _ = _flatten(variables)
-    with _bind(flat, shared_values_of(flat), open=True):
+    with _bind(flat, shared_values_of(flat), allow_others=True):
         yield
 
 
 def shared_values_of(variables: Any) -> Any:
-    """The arrays of a pytree of Variables, all read at once, for code that keeps them.
+    """The arrays of a pytree of Variables, for code that refers to them for longer.
 
-    Training copies them before it overwrites any of them.
+    All are read at one time, and marked as shared: training copies them before it overwrites any.
     """
     flat, structure = _flatten(variables)
     with value_lock:
@@ -112,10 +112,10 @@ def shared_values_of(variables: Any) -> Any:
 
 def values_of(variables: Any) -> Any:
     """The arrays of a pytree of Variables, in the same structure."""
-    # Without `is_leaf`, which would take noticeable time in the prediction of one sample.
+    # Without `is_leaf`, which would take a noticeable part of the time to predict one sample.
     flattened: tuple[list[Variable], Any] = jax.tree.flatten(variables)
     flat, structure = flattened
-    if context.bound is None and context.autocast is None:
+    if context.bindings is None and context.autocast is None:
         values = [v._value if v._deferred_initializer is None else v._read() for v in flat]
     else:
         values = [variable._read() for variable in flat]
@@ -123,9 +123,9 @@ def values_of(variables: Any) -> Any:
 
 
 def donatable_values_of(variables: Any) -> Any:
-    """The arrays of a pytree of Variables, for a program that may overwrite them in place.
+    """The arrays of a pytree of Variables, for a program that donates (overwrites) its arguments.
 
-    An array that something else may refer to is copied first: a user who has read
+    An array is copied first if something else may refer to it: a user who has read
     `variable.value`, another Variable, a thread that is reading it. The caller holds `value_lock`
     until the new values are assigned.
     """
@@ -150,7 +150,7 @@ def assign_all(variables: Any, values: Any) -> None:
     """Assign a pytree of arrays to a pytree of Variables of the same structure."""
     flat, structure = _flatten(variables)
     for variable, value in zip(flat, structure.flatten_up_to(values), strict=True):
-        if context.bound is None:
+        if context.bindings is None:
             variable._value, variable._shared = value, False
         else:
             variable.assign(value)
@@ -160,7 +160,7 @@ def assign_all(variables: Any, values: Any) -> None:
 def value_and_grad(
     function: Callable[..., Any], variables: Sequence[Variable]
 ) -> Callable[..., Any]:
-    """Value and gradients of object-style code with respect to Variables.
+    """Value and gradients of a function that reads Variables, with respect to these Variables.
 
     Other Variables that `function` assigns, such as moving averages of BatchNormalization, random
     seeds and metrics, keep their new values.
@@ -194,14 +194,14 @@ def value_and_grad(
     _refuse_duplicates(variables)
 
     @filter_traceback
-    def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
+    def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
         assigned: dict[int, Variable] = {}
 
-        def loss_of(values: list[Any]) -> tuple[Any, Any]:
-            with _bind(variables, values, open=True) as bindings:
+        def compute_loss(values: list[Any]) -> tuple[Any, Any]:
+            with _bind(variables, values, allow_others=True) as bindings:
                 result = _replace_by_values(function(*args, **kwargs))
             loss = result[0] if isinstance(result, tuple) else result
-            # By id of a Variable; only those that the function has assigned.
+            # Values by id of the Variable; `new_values` has only those that the function assigned.
             old_values = {id(v): value for v, value in zip(variables, values, strict=True)}
             new_values = {
                 key: value
@@ -209,20 +209,20 @@ def value_and_grad(
                 if key in bindings.variables and value is not old_values.get(key)
             }
             assigned.update((key, bindings.variables[key]) for key in new_values)
-            return _scalar(loss), (result, new_values)
+            return _check_scalar_loss(loss), (result, new_values)
 
         with jax.named_scope("loss"):
             values = [v._read_uncast() for v in variables]
-            grads, (result, new_values) = jax.grad(loss_of, has_aux=True)(values)
+            grads, (result, new_values) = jax.grad(compute_loss, has_aux=True)(values)
         for key, value in new_values.items():
             assigned[key].assign(value)
         return result, grads
 
-    return differentiated
+    return value_and_gradients
 
 
 def _replace_by_values(result: Any) -> Any:
-    """A function's result with Variables replaced by their values, e.g. of a metric's state."""
+    """A function's result with Variables, such as a metric's state, replaced by their values."""
     if not any(isinstance(leaf, Variable) for leaf in jax.tree.leaves(result)):
         return result
     return jax.tree.map(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, result)
@@ -240,7 +240,7 @@ def _refuse_duplicates(flat: Sequence[Variable]) -> None:
         )
 
 
-def _scalar(value: Any) -> jax.Array:
+def _check_scalar_loss(value: Any) -> jax.Array:
     loss = jnp.asarray(value)
     if loss.ndim or not is_float(loss.dtype):
         raise ValueError(

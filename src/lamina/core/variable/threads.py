@@ -1,9 +1,9 @@
-"""Locks for several threads that use one model, and which threads train it.
+"""Locks for threads that share a model, and a record of the threads that train it.
 
-`value_lock` is held while the arrays of Variables are passed to a program, which may overwrite
-them, until the new arrays are assigned. So another thread that reads a Variable gets either the
-old or the new array. `build_lock` is held while layers make their weights and programs are looked
-up. Code that holds `value_lock` must not acquire `build_lock`.
+`value_lock` is held from the moment when the arrays of Variables are passed to a program, which may
+overwrite them, until the new arrays are assigned. So another thread that reads a Variable gets
+either the old or the new array. `build_lock` is held while layers create their weights and while
+programs are looked up. Code that holds `value_lock` must not acquire `build_lock`.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ _training: dict[tuple[int, int], int] = {}
 
 
 @contextlib.contextmanager
-def training(model: Any) -> Iterator[None]:
-    """Record that this thread trains a model inside the block."""
+def mark_training(model: Any) -> Iterator[None]:
+    """Context manager that records that this thread trains a model."""
     key = (threading.get_ident(), id(model))
     with build_lock:
         _training[key] = _training.get(key, 0) + 1
@@ -37,7 +37,7 @@ def is_training_in_other_thread(model: Any = None) -> bool:
     """Whether another thread trains the model, or any model if none is given.
 
     Example:
-        >>> with training("model"):
+        >>> with mark_training("model"):
         ...     is_training_in_other_thread("model")
         False
     """

@@ -24,12 +24,13 @@ from lamina.core.variable.threads import value_lock
 
 
 class Bindings:
-    """Values that Variables have, in place of their own, while JAX traces a function.
+    """The values that replace those of Variables while JAX traces a function.
 
     Args:
-        outer: The enclosing bindings, whose values can be read.
-        variables: Variables that may be assigned. Their first values are `values`.
-        open: Whether every other Variable may be assigned, too.
+        outer: The enclosing bindings, whose values are visible here.
+        variables: Variables that may be assigned.
+        values: Initial values of `variables`.
+        allow_others: Whether Variables that are not in `variables` may be assigned, too.
     """
 
     def __init__(
@@ -37,9 +38,9 @@ class Bindings:
         outer: "Bindings | None",
         variables: Sequence["Variable"] = (),
         values: Sequence[Any] = (),
-        open: bool = False,
+        allow_others: bool = False,
     ):
-        self.open = open
+        self.allow_others = allow_others
         self.outer = outer
         self.variables = {id(variable): variable for variable in variables}
         self.values: dict[int, jax.Array] = dict(outer.values) if outer is not None else {}
@@ -49,12 +50,13 @@ class Bindings:
         """Whether a Variable can be assigned here and, later, in the enclosing bindings."""
         if id(variable) in self.variables:
             return True
-        return self.open and (self.outer is None or self.outer.can_assign(variable))
+        return self.allow_others and (self.outer is None or self.outer.can_assign(variable))
 
     def assign(self, variable: "Variable", value: jax.Array) -> None:
+        """Set the value of a Variable in these bindings."""
         if id(variable) not in self.variables:
-            if not self.open:
-                raise _assigned_unknown(variable)
+            if not self.allow_others:
+                raise _untracked_assignment_error(variable)
             # The reference keeps the Variable alive, so that no other one can get the same id.
             self.variables[id(variable)] = variable
         self.values[id(variable)] = value
@@ -62,7 +64,7 @@ class Bindings:
 
 @contextlib.contextmanager
 def autocast(dtype: str | None) -> Iterator[None]:
-    """Float variables read inside are cast to `dtype` (no cast for None)."""
+    """Context manager in which float Variables are cast to `dtype` when read; None for no cast."""
     outer, context.autocast = context.autocast, dtype
     try:
         yield
@@ -71,23 +73,23 @@ def autocast(dtype: str | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def computing_in(dtype: str, excluded: frozenset[int] = frozenset()) -> Iterator[None]:
-    """Inside, layers with the compute dtype float32 compute in `dtype`, except some.
+def override_compute_dtype(dtype: str, excluded: frozenset[int] = frozenset()) -> Iterator[None]:
+    """Context manager in which layers with the compute dtype float32 compute in `dtype` instead.
 
     Args:
         dtype: A half-precision float type.
-        excluded: Ids of the layers that keep float32.
+        excluded: Ids of layers that still compute in float32.
     """
-    outer, context.computing_in = context.computing_in, (dtype, excluded)
+    outer, context.compute_dtype_override = context.compute_dtype_override, (dtype, excluded)
     try:
         yield
     finally:
-        context.computing_in = outer
+        context.compute_dtype_override = outer
 
 
 @contextlib.contextmanager
 def name_scope(name: str) -> Iterator[None]:
-    """Variables made inside get `name/` in front of their path."""
+    """Context manager in which the paths of new Variables get the prefix `name/`."""
     outer, context.path = context.path, (*context.path, name)
     try:
         yield
@@ -97,7 +99,7 @@ def name_scope(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_name_scope() -> Iterator[None]:
-    """Variables made inside get no prefix in their path, whatever layer is being called."""
+    """Context manager in which the paths of new Variables get no prefix, even in a layer's call."""
     outer, context.path = context.path, ()
     try:
         yield
@@ -107,9 +109,10 @@ def without_name_scope() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred_initialization() -> Iterator[None]:
-    """Run the initializers of Variables made inside at the end, unless they were assigned before.
+    """Context manager that runs the initializers of new Variables only at its end.
 
-    Reading a Variable before that runs its initializer at once.
+    The initializer of a Variable that has been assigned by then is skipped. Reading a Variable runs
+    its initializer at once.
     """
     outer, context.uninitialized = context.uninitialized, []
     try:
@@ -128,17 +131,17 @@ class Variable:
     enough for it to be trained and saved.
 
     Args:
-        initializer: An array, a function `(shape, dtype) → array`, or the name of one.
+        initializer: An array, a function `(shape, dtype) → array`, or the name of an initializer.
         shape: Needed when `initializer` is a function.
         dtype: Defaults to the array's own, or `floatx()` for a function. JAX holds 64 bits only
             with `JAX_ENABLE_X64=1`; otherwise `value` has 32 bits, while `dtype` is the requested
             type.
         trainable: Whether an optimizer may change it.
         autocast: Whether layers with a mixed policy read it in their compute dtype.
-        layout: On which devices it is: a `lamina.distribution.TensorLayout` or a JAX sharding.
+        layout: The devices of the array: a `lamina.distribution.TensorLayout` or a JAX sharding.
             By default, the distribution that is set decides.
-        aggregation, synchronization: Accepted for compatibility with Keras; devices agree without
-            them.
+        aggregation, synchronization: Accepted for compatibility with Keras; without effect, since
+            all devices agree.
         name: Last part of the path, e.g. `kernel`.
         regularizer: Function `array → scalar`, added to the loss.
         constraint: Function `array → array`, applied after every optimizer step.
@@ -151,8 +154,8 @@ class Variable:
         [2.0, 3.0]
     """
 
-    # Above NumPy's, so that `array * variable` calls the operator of the Variable, which may hold a
-    # tracer.
+    # Higher than for NumPy's arrays, so that `array * variable` calls the operator of the Variable,
+    # whose value may be a tracer.
     __array_priority__ = 1_000
     _value: jax.Array
     # The initializer, if it is deferred until the Variable is first read; else None.
@@ -175,7 +178,9 @@ class Variable:
         constraint: Callable[..., Any] | None = None,
         slot_of: "Variable | None" = None,
     ):
-        self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
+        self.name = naming.check_printable(name, type(self).__name__) or naming.auto_name(
+            type(self)
+        )
         self.path = "/".join((*context.path, self.name))
         self._trainable = bool(trainable)
         self.regularizer = regularizer
@@ -188,7 +193,7 @@ class Variable:
         # Initial values are real arrays even if a layer is built while JAX traces.
         with jax.ensure_compile_time_eval():
             if callable(initializer):
-                dtype, shape = dtype or config.floatx(), self._known_shape(shape)
+                dtype, shape = dtype or config.floatx(), self._check_shape_is_known(shape)
                 reserve_memory_for(self.path, shape, dtype)
                 if context.uninitialized is not None:
                     context.uninitialized.append(self)
@@ -203,17 +208,17 @@ class Variable:
                 if layout is not None or context.placement is not None:
                     self._sharding = self._choose_sharding(np.shape(value))
             self._value = _copy_to_device(value, dtype, self._sharding)
-        # As in Keras, `dtype` is the requested type, though JAX may hold fewer bits.
+        # As in Keras, `dtype` is the requested dtype, although JAX may store fewer bits.
         requested = self._value.dtype.name if dtype is None else dtype
         self._narrowed_from = None if requested == self._value.dtype.name else requested
-        # Whether something else may refer to the array; then training must not overwrite it in
+        # Whether other objects may refer to the array; then training must not overwrite it in
         # place.
         self._shared = False
-        # Number of threads that are reading it. Meanwhile, training must not overwrite it either.
+        # Number of threads that are reading the array; training must not overwrite it meanwhile.
         self._readers = 0
         record_change()
         if shape is not None and resolve_shape(shape) != self._value.shape:
-            raise _wrong_initial_shape(self.path, self._value.shape, resolve_shape(shape))
+            raise _initial_shape_error(self.path, self._value.shape, resolve_shape(shape))
 
     def _initialize(self) -> None:
         """Run the initializer, if it was deferred and no value has been assigned."""
@@ -224,7 +229,7 @@ class Variable:
                 value = self._run(initializer, self.shape, dtype)
                 value = _copy_to_device(value, dtype, self._sharding)
             if value.shape != self.shape:
-                raise _wrong_initial_shape(self.path, value.shape, self.shape)
+                raise _initial_shape_error(self.path, value.shape, self.shape)
             self._value = value
 
     def _run(self, initializer: Callable[..., Any], shape: Shape, dtype: str) -> Any:
@@ -262,7 +267,7 @@ class Variable:
             )
             self._sharding, self._shared = sharding, sharding is not None
 
-    def _known_shape(self, shape: Any) -> tuple[int, ...]:
+    def _check_shape_is_known(self, shape: Any) -> tuple[int, ...]:
         if shape is None:
             raise ValueError(
                 f"Variable {self.path!r} needs a shape for its initializer.\n"
@@ -280,7 +285,7 @@ class Variable:
 
     @property
     def trainable(self) -> bool:
-        """Whether an optimizer may change it."""
+        """Whether an optimizer may change the Variable."""
         return self._trainable
 
     @trainable.setter
@@ -291,14 +296,14 @@ class Variable:
     @property
     def value(self) -> jax.Array:
         """The array; inside a compiled step, its value at this point of the step."""
-        if context.bound is not None:
+        if context.bindings is not None:
             return self._read()
         with value_lock:
             self._shared = True
             return self._read()
 
-    def _on_host(self) -> np.ndarray:
-        """A copy as a NumPy array, consistent whatever other threads assign."""
+    def _copy_to_host(self) -> np.ndarray:
+        """A copy as a NumPy array, which assignments by other threads do not affect."""
         with value_lock:
             value = self._read()
             self._readers += 1
@@ -317,12 +322,12 @@ class Variable:
         return value
 
     def _read_uncast(self) -> jax.Array:
-        bound = context.bound
-        if bound is None:
+        bindings = context.bindings
+        if bindings is None:
             if self._deferred_initializer is not None:
                 self._initialize()
             return self._value
-        return bound.values.get(id(self), self._value)
+        return bindings.values.get(id(self), self._value)
 
     def assign(self, value: ArrayLike) -> "Variable":
         """Replace the value by another array of the same shape.
@@ -336,7 +341,7 @@ class Variable:
         Raises:
             ValueError: If the shape is different.
         """
-        shared = isinstance(value, jax.Array)
+        shared = isinstance(value, jax.Array)  # the caller still has the array
         if not isinstance(value, jax.Array):
             value = _copy_to_device(value, self._value.dtype, self._sharding)
         elif value.dtype != self._value.dtype:
@@ -346,11 +351,11 @@ class Variable:
                 f"Variable {self.path!r} has shape {self._value.shape} and cannot hold "
                 f"a value of shape {value.shape}."
             )
-        bound = context.bound
-        if bound is not None:
-            bound.assign(self, value)
+        bindings = context.bindings
+        if bindings is not None:
+            bindings.assign(self, value)
         elif isinstance(value, jax.core.Tracer):
-            raise _assigned_unknown(self)
+            raise _untracked_assignment_error(self)
         else:
             if self._sharding is not None:
                 value = _move_to(value, self._sharding)
@@ -406,7 +411,7 @@ class Variable:
     def dtype(self) -> str:
         """Name of the dtype, e.g. `"float32"`.
 
-        In the call of a layer with a mixed policy it is the one in which the layer reads it.
+        In the call of a layer with a mixed policy, the dtype in which the layer reads the Variable.
         """
         dtype = self._requested_dtype
         return context.autocast if self._is_cast(dtype) else dtype  # type: ignore[return-value]
@@ -424,10 +429,10 @@ class Variable:
         Returns:
             A NumPy array of the Variable's shape and dtype.
         """
-        return self._on_host()
+        return self._copy_to_host()
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self._on_host(), dtype=dtype)
+        return np.asarray(self._copy_to_host(), dtype=dtype)
 
     def __jax_array__(self) -> jax.Array:
         return self.value
@@ -439,13 +444,13 @@ class Variable:
         return len(self._value)
 
     def __float__(self) -> float:
-        return float(self._on_host())
+        return float(self._copy_to_host())
 
     def __int__(self) -> int:
-        return int(self._on_host())
+        return int(self._copy_to_host())
 
     def __bool__(self) -> bool:
-        return bool(self._on_host())
+        return bool(self._copy_to_host())
 
     def __round__(self, ndigits: int | None = None) -> jax.Array:
         return jnp.round(self.value, ndigits or 0)
@@ -458,13 +463,13 @@ class Variable:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self._requested_dtype}>"
 
 
-def _wrong_initial_shape(path: str, shape: Shape, expected: tuple[Any, ...]) -> ValueError:
+def _initial_shape_error(path: str, shape: Shape, expected: tuple[Any, ...]) -> ValueError:
     return ValueError(
-        f"Variable {path!r}: the initializer gave shape {shape}, expected {expected}."
+        f"Variable {path!r}: the initializer returned shape {shape}, expected {expected}."
     )
 
 
-def _assigned_unknown(variable: Variable) -> RuntimeError:
+def _untracked_assignment_error(variable: Variable) -> RuntimeError:
     return RuntimeError(
         f"Variable {variable.path!r} was assigned inside a compiled step, but the model does not "
         "know it.\n  Likely cause: it is not reachable from an attribute of the model, a layer or "
@@ -476,9 +481,9 @@ def _assigned_unknown(variable: Variable) -> RuntimeError:
 def _copy_to_device(value: Any, dtype: Any = None, sharding: Any = None) -> jax.Array:
     """A copy of a value on the device, or on the devices of a sharding.
 
-    It is copied on the host: a Variable must not change when the user's array does, and
-    `jnp.array` compiles a program for every new shape, which would take most of the time that it
-    takes to build a model.
+    The value is copied on the host: a Variable must not change when the user's array does, and
+    `jnp.array` compiles a program for every new shape, which would take most of the time needed to
+    build a model.
     """
     if isinstance(value, Variable):
         value = value._read()
@@ -488,11 +493,11 @@ def _copy_to_device(value: Any, dtype: Any = None, sharding: Any = None) -> jax.
         host = np.array(value)
     except ValueError as error:
         raise ValueError(
-            f"A Variable holds one array of numbers, and this is not one: {error}"
+            f"A Variable holds one array of numbers; the value cannot be made into one: {error}"
         ) from error
     if is_text_dtype(host.dtype) or dtype == "string":
         raise TypeError(
-            "A Variable holds numbers, and received text.\n"
+            "A Variable holds numbers; received text.\n"
             "  Fix: numbers for the words first, e.g. lamina.layers.StringLookup(vocabulary=words)."
         )
     if host.dtype.kind in "OMm":
@@ -516,7 +521,7 @@ def _move_to(value: Any, sharding: jax.sharding.Sharding) -> jax.Array:
 
 
 def _operator(name: str, function: Callable[..., Any] | None = None) -> None:
-    """Define an operator of Variables: that of arrays, or a function of both operands."""
+    """Define an operator of Variables: the operator of arrays, or a function of both operands."""
 
     def operator(self: Variable, *others: Any) -> PyTree:
         for other in others:
@@ -532,7 +537,7 @@ def _operator(name: str, function: Callable[..., Any] | None = None) -> None:
 
 
 def _matmul(a: jax.Array, b: Any) -> jax.Array:
-    # Products of int8 are added up in int32, as by `ops.matmul`.
+    # Products of int8 are summed in int32, as in `ops.matmul`.
     sum_dtype = "int32" if a.dtype == getattr(b, "dtype", None) == "int8" else None
     return jnp.matmul(a, b, preferred_element_type=sum_dtype)
 
@@ -552,7 +557,7 @@ for _name in ("and", "or", "xor"):
 
 
 def resolve_shape(shape: int | Sequence[int | None] | None) -> Shape:
-    """A shape given as an int, a list or a tuple, as a tuple of ints and None."""
+    """A shape, given as an int, list or tuple, as a tuple of ints and None."""
     if shape is None:
         return ()
     if isinstance(shape, (int, np.integer)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.messages.errors import described_type
+from lamina.core.messages.errors import type_with_article
 from lamina.data.loading.numbers import number_of
 
 _LARGEST = 3e38
@@ -34,7 +34,7 @@ def odd_value(values: Any) -> str | None:
         # An object that has no text of its own would be a category named after its address.
         nameless = kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__
         if nameless or kind is type or issubclass(kind, _NOT_ONE_VALUE):
-            return described_type(kind)
+            return type_with_article(kind)
     return None
 
 

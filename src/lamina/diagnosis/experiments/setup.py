@@ -132,11 +132,11 @@ def undisturbed() -> Iterator[None]:
     nothing is printed or recorded.
     """
     state, listeners = seeds.random_state(), context.listeners
-    context.listeners, context.examining = (), True
+    context.listeners, context.is_training_copies = (), True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        context.listeners, context.examining = listeners, False
+        context.listeners, context.is_training_copies = listeners, False
         seeds.restore_random_state(state)

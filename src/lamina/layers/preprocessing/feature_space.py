@@ -15,7 +15,7 @@ from lamina.core.serialization import naming, registry
 from lamina.core.types import Array, ArrayLike, Data, Outputs, Shape
 from lamina.core.user_data.arguments import check_integer
 from lamina.core.user_data.data_kinds import is_table, is_text
-from lamina.core.user_data.text import as_user_results, as_values, compute_on_host
+from lamina.core.user_data.text import as_host_array, as_user_results, compute_on_host
 from lamina.layers.input import Input
 from lamina.layers.preprocessing.categorical import CategoryEncoding, Discretization
 from lamina.layers.preprocessing.hashing import HashedCrossing, Hashing
@@ -378,7 +378,7 @@ class FeatureSpace(Layer):
                 f"{did_you_mean(name, column_names)}\n  "
                 f"The columns of the data: {', '.join(column_names)}."
             )
-        values = as_values(data[name], f"the column {name!r}")
+        values = as_host_array(data[name], f"the column {name!r}")
         if isinstance(values, KerasTensor):
             return values
         expected_dtype = self.features[name].dtype

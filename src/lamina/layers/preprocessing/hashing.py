@@ -12,7 +12,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.types import Array, DTypePolicyLike, Inputs, Shape, Shapes
 from lamina.core.user_data.arguments import check_integer
 from lamina.core.user_data.data_kinds import is_text
-from lamina.core.user_data.text import as_values
+from lamina.core.user_data.text import as_host_array
 from lamina.layers.preprocessing import fingerprint
 from lamina.layers.preprocessing.host_layer import (
     HostLayer,
@@ -149,7 +149,7 @@ class HashedCrossing(HostLayer):
         if not isinstance(features, (list, tuple)):
             return features
         return [
-            as_values(column, f"{self._label}: column {i}") for i, column in enumerate(features)
+            as_host_array(column, f"{self._label}: column {i}") for i, column in enumerate(features)
         ]
 
     def call(self, inputs: Inputs) -> Array:

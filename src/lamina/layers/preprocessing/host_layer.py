@@ -14,7 +14,7 @@ from lamina.core.messages.errors import unknown_name
 from lamina.core.types import DTypeLike, Inputs, Outputs
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.masked_arrays import remove_mask
-from lamina.core.user_data.text import as_user_results, as_values
+from lamina.core.user_data.text import as_host_array, as_user_results
 
 
 class HostLayer(Layer):
@@ -34,7 +34,7 @@ class HostLayer(Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Outputs:
         args = tuple(map(self._values, args))
         results = super().__call__(*args, **{k: self._values(v) for k, v in kwargs.items()})
-        return results if context.layers else as_user_results(results)
+        return results if context.call_stack else as_user_results(results)
 
     has_nothing_to_build = True
 
@@ -46,7 +46,9 @@ class HostLayer(Layer):
         """
 
     def _values(self, value: Any) -> Any:
-        return value if value is None or isinstance(value, bool) else as_values(value, self._label)
+        return (
+            value if value is None or isinstance(value, bool) else as_host_array(value, self._label)
+        )
 
     def _as_tensor(self, value: Any) -> Any:
         return value  # neither moved to the device nor cast
@@ -179,10 +181,10 @@ def batches(data: Any, steps: int | None = None) -> Iterator[np.ndarray]:
         steps: Number of batches to take; None takes all.
     """
     if isinstance(data, (list, tuple)) and not any(map(_is_batch, data)):
-        data = as_values(data, "the data of adapt()")  # rows, not a list of batches
+        data = as_host_array(data, "the data of adapt()")  # rows, not a list of batches
     data = remove_mask(data, "the data of adapt()")
     if _is_batch(data):
-        yield np.asarray(as_values(data, "the data of adapt()"))
+        yield np.asarray(as_host_array(data, "the data of adapt()"))
         return
     if not isinstance(data, Iterable):
         if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
@@ -197,7 +199,7 @@ def batches(data: Any, steps: int | None = None) -> Iterator[np.ndarray]:
         if isinstance(batch, (tuple, list)) and batch and hasattr(batch[0], "shape"):
             batch = batch[0]
         batch = remove_mask(batch, f"batch {number} of the data of adapt()")
-        yield np.asarray(as_values(batch, f"batch {number} of the data of adapt()"))
+        yield np.asarray(as_host_array(batch, f"batch {number} of the data of adapt()"))
 
 
 def _is_batch(item: Any) -> bool:

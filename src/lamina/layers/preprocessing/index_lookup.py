@@ -16,7 +16,7 @@ from lamina.core.types import Data, Inputs, Shape, SupportsArray
 from lamina.core.user_data.arguments import is_number
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.paths import refuse_special_file
-from lamina.core.user_data.text import as_values
+from lamina.core.user_data.text import as_host_array
 from lamina.layers.preprocessing import fingerprint
 from lamina.layers.preprocessing.hashing import check_salt
 from lamina.layers.preprocessing.host_layer import (
@@ -188,7 +188,7 @@ class IndexLookup(HostLayer):
         self._check_idf_weights(idf_weights, has_tokens=True)
         if isinstance(vocabulary, (str, Path)):
             vocabulary = self._from_lines(self._lines_of(Path(vocabulary)))
-        tokens = np.asarray(as_values(_as_list(vocabulary), f"the vocabulary of {self._label}"))
+        tokens = np.asarray(as_host_array(_as_list(vocabulary), f"the vocabulary of {self._label}"))
         if tokens.ndim != 1 or tokens.size == 0:
             raise ValueError(
                 f"{self._label}: a vocabulary is a list of one or more tokens; received one of "

@@ -15,7 +15,7 @@ from lamina.core.messages.errors import unknown_name
 from lamina.core.serialization import registry
 from lamina.core.types import Data, Inputs, Shape, SupportsArray
 from lamina.core.user_data.data_kinds import is_text
-from lamina.core.user_data.text import as_values
+from lamina.core.user_data.text import as_host_array
 from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     batches,
@@ -341,7 +341,9 @@ def standardize_texts(texts: np.ndarray, method: str | Callable | None) -> np.nd
     if method is None:
         return texts
     if callable(method):
-        result = as_values(method(np.array(texts.tolist(), dtype=str)), "the result of standardize")
+        result = as_host_array(
+            method(np.array(texts.tolist(), dtype=str)), "the result of standardize"
+        )
         if result.shape != texts.shape or (result.size and not is_text(result)):
             raise ValueError(
                 f"standardize must return texts in the shape of its input, {texts.shape}; it "

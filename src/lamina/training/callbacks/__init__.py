@@ -1,8 +1,8 @@
-"""Callbacks: what may be done around the epochs and batches of training.
+"""Callbacks: objects whose methods are called before and after epochs and batches.
 
 The names are listed in `__init__.pyi`; each is loaded when it is first used.
 """
 
 from lamina.core import lazy
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
+__getattr__, __dir__, __all__ = lazy.module_functions(__name__, lazy.read_exports(__file__))

@@ -22,23 +22,23 @@ class BackupAndRestore(Callback):
     """Stores checkpoints of training in a folder, from which the same call of `fit` is resumed.
 
     After a crash, `kill -9` or Ctrl-C, run the same script again. It ends with exactly the weights,
-    optimizer state and history of an uninterrupted run. A checkpoint has all Variables, the random
-    states, the position in the data, whether a callback has stopped training, and the states of the
-    other callbacks (`Callback.get_state`). At most the steps since the last checkpoint are
+    optimizer state and history of an uninterrupted run. A checkpoint contains all Variables, the
+    random states, the position in the data, whether a callback has stopped training, and the states
+    of the other callbacks (`Callback.get_state`). At most the steps since the last checkpoint are
     repeated. See docs/reliability.md for the guarantees.
 
-    To resume, a generator is iterated again up to the position, and other iterables from the
-    beginning of the epoch; arrays and a `PyDataset` are not.
+    To resume, a generator is iterated again from its start up to the position, and other iterables
+    from the beginning of the epoch. Arrays and a `PyDataset` continue at the position directly.
 
     Args:
         backup_dir: A folder that only this training uses.
-        save_freq: `"epoch"` for a backup after every epoch, a number of batches, or False for
-            one only when Ctrl-C ends training. Counting batches makes training no slower.
-        double_checkpoint: Keep the backup before the last one too, for a disk that fails.
+        save_freq: `"epoch"` for a backup after every epoch, a number of batches between backups, or
+            False for a backup only when Ctrl-C ends training. A number does not slow down training.
+        double_checkpoint: Keep the previous backup as well, in case the last file is damaged.
         delete_checkpoint: Delete the backup when training is complete.
 
     Raises:
-        ValueError: If an argument is wrong, or the backup is of another model or other data.
+        ValueError: If an argument is wrong, or the backup belongs to another model or other data.
 
     Example:
         >>> import tempfile
@@ -84,27 +84,29 @@ class BackupAndRestore(Callback):
         self._steps_at_save = 0
         self._steps = 0
         self._interrupted = False
-        self._has_only_beginning = False  # the file has only the state before the first step
+        self._has_only_initial_state = False  # whether the file has the state before the first step
 
     def _stored_run(self) -> Mapping[str, Any] | None:
         self._steps_at_save = self._steps = 0
-        self._interrupted = self._has_only_beginning = False
+        self._interrupted = self._has_only_initial_state = False
         problems = []
         for path in (self._path, self._previous):
             try:
                 contents = read_state(path)
                 self._steps_at_save = self._steps = contents.get("steps", 0)
-                self._has_only_beginning = "steps" not in contents
+                self._has_only_initial_state = "steps" not in contents
                 return contents
             except FileNotFoundError:
                 continue
             except NotADirectoryError:
-                make_folder(self.backup_dir)  # says that a part of the path is a file
+                make_folder(
+                    self.backup_dir
+                )  # raises an error that names the part of the path that is a file
             except (DamagedFileError, OSError) as error:
                 problems.append(str(error))
                 if path == self._path and self._previous.exists():
                     warnings.warn(
-                        f"{error}\n  Training goes on from the backup before it.",
+                        f"{error}\n  Training continues from the previous backup.",
                         LaminaWarning,
                         stacklevel=stacklevel_of_user(),
                     )
@@ -125,10 +127,10 @@ class BackupAndRestore(Callback):
         self._steps = checkpoint.steps
         self._interrupted = checkpoint.interrupted
         if checkpoint.steps == 0 and not checkpoint.interrupted:
-            beginning = checkpoint.beginning()
-            if beginning is not None and self.save_freq is not False:
-                self._has_only_beginning = True
-                write_state(self._path, beginning)
+            initial_contents = checkpoint.initial_contents()
+            if initial_contents is not None and self.save_freq is not False:
+                self._has_only_initial_state = True
+                write_state(self._path, initial_contents)
             return
         if self._counts_batches:
             is_due = self._steps - self._steps_at_save >= int(self.save_freq)
@@ -155,8 +157,8 @@ class BackupAndRestore(Callback):
         return self.save_freq != "epoch" and self.save_freq is not False
 
     def _save(self, contents: Mapping[str, Any]) -> None:
-        keeps_previous = self.double_checkpoint and not self._has_only_beginning
+        keeps_previous = self.double_checkpoint and not self._has_only_initial_state
         if keeps_previous and processes.is_first() and self._path.exists():
             os.replace(self._path, self._previous)
         write_state(self._path, contents)
-        self._has_only_beginning = False
+        self._has_only_initial_state = False

@@ -26,7 +26,7 @@ LOOP_HOOKS = (
 
 
 def mark_as_no_op(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator for a batch hook that does nothing, so that it need not be called per batch."""
+    """Decorator for a batch hook that does nothing, so that the engine need not call it."""
     hook.is_no_op = True  # type: ignore[attr-defined]
     return hook
 
@@ -57,10 +57,10 @@ class Callback:
     # Names of the attributes to store in a checkpoint.
     state_names: tuple[str, ...] = ()
 
-    # Whether it appends to an existing file, so that its state is stored from the beginning.
-    adds_to_a_file = False
+    # Whether the callback appends to an existing file; then its initial state is stored, too.
+    appends_to_file = False
 
-    # Whether training stops without an error at a loss that is not finite.
+    # Whether training stops without an error when the loss is not finite.
     stops_on_nan = False
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -87,14 +87,14 @@ class Callback:
         """Called once, before the first epoch.
 
         Args:
-            logs: Empty.
+            logs: An empty dict.
         """
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Called once, after the last epoch, with its logs.
 
         Args:
-            logs: From names of measures to the last epoch's values.
+            logs: Dict from names of losses and metrics to the last epoch's values.
         """
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -102,43 +102,44 @@ class Callback:
 
         Args:
             epoch: Index of the epoch, from 0.
-            logs: Empty.
+            logs: An empty dict.
         """
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Called after every epoch, and its validation, with what was measured.
+        """Called after every epoch and its validation, with the losses and metrics.
 
         Args:
             epoch: Index of the epoch, from 0.
-            logs: From names of measures to values; those of validation begin with `val_`.
+            logs: Dict from names of losses and metrics to values; those of validation begin with
+                `val_`.
         """
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Called before `evaluate`, and before validation inside `fit`.
 
         Args:
-            logs: Empty.
+            logs: An empty dict.
         """
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Called after `evaluate`, and after validation inside `fit`, with the results.
 
         Args:
-            logs: From names of measures to values.
+            logs: Dict from names of losses and metrics to values.
         """
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Called before `predict`.
 
         Args:
-            logs: Empty.
+            logs: An empty dict.
         """
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
         """Called after `predict`.
 
         Args:
-            logs: Empty.
+            logs: An empty dict.
         """
 
     @mark_as_no_op
@@ -147,7 +148,7 @@ class Callback:
 
         Args:
             batch: Index of the batch in its epoch, from 0.
-            logs: Empty.
+            logs: An empty dict.
         """
         self.on_batch_begin(batch, logs=logs)
 
@@ -157,7 +158,7 @@ class Callback:
 
         Args:
             batch: Index of the batch in its epoch, from 0.
-            logs: From names of measures to their means over the epoch so far.
+            logs: Dict from names of losses and metrics to their means over the epoch so far.
         """
         self.on_batch_end(batch, logs=logs)
 
@@ -167,7 +168,7 @@ class Callback:
 
         Args:
             batch: Index of the batch in its epoch, from 0.
-            logs: Empty.
+            logs: An empty dict.
         """
 
     @mark_as_no_op
@@ -176,7 +177,7 @@ class Callback:
 
         Args:
             batch: Index of the batch in its epoch, from 0.
-            logs: From names of measures to their means over the epoch so far.
+            logs: Dict from names of losses and metrics to their means over the epoch so far.
         """
 
     @mark_as_no_op
@@ -185,7 +186,7 @@ class Callback:
 
         Args:
             batch: Index of the batch, from 0.
-            logs: Empty.
+            logs: An empty dict.
         """
 
     @mark_as_no_op
@@ -194,7 +195,7 @@ class Callback:
 
         Args:
             batch: Index of the batch, from 0.
-            logs: From names of measures to their means so far.
+            logs: Dict from names of losses and metrics to their means so far.
         """
 
     @mark_as_no_op
@@ -203,7 +204,7 @@ class Callback:
 
         Args:
             batch: Index of the batch, from 0.
-            logs: Empty.
+            logs: An empty dict.
         """
 
     @mark_as_no_op
@@ -212,17 +213,17 @@ class Callback:
 
         Args:
             batch: Index of the batch, from 0.
-            logs: A dict with the entry `"outputs"`, what the model gave for the batch.
+            logs: A dict with the entry `"outputs"`, the model's outputs for the batch.
         """
 
     def has_batch_hooks(self, mode: str) -> bool:
-        """Whether it must be called at every batch of `"train"`, `"test"` or `"predict"`.
+        """Whether the callback must be called at every batch of `"train"`, `"test"` or `"predict"`.
 
         Args:
             mode: `"train"`, `"test"` or `"predict"`.
 
         Returns:
-            True if a hook of that mode was overridden by one that is not marked as free of cost.
+            True if the callback overrides a batch hook of that mode.
         """
         hooks = (getattr(self, name) for name in BATCH_HOOKS[mode])
         return not all(getattr(hook, "is_no_op", False) for hook in hooks)
@@ -232,14 +233,14 @@ class Callback:
         return None
 
     def _steps_to_checkpoint(self) -> int | None:
-        """The most steps between two calls of `_at_checkpoint`; None for any number."""
+        """The largest number of steps between calls of `_at_checkpoint`; None for no limit."""
         return None
 
     def _at_checkpoint(self, checkpoint: Any) -> None:
         """Called at points from which training can be resumed, after all other hooks.
 
-        It is called at the beginning, after every epoch, and between some steps. Unlike a batch
-        hook, it does not slow down training.
+        It is called before the first step, after every epoch, and between some steps. Unlike a
+        batch hook, it does not slow down training.
 
         Args:
             checkpoint: `lamina.training.checkpoint.Checkpoint`, whose `contents()` can be stored.
@@ -268,12 +269,12 @@ class Callback:
             state: Result of `get_state`.
 
         Raises:
-            ValueError: If it has entries that this callback does not store.
+            ValueError: If the state has entries that this callback does not store.
         """
         unknown = sorted(set(state) - set(self.state_names))
         if unknown:
             raise ValueError(
-                f"{type(self).__name__} remembers {', '.join(self.state_names) or 'nothing'}; "
+                f"{type(self).__name__} stores {', '.join(self.state_names) or 'nothing'}; "
                 f"the stored state has {', '.join(unknown)}.\n"
                 "  Likely cause: it was stored by another list of callbacks."
             )

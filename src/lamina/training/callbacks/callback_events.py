@@ -11,7 +11,7 @@ from lamina.training.events import Listener
 class CallbackEvents(Listener):
     """Calls the hooks for epochs and for the end of training.
 
-    The engine calls the batch hooks itself, since each needs a call of the program.
+    The engine calls the batch hooks itself, since each batch needs a separate call of the program.
 
     Args:
         callbacks: The callbacks.

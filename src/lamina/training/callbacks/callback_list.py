@@ -1,4 +1,4 @@
-"""CallbackList: calls the hooks of several callbacks in one call."""
+"""CallbackList: calls the hooks of several callbacks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,20 +23,20 @@ class CallbackList(Callback):
         callbacks: One callback, or a list of callbacks, which may be nested.
         add_history: Put a `History` at the end if there is none.
         add_progbar: Put a `ProgbarLogger` at the end if there is none.
-        model: The model, which they get as `self.model`.
-        params: A dict, which they get as `self.params`.
+        model: The model, which the callbacks get as `self.model`.
+        params: A dict, which the callbacks get as `self.params`.
         **more_params: Further params by name.
 
     Raises:
         TypeError: If an entry is not a callback.
 
     Example:
-        >>> seen = []
+        >>> values = []
         >>> class Watch(Callback):
         ...     def on_train_begin(self, logs=None):
-        ...         seen.append(self.params["epochs"])
+        ...         values.append(self.params["epochs"])
         >>> CallbackList([Watch()], epochs=3).on_train_begin()
-        >>> seen
+        >>> values
         [3]
     """
 
@@ -83,33 +83,35 @@ class CallbackList(Callback):
 
     @property
     def stops_on_nan(self) -> bool:  # type: ignore[override]
-        """Whether a callback stops training at a loss that is not finite, without an error."""
+        """Whether a callback stops training without an error when the loss is not finite."""
         return any(getattr(callback, "stops_on_nan", False) for callback in self.callbacks)
 
     @property
     def allows_deferred_logs(self) -> bool:
         """Whether batch hooks may get logs of a step that the device is still computing.
 
-        Not if a callback stores checkpoints, or stops training at a loss that is not finite.
+        False if a callback stores checkpoints, or stops training when the loss is not finite.
         """
-        return not self.stops_on_nan and not self.keeps_checkpoints
+        return not self.stops_on_nan and not self.stores_checkpoints
 
     @property
-    def keeps_checkpoints(self) -> bool:
+    def stores_checkpoints(self) -> bool:
         """Whether a callback may store checkpoints of the run."""
-        methods = (getattr(type(c), "_at_checkpoint", None) for c in self._checkpointing())
+        methods = (
+            getattr(type(c), "_at_checkpoint", None) for c in self._callbacks_with_checkpoints()
+        )
         return not all(method is Callback._at_checkpoint for method in methods)
 
     def has_batch_hooks(self, mode: str) -> bool:
-        """Whether one of them must be called at every batch of this mode.
+        """Whether a callback must be called at every batch of this mode.
 
         Args:
             mode: `"train"`, `"test"` or `"predict"`.
 
         Returns:
-            True if one of them must.
+            True or False.
         """
-        # For an object that is not a `Callback`, but has its hooks, all hooks are called.
+        # An object that has the hooks but is not a `Callback` is called at every batch.
         return any(
             callback.has_batch_hooks(mode) if hasattr(callback, "has_batch_hooks") else True
             for callback in self.callbacks
@@ -133,19 +135,19 @@ class CallbackList(Callback):
             state: Result of `get_state`.
 
         Raises:
-            ValueError: If it has another number of callbacks.
+            ValueError: If the state is for another number of callbacks.
         """
         if len(state) != len(self.callbacks):
             raise ValueError(
-                f"The stored state is that of {len(state)} callbacks, and there are "
-                f"{len(self.callbacks)}.\n  Fix: go on with the same list of callbacks."
+                f"The stored state is for {len(state)} callbacks, but there are "
+                f"{len(self.callbacks)}.\n  Fix: resume with the same list of callbacks."
             )
         for i, callback in enumerate(self.callbacks):
             if hasattr(callback, "set_state"):
                 callback.set_state(state[str(i)])
 
     def get_states_by_name(self, only: Callable[[Any], bool] = lambda _: True) -> list[list[Any]]:
-        """Name of the class and state of every callback, or of some, for a later run.
+        """Class name and state of every callback, or of selected ones, for a later run.
 
         Args:
             only: Function that selects callbacks; all by default.
@@ -177,27 +179,29 @@ class CallbackList(Callback):
 
     def _stored_run(self) -> Mapping[str, Any] | None:
         """The stored run of the first callback that has one."""
-        for callback in self._checkpointing():
+        for callback in self._callbacks_with_checkpoints():
             contents: Mapping[str, Any] | None = callback._stored_run()
             if contents is not None:
                 return contents
         return None
 
     def _steps_to_checkpoint(self) -> int | None:
-        """The smallest number of steps that a callback allows."""
-        limits = [callback._steps_to_checkpoint() for callback in self._checkpointing()]
+        """The smallest limit of all callbacks."""
+        limits = [
+            callback._steps_to_checkpoint() for callback in self._callbacks_with_checkpoints()
+        ]
         return min((limit for limit in limits if limit is not None), default=None)
 
     def _at_checkpoint(self, checkpoint: Any) -> None:
-        for callback in self._checkpointing():
+        for callback in self._callbacks_with_checkpoints():
             callback._at_checkpoint(checkpoint)
 
-    def _checkpointing(self) -> list[Any]:
+    def _callbacks_with_checkpoints(self) -> list[Any]:
         return [callback for callback in self.callbacks if hasattr(callback, "_at_checkpoint")]
 
 
 def flatten_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Logs sorted by name, with Python numbers in place of arrays; nested ones flattened.
+    """Logs sorted by name, with Python numbers in place of arrays, and nested dicts flattened.
 
     Example:
         >>> import numpy as np
@@ -205,7 +209,7 @@ def flatten_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
         {'accuracy': 1.0, 'loss': 0.5}
     """
     if isinstance(logs, DeferredLogs):
-        return logs.copy_unread()
+        return logs.copy_deferred()
     plain: dict[str, Any] = {}
     for name, value in sorted((logs or {}).items()):
         if isinstance(value, Mapping):
@@ -241,7 +245,9 @@ def _flatten(callbacks: Any) -> Iterator[Any]:
 def _loop_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
     def call_hooks(self: CallbackList, logs: Logs | None = None) -> None:
-        logs = flatten_logs(logs)  # one dict for all: what a callback adds, the next ones see
+        logs = flatten_logs(
+            logs
+        )  # one dict for all callbacks, so that each sees what earlier ones have added
         for callback in self.callbacks:
             getattr(callback, hook)(logs)
 

@@ -1,4 +1,4 @@
-"""CSVLogger: one line of a table for every epoch."""
+"""CSVLogger: writes the logs of every epoch to a CSV file."""
 
 import contextlib
 import csv
@@ -13,27 +13,27 @@ import numpy as np
 from lamina.core import processes
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
-from lamina.core.user_data.paths import path_of
+from lamina.core.user_data.paths import path_as_text
 from lamina.training.callbacks.callback import Callback
 
 
-def _explains_failure(write: Callable[..., None]) -> Callable[..., None]:
-    """Decorator of a method that writes the file: explains errors of the operating system."""
+def _explain_write_errors(write: Callable[..., None]) -> Callable[..., None]:
+    """Decorator for a method that writes the file: adds an explanation to an OSError."""
 
     @functools.wraps(write)
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
             write(self, *args, **kwargs)
         except OSError as error:
-            # Otherwise Python would try to write the remaining text again later, and fail.
+            # If the file stayed open, Python would try to write the rest of its buffer again later.
             with contextlib.suppress(OSError):
                 self.on_train_end()
             self.csv_file = self.writer = None
             raise type(error)(
                 error.errno,
                 f"CSVLogger cannot write {self.filename}: {error.strerror or error}.\n"
-                "  The model keeps what it has learned so far, and the file its earlier lines.\n"
-                "  Fix: make room, or give CSVLogger a file that can be written.",
+                "  The model keeps its trained weights, and the file its earlier lines.\n"
+                "  Fix: free some disk space, or pass CSVLogger a file that can be written.",
             ) from None
 
     return wrapped
@@ -46,8 +46,8 @@ class CSVLogger(Callback):
     is written as `NA`.
 
     Args:
-        filename: The file; folders are made.
-        separator: Separator of two values.
+        filename: Path of the file; missing folders are created.
+        separator: Text between two values.
         append: Continue at the end of an existing file, instead of replacing it.
 
     Example:
@@ -66,10 +66,10 @@ class CSVLogger(Callback):
 
     @explain_arguments
     def __init__(self, filename: PathLike, separator: str = ",", append: bool = False):
-        self.filename = path_of(filename, "CSVLogger")
+        self.filename = path_as_text(filename, "CSVLogger")
         self.sep = separator
         self.append = append
-        self.append_header = True  # whether an empty file gets a first line with the names
+        self.append_header = True  # whether an empty file gets a header line
         self._resumed = False
         self._reset()
 
@@ -80,7 +80,7 @@ class CSVLogger(Callback):
         self.writer: Any = None
 
     @property
-    def adds_to_a_file(self) -> bool:  # type: ignore[override]
+    def appends_to_file(self) -> bool:  # type: ignore[override]
         return self.append
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -94,12 +94,12 @@ class CSVLogger(Callback):
         super().set_state(state)
         self._resumed = self.size is not None
 
-    @_explains_failure
+    @_explain_write_errors
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
-            # The first epoch may not be validated while later ones are.
+            # The first epoch may have no validation, although later ones do.
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]
         if self.csv_file is None:
@@ -110,7 +110,7 @@ class CSVLogger(Callback):
         self.size = self.csv_file.tell()
 
     def _open(self, names: list[str]) -> TextIO:
-        # The file is opened only now, not when training begins: a resumed run (`set_state`) keeps
+        # Not opened when training begins, because a resumed run (`set_state`) keeps
         # the lines that the interrupted run had written up to its checkpoint, and no others.
         path = Path(self.filename) if processes.is_first() else Path(os.devnull)
         path.parent.mkdir(parents=True, exist_ok=True)

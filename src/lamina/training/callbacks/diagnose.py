@@ -1,4 +1,4 @@
-"""Diagnose: says while a model trains what is wrong with it, and may end the training."""
+"""Diagnose: reports problems of a training while it runs, and may stop it."""
 
 from lamina.core.types import Logs
 from lamina.core.user_data.arguments import check_integer, explain_arguments
@@ -8,18 +8,18 @@ from lamina.training.checks import warn
 
 
 class Diagnose(Callback):
-    """Checks a training while it runs, and says each thing that is wrong once.
+    """Checks a training while it runs, and reports each problem once.
 
-    Without it, `fit` says what is wrong when it ends.
+    Without this callback, `fit` reports the problems when the training ends.
 
     Args:
-        every: Epochs between two checks.
-        stop_on: `"problem"` or `"warning"` to end the training at a finding of this severity or a
-            worse one; None to go on.
+        every: Number of epochs between checks.
+        stop_on: `"problem"` or `"warning"` to stop the training at a finding of this severity or a
+            more severe one; None not to stop.
         verbose: 0 to print nothing.
 
     Attributes:
-        findings: What was found at the last check.
+        findings: The findings of the last check.
 
     Raises:
         ValueError: If `every` is not a positive integer, or there is no such severity.
@@ -45,18 +45,18 @@ class Diagnose(Callback):
         self.stop_on = stop_on
         self.verbose = verbose
         self.findings = Findings()
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._said.clear()
+        self._reported.clear()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if (epoch + 1) % self.every:
             return
         record = getattr(self.model.history, "record", None)
         if record is None:
-            if not self._said:
-                self._said.add("off")
+            if not self._reported:
+                self._reported.add("off")
                 warn(
                     "The callback Diagnose finds nothing, because diagnosis is switched off.\n"
                     '  Fix: lamina.config.set_diagnosis("notes")'
@@ -64,8 +64,8 @@ class Diagnose(Callback):
             return
         self.findings = calibrated(findings_of(record))
         for finding in self.findings:
-            if finding.severity != "hint" and finding.code not in self._said:
-                self._said.add(finding.code)
+            if finding.severity != "hint" and finding.code not in self._reported:
+                self._reported.add(finding.code)
                 if self.verbose:
                     print(f"Epoch {epoch + 1}: {finding}")
         if self.stop_on is not None and any(

@@ -1,4 +1,4 @@
-"""Callbacks that end training early: without improvement, or when the loss is not finite."""
+"""Callbacks that stop training early: without improvement, or if the loss is not finite."""
 
 import math
 from typing import Any
@@ -6,26 +6,26 @@ from typing import Any
 from lamina.core.types import Logs
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback, mark_as_no_op
-from lamina.training.callbacks.monitor import Monitoring, Watch
+from lamina.training.callbacks.monitor import MonitorCallback, MonitoredMetric
 
 
-class EarlyStopping(Monitoring, Callback):
-    """Ends training when a number has stopped improving.
+class EarlyStopping(MonitorCallback, Callback):
+    """Stops training when a metric has stopped improving.
 
     Args:
         monitor: Name of the metric in the logs.
-        min_delta: Smallest change that counts as better, in units of the number.
-        patience: Epochs without improvement after which training ends.
-        verbose: 1 to print a message when it happens.
+        min_delta: Smallest change that counts as an improvement, in units of the metric.
+        patience: Number of epochs without improvement after which training stops.
+        verbose: 1 to print a message when training is stopped.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
-        baseline: The number must also beat this for patience to start again.
-        restore_best_weights: Restore the weights of the best epoch at the end, whether or not
-            training ended early.
-        start_from_epoch: Number of epochs at the beginning that are ignored.
+        baseline: The metric must also be better than this for `patience` to be counted anew.
+        restore_best_weights: Restore the weights of the best epoch when training ends, whether or
+            not it was stopped early.
+        start_from_epoch: Number of first epochs that are ignored.
 
     Raises:
-        ValueError: If `mode` is unknown or `auto` cannot decide (before the first epoch), or the
-            logs don't have the number (after it).
+        ValueError: If `mode` is unknown or `"auto"` cannot decide (before the first epoch), or the
+            logs do not have the metric (after it).
 
     Example:
         >>> class Model:
@@ -53,7 +53,7 @@ class EarlyStopping(Monitoring, Callback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ):
-        self._watch = Watch("EarlyStopping", monitor, mode, min_delta)
+        self._monitored = MonitoredMetric("EarlyStopping", monitor, mode, min_delta)
         self.monitor = monitor
         self.min_delta = min_delta
         self.patience = patience
@@ -72,11 +72,11 @@ class EarlyStopping(Monitoring, Callback):
         self.best_weights: list[Any] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._begin_watching()
+        self._find_direction()
         self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        current = self._watch.value(logs or {}, self.params)
+        current = self._monitored.value(logs or {}, self.params)
         if current is None or epoch < self.start_from_epoch:
             return
         improved = self._is_improvement(current, self.best)
@@ -106,7 +106,7 @@ class EarlyStopping(Monitoring, Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Ends training quietly when the loss is no longer a finite number.
+    """Stops training without an error when the loss is not finite.
 
     Without this callback, such a loss is an error.
 
@@ -123,7 +123,7 @@ class TerminateOnNaN(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._warned = False
 
-    # The compiled loop looks at every loss itself; this is for a user's own loop.
+    # The compiled loop checks every loss itself; this hook is for a user's own training loop.
     @mark_as_no_op
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._check(logs, f"batch {batch}")

@@ -1,4 +1,4 @@
-"""History: the logs of a run, epoch by epoch; `fit` returns it."""
+"""History: the logs of all epochs of a run, which `fit` returns."""
 
 from typing import Any
 
@@ -15,10 +15,11 @@ class History(Callback):
 
     `history.history["loss"]` is the list of losses, one per epoch; `history.epoch` the numbers of
     the epochs, from 0; `history.params` has the settings of the run. `history.split` says which
-    samples `validation_split` took: `split.how`, `split.train` and `split.validation`, the numbers
-    of the rows; None without it. `history.findings` has what seems wrong with the training, and
-    `history.record` what it was found in (see `lamina.config.set_diagnosis`). At a prompt it shows
-    a table of the epochs, in a notebook the learning curves as well.
+    samples `validation_split` selected: the method `split.how`, and the row numbers `split.train`
+    and `split.validation`; it is None without `validation_split`. `history.findings` has the likely
+    problems of the training, and `history.record` the recorded facts that they are based on (see
+    `lamina.config.set_diagnosis`). A History is displayed as a table of the epochs, in a notebook
+    with the learning curves.
 
     Example:
         >>> history = History()
@@ -61,7 +62,7 @@ class History(Callback):
         return history_view.as_text(self.history, self.epoch, self._validation_freq)
 
     def _repr_html_(self) -> str | None:
-        """For notebooks."""
+        """The representation in a notebook."""
         if not self.epoch:
             return None
         return history_view.as_html(self.history, self.epoch, self._validation_freq)

@@ -7,9 +7,9 @@ from typing import Any
 
 from lamina.training.feeds.epochs import is_validated
 
-_MAX_ROWS = 12  # of more epochs, the first six and the last six are shown
+_MAX_ROWS = 12  # if there are more epochs, the first six and the last six are shown
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 300, 190, 52, 28, 26
-_COLOURS = ("#2a78c2", "#d9730d")  # of the training and the validation
+_COLOURS = ("#2a78c2", "#d9730d")  # of the curves for training and validation
 
 
 def as_text(
@@ -17,12 +17,12 @@ def as_text(
     epochs: Sequence[int],
     validation_freq: int | Collection[int] = 1,
 ) -> str:
-    """The table in plain text, one line per epoch.
+    """The table in numeric text, one line per epoch.
 
     Args:
-        history: Lists of values by name.
+        history: Lists of values, by the name of the loss or metric.
         epochs: Numbers of the epochs, from 0.
-        validation_freq: As `fit` was given it: which epochs the shorter lists belong to.
+        validation_freq: The argument of `fit`, which decides the epochs of shorter lists.
 
     Example:
         >>> print(as_text({"loss": [0.5, 0.25]}, [0, 1]))
@@ -49,7 +49,7 @@ def as_html(
     epochs: Sequence[int],
     validation_freq: int | Collection[int] = 1,
 ) -> str:
-    """Curves of each measure, and the table below them, as HTML without scripts."""
+    """HTML without scripts: the curves of each loss and metric, above the table."""
     columns = _columns(history, epochs, validation_freq)
     names = [name for name in columns if not name.startswith("val_")]
     curves = [
@@ -75,15 +75,15 @@ def _columns(
     epochs: Sequence[int],
     validation_freq: int | Collection[int],
 ) -> dict[str, list[Any]]:
-    """The values of each measure that is a number, one for each epoch or None.
+    """The values of each loss and metric that is a number: one value or None for each epoch.
 
-    The loss is first, and the measures of the validation are last.
+    The loss comes first, values of the validation last.
     """
-    plain = [name for name in history if all(_is_number(value) for value in history[name])]
-    plain.sort(key=lambda name: (name.startswith("val_"), name.removeprefix("val_") != "loss"))
+    numeric = [name for name in history if all(_is_number(value) for value in history[name])]
+    numeric.sort(key=lambda name: (name.startswith("val_"), name.removeprefix("val_") != "loss"))
     validated = [is_validated(epoch, validation_freq) for epoch in epochs]
     columns = {}
-    for name in plain:
+    for name in numeric:
         values = iter([float(value) for value in history[name]])
         in_every_epoch = len(history[name]) >= len(epochs)
         columns[name] = [next(values, None) if in_every_epoch or v else None for v in validated]
@@ -102,15 +102,15 @@ def _rows(count: int) -> list[int | None]:
 
 
 def _value(values: Sequence[Any], row: int) -> str:
-    return "" if values[row] is None else _shown(values[row])
+    return "" if values[row] is None else _format_number(values[row])
 
 
-def _shown(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or not value else f"{value:.3g}"
 
 
 def _curves(name: str, epochs: Sequence[int], values: Sequence[Any], validation: Any) -> str:
-    """An SVG picture of one measure over the epochs, for training and validation."""
+    """An SVG plot of a loss or metric over the epochs, for training and validation."""
     lines = [("training", values), ("validation", validation or [])]
     lines = [(label, _finite_points(epochs, line)) for label, line in lines if line]
     finite = [value for _, line in lines for _, value in line]
@@ -140,8 +140,8 @@ def _curves(name: str, epochs: Sequence[int], values: Sequence[Any], validation:
         f'<text x="{_LEFT}" y="16" font-size="13" fill="currentColor">{title}</text>'
         f'<path d="M{_LEFT},{_TOP}V{bottom}H{right}" fill="none" stroke="currentColor" '
         'stroke-opacity="0.4"/>'
-        f'<text x="{_LEFT - 6}" y="{_TOP + 8}" {_TICK}>{_shown(high)}</text>'
-        f'<text x="{_LEFT - 6}" y="{bottom}" {_TICK}>{_shown(low)}</text>'
+        f'<text x="{_LEFT - 6}" y="{_TOP + 8}" {_TICK}>{_format_number(high)}</text>'
+        f'<text x="{_LEFT - 6}" y="{bottom}" {_TICK}>{_format_number(low)}</text>'
         f'<text x="{right}" y="{bottom + 14}" {_TICK}>epoch {last + 1}</text>'
         f"{''.join(elements)}</svg>"
     )
@@ -156,7 +156,7 @@ _TICK = 'font-size="10" text-anchor="end" fill="currentColor"'
 
 
 def _axis_limits(low: float, high: float) -> tuple[float, float]:
-    """The limits of the vertical axis, so that a nearly constant curve looks constant."""
+    """Limits of the vertical axis, with a minimum range, so that noise does not look large."""
     min_range = 0.1 * max(abs(low), abs(high)) or 1.0
     if high - low < min_range:
         middle = (low + high) / 2

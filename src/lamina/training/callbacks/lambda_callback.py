@@ -8,14 +8,13 @@ from lamina.training.callbacks.callback import BATCH_HOOKS, EPOCH_HOOKS, LOOP_HO
 
 
 class LambdaCallback(Callback):
-    """Calls functions at certain moments of training.
+    """A callback whose hooks are the given functions.
 
     Args:
         on_epoch_begin, on_epoch_end: Functions `(epoch, logs)`.
         on_train_begin, on_train_end: Functions `(logs)`.
         on_train_batch_begin, on_train_batch_end: Functions `(batch, logs)`.
-        **hooks: Functions for other hooks of `Callback`, by name. Anything else becomes an
-            attribute.
+        **hooks: Functions for other hooks of `Callback`, by name. Other names become attributes.
 
     Raises:
         TypeError: If a name looks like a misspelt hook.

@@ -1,4 +1,4 @@
-"""Callbacks that change the learning rate between epochs, without another compilation."""
+"""Callbacks that change the learning rate between epochs, without recompilation."""
 
 import inspect
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from typing import Any
 from lamina.core.types import Logs
 from lamina.core.user_data.arguments import explain_arguments, is_number
 from lamina.training.callbacks.callback import Callback
-from lamina.training.callbacks.monitor import Monitoring, Watch
+from lamina.training.callbacks.monitor import MonitorCallback, MonitoredMetric
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate before every epoch, by a function.
+    """Sets the learning rate before every epoch to the result of a function.
 
-    Puts `"learning_rate"` into the logs. For a rate that changes at every step, see
-    `lamina.optimizers.schedules`. With a `MultiOptimizer` the function is given, and gives, the
-    rate of its default optimizer; those of the others change by the same factor.
+    Adds `"learning_rate"` to the logs. For a rate that changes at every step, see
+    `lamina.optimizers.schedules`. With a `MultiOptimizer`, the function receives and returns the
+    rate of the default optimizer; the rates of the others change by the same factor.
 
     Args:
         schedule: Function of the epoch (from 0) and the current learning rate, or of the epoch
@@ -52,8 +52,8 @@ class LearningRateScheduler(Callback):
             if isinstance(rate, (int, float)):
                 raise  # the optimizer's error
             raise TypeError(
-                f"The function of LearningRateScheduler gave {rate!r} for epoch {epoch}, expected "
-                "a number.\n  Likely cause: a return is missing."
+                f"The function of LearningRateScheduler returned {rate!r} for epoch {epoch}, "
+                "expected a number.\n  Likely cause: a return is missing."
             ) from error
         if self.verbose:
             print(f"Epoch {epoch + 1}: the learning rate is {float(rate):g}.")
@@ -63,24 +63,25 @@ class LearningRateScheduler(Callback):
             logs["learning_rate"] = LearningRates(self.model.optimizer).main
 
 
-class ReduceLROnPlateau(Monitoring, Callback):
-    """Lowers the learning rate when a number has stopped improving.
+class ReduceLROnPlateau(MonitorCallback, Callback):
+    """Lowers the learning rate when a metric has stopped improving.
 
-    Puts `"learning_rate"` into the logs: the rate that the epoch was trained with. With a
-    `MultiOptimizer` each of its rates is lowered, and the logs have that of its default optimizer.
+    Adds `"learning_rate"` to the logs: the rate with which the epoch was trained. With a
+    `MultiOptimizer`, the rates of all its optimizers are lowered, and the logs have the rate of the
+    default optimizer.
 
     Args:
         monitor: Name of the metric in the logs.
-        factor: Factor of the learning rate, above 0 and below 1.
-        patience: Epochs without improvement after which it is lowered.
-        verbose: 1 to print a message when it happens.
+        factor: The learning rate is multiplied by this factor, above 0 and below 1.
+        patience: Number of epochs without improvement after which the rate is lowered.
+        verbose: 1 to print a message when the rate is lowered.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
-        min_delta: Smallest change that counts as better, in units of the number.
-        cooldown: Number of epochs after a change that are ignored.
+        min_delta: Smallest change that counts as an improvement, in units of the metric.
+        cooldown: Number of epochs that are ignored after the rate was lowered.
         min_lr: Lowest learning rate.
 
     Raises:
-        ValueError: If `factor` or `mode` is out of its range, or the logs don't have the number.
+        ValueError: If `factor` or `mode` is out of its range, or the logs do not have the metric.
         TypeError: If the learning rate cannot be set (before the first epoch).
 
     Example:
@@ -114,7 +115,7 @@ class ReduceLROnPlateau(Monitoring, Callback):
                 "ReduceLROnPlateau needs a factor above 0 and below 1, which the learning rate is "
                 f"multiplied by; received {factor!r}."
             )
-        self._watch = Watch("ReduceLROnPlateau", monitor, mode, min_delta)
+        self._monitored = MonitoredMetric("ReduceLROnPlateau", monitor, mode, min_delta)
         self.monitor = monitor
         self.factor = factor
         self.patience = patience
@@ -131,7 +132,7 @@ class ReduceLROnPlateau(Monitoring, Callback):
         self.cooldown_counter = 0
 
     def in_cooldown(self) -> bool:
-        """Whether epochs are not counted at the moment.
+        """Whether epochs are currently ignored because the rate was lowered recently.
 
         Returns:
             True or False.
@@ -139,16 +140,16 @@ class ReduceLROnPlateau(Monitoring, Callback):
         return self.cooldown_counter > 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._begin_watching()
+        self._find_direction()
         self._reset()
-        # If the rate cannot be set, raise the error now and not after ten epochs.
+        # If the rate cannot be set, this raises the error now rather than after `patience` epochs.
         for optimizer in LearningRates(self.model.optimizer).optimizers:
             optimizer.learning_rate = float(optimizer.learning_rate)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = {} if logs is None else logs
         logs["learning_rate"] = LearningRates(self.model.optimizer).main
-        current = self._watch.value(logs, self.params)
+        current = self._monitored.value(logs, self.params)
         if current is None:
             return
         if self.in_cooldown():
@@ -165,9 +166,9 @@ class ReduceLROnPlateau(Monitoring, Callback):
     def _reduce(self, epoch: int) -> None:
         rates = LearningRates(self.model.optimizer)
         old_rate = rates.main
-        # An optimizer keeps its rate in float32, which may be slightly above or below min_lr.
-        lowest = self.min_lr * (1 + 1e-6)
-        reducible = [o for o in rates.optimizers if float(o.learning_rate) > lowest]
+        # An optimizer stores its rate in float32, which may be slightly above or below min_lr.
+        min_rate = self.min_lr * (1 + 1e-6)
+        reducible = [o for o in rates.optimizers if float(o.learning_rate) > min_rate]
         if not reducible:
             return
         for optimizer in reducible:
@@ -189,10 +190,10 @@ class LearningRates:
 
     Example:
         >>> from lamina.optimizers import SGD, MultiOptimizer, OptimizerMap
-        >>> several = MultiOptimizer(OptimizerMap(SGD(0.5), {"bias": SGD(0.25)}))
-        >>> rates = LearningRates(several)
+        >>> multi_optimizer = MultiOptimizer(OptimizerMap(SGD(0.5), {"bias": SGD(0.25)}))
+        >>> rates = LearningRates(multi_optimizer)
         >>> rates.set_main(0.25)
-        >>> [float(optimizer.learning_rate) for optimizer in several.optimizers]
+        >>> [float(optimizer.learning_rate) for optimizer in multi_optimizer.optimizers]
         [0.125, 0.25]
     """
 
@@ -202,13 +203,13 @@ class LearningRates:
 
     @property
     def optimizers(self) -> list[Any]:
-        """The optimizers that have a rate; the default one of a `MultiOptimizer` is last."""
+        """The optimizers that have a rate; the default one of a `MultiOptimizer` comes last."""
         optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         return list(getattr(optimizer, "optimizers", [optimizer]))
 
     @property
     def main(self) -> float:
-        """The rate, or that of the default optimizer."""
+        """The rate of the optimizer, or of the default optimizer of a `MultiOptimizer`."""
         return float(self.optimizers[-1].learning_rate)
 
     def set_main(self, rate: float) -> None:
@@ -226,7 +227,7 @@ class LearningRates:
 
 
 def _number_of_arguments(function: Callable[..., Any]) -> int:
-    """2 for a function of epoch and rate, 1 for one of the epoch alone."""
+    """The number of arguments of a schedule: 2 for epoch and rate, 1 for the epoch alone."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # written in C

@@ -7,28 +7,28 @@ from typing import Any
 
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
-from lamina.core.user_data.paths import path_of
+from lamina.core.user_data.paths import path_as_text
 from lamina.saving.atomic import make_folder
 from lamina.training.callbacks.callback import Callback, mark_as_no_op
-from lamina.training.callbacks.monitor import Monitoring, Watch
+from lamina.training.callbacks.monitor import MonitorCallback, MonitoredMetric
 
 
-class ModelCheckpoint(Monitoring, Callback):
-    """Saves the model after epochs, or after a number of batches: always, or when it improved.
+class ModelCheckpoint(MonitorCallback, Callback):
+    """Saves the model after every epoch or number of batches, optionally only if it improved.
 
     Args:
-        filepath: Any file name. `{epoch:02d}` (from 1), `{batch}` and names in the logs such as
-            `{val_loss:.2f}` are filled in; folders are made.
+        filepath: Path of the file, in which `{epoch:02d}` (from 1), `{batch}` and names in the
+            logs, such as `{val_loss:.2f}`, are filled in. Missing folders are created.
         monitor: Name of the metric in the logs that decides which model is best.
-        verbose: 1 to print a message when it happens.
-        save_best_only: Save only when the number is better than at every earlier save.
+        verbose: 1 to print a message for every save.
+        save_best_only: Save only when the metric is better than at every earlier save.
         save_weights_only: Save with `model.save_weights`, not `model.save`.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
-        save_freq: `"epoch"`, or a number of batches. Batches make training slower: see `Callback`.
-        initial_value_threshold: The number must be better than this to be saved for the first time.
+        save_freq: `"epoch"`, or a number of batches, which makes training slower; see `Callback`.
+        initial_value_threshold: The model is first saved when the metric is better than this.
 
     Raises:
-        ValueError: If an argument is wrong, or the logs don't have what `filepath` or `monitor`
+        ValueError: If an argument is wrong, or the logs have no entry that `filepath` or `monitor`
             names.
 
     Example:
@@ -55,7 +55,7 @@ class ModelCheckpoint(Monitoring, Callback):
         save_freq: int | str = "epoch",
         initial_value_threshold: float | None = None,
     ):
-        self._watch = Watch("ModelCheckpoint", monitor, mode)
+        self._monitored = MonitoredMetric("ModelCheckpoint", monitor, mode)
         self.filepath = _check_path(filepath)
         if save_freq != "epoch" and not (type(save_freq) is int and save_freq > 0):
             raise ValueError(
@@ -86,7 +86,7 @@ class ModelCheckpoint(Monitoring, Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.save_best_only:
-            self._begin_watching()
+            self._find_direction()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch = epoch
@@ -95,12 +95,12 @@ class ModelCheckpoint(Monitoring, Callback):
         if self.save_freq == "epoch":
             self._save_if_due(epoch, dict(logs or {}))
 
-    @mark_as_no_op  # unless save_freq says so, see has_batch_hooks
+    @mark_as_no_op  # if save_freq is "epoch"; see has_batch_hooks
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.save_freq == "epoch":
             return
         new_epoch = self.last_batch is None or batch <= self.last_batch
-        # One call may be for several batches.
+        # A call may stand for several batches.
         self.batches_since_save += batch + 1 if new_epoch else batch - int(self.last_batch or 0)
         self.last_batch = batch
         if self.batches_since_save >= int(self.save_freq):
@@ -110,7 +110,7 @@ class ModelCheckpoint(Monitoring, Callback):
     def _save_if_due(self, epoch: int, logs: dict[str, Any]) -> None:
         reason = ""
         if self.save_best_only:
-            current = self._watch.value(logs, self.params)
+            current = self._monitored.value(logs, self.params)
             if current is None:
                 return
             if not self._is_improvement(current, self.best):
@@ -140,24 +140,24 @@ class ModelCheckpoint(Monitoring, Callback):
                 f"known are {', '.join(values)}."
             ) from None
 
-    def _print(self, epoch: int, what: str) -> None:
+    def _print(self, epoch: int, message: str) -> None:
         if self.verbose:
-            print(f"Epoch {epoch + 1}: {what}.")
+            print(f"Epoch {epoch + 1}: {message}.")
 
 
 def _check_path(filepath: PathLike) -> str:
-    path = path_of(filepath, "ModelCheckpoint")
+    path = path_as_text(filepath, "ModelCheckpoint")
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(path) if name is not None]
     except ValueError as error:
         raise ValueError(
-            f"ModelCheckpoint: filepath {path!r} has a brace that opens or closes nothing "
-            f"({error}).\n  Fix: '{{epoch:02d}}.keras' to fill in a number; double a real brace."
+            f"ModelCheckpoint: filepath {path!r} has an unmatched brace "
+            f"({error}).\n  Fix: '{{epoch:02d}}.keras' to fill in a number; double a literal brace."
         ) from None
     if "" in names:
         raise ValueError(
             f"ModelCheckpoint: filepath {path!r} has an empty {{}}.\n"
-            "  Fix: name what goes in, such as {epoch:02d} or {val_loss:.2f}."
+            "  Fix: write a name in the braces, such as {epoch:02d} or {val_loss:.2f}."
         )
     if not path or Path(path).is_dir():
         raise ValueError(

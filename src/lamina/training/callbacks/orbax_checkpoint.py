@@ -10,28 +10,29 @@ import numpy as np
 from lamina.core.serialization import registry
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
-from lamina.core.user_data.paths import path_of
+from lamina.core.user_data.paths import path_as_text
 from lamina.saving.orbax_folder import CHECKSUMS, checksums, orbax
 from lamina.training.callbacks.model_checkpoint import ModelCheckpoint
 
 
 class OrbaxCheckpoint(ModelCheckpoint):
-    """Saves the model with Orbax after epochs, or a number of batches, while training continues.
+    """Saves the model with Orbax after every epoch or number of batches, while training continues.
 
-    `lamina.saving.load_model(directory)` and `model.load_weights(directory)` read the latest.
+    `lamina.saving.load_model(directory)` and `model.load_weights(directory)` read the latest
+    checkpoint.
     Needs `pip install 'lamina[orbax]'`.
 
     Args:
-        directory: Folder of the checkpoints; each is a folder in it, named by its epoch (from 0)
-            or, with `save_freq` in batches, by the number of steps.
+        directory: Folder of the checkpoints. Each is a subfolder, named after its epoch (from 0)
+            or, with `save_freq` in batches, after the number of steps.
         monitor: Name of the metric in the logs that decides which checkpoint is best.
         verbose: 1 to print a message for each checkpoint.
         save_best_only: Save only if the metric is better than in all earlier epochs.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         save_freq: `"epoch"`, or a number of batches.
-        initial_value_threshold: The first value must be better than this to count as the best.
-        max_to_keep: Number of checkpoints to keep, the latest; None keeps all.
-        save_on_background: Write the files while training continues.
+        initial_value_threshold: The first checkpoint is saved when the metric is better than this.
+        max_to_keep: Number of latest checkpoints to keep; None keeps all.
+        save_on_background: Write the files in the background while training continues.
         save_weights_only: Save the weights alone, without optimizer, metrics and architecture.
 
     Raises:
@@ -53,13 +54,13 @@ class OrbaxCheckpoint(ModelCheckpoint):
         save_on_background: bool = True,
         save_weights_only: bool = False,
     ):
-        orbax()  # raises now if it is missing, rather than after an epoch
+        orbax()  # raises an error now if Orbax is missing, rather than after an epoch
         if max_to_keep is not None and (type(max_to_keep) is not int or max_to_keep < 1):
             raise ValueError(
                 "OrbaxCheckpoint: max_to_keep must be an integer above 0, or None; received "
                 f"{max_to_keep!r}."
             )
-        self.directory = os.path.abspath(path_of(directory, "OrbaxCheckpoint"))
+        self.directory = os.path.abspath(path_as_text(directory, "OrbaxCheckpoint"))
         super().__init__(
             os.path.join(self.directory.replace("{", "{{").replace("}", "}}"), "{epoch}"),
             monitor,
@@ -117,11 +118,11 @@ class OrbaxCheckpoint(ModelCheckpoint):
         if self.save_weights_only:
             kinds = ("trainable_variables", "non_trainable_variables")
             state = {group: state[group] for group in kinds}
-        # Copies, since the next step reuses the memory of the arrays.
+        # Copies, because the next training step reuses the memory of the arrays.
         payload: dict[str, Any] = {"pytree": jax.tree.map(lambda v: np.array(v), state)}
         config = None
         if not self.save_weights_only:
-            config = json.dumps(registry.serialize_whole(self.model))
+            config = json.dumps(registry.serialize_with_sharing(self.model))
             payload["model_config"] = {"config": config}
         payload[CHECKSUMS] = checksums(payload["pytree"], config)
         step = epoch if self.save_freq == "epoch" else int(self.model.optimizer.iterations)

@@ -12,8 +12,8 @@ from lamina.training.progress.progbar import Progbar
 class ProgbarLogger(Callback):
     """Shows a progress bar, for your own training loop with a `CallbackList`.
 
-    `fit` has a progress display of its own, which is faster: this one is called after every batch.
-    If it is given to `fit`, it replaces that display.
+    `fit` has its own progress display, which is faster, since this callback is called after every
+    batch. If this callback is passed to `fit`, it replaces that display.
 
     Example:
         >>> bar = ProgbarLogger()
@@ -40,7 +40,7 @@ class ProgbarLogger(Callback):
         self.target = params.get("steps")
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._in_fit = True  # where validation has no bar of its own
+        self._in_fit = True  # then validation has no progress bar
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self._in_fit = False

@@ -1,4 +1,4 @@
-"""RemoteMonitor: sends what was measured to a server."""
+"""RemoteMonitor: sends the logs to a server."""
 
 import json
 import os
@@ -14,16 +14,16 @@ from lamina.training.callbacks.callback import Callback
 
 
 class RemoteMonitor(Callback):
-    """Posts the logs of every epoch, and its number, to a server.
+    """Sends the logs and the number of every epoch to a server, by HTTP POST.
 
-    If the server does not answer, there is a warning, and training continues.
+    If the server does not answer, a warning is issued and training continues.
 
     Args:
         root: Address of the server, such as `"http://localhost:9000"`.
         path: Path on the server.
-        field: Name of the form's field that holds the JSON, unless `send_as_json`.
+        field: Name of the form field that contains the JSON, if `send_as_json` is False.
         headers: Further HTTP headers.
-        send_as_json: Send the JSON itself, as `application/json`, and not a form.
+        send_as_json: Send the JSON as the body (`application/json`) instead of in a form.
 
     Example:
         >>> RemoteMonitor("http://localhost:9000").path
@@ -58,13 +58,13 @@ class RemoteMonitor(Callback):
         except requests.exceptions.RequestException as error:
             warnings.warn(
                 f"RemoteMonitor could not reach {self.root}{self.path}: {type(error).__name__}.\n"
-                "  Training goes on; the logs of this epoch were not sent.",
+                "  Training continues; the logs of this epoch were not sent.",
                 LaminaWarning,
                 stacklevel=stacklevel_of_user(),
             )
 
 
 def _to_json_value(value: object) -> object:
-    """A number where there is one, also in an array; else a list."""
+    """A Python number for a scalar or an array of one value, a list for other arrays."""
     array = np.asarray(value)
     return array.item() if array.size == 1 else array.tolist()

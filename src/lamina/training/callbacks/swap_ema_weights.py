@@ -19,11 +19,11 @@ class SwapEMAWeights(Callback):
     training continues with the weights.
 
     Args:
-        swap_on_epoch: Also leave the averages in place from the end of an epoch to the beginning
+        swap_on_epoch: Use the averages also from the end of an epoch to the beginning
             of the next, so that callbacks after this one, such as `ModelCheckpoint`, save them.
 
     Raises:
-        ValueError: If the optimizer keeps no averages.
+        ValueError: If the optimizer computes no averages.
 
     Example:
         >>> import lamina
@@ -38,13 +38,12 @@ class SwapEMAWeights(Callback):
     @explain_arguments
     def __init__(self, swap_on_epoch: bool = False):
         self.swap_on_epoch = swap_on_epoch
-        self._original_values: list[jax.Array] | None = (
-            None  # the weights, while averages are in their place
-        )
+        # The values of the weights while the model has the averages; else None.
+        self._original_values: list[jax.Array] | None = None
         self._swapped_for_test = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._pairs()  # raises an error now, and not after the first epoch
+        self._pairs()  # raises an error now rather than after the first epoch
         self._original_values = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -56,19 +55,19 @@ class SwapEMAWeights(Callback):
             self._assign_averages()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self._original_values = None  # `fit` itself ends with the averages in place
+        self._original_values = None  # `fit` itself assigns the averages at its end
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        self._begin()
+        self._begin_evaluation()
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        self._end()
+        self._end_evaluation()
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
-        self._begin()
+        self._begin_evaluation()
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        self._end()
+        self._end_evaluation()
 
     def get_state(self) -> dict[str, Any]:
         original_values = (
@@ -86,12 +85,12 @@ class SwapEMAWeights(Callback):
             else [jax.numpy.asarray(value) for value in original_values]
         )
 
-    def _begin(self) -> None:
+    def _begin_evaluation(self) -> None:
         if self._original_values is None:
             self._assign_averages()
             self._swapped_for_test = True
 
-    def _end(self) -> None:
+    def _end_evaluation(self) -> None:
         if self._swapped_for_test:
             self._restore_weights()
             self._swapped_for_test = False
@@ -110,17 +109,18 @@ class SwapEMAWeights(Callback):
             self._original_values = None
 
     def _pairs(self) -> list[tuple[Variable, Variable]]:
+        """Pairs of a weight and its moving average."""
         optimizers = _inner_optimizers(self.model.optimizer)
         pairs = [pair for optimizer in optimizers for pair in optimizer.averages()]
         if not pairs:
             raise ValueError(
-                f"SwapEMAWeights: {self.model.optimizer!r} keeps no moving averages.\n"
+                f"SwapEMAWeights: {self.model.optimizer!r} computes no moving averages.\n"
                 "  Fix: compile with use_ema=True, such as optimizer=Adam(use_ema=True)."
             )
         return pairs
 
 
 def _inner_optimizers(optimizer: Any) -> list[Any]:
-    """The optimizers that change weights, without those that only pass them to others."""
+    """The optimizers that update weights, without wrappers around other optimizers."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     return list(getattr(optimizer, "optimizers", [optimizer]))

@@ -13,7 +13,7 @@ import numpy as np
 from lamina.core.layer.layer_state import all_layers
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import check_integer, explain_arguments
-from lamina.core.user_data.paths import path_of
+from lamina.core.user_data.paths import path_as_text
 from lamina.findings import Findings, Record, findings_of
 from lamina.layers import Embedding
 from lamina.saving.atomic import make_folder
@@ -24,26 +24,26 @@ from lamina.training.callbacks.tensorboard_diagnosis import findings_as_text, la
 class TensorBoard(Callback):
     """Writes logs for TensorBoard: `tensorboard --logdir logs` shows them while training runs.
 
-    The folder `train` gets losses and metrics of every epoch (`epoch_loss` …), the learning rate,
-    the graph of layers, what diagnosis finds (`findings`, as text), and what the arguments select.
-    With `lamina.config.set_diagnosis("full")` it also gets what layers do (`layers/dense/gradient`,
-    `update`, `dead`, `saturated` and `rank`), after 1, 2, 4, 8 … epochs. The folder `validation`
-    gets the results on validation data. Needs `pip install 'lamina[tensorboard]'`; TensorFlow is
-    not needed.
+    The folder `train` contains losses and metrics of every epoch (`epoch_loss` …), the learning
+    rate, the graph of layers, what diagnosis finds (`findings`, as text), and what the arguments
+    select. With `lamina.config.set_diagnosis("full")` it also contains what layers do
+    (`layers/dense/gradient`, `update`, `dead`, `saturated` and `rank`), after 1, 2, 4, 8 … epochs.
+    The folder `validation` contains the results on validation data. Needs
+    `pip install 'lamina[tensorboard]'`; TensorFlow is not needed.
 
     Args:
         log_dir: Folder of the logs.
         histogram_freq: Number of epochs between histograms of the weights; 0 for none.
         write_graph: Write the graph of layers.
-        write_images: With the histograms, also write the weights as pictures.
+        write_images: Write the weights as images whenever histograms are written.
         write_steps_per_second: Write the number of steps per second.
         update_freq: `"epoch"`, `"batch"`, or a number of batches after which the losses and
-            metrics so far are written (`batch_loss` …). It does not slow down training.
-        profile_batch: Index of the batch (from 1) to profile with JAX, or first and last; 0 for
-            none.
+            metrics so far are written (`batch_loss` …). A number does not slow down training.
+        profile_batch: Number of the batch (from 1) to profile with JAX, or the first and last; 0
+            for none.
         embeddings_freq: Number of epochs between writing the vectors of Embedding layers, for the
             projector; 0 for none.
-        embeddings_metadata: File with a line for each vector, or a dict of them by the names of
+        embeddings_metadata: File with a line for each vector, or a dict of files by the names of
             layers; relative to `log_dir`.
 
     Raises:
@@ -76,60 +76,60 @@ class TensorBoard(Callback):
         embeddings_freq: int = 0,
         embeddings_metadata: str | Mapping[str, str] | None = None,
     ):
-        _writer_class()  # raises now if it is missing, rather than after an epoch
-        self.log_dir = path_of(log_dir, "TensorBoard")
-        self.histogram_freq = _frequency("histogram_freq", histogram_freq)
+        _writer_class()  # raises an error now if the package is missing, not after an epoch
+        self.log_dir = path_as_text(log_dir, "TensorBoard")
+        self.histogram_freq = _check_frequency("histogram_freq", histogram_freq)
         self.write_graph = write_graph
         self.write_images = write_images
         self.write_steps_per_second = write_steps_per_second
         if update_freq not in ("epoch", "batch"):
-            update_freq = _frequency("update_freq", update_freq, least=1)
+            update_freq = _check_frequency("update_freq", update_freq, minimum=1)
         self.update_freq: Any = 1 if update_freq == "batch" else update_freq
-        self.embeddings_freq = _frequency("embeddings_freq", embeddings_freq)
+        self.embeddings_freq = _check_frequency("embeddings_freq", embeddings_freq)
         self.embeddings_metadata = embeddings_metadata
-        self._profiled = _batches(profile_batch)
+        self._profiled_batches = _first_and_last(profile_batch)
         self._profiling = False
         self._writers: dict[str, Any] = {}
         self._steps = 0
-        self._written_at = (0, 0.0)  # step and time
-        self._epoch_began = (0, 0.0)
+        self._last_written = (0, 0.0)  # step and time
+        self._epoch_start = (0, 0.0)
         self._measured_at = -1  # the step of the statistics that were written last
         self._codes: list[str] = []  # of the findings that were written last
 
-    # -- when ------------------------------------------------------------------------------------
+    # -- hooks -----------------------------------------------------------------------------------
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._steps = 0
-        self._written_at = (0, time.perf_counter())
+        self._last_written = (0, time.perf_counter())
         self._measured_at, self._codes = -1, []
         if self.write_graph:
             self._write_graph()
         if self.embeddings_freq:
             self._write_projector()
-        if self._profiled[0] == 1:
+        if self._profiled_batches[0] == 1:
             self._start_profile()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self._epoch_began = (self._steps, time.perf_counter())
+        self._epoch_start = (self._steps, time.perf_counter())
 
     def _steps_to_checkpoint(self) -> int | None:
         limits = []
         if self.update_freq != "epoch":
             limits.append(self.update_freq - self._steps % self.update_freq)
-        first, last = self._profiled
+        first, last = self._profiled_batches
         limits += [step - self._steps for step in (first - 1, last) if step > self._steps]
         return min(limits, default=None)
 
     def _at_checkpoint(self, checkpoint: Any) -> None:
-        """After batches: the measures so far, and the profiler."""
+        """Write the logs so far, and start or stop the profiler."""
         self._steps = checkpoint.steps
         if checkpoint.step and self.update_freq != "epoch" and self._steps % self.update_freq == 0:
             logs = dict(checkpoint.logs)
             if self.write_steps_per_second:
-                logs["steps_per_second"] = self._steps_per_second(*self._written_at)
-            self._written_at = (self._steps, time.perf_counter())
-            self._scalars("train", {f"batch_{k}": v for k, v in logs.items()}, self._steps)
-        first, last = self._profiled
+                logs["steps_per_second"] = self._steps_per_second(*self._last_written)
+            self._last_written = (self._steps, time.perf_counter())
+            self._write_scalars("train", {f"batch_{k}": v for k, v in logs.items()}, self._steps)
+        first, last = self._profiled_batches
         if first and self._steps == first - 1:
             self._start_profile()
         elif self._profiling and self._steps >= last:
@@ -137,15 +137,19 @@ class TensorBoard(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
-        measured = {k: v for k, v in logs.items() if not k.startswith("val_")}
-        if measured:
-            measured.update(_learning_rates(self.model.optimizer))
+        training_values = {k: v for k, v in logs.items() if not k.startswith("val_")}
+        if training_values:
+            training_values.update(_learning_rates(self.model.optimizer))
             if self.write_steps_per_second:
-                self._steps = max(self._steps, self._epoch_began[0])
-                measured["steps_per_second"] = self._steps_per_second(*self._epoch_began)
-        validated = {k.removeprefix("val_"): v for k, v in logs.items() if k.startswith("val_")}
-        self._scalars("train", {f"epoch_{k}": v for k, v in measured.items()}, epoch)
-        self._scalars("validation", {f"epoch_{k}": v for k, v in validated.items()}, epoch)
+                self._steps = max(self._steps, self._epoch_start[0])
+                training_values["steps_per_second"] = self._steps_per_second(*self._epoch_start)
+        validation_values = {
+            k.removeprefix("val_"): v for k, v in logs.items() if k.startswith("val_")
+        }
+        self._write_scalars("train", {f"epoch_{k}": v for k, v in training_values.items()}, epoch)
+        self._write_scalars(
+            "validation", {f"epoch_{k}": v for k, v in validation_values.items()}, epoch
+        )
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             self._write_weights(epoch)
         if self.embeddings_freq and epoch % self.embeddings_freq == 0:
@@ -159,7 +163,7 @@ class TensorBoard(Callback):
     def on_test_end(self, logs: Logs | None = None) -> None:
         step = int(getattr(self.model.optimizer, "iterations", 0))
         named = {f"evaluation_{k}_vs_iterations": v for k, v in (logs or {}).items()}
-        self._scalars("validation", named, step)
+        self._write_scalars("validation", named, step)
         if "validation" in self._writers:
             self._writers["validation"].flush()
 
@@ -177,12 +181,12 @@ class TensorBoard(Callback):
             writer.close()
         self._writers = {}
 
-    # -- what ------------------------------------------------------------------------------------
+    # -- writing ---------------------------------------------------------------------------------
 
-    def _steps_per_second(self, steps: int, began: float) -> float:
-        return (self._steps - steps) / max(time.perf_counter() - began, 1e-9)
+    def _steps_per_second(self, steps: int, start_time: float) -> float:
+        return (self._steps - steps) / max(time.perf_counter() - start_time, 1e-9)
 
-    def _scalars(self, folder: str, values: Mapping[str, Any], step: int) -> None:
+    def _write_scalars(self, folder: str, values: Mapping[str, Any], step: int) -> None:
         from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
         for name, value in values.items():
@@ -210,14 +214,14 @@ class TensorBoard(Callback):
             self._write("train", text_pb("findings", text), epoch)
 
     def _write_graph(self) -> None:
-        """The layers as JSON, which TensorBoard draws; models without a graph have none."""
+        """Write the layers as JSON, which TensorBoard draws, if the model has a graph."""
         from tensorboard.plugins.graph.metadata import PLUGIN_NAME_KERAS_MODEL
 
         if not hasattr(self.model, "inputs"):
             return
         try:
             text = self.model.to_json()
-        except (TypeError, ValueError):  # a layer of the user that cannot be written
+        except (TypeError, ValueError):  # a layer of the user that cannot be serialized
             return
         metadata = _metadata(PLUGIN_NAME_KERAS_MODEL, b"1")
         self._write("train", _text_summary("keras", [text.encode()], metadata, scalar=True), 0)
@@ -229,15 +233,15 @@ class TensorBoard(Callback):
             for weight in layer.weights:
                 value = weight.numpy().astype("float32")
                 self._write("train", histogram_pb(f"{weight.path}/histogram", value), epoch)
-                pictures = _pictures(value) if self.write_images else []
-                if pictures:
-                    self._write("train", _image_summary(f"{weight.path}/image", pictures), epoch)
+                images = _weight_images(value) if self.write_images else []
+                if images:
+                    self._write("train", _image_summary(f"{weight.path}/image", images), epoch)
 
     def _embedding_layers(self) -> list[Embedding]:
         return [layer for layer in all_layers(self.model) if isinstance(layer, Embedding)]
 
     def _write_projector(self) -> None:
-        """Tell TensorBoard's projector which files have the vectors."""
+        """Write the configuration of TensorBoard's projector: the files with the vectors."""
         from google.protobuf import text_format
         from tensorboard.plugins import projector
 
@@ -286,24 +290,24 @@ def _writer_class() -> Any:
     return EventFileWriter
 
 
-def _frequency(name: str, value: Any, least: int = 0) -> int:
-    words = ", 'epoch' or 'batch'" if name == "update_freq" else ""
-    return check_integer(name, value, least, owner="TensorBoard", also=words)
+def _check_frequency(name: str, value: Any, minimum: int = 0) -> int:
+    alternatives = ", 'epoch' or 'batch'" if name == "update_freq" else ""
+    return check_integer(name, value, minimum, owner="TensorBoard", also=alternatives)
 
 
-def _batches(profile_batch: Any) -> tuple[int, int]:
-    """First and last batch to profile, `(0, 0)` for none; a text has them as `"5"` or `"10,20"`."""
+def _first_and_last(profile_batch: Any) -> tuple[int, int]:
+    """First and last batch to profile, `(0, 0)` for none; text is `"5"` or `"10,20"`."""
     try:
         parts = profile_batch.split(",") if isinstance(profile_batch, str) else profile_batch
-        numbers = [int(n) for n in (parts if isinstance(parts, (list, tuple)) else [parts])]
+        batches = [int(n) for n in (parts if isinstance(parts, (list, tuple)) else [parts])]
     except (TypeError, ValueError):
-        numbers = []
-    if len(numbers) not in (1, 2) or not 0 <= numbers[0] <= numbers[-1]:
+        batches = []
+    if len(batches) not in (1, 2) or not 0 <= batches[0] <= batches[-1]:
         raise ValueError(
             "TensorBoard: profile_batch must be the number of a batch, or the first and the last "
             f"of several; received {profile_batch!r}."
         )
-    return numbers[0], numbers[-1]
+    return batches[0], batches[-1]
 
 
 def _learning_rates(optimizer: Any) -> dict[str, float]:
@@ -318,31 +322,31 @@ def _vectors_file(layer: Any) -> str:
     return f"{layer.name.replace('/', '_')}.tsv"
 
 
-def _pictures(weight: np.ndarray) -> list[np.ndarray]:
-    """A weight as grey pictures `(height, width)`, 0 to 255; none if it has too many axes."""
+def _weight_images(weight: np.ndarray) -> list[np.ndarray]:
+    """A weight as grey images `(height, width)`, 0 to 255; none if it has too many axes."""
     weight = np.squeeze(weight)
     if weight.ndim == 1:
         weight = weight[:, None]
     elif weight.ndim == 2 and weight.shape[0] > weight.shape[1]:
         weight = weight.T
-    elif weight.ndim == 3:  # a kernel of a convolution: a picture for each of its last axis
+    elif weight.ndim == 3:  # the kernel of a 1D convolution: an image per filter
         weight = np.moveaxis(weight, -1, 0)
     if weight.ndim not in (2, 3):
         return []
-    least, span = weight.min(), np.ptp(weight) or 1.0
-    grey = ((weight - least) / span * 255).astype("uint8")
+    minimum, span = weight.min(), np.ptp(weight) or 1.0
+    grey = ((weight - minimum) / span * 255).astype("uint8")
     return list(grey) if weight.ndim == 3 else [grey]
 
 
-def _image_summary(tag: str, pictures: list[np.ndarray]) -> Any:
+def _image_summary(tag: str, images: list[np.ndarray]) -> Any:
     from PIL import Image
     from tensorboard.plugins.image.metadata import create_summary_metadata
 
-    height, width = pictures[0].shape
+    height, width = images[0].shape
     parts = [str(width).encode(), str(height).encode()]
-    for picture in pictures[:16]:
+    for image in images[:16]:
         buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, format="PNG")
+        Image.fromarray(image).save(buffer, format="PNG")
         parts.append(buffer.getvalue())
     metadata = create_summary_metadata(display_name=None, description=None)
     return _text_summary(tag, parts, metadata)

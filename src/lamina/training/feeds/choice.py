@@ -1,6 +1,6 @@
-"""Which feed brings which data: two lists, one for sources of batches and one for arrays.
+"""Chooses the feed for the data, from two lists: for sources of batches, and for arrays.
 
-The first feed of a list whose condition holds is used; the last one has no condition.
+The first entry whose condition is true is used; the last entry of a list has no condition.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,11 +24,11 @@ from lamina.training.feeds.stream_feed import StreamFeed
 
 
 class Choice(NamedTuple):
-    """One entry of a list.
+    """A feed, and the condition for its use.
 
     Args:
-        feed: A class, made of the data and the options.
-        suits: Whether it is used for this data with these options; None for all.
+        feed: The class; its arguments are the data and the options.
+        suits: Whether the feed is used for given data and options; None if it is for all.
     """
 
     feed: Callable[[Any, FeedOptions], Feed]
@@ -39,9 +39,9 @@ def choose(choices: Sequence[Choice], data: Any, options: FeedOptions) -> Feed:
     """The feed of the first entry that suits the data.
 
     Args:
-        choices: `OF_SOURCES` or `OF_ARRAYS`.
-        data: A source; or `(x, y, sample_weight)` without those that were not given.
-        options: How to iterate over it.
+        choices: `SOURCE_FEEDS` or `ARRAY_FEEDS`.
+        data: A source, or `(x, y, sample_weight)` without the parts that are None.
+        options: How to iterate over the data.
     """
     for choice in choices:
         if choice.suits is None or choice.suits(data, options):
@@ -50,36 +50,36 @@ def choose(choices: Sequence[Choice], data: Any, options: FeedOptions) -> Feed:
 
 
 def converts_batch_by_batch(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
-    """Whether the inputs become numbers batch by batch: sparse rows, and text that would grow."""
+    """Whether inputs are converted batch by batch: sparse rows, and text that becomes large."""
     if has_sparse_rows(x):
         return True
     if not has_text(x):
         return False
-    some = jax.tree.map(lambda a: a[:32], x)
-    estimate = size_in_bytes(prepare(some)) * samples / min(32, samples)
+    first_rows = jax.tree.map(lambda a: a[:32], x)
+    estimate = size_in_bytes(prepare(first_rows)) * samples / min(32, samples)
     return estimate > config.resident_budget()
 
 
-def _become_numbers_batchwise(arrays: Any, options: FeedOptions) -> bool:
+def _need_batchwise_conversion(arrays: Any, options: FeedOptions) -> bool:
     x, y, sample_weight = unpack_x_y_sample_weight(arrays)
     return converts_batch_by_batch(x, number_of_samples(x, y, sample_weight), options.prepare)
 
 
-def _exceed_the_budget(arrays: Any, options: FeedOptions) -> bool:
+def _exceed_budget(arrays: Any, options: FeedOptions) -> bool:
     return size_in_bytes(arrays) > config.resident_budget()
 
 
-def _give_samples(source: Any, options: FeedOptions) -> bool:
+def _is_map_style_dataset(source: Any, options: FeedOptions) -> bool:
     return is_map_style_dataset(source)
 
 
-OF_SOURCES = (
-    Choice(SamplesFeed, _give_samples),
+SOURCE_FEEDS = (
+    Choice(SamplesFeed, _is_map_style_dataset),
     Choice(StreamFeed),
 )
-OF_ARRAYS = (
-    Choice(BatchwiseFeed, _become_numbers_batchwise),
-    Choice(HostFeed, _exceed_the_budget),
+ARRAY_FEEDS = (
+    Choice(BatchwiseFeed, _need_batchwise_conversion),
+    Choice(HostFeed, _exceed_budget),
     Choice(SmallRowsFeed, SmallRowsFeed.suits),
     Choice(ResidentFeed),
 )

@@ -18,8 +18,8 @@ import numpy as np
 from lamina.core import processes
 from lamina.core.user_data.data_kinds import may_hold_text
 
-# Large enough that the start of a program costs little, and small enough that three chunks take
-# little memory: docs/performance.md, `chunk-size`.
+# Large enough that the cost of starting a program is small, and small enough that three chunks need
+# little memory; see `chunk-size` in docs/performance.md.
 _MAX_BYTES = 16 * 2**20
 _MAX_STEPS = 512
 _MAX_SECONDS = 0.25
@@ -28,23 +28,29 @@ _ALIGNMENT = 64
 
 
 class Chunk(NamedTuple):
-    """Batches in one array: batch `i` begins at row `order[i * batch_size]`.
+    """Batches in one array: batch `i` has the rows `order[i * batch_size : (i + 1) * batch_size]`.
 
-    The engine gets it on the device. It is on the host while it is being made.
+    A chunk is prepared on the host; when the engine receives it, its data are on the device.
+
+    Args:
+        data: Structure of arrays with one row per sample.
+        order: int32 array of row numbers; None if the rows are in order.
+        batch_size: Rows in a batch.
+        start, stop: The steps of the chunk to run: batches `start` (inclusive) to `stop`.
     """
 
     data: Any
-    order: Any  # int32 array of row numbers, or None for the order of the rows
+    order: Any
     batch_size: int
     start: int
     stop: int
 
 
 class Buffers:
-    """Host memory for chunks that is reused: the system would have to clear new pages.
+    """Host memory for chunks, reused because the operating system must clear new memory.
 
-    The device may read this very memory, so a buffer is reused only when its chunk is no longer
-    needed. One of the three is in use, one is waiting, and one is being filled.
+    The device may read this memory directly, so a buffer is reused only when its chunk is no longer
+    needed. Of the three buffers, one is in use, one is ready, and one is being count.
     """
 
     _COUNT = 3
@@ -61,65 +67,65 @@ class Buffers:
         return self._arrays[i]
 
 
-def steps_in_chunk(bytes_of_batch: int) -> int:
+def steps_in_chunk(batch_bytes: int) -> int:
     """Number of batches in a chunk."""
-    return max(1, min(_MAX_STEPS, _MAX_BYTES // max(1, bytes_of_batch)))
+    return max(1, min(_MAX_STEPS, _MAX_BYTES // max(1, batch_bytes)))
 
 
 def stack_batches(
     batches: Iterable[Any], finish: Callable[[Any, int], Any] = lambda data, rows: data
 ) -> Iterator[Chunk]:
-    """Concatenate batches of one size to chunks of one shape, for which one program is enough.
+    """Concatenate batches to chunks; chunks of batches of one size have one shape, for one program.
 
     Args:
         batches: Structures of NumPy arrays.
-        finish: A row-wise function of the filled rows of a chunk and the batch size, which may
-            change dtypes. It is applied to a chunk at once, which is quicker than to every batch.
+        finish: A row-wise function of a chunk's data and the batch size, which may change dtypes.
+            One call for a chunk is faster than a call for every batch.
     """
     buffers = Buffers()
     buffer: list[np.ndarray] = []
-    filled, rows, capacity = 0, 0, 0
+    count, rows, capacity = 0, 0, 0
     spec: Any = None
-    began = 0.0
+    start_time = 0.0
     may_be_short = not processes.are_several()  # all processes need the same chunks
 
-    def finished_chunk() -> Chunk:
-        views = [array[: filled * rows] for array in buffer]
+    def make_chunk() -> Chunk:
+        views = [array[: count * rows] for array in buffer]
         data = finish(jax.tree.unflatten(spec[0], views), rows)
 
-        def at_capacity(array: Any) -> Any:
-            # A view that `finish` has returned unchanged needs no copy: its buffer is that long.
+        def extend_to_capacity(array: Any) -> Any:
+            # A view that `finish` has returned unchanged needs no copy: its buffer has the length.
             for view, whole_array in zip(views, buffer, strict=True):
                 if array is view:
                     return whole_array
-            return with_length(array, capacity * rows)
+            return extend_rows(array, capacity * rows)
 
-        return Chunk(jax.tree.map(at_capacity, data), None, rows, 0, filled)
+        return Chunk(jax.tree.map(extend_to_capacity, data), None, rows, 0, count)
 
     try:
         for batch in batches:
             leaves, structure = jax.tree.flatten(batch)
             batch_spec = structure, [(leaf.dtype, leaf.shape) for leaf in leaves]
-            overdue = filled and may_be_short and time.monotonic() - began > _MAX_SECONDS
-            if filled and (filled == capacity or overdue or batch_spec != spec):
-                yield finished_chunk()
-                filled = 0
-            if not filled:
-                spec, began = batch_spec, time.monotonic()
+            overdue = count and may_be_short and time.monotonic() - start_time > _MAX_SECONDS
+            if count and (count == capacity or overdue or batch_spec != spec):
+                yield make_chunk()
+                count = 0
+            if not count:
+                spec, start_time = batch_spec, time.monotonic()
                 rows = leaves[0].shape[0]
                 capacity = steps_in_chunk(sum(leaf.nbytes for leaf in leaves))
                 shapes = [((capacity * rows, *shape[1:]), dtype) for dtype, shape in spec[1]]
                 buffer = buffers.take(shapes)
-            start = filled * rows
+            start = count * rows
             for target, source in zip(buffer, leaves, strict=True):
                 target[start : start + rows] = source
-            filled += 1
+            count += 1
     except Exception:
-        if filled:
-            yield finished_chunk()  # the batches before the error are used for training
+        if count:
+            yield make_chunk()  # training still uses the batches before the error
         raise
-    if filled:
-        yield finished_chunk()
+    if count:
+        yield make_chunk()
 
 
 def prefetch(
@@ -127,18 +133,18 @@ def prefetch(
     put: Callable[[Chunk], Any],
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Iterator[Chunk]:
-    """Prepare the next chunk in a thread while the device works on this one.
+    """Prepare the next chunk in a thread while the device works on the current one.
 
     Args:
         chunks: Chunks with their data on the host.
         put: Puts the data of a chunk on the device.
-        interrupted: Whether to stop waiting; called a few times a second.
+        interrupted: Whether to stop waiting for chunks; called a few times per second.
     """
     ready: queue.Queue[Any] = queue.Queue(maxsize=1)
     stopped = threading.Event()
     finished = object()
 
-    def hand_over(item: Any) -> bool:
+    def put_item(item: Any) -> bool:
         while not stopped.is_set():
             try:
                 ready.put(item, timeout=0.1)
@@ -150,12 +156,12 @@ def prefetch(
     def produce() -> None:
         try:
             for chunk in chunks:
-                if not hand_over(chunk._replace(data=put(chunk))):
+                if not put_item(chunk._replace(data=put(chunk))):
                     return
-        except BaseException as error:  # passed on, to be raised where `fit` was called
-            hand_over(error)
+        except BaseException as error:  # raised again in the thread that called `fit`
+            put_item(error)
         else:
-            hand_over(finished)
+            put_item(finished)
 
     worker = threading.Thread(target=produce, name="lamina-feed", daemon=True)
     worker.start()
@@ -174,14 +180,14 @@ def prefetch(
             yield item
     finally:
         stopped.set()
-        # A source that hangs can't be stopped: its thread ends with the process. A second Ctrl-C
-        # ends this wait; nothing here could handle the exception, so Python would only print it.
+        # A source that hangs cannot be stopped; its thread ends with the process. A second Ctrl-C
+        # ends the wait, and is suppressed, because Python would only print the exception here.
         with contextlib.suppress(KeyboardInterrupt):
             worker.join(timeout=0.5 if interrupted() else 5)
 
 
 def example_chunk(example: tuple[Any, Any, Any], max_rows: int, put: Callable[[Any], Any]) -> Chunk:
-    """A chunk of one batch, made of the first rows of an example."""
+    """A chunk of one batch: the first rows of an example batch."""
     x, y, sample_weight = example
     rows = min(max_rows, *(leaf.shape[0] for leaf in jax.tree.leaves(example)))
     data: Any = (x, y, sample_weight)
@@ -201,7 +207,7 @@ def empty_aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def with_length(array: np.ndarray, rows: int) -> np.ndarray:
+def extend_rows(array: np.ndarray, rows: int) -> np.ndarray:
     """The array with uninitialised rows appended, so that all chunks have the same shape."""
     if len(array) == rows:
         return array

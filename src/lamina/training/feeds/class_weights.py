@@ -15,7 +15,7 @@ def class_weights_as_sample_weights(class_weight: Mapping[int, float], y: Target
     """The weight of each sample's class.
 
     Args:
-        class_weight: From class index to weight; classes that are missing weigh 1.
+        class_weight: Dict from class index to weight; other classes have the weight 1.
         y: Labels: class indices `(samples,)` or `(samples, 1)`, or one-hot `(samples, classes)`.
 
     Returns:
@@ -41,10 +41,10 @@ def class_weights_as_sample_weights(class_weight: Mapping[int, float], y: Target
 
 
 def balanced_sample_weights(y: Any) -> Any:
-    """Weights with equal sums for all classes: samples / (classes · samples of the class).
+    """Sample weights with the same sum for every class: samples / (classes · samples of the class).
 
     Args:
-        y: Labels, as for `class_weights_as_sample_weights`; of a model with several targets, a
+        y: Labels, as for `class_weights_as_sample_weights`; for a model with several targets, a
             structure of them.
 
     Returns:
@@ -55,14 +55,14 @@ def balanced_sample_weights(y: Any) -> Any:
         [1.5, 0.75, 0.75]
     """
 
-    def weights_of(labels: Any) -> np.ndarray:
-        numbers = _class_indices(labels)
-        counts = np.bincount(numbers)
-        by_class = len(numbers) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        weights: np.ndarray = by_class[numbers].astype("float32")
+    def compute_weights(labels: Any) -> np.ndarray:
+        indices = _class_indices(labels)
+        counts = np.bincount(indices)
+        class_weights = len(indices) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        weights: np.ndarray = class_weights[indices].astype("float32")
         return weights
 
-    return jax.tree.map(weights_of, y)
+    return jax.tree.map(compute_weights, y)
 
 
 def _class_indices(labels: Any) -> np.ndarray:
@@ -79,8 +79,8 @@ def _class_indices(labels: Any) -> np.ndarray:
         raise ValueError(
             f"class_weight needs classes that are counted from 0; received {labels.min():g}."
         )
-    numbers: np.ndarray = np.round(labels).astype(np.int64)
-    return numbers
+    indices: np.ndarray = np.round(labels).astype(np.int64)
+    return indices
 
 
 def _check(class_weight: Any) -> None:
@@ -88,7 +88,7 @@ def _check(class_weight: Any) -> None:
         fix = "class_weight={0: 1.0, 1: 2.0}"
         if isinstance(class_weight, str):
             fix = "class_weight = 'balanced'"
-        elif hasattr(class_weight, "to_dict"):  # a pandas Series: its index are the classes
+        elif hasattr(class_weight, "to_dict"):  # a pandas Series, whose index has the classes
             fix = "class_weight = class_weight.to_dict()"
         elif np.ndim(class_weight) == 1:
             fix = "class_weight = dict(enumerate(class_weight))"

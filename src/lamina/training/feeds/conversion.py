@@ -1,4 +1,4 @@
-"""Converts lists, tables, tensors and other data to NumPy arrays in a dtype for the device."""
+"""Converts lists, tables, tensors and other data to NumPy arrays of dtypes that JAX supports."""
 
 import numbers
 from typing import Any
@@ -11,9 +11,9 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data, PyTree, Targets
 from lamina.core.user_data.columnar import as_array
 from lamina.core.user_data.data_kinds import is_column, is_sparse, is_table, is_text, may_hold_text
-from lamina.core.user_data.text import as_values
+from lamina.core.user_data.text import as_host_array
 from lamina.training.feeds.sparse import SparseRows, dense
-from lamina.training.feeds.tables import rows_of_table
+from lamina.training.feeds.tables import table_to_array
 from lamina.training.feeds.unsupported_data import (
     ragged_error,
     refuse_text,
@@ -26,18 +26,17 @@ from lamina.training.feeds.unsupported_data import (
 def to_array(
     value: Any, what: str = "data", text: bool = False, table: str | None = None
 ) -> PyTree:
-    """An array of numbers from a list, a NumPy or JAX array, a data frame or a tensor.
+    """Convert a list, a NumPy or JAX array, a data frame or a tensor to an array of numbers.
 
-    Rows of tables are taken by position; the index is ignored. One column becomes `(samples, 1)`.
-    64-bit floats become `floatx()` and 64-bit integers become 32-bit. Other types are not changed:
-    uint8 images take a quarter of the memory of float32, and are quicker to read in the compiled
-    loop.
+    The index of a table is ignored. One column becomes `(samples, 1)`.
+    64-bit floats become `floatx()` and 64-bit integers become 32-bit. Other dtypes are not changed:
+    uint8 images need a quarter of the memory of float32, and the compiled loop reads them faster.
 
     Args:
         value: The user's data.
         what: Name for messages: `"x"`, `"y"`.
-        text: Whether text is allowed, for the host part of a model; a single string is a batch.
-        table: Expression of the table that a column was taken from, for messages.
+        text: Whether text is allowed, for the host part of a model; one string is a batch of one.
+        table: If `value` is a column, the expression for its table, for messages.
     """
     if isinstance(value, (jax.Array, SparseRows)):
         return value
@@ -46,7 +45,7 @@ def to_array(
     value = tensor_to_array(value)
     if text and not is_table(value) and is_text(value):
         try:
-            return np.atleast_1d(as_values(value, what))
+            return np.atleast_1d(as_host_array(value, what))
         except TypeError:
             objects = np.array(value, object)
             if objects.ndim == 2 and any(isinstance(v, numbers.Real) for v in objects.flat):
@@ -54,7 +53,7 @@ def to_array(
             raise
     refuse_unsupported_data(value, what)
     if is_table(value) or is_column(value):
-        value = rows_of_table(value, what, text, table)
+        value = table_to_array(value, what, text, table)
         if is_text(value):
             return value
     elif is_sparse(value):
@@ -91,19 +90,19 @@ def to_array(
 
 
 def tensor_to_array(value: Any) -> PyTree:
-    """A tensor of PyTorch or TensorFlow as an array that shares its memory; else the value."""
+    """Convert a tensor of PyTorch or TensorFlow to an array, without a copy if possible."""
     if isinstance(value, (np.ndarray, jax.Array)) or is_table(value) or is_column(value):
         return value
-    tensor = (hasattr(value, "detach") and hasattr(value, "cpu")) or hasattr(value, "numpy")
-    return as_array(value) if tensor and not isinstance(value, type) else value
+    is_tensor = (hasattr(value, "detach") and hasattr(value, "cpu")) or hasattr(value, "numpy")
+    return as_array(value) if is_tensor and not isinstance(value, type) else value
 
 
 def _from_objects(value: np.ndarray, what: str) -> np.ndarray:
     if value.dtype.kind == "O" and value.ndim == 1 and _holds_rows(value):
         if len({np.shape(row) for row in value}) > 1:
             raise ragged_error(what)
-        table: np.ndarray = to_array(np.stack(list(value)), what)
-        return table
+        matrix: np.ndarray = to_array(np.stack(list(value)), what)
+        return matrix
     if value.dtype.kind == "O" and not is_text(value):
         try:
             return value.astype(config.floatx())
@@ -114,7 +113,7 @@ def _from_objects(value: np.ndarray, what: str) -> np.ndarray:
 
 
 def _holds_rows(value: np.ndarray) -> bool:
-    """Whether every object is itself a list or an array, so that together they are a table."""
+    """Whether every object is a list or an array, so that together they form a matrix."""
     return value.size > 0 and all(
         isinstance(row, (list, tuple)) or getattr(row, "ndim", 0) > 0 for row in value
     )
@@ -135,7 +134,7 @@ def _to_32_bits(value: np.ndarray, what: str) -> np.ndarray:
 def convert(
     structure: PyTree, what: str = "data", text: bool = False, table: str | None = None
 ) -> PyTree:
-    """`to_array` for an array, or for a tuple, dict or list of arrays.
+    """Apply `to_array` to an array, or to each array in a tuple, dict or list.
 
     A list of numbers is one array; a list of arrays is several inputs, as in Keras.
     """
@@ -150,12 +149,12 @@ def convert(
     if not _is_structure(structure):
         return to_array(structure, what, text, table)
     parts = [convert(value, f"{what}[{i}]", text) for i, value in enumerate(structure)]
-    # The names in a namedtuple are used later, to match the parts.
+    # A named tuple keeps its type, because its names are used later to match the parts to inputs.
     return type(structure)(*parts) if hasattr(structure, "_fields") else tuple(parts)
 
 
 def _is_structure(value: Any) -> bool:
-    """Whether a list or tuple is several arrays, rather than the rows or numbers of one."""
+    """Whether a list or tuple contains several arrays, rather than the rows of one array."""
     if isinstance(value, tuple):
         return not value or not all(_is_number(part) for part in value)
     if not isinstance(value, list) or not value:
@@ -221,10 +220,11 @@ def _no_rows(name: str, structure: PyTree) -> ValueError:
     if not jax.tree_util.all_leaves([structure]):
         paths = jax.tree_util.tree_leaves_with_path(structure)
         path = next(path for path, leaf in paths if np.ndim(leaf) == 0)
-        one = f"{name}{jax.tree_util.keystr(path)}"
+        expression = f"{name}{jax.tree_util.keystr(path)}"
         return ValueError(
-            f"{one} is a single number; expected an array with one row per sample, as for every "
-            f"part of {name}.\n  Fix: {one} = numpy.array([{one}]) makes it one sample."
+            f"{expression} is a single number; expected an array with one row per sample, as for "
+            f"every part of {name}.\n"
+            f"  Fix: {expression} = numpy.array([{expression}]) makes it one sample."
         )
     return ValueError(
         f"{name} is a single number; expected one row per sample.\n"
@@ -234,16 +234,16 @@ def _no_rows(name: str, structure: PyTree) -> ValueError:
 
 @filter_traceback
 def unpack_x_y_sample_weight(data: PyTree) -> tuple[Any, Any, Any]:
-    """Inputs, targets and sample weights of a batch; None for those that it does not have.
+    """Inputs, targets and sample weights of a batch; None for parts that it does not have.
 
     Args:
         data: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`; a list counts as a tuple.
 
     Returns:
-        `(x, y, sample_weight)`, with None for what is missing.
+        `(x, y, sample_weight)`, with None for missing parts.
 
     Raises:
-        ValueError: If it is a tuple of another length.
+        ValueError: If the tuple has another length.
     """
     if isinstance(data, list):
         data = tuple(data)
@@ -259,7 +259,7 @@ def unpack_x_y_sample_weight(data: PyTree) -> tuple[Any, Any, Any]:
 
 @filter_traceback
 def pack_x_y_sample_weight(x: Data, y: Targets = None, sample_weight: Targets = None) -> PyTree:
-    """One batch as a tuple, as feeds and `train_step` use it; inverse of unpacking.
+    """A batch as feeds and `train_step` use it; the inverse of `unpack_x_y_sample_weight`.
 
     Args:
         x: Inputs, `(batch, …)`.
@@ -275,5 +275,5 @@ def pack_x_y_sample_weight(x: Data, y: Targets = None, sample_weight: Targets = 
 
 
 def size_in_bytes(arrays: PyTree) -> int:
-    """Bytes of all arrays in a structure."""
+    """Total size of the arrays in a structure, in bytes."""
     return sum(a.nbytes for a in jax.tree.leaves(arrays))

@@ -1,6 +1,7 @@
 """The order of the samples in an epoch.
 
-It depends only on the seed and the epoch's number, so that a resumed run has the same order.
+The order depends only on the seed and the number of the epoch, so that it is the same in a resumed
+run.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 def epoch_order(
     samples: int, batch_size: int, shuffle: Any, seed: int, epoch: int
 ) -> np.ndarray | None:
-    """The order of the samples in an epoch: a function of the seed and the epoch's number."""
+    """The row numbers of the samples in the order of an epoch; None if they are not shuffled."""
     if not shuffle:
         return None
     if shuffle == "batch":
@@ -25,6 +26,7 @@ def epoch_order(
 
 
 def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
-    # Counter-based, on the host: equal on every device and machine, and nothing is compiled.
+    """A random permutation of `range(count)` that depends only on the seed and the epoch."""
+    # A counter-based generator on the host gives the same result everywhere, without compilation.
     key = np.array([seed, epoch], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key)).permutation(count).astype(np.int32)

@@ -1,15 +1,15 @@
-"""Epochs: which batches an epoch has, given `steps_per_epoch`, and which epochs are validated.
+"""Which batches belong to an epoch, given `steps_per_epoch`, and which epochs are validated.
 
-An epoch has at most `steps_per_epoch` steps, and never extends beyond the end of a pass over the
-data. If a pass is longer than an epoch, the next epoch continues it. Where the pass ends, the epoch
-ends as well.
+A *pass* is one iteration over the whole data. An epoch has at most `steps_per_epoch` steps, and
+ends at the latest where a pass ends. If a pass is longer than an epoch, the next epoch continues
+it.
 """
 
 from typing import Any, NamedTuple
 
 
 def is_validated(epoch: int, frequency: Any) -> bool:
-    """Whether validation follows an epoch, counted from 0; `frequency` as in `fit`.
+    """Whether an epoch, counted from 0, is validated; `frequency` is `validation_freq` of `fit`.
 
     Example:
         >>> [is_validated(epoch, 2) for epoch in range(4)], is_validated(0, [1, 5])
@@ -33,9 +33,9 @@ def batches_of_epoch(epoch: int, first_epoch: int, steps: int, steps_in_pass: in
 
     Args:
         epoch: Index of the epoch.
-        first_epoch: Number of the first epoch of the run, which begins a pass.
-        steps: Steps in an epoch, at most.
-        steps_in_pass: Batches in the data.
+        first_epoch: Index of the first epoch of the run, which begins a pass.
+        steps: Maximum number of steps in an epoch.
+        steps_in_pass: Number of batches in the data.
 
     Example:
         >>> [batches_of_epoch(epoch, 0, steps=4, steps_in_pass=5)[1:] for epoch in range(4)]

@@ -1,7 +1,7 @@
-"""Feed: the protocol of all sources of batches.
+"""Feed: the protocol of all classes that bring batches to the device.
 
 A feed brings data to the device in *chunks*: several batches of one size in one array, and the
-order in which to take its rows. The protocol is complete, so no caller checks the type of a feed.
+order in which to use its rows. The protocol is complete, so no caller checks the type of a feed.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,22 +16,22 @@ from lamina.training.feeds.random_states import RandomStates
 from lamina.training.placement import Placement, current
 
 
-def as_given(batch: PyTree) -> PyTree:
-    """The identity: batches that need no change."""
+def identity(batch: PyTree) -> PyTree:
+    """Return a batch unchanged."""
     return batch
 
 
 @dataclass(frozen=True)
 class FeedOptions:
-    """Settings of an iteration over data, for every kind of feed.
+    """Settings for iterating over data, for every kind of feed.
 
     Args:
-        batch_size: Samples per step, for data that are not yet in batches.
+        batch_size: Samples per step, for data that are not divided into batches yet.
         shuffle: True, False, or `"batch"` to shuffle whole batches.
-        seed: The order of an epoch is a function of the seed and the epoch's number.
-        steps: Steps in an epoch, if it is not one pass over the data; see `epochs.py`.
-        reweight: Applied to batches, to turn class weights into sample weights.
-        prepare: The part of the model that runs on the host, `Trainable.on_host`.
+        seed: The order of an epoch depends on the seed and the number of the epoch.
+        steps: Steps in an epoch; None for one pass over the data. See `epochs.py`.
+        reweight: Function of a batch that converts class weights to sample weights.
+        prepare: Function of the inputs: the part of the model that runs on the host.
         placement: Where to put the batches; the current placement by default.
     """
 
@@ -39,9 +39,9 @@ class FeedOptions:
     shuffle: Any = False
     seed: int = 0
     steps: int | None = None
-    reweight: Callable[[Any], Any] = as_given
-    prepare: Callable[[Any], Any] = as_given
-    # Found when the options are made: a thread of the feed has a context of its own.
+    reweight: Callable[[Any], Any] = identity
+    prepare: Callable[[Any], Any] = identity
+    # Looked up when the options are created, because a thread of the feed has its own context.
     placement: Placement = field(default_factory=current)
 
 
@@ -50,27 +50,27 @@ class Feed(Protocol):
 
     @property
     def steps(self) -> int | None:
-        """Number of steps in an epoch, if it is known; a class must let it be set."""
+        """Number of steps in an epoch, if known; must be settable."""
         ...
 
     @property
     def samples(self) -> int | None:
-        """Number of samples, if all of them are known from the start."""
+        """Number of samples, if known from the start."""
         ...
 
-    seed: int  # the order of every epoch is a function of it
-    first_epoch: int  # number of the first epoch of the run
-    exhausted: bool  # whether a source that can be iterated once has ended
-    random_states: RandomStates  # of the global generators, which the source may use
+    seed: int  # determines the order of every epoch
+    first_epoch: int  # index of the first epoch of the run
+    exhausted: bool  # whether a source that can be iterated only once has ended
+    random_states: RandomStates  # states of the global generators, which the source may use
     interrupted: Callable[[], bool]  # whether to stop waiting for batches
     check: Callable[[Any, Any, Any], None]  # checks x, y and sample_weight before they are used
 
-    def steps_in(self, epoch: int) -> int | None:
-        """Number of steps that this epoch will have, if it is known."""
+    def steps_in_epoch(self, epoch: int) -> int | None:
+        """Number of steps of an epoch, if known."""
         ...
 
     def chunks(self, epoch: int) -> Iterator[Chunk]:
-        """The chunks of one epoch of training; called for one epoch after another."""
+        """The chunks of one epoch of training; called for consecutive epochs."""
         ...
 
     def evaluation_chunks(self) -> Iterator[Chunk]:
@@ -81,45 +81,45 @@ class Feed(Protocol):
         """x, y and sample_weight of one batch, on the host, for shapes and checks."""
         ...
 
-    def draw(self, most: int) -> tuple[Any, Any, Any] | None:
-        """x, y and sample_weight of at most so many samples, on the host, outside of a run.
+    def take_samples(self, max_samples: int) -> tuple[Any, Any, Any] | None:
+        """x, y and sample_weight of at most `max_samples` samples, on the host, after a run.
 
         None if the source can be read only once.
         """
         ...
 
-    def drawn_rows(self, most: int) -> np.ndarray | None:
-        """The indices of the samples that `draw` gives; None if the source has none."""
+    def sampled_rows(self, max_samples: int) -> np.ndarray | None:
+        """The indices of the samples that `take_samples` returns; None if the source has none."""
         ...
 
     def first_chunk(self) -> Chunk:
-        """A chunk of the first steps, which training will get again."""
+        """A chunk of the first steps, to try programs; training gets these steps again."""
         ...
 
     def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
-        """Use batches of another size, if the feed can change it at no cost.
+        """Change the batch size, if the feed can do that at no cost.
 
         Args:
-            batch_size: The size for a number of samples.
+            batch_size: Function that returns the batch size for a number of samples.
         """
         ...
 
     def skip(self, epochs: int, steps: int) -> None:
-        """Resume an interrupted run after this number of epochs, and of steps of the next."""
+        """Resume an interrupted run after `epochs` epochs and `steps` steps of the next epoch."""
         ...
 
     def skip_evaluations(self, count: int) -> None:
-        """Resume a source of validation data after this number of evaluations."""
+        """Resume a source of validation data after `count` evaluations."""
         ...
 
     @property
-    def is_drawing(self) -> bool:
-        """Whether a thread may be using the global random generators right now."""
+    def is_drawing_random_numbers(self) -> bool:
+        """Whether a thread may currently be using the global random generators."""
         ...
 
     def random_state_after(self, epoch: int, steps: int) -> np.ndarray | None:
-        """State of the global generators for a run that is resumed after these steps.
+        """State of the global random generators, to resume a run after these steps.
 
-        None if the source does not use them ahead of the run.
+        None if no thread uses them ahead of the run.
         """
         ...

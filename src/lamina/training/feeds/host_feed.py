@@ -1,4 +1,4 @@
-"""Feeds for arrays in RAM or in a memory-mapped file that are too large to stay on the device.
+"""Feeds for arrays in memory, or in a memory-mapped file, that do not stay on the device.
 
 `choice.py` selects them. A thread gathers the rows of the next chunk while the device trains on the
 current one.
@@ -18,10 +18,10 @@ from lamina.training.feeds.chunks import (
     Buffers,
     Chunk,
     example_chunk,
+    extend_rows,
     prefetch,
     stack_batches,
     steps_in_chunk,
-    with_length,
 )
 from lamina.training.feeds.conversion import (
     convert,
@@ -33,35 +33,35 @@ from lamina.training.feeds.conversion import (
 from lamina.training.feeds.feed import FeedOptions
 from lamina.training.feeds.resident_feed import ResidentFeed
 
-# All targets are checked before the first step if they are not larger than this.
+# Targets up to this size are all checked before the first step.
 _MAX_BYTES_CHECKED = 256 * 2**20
 # Gathering small rows at random from an array larger than the processor's cache takes longer than
-# computing with them. A thread gathers them in this case: docs/performance.md, `small-rows`.
-_MAX_BYTES_OF_SMALL_ROW = 256
+# computing with them. In this case a thread gathers them; see `small-rows` in docs/performance.md.
+_SMALL_ROW_BYTES = 256
 _CACHE_BYTES = 48 * 2**20
 
 
 class HostFeed(ResidentFeed):
-    """Sends the batches of large arrays in chunks; their order is that of a `ResidentFeed`."""
+    """Copies large arrays to the device in chunks, in the order that a `ResidentFeed` has."""
 
     def example(self) -> tuple[Any, Any, Any]:
-        x, y, sample_weight = unpack_x_y_sample_weight(self.host)
+        x, y, sample_weight = unpack_x_y_sample_weight(self.host_arrays)
 
         def first_batch(arrays: PyTree) -> PyTree:
             return jax.tree.map(lambda a: a[: self.batch_size], arrays)
 
-        checks.warn_of_large_batch(size_in_bytes(first_batch(self.host)), self.batch_size)
+        checks.warn_of_large_batch(size_in_bytes(first_batch(self.host_arrays)), self.batch_size)
         if size_in_bytes(y) > _MAX_BYTES_CHECKED:
             y = first_batch(y)
         return self.options.prepare(convert(first_batch(x), text=True)), convert(y), sample_weight
 
     def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
-        pass  # chunks are limited in bytes, and the analysis of the rows was made for these batches
+        pass  # the size of chunks is limited in bytes
 
     def first_chunk(self) -> Chunk:
         return example_chunk(self.example(), self.batch_size, self.options.placement.put_batch)
 
-    # Whether all rows have passed the checks, as they have after one epoch.
+    # Whether all rows have passed the checks, which is true after one pass.
     _all_checked = False
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
@@ -70,10 +70,10 @@ class HostFeed(ResidentFeed):
         self._all_checked = self._all_checked or last == self.steps_in_pass
 
     def _check_rows(self, data: PyTree, rows: slice | np.ndarray) -> None:
-        """Check rows before they are used, once in a run.
+        """Check rows before their first use in a run.
 
         Args:
-            data: Arrays that begin with the rows; unused rows may follow.
+            data: Arrays whose first rows are checked; unused rows may follow.
             rows: The numbers of the rows in the user's arrays.
         """
         if self._all_checked:
@@ -91,15 +91,15 @@ class HostFeed(ResidentFeed):
                 try:
                     check(slice(i, i + 1))
                 except ValueError as row_error:
-                    # A wrong label is explained best with all labels, a NaN with its own row.
-                    clearest = row_error if _is_not_finite(data, i) else error
-                    clearest.add_note(f"  In row {int(row)} (from 0) of the data.")
-                    raise clearest from None
+                    # The error for all labels explains a wrong label best, that for a row a NaN.
+                    clearer_error = row_error if _is_not_finite(data, i) else error
+                    clearer_error.add_note(f"  In row {int(row)} (from 0) of the data.")
+                    raise clearer_error from None
             raise
 
     def _gather_chunks(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         size, full_batches = self.batch_size, self.samples // self.batch_size
-        first_row = jax.tree.map(lambda a: to_array(a[:1]), self.host)
+        first_row = jax.tree.map(lambda a: to_array(a[:1]), self.host_arrays)
         count = steps_in_chunk(size_in_bytes(first_row) * size)
         buffers = Buffers()
         for start in range(first, min(last, full_batches), count):
@@ -120,23 +120,23 @@ class HostFeed(ResidentFeed):
         """Copy rows of all arrays to buffers of `capacity` rows.
 
         Args:
-            order: The numbers of the rows in the order of the epoch; None for the given order.
-            rows: Which part of the order.
-            capacity: Number of rows of the buffers.
-            buffers: Where the memory comes from.
+            order: Row numbers in the order of the epoch; None for the order of the arrays.
+            rows: The part of the order to copy.
+            capacity: Number of rows in the buffers.
+            buffers: The memory to copy to.
 
         Returns:
             The arrays, and the position of each row in them; None if the rows are in order.
         """
-        leaves, structure = jax.tree.flatten(self.host)
-        picked, positions = None if order is None else order[rows], None
+        leaves, structure = jax.tree.flatten(self.host_arrays)
+        indices, positions = None if order is None else order[rows], None
         mapped_files = [file for leaf in leaves if (file := _mapped_file(leaf)) is not None]
-        if mapped_files and picked is not None:
-            # A file is read in the order of its rows; the program restores the order of the epoch.
-            sorted_order = np.argsort(picked)
-            picked, positions = picked[sorted_order], np.empty(len(picked), np.int32)
-            positions[sorted_order] = np.arange(len(picked), dtype=np.int32)
-            positions = self.options.placement.put_batch(with_length(positions, capacity))
+        if mapped_files and indices is not None:
+            # Rows of a file are read in ascending order; the program restores the epoch's order.
+            sorted_order = np.argsort(indices)
+            indices, positions = indices[sorted_order], np.empty(len(indices), np.int32)
+            positions[sorted_order] = np.arange(len(indices), dtype=np.int32)
+            positions = self.options.placement.put_batch(extend_rows(positions, capacity))
         for file in mapped_files:
             _check_not_shortened(file)
         targets = buffers.take(
@@ -144,26 +144,26 @@ class HostFeed(ResidentFeed):
         )
         for target, source in zip(targets, map(np.asarray, leaves), strict=True):
             if source.dtype != target.dtype:
-                copied = to_array(source[rows if picked is None else picked])
-                target[: len(copied)] = copied
-            elif picked is None:
-                copied = source[rows]
-                target[: len(copied)] = copied
+                values = to_array(source[rows if indices is None else indices])
+                target[: len(values)] = values
+            elif indices is None:
+                values = source[rows]
+                target[: len(values)] = values
             else:
-                # With `clip`, NumPy writes to the target directly; all numbers are in range.
-                np.take(source, picked, axis=0, out=target[: len(picked)], mode="clip")
+                # With `clip`, NumPy writes to the target directly; all indices are in range.
+                np.take(source, indices, axis=0, out=target[: len(indices)], mode="clip")
         data = jax.tree.unflatten(structure, targets)
-        self._check_rows(data, rows if picked is None else picked)
+        self._check_rows(data, rows if indices is None else indices)
         return data, positions
 
 
 class SmallRowsFeed(HostFeed):
-    """For many small rows, which a thread gathers while the device computes.
+    """For arrays with many small rows, which a thread gathers while the device computes.
 
     The data would fit on the device, but the program would take longer to gather the rows.
     """
 
-    _all_checked = True  # by `example`, which has all rows
+    _all_checked = True  # `example` has all rows, which are checked before the run
 
     def example(self) -> tuple[Any, Any, Any]:
         return ResidentFeed.example(self)
@@ -173,7 +173,7 @@ class SmallRowsFeed(HostFeed):
 
     @staticmethod
     def suits(arrays: PyTree, options: FeedOptions) -> bool:
-        """Whether a thread gathers the rows faster than the program would."""
+        """Whether a thread gathers the rows faster than a program does."""
         leaves = jax.tree.leaves(arrays)
         shuffle, batch_size = options.shuffle, options.batch_size
         if not shuffle or shuffle == "batch" or options.placement.platform != "cpu":
@@ -182,20 +182,20 @@ class SmallRowsFeed(HostFeed):
             return False
         size, samples = size_in_bytes(leaves), len(leaves[0])
         exceeds_cache = size > _CACHE_BYTES and batch_size < samples
-        return exceeds_cache and size <= samples * _MAX_BYTES_OF_SMALL_ROW
+        return exceeds_cache and size <= samples * _SMALL_ROW_BYTES
 
 
 class BatchwiseFeed(HostFeed):
-    """For text and sparse matrices, which are converted to numbers batch by batch."""
+    """For text and sparse matrices, which are converted to dense arrays batch by batch."""
 
     def _gather_chunks(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         def batch(step: int) -> PyTree:
             rows: Any = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            picked = rows if order is None else order[rows]
-            arrays = jax.tree.map(lambda a: np.asarray(a[picked]), self.host)
+            indices = rows if order is None else order[rows]
+            arrays = jax.tree.map(lambda a: np.asarray(a[indices]), self.host_arrays)
             x, y, sample_weight = unpack_x_y_sample_weight(arrays)
             data = pack_x_y_sample_weight(self.options.prepare(x), y, sample_weight)
-            self._check_rows(data, picked)
+            self._check_rows(data, indices)
             return data
 
         return stack_batches(batch(step) for step in range(first, last))
@@ -207,7 +207,7 @@ def _is_not_finite(data: PyTree, row: int) -> bool:
 
 
 def _mapped_file(array: Any) -> mmap.mmap | None:
-    """The file behind a memory-mapped array, or a view of one."""
+    """The file of a memory-mapped array or of a view of one; None for other arrays."""
     return getattr(array, "_mmap", None) if isinstance(array, np.memmap) else None
 
 

@@ -1,6 +1,6 @@
-"""Divides the rows of `predict` over calls of a few compiled programs, for any number of rows.
+"""Divides the rows of `predict` into calls of a few compiled programs, for any number of rows.
 
-A program is compiled for one number of rows. Padding lets a few programs serve all numbers.
+A program is compiled for a fixed number of rows. With padding, a few programs suffice.
 """
 
 import functools
@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.core.types import PyTree
 
-# The largest number of batches that one call of a program computes.
+# The largest number of batches in one call of a program.
 _MAX_BATCHES = 64
 
 
@@ -19,16 +19,16 @@ _MAX_BATCHES = 64
 def plan_padded_calls(
     total: int, batch_size: int, by_step: bool, is_batch_size_fixed: bool
 ) -> list[tuple[int, int]]:
-    """The calls that compute a number of rows: how many rows each takes, and its padded size.
+    """The calls for a number of rows, as pairs: the number of rows, and its padded size.
 
     Programs are compiled for a few sizes only: 1, 8, 32, 256 and 2,048 rows for batches of 32. Each
-    takes memory: docs/performance.md, `sizes-of-predictions`.
+    program needs memory; see `sizes-of-predictions` in docs/performance.md.
 
     Args:
         total: Number of rows.
         batch_size: Rows in a batch.
-        by_step: Whether every batch gets a call of its own.
-        is_batch_size_fixed: Whether the model takes batches of one size only.
+        by_step: Whether every batch is a separate call.
+        is_batch_size_fixed: Whether the model accepts only one batch size.
     """
     max_rows = batch_size * (1 if by_step else _MAX_BATCHES)
     if is_batch_size_fixed:
@@ -38,7 +38,7 @@ def plan_padded_calls(
     rows_left, computed = total, 0
     while rows_left:
         larger, size = _neighbouring_sizes(rows_left, batch_size, max_rows)
-        # Choose between one more call, perhaps of a new program, and some padding.
+        # Weigh padding against another call, possibly of a new program.
         last_size = calls[-1][1] if calls else 0
         if last_size >= rows_left and computed + last_size <= 1.5 * total:
             size = last_size
@@ -54,7 +54,7 @@ def plan_padded_calls(
 
 @functools.lru_cache(maxsize=4096)
 def plan_exact_calls(total: int, batch_size: int, by_step: bool) -> list[tuple[int, int]]:
-    """The calls for rows that depend on each other: whole batches, and a shorter last batch.
+    """The calls if rows depend on each other: batches without padding, the last one may be shorter.
 
     There is one program for many batches, one for a few, and one for a single batch.
     """
@@ -71,7 +71,7 @@ def plan_exact_calls(total: int, batch_size: int, by_step: bool) -> list[tuple[i
 def padded_calls_keep_batches(
     total: int, batch_size: int, requested: int, by_step: bool, is_batch_size_fixed: bool
 ) -> bool:
-    """Whether `plan_padded_calls` computes exactly the batches of the requested size, unpadded."""
+    """Whether `plan_padded_calls` computes batches of the requested size, without padding."""
     rows_left = total
     for rows, size in plan_padded_calls(total, batch_size, by_step, is_batch_size_fixed):
         batch = min(size, batch_size)
@@ -82,7 +82,7 @@ def padded_calls_keep_batches(
 
 
 def _neighbouring_sizes(rows: int, batch_size: int, max_rows: int) -> tuple[int | None, int]:
-    """The smallest program size above a number of rows, if any, and the largest up to it."""
+    """The smallest program size above `rows`, if any, and the largest that is not above it."""
     larger = None
     for size in _sizes(batch_size, max_rows):
         if size <= rows:
@@ -93,7 +93,7 @@ def _neighbouring_sizes(rows: int, batch_size: int, max_rows: int) -> tuple[int 
 
 @functools.cache
 def _sizes(batch_size: int, max_rows: int) -> list[int]:
-    """The numbers of rows that programs are made for, the largest first."""
+    """The numbers of rows for which programs are compiled, in descending order."""
     sizes = [max_rows] if max_rows == batch_size else [max_rows, batch_size * 8, batch_size]
     while sizes[-1] >= 16:
         sizes.append(sizes[-1] // 4)
@@ -101,6 +101,7 @@ def _sizes(batch_size: int, max_rows: int) -> list[int]:
 
 
 def pad_rows(array: Any, size: int) -> PyTree:
+    """Pad an array to `size` rows."""
     missing = size - array.shape[0]
     if missing == 0:
         return array

@@ -1,4 +1,4 @@
-"""PyDataset: a source of batches by number, written by the user."""
+"""PyDataset: base class for users' sources of batches that are accessed by index."""
 
 import math
 
@@ -8,13 +8,13 @@ from lamina.core.types import PyTree
 
 @filter_tracebacks_of_methods
 class PyDataset:
-    """A source that gives any batch by its index, so it can be shuffled and prepared in parallel.
+    """A source of batches with access by index, so they can be shuffled and loaded in parallel.
 
     Args:
         workers: Number of threads or processes that prepare batches.
-        use_multiprocessing: Use processes instead of threads. The object is sent to them in every
-            epoch, and changes that `__getitem__` makes to it stay there. Threads start faster, and
-            are as good if most time is spent in NumPy, Pillow or files.
+        use_multiprocessing: Use processes instead of threads. The data set is copied to them in
+            every epoch, so changes that `__getitem__` makes to it are lost. Threads start faster,
+            and are as fast if most time is spent in NumPy, Pillow or reading files.
         max_queue_size: Number of batches prepared ahead.
 
     Example:
@@ -46,7 +46,7 @@ class PyDataset:
 
     @property
     def num_batches(self) -> int | None:
-        """Number of batches in an epoch; None if it has no end."""
+        """Number of batches in an epoch; None for an endless source."""
         try:
             return len(self)
         except (NotImplementedError, OverflowError):
@@ -76,6 +76,6 @@ class PyDataset:
             index += 1
 
 
-def steps_in(samples: int, batch_size: int) -> int:
-    """Number of batches that `samples` rows make, the last one perhaps short."""
+def number_of_batches(samples: int, batch_size: int) -> int:
+    """Number of batches for `samples` samples; the last batch may be smaller."""
     return math.ceil(samples / batch_size)

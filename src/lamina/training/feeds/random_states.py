@@ -1,8 +1,8 @@
 """States of NumPy's and Python's global random generators, by position in a source of batches.
 
 Many scripts augment images with `np.random` in `__getitem__` or in a function for `Dataset.map`, or
-shuffle with it in `on_epoch_end`. A thread does that ahead of training. The states are recorded, so
-that a run resumed in another process gets the same batches.
+shuffle with it in `on_epoch_end`, in a thread that works ahead of training. The states are
+recorded, so that a run that is resumed in another process gets the same batches.
 """
 
 from collections.abc import Mapping
@@ -10,54 +10,54 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.variable.seed import restore_shared_state, shared_state
+from lamina.core.variable.seed import python_and_numpy_state, restore_python_and_numpy_state
 
 
 class RandomStates:
-    """The states before the first batch, before and after every epoch, and after each batch.
+    """Records states: before the first batch, before and after every epoch, after each batch.
 
     When a source reaches a position at which an earlier run recorded a state, that state is
     restored, so that the source yields the same batches as in the earlier run.
     """
 
     def __init__(self) -> None:
-        self.keeping = False  # whether a callback keeps checkpoints
-        self._known: list[np.ndarray] = []
+        self.is_recording = False  # set to True if a callback stores checkpoints
+        self._states: list[np.ndarray] = []
         self._positions: dict[str, int] = {}
         self._after_batch: dict[int, np.ndarray] = {}
 
-    def first_batch(self) -> None:
-        """The first batch is about to be taken, for the checks before the run."""
-        self._reach("example")
+    def before_first_batch(self) -> None:
+        """Called before the first batch is read, for the checks before the run."""
+        self._restore_or_record("example")
 
     def on_epoch_begin(self, epoch: int) -> None:
-        """An epoch, counted from 0 in this run, is about to begin in the source."""
-        if self.keeping:
+        """Called before the source begins an epoch, which is counted from 0 in this run."""
+        if self.is_recording:
             self._after_batch.clear()
-            self._reach(f"begin {epoch}")
+            self._restore_or_record(f"begin {epoch}")
 
     def on_epoch_continue(self, epoch: int) -> None:
-        """An epoch begins within a pass, while a thread is working ahead.
+        """Called instead of `on_epoch_begin` if an epoch begins within a pass, in a thread.
 
-        The state at this moment is unknown. A resumed run repeats the pass from its beginning.
+        The state at this point is unknown. A resumed run repeats the pass from its beginning.
         """
-        if self.keeping:
+        if self.is_recording:
             self._after_batch.clear()
             before = f"begin {epoch - 1}" if epoch else "example"
             self._positions.setdefault(f"begin {epoch}", self._positions[before])
 
     def on_epoch_end(self, epoch: int) -> None:
-        """An epoch is about to end in the source."""
-        if self.keeping:
-            self._reach(f"end {epoch}")
+        """Called before the source ends an epoch."""
+        if self.is_recording:
+            self._restore_or_record(f"end {epoch}")
 
-    def batch_drawn(self, count: int) -> None:
-        """The source has yielded this number of batches of the epoch."""
-        if self.keeping:
-            self._after_batch[count] = shared_state()
+    def on_batch_end(self, count: int) -> None:
+        """Called when the source has yielded `count` batches of the epoch."""
+        if self.is_recording:
+            self._after_batch[count] = python_and_numpy_state()
 
-    def after_batch(self, count: int) -> np.ndarray | None:
-        """The state after a number of batches of the epoch; earlier states are dropped."""
+    def state_after_batch(self, count: int) -> np.ndarray | None:
+        """The state after `count` batches of the epoch; deletes the states before it."""
         state = self._after_batch.get(count)
         for earlier in [number for number in list(self._after_batch) if number < count]:
             del self._after_batch[earlier]
@@ -66,23 +66,24 @@ class RandomStates:
     def state_at_epoch_begin(self, epoch: int) -> np.ndarray | None:
         """The state at the beginning of an epoch."""
         position = self._positions.get(f"begin {epoch}")
-        return None if position is None else self._known[position]
+        return None if position is None else self._states[position]
 
     def contents(self) -> dict[str, Any]:
         """Everything to store in a checkpoint, as plain data and arrays."""
         positions = dict(self._positions)
-        return {"places": positions, "known": np.array(self._known[: len(self._known)])}
+        return {"places": positions, "known": np.array(self._states[: len(self._states)])}
 
     def restore(self, contents: Mapping[str, Any]) -> None:
-        """Take over the `contents` of another process."""
+        """Restore the `contents` that were stored in a checkpoint."""
         self._positions = dict(contents["places"])
-        self._known = list(contents["known"])
+        self._states = list(contents["known"])
 
-    def _reach(self, position: str) -> None:
+    def _restore_or_record(self, position: str) -> None:
+        """Restore the state of an earlier run at this position, or record the current state."""
         if position in self._positions:
-            restore_shared_state(self._known[self._positions[position]])
+            restore_python_and_numpy_state(self._states[self._positions[position]])
             return
-        state = shared_state()
-        if not self._known or not np.array_equal(state, self._known[-1]):
-            self._known.append(state)
-        self._positions[position] = len(self._known) - 1
+        state = python_and_numpy_state()
+        if not self._states or not np.array_equal(state, self._states[-1]):
+            self._states.append(state)
+        self._positions[position] = len(self._states) - 1

@@ -1,4 +1,4 @@
-"""Replayed: the batches of a generator of validation data, for the validation of every epoch."""
+"""Replayed: stores the batches of a generator of validation data, to use them in every epoch."""
 
 import copy
 import math
@@ -12,15 +12,15 @@ from lamina.core.types import PyTree
 
 
 class Replayed:
-    """The batches of a generator, and its first batches again once it has ended.
+    """The batches of a generator; when it has ended, its first batches are repeated.
 
-    An endless generator continues in every validation. If the generator ends, later epochs would
-    have no validation. So the batches of the first validation are kept, if they fit into the budget
-    for resident data.
+    Every validation continues an endless generator. If the generator ends, later epochs would have
+    no validation data. So the batches of the first validation are stored, if they fit into the
+    budget for resident data.
 
     Args:
         iterator: The generator.
-        steps: Number of batches in a validation, at most.
+        steps: Maximum number of batches in a validation.
         warn: Called with a message when the generator has ended.
 
     Example:
@@ -32,14 +32,14 @@ class Replayed:
         [1, 2]
     """
 
-    # A resumed run must go through every earlier pass again: later ones depend on them.
+    # A resumed run must repeat every earlier pass, because later ones depend on it.
     passes_to_replay = math.inf
 
     def __init__(self, iterator: Iterator[Any], steps: int | None, warn: Callable[[str], None]):
         self._iterator = iterator
         self._steps = steps
         self._warn = warn
-        self._kept: list[Any] | None = []
+        self._stored: list[Any] | None = []
         self._bytes = 0
         self._passes = 0
         self._exhausted = False
@@ -55,27 +55,27 @@ class Replayed:
                 self._exhausted = True
                 break
             if first:
-                self._keep(batch)
+                self._store(batch)
             count += 1
             yield batch
         if first or count == self._steps:
             return
         self._warn(
-            "The validation data ended: a generator can be gone through only once.\n  "
+            "The validation data ended: a generator can be iterated only once.\n  "
             + (
-                f"The {len(self._kept)} batches of the first validation are used again.\n"
-                if self._kept
-                else "Its batches are too large to be kept, so there are no more val_ measures.\n"
+                f"The {len(self._stored)} batches of the first validation are used again.\n"
+                if self._stored
+                else "Its batches are too large to be stored, so there are no more val_ metrics.\n"
             )
-            + "  Fix: validation_data as arrays or a PyDataset."
+            + "  Fix: pass validation_data as arrays or a PyDataset."
         )
-        yield from (self._kept or [])[: None if self._steps is None else self._steps - count]
+        yield from (self._stored or [])[: None if self._steps is None else self._steps - count]
 
-    def _keep(self, batch: PyTree) -> None:
-        if self._kept is None:
+    def _store(self, batch: PyTree) -> None:
+        if self._stored is None:
             return
         self._bytes += sum(getattr(leaf, "nbytes", 64) for leaf in jax.tree.leaves(batch))
         if self._bytes > config.resident_budget():
-            self._kept = None
+            self._stored = None
             return
-        self._kept.append(copy.deepcopy(batch))  # a generator may fill the same arrays again
+        self._stored.append(copy.deepcopy(batch))  # a generator may reuse its arrays

@@ -1,6 +1,6 @@
-"""SamplesFeed: data sets that give one sample by its index, such as PyTorch's.
+"""SamplesFeed: for data sets that return one sample by its index, such as PyTorch's.
 
-Samples are read again in every epoch, since reading them may change them at random.
+Samples are read again in every epoch, because reading may include random augmentation.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,12 +13,12 @@ from lamina.core.types import PyTree
 from lamina.core.user_data.columnar import as_array
 from lamina.training.feeds.epoch_order import permutation
 from lamina.training.feeds.feed import FeedOptions
-from lamina.training.feeds.py_dataset import PyDataset, steps_in
+from lamina.training.feeds.py_dataset import PyDataset, number_of_batches
 from lamina.training.feeds.stream_feed import StreamFeed
 
 
 def is_map_style_dataset(value: Any) -> bool:
-    """Whether a value gives samples by their index, and is neither an array nor iterable."""
+    """Whether a value returns samples by their index, and is neither an array nor iterable."""
     kind = type(value)
     if not (hasattr(kind, "__getitem__") and hasattr(kind, "__len__")):
         return False
@@ -27,26 +27,26 @@ def is_map_style_dataset(value: Any) -> bool:
     return not any(hasattr(value, name) for name in ("shape", "__array__", "to_numpy", "tocsr"))
 
 
-def tensors_of(value: Any) -> tuple[np.ndarray, ...] | None:
-    """The arrays of a `TensorDataset` of PyTorch, or of a part of one; None for anything else."""
+def tensor_dataset_arrays(value: Any) -> tuple[np.ndarray, ...] | None:
+    """The arrays of PyTorch's `TensorDataset`, or of a `Subset` of one; None for anything else."""
     kind = type(value)
     if not kind.__module__.startswith("torch.utils.data"):
         return None
     if kind.__name__ == "TensorDataset":
         return tuple(map(as_array, value.tensors))
     if kind.__name__ == "Subset":
-        whole = tensors_of(value.dataset)
+        all_arrays = tensor_dataset_arrays(value.dataset)
         rows = np.asarray(value.indices)
-        return None if whole is None else tuple(array[rows] for array in whole)
+        return None if all_arrays is None else tuple(array[rows] for array in all_arrays)
     return None
 
 
-class PartOfSamples:
-    """Some of the samples of a data set.
+class SampleSubset:
+    """A subset of the samples of a data set.
 
     Args:
-        samples: Returns the sample at an index.
-        rows: The numbers of those that belong to the part.
+        samples: The data set, which returns the sample at an index.
+        rows: The indices of the samples in the subset.
     """
 
     def __init__(self, samples: Any, rows: Sequence[int] | np.ndarray):
@@ -56,15 +56,15 @@ class PartOfSamples:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, number: int) -> Any:
-        return self.samples[int(self.rows[number])]
+    def __getitem__(self, index: int) -> Any:
+        return self.samples[int(self.rows[index])]
 
 
 class SampleBatches(PyDataset):
     """Batches of the samples of a data set.
 
     Args:
-        samples: Returns the sample at an index.
+        samples: The data set, which returns the sample at an index.
         batch_size: Samples in a batch; the last one may have fewer.
     """
 
@@ -75,7 +75,7 @@ class SampleBatches(PyDataset):
         self.order: Sequence[int] | np.ndarray = range(len(samples))
 
     def __len__(self) -> int:
-        return steps_in(len(self.samples), self.batch_size)
+        return number_of_batches(len(self.samples), self.batch_size)
 
     def __getitem__(self, index: int) -> PyTree:
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -86,8 +86,8 @@ class SamplesFeed(StreamFeed):
     """Batches of samples that are read by index, in a new order for every epoch.
 
     Args:
-        samples: Returns the sample at an index.
-        options: How to iterate over it.
+        samples: The data set, which returns the sample at an index.
+        options: How to iterate over the data set.
     """
 
     def __init__(self, samples: Any, options: FeedOptions):
@@ -106,7 +106,7 @@ class SamplesFeed(StreamFeed):
 
 
 def collate(samples: Sequence[Any]) -> PyTree:
-    """A batch of samples: arrays, numbers or texts, or tuples, lists or dicts of them.
+    """Combine samples to a batch; a sample is an array, number or text, or a tuple, list or dict.
 
     Raises:
         ValueError: If the samples differ in shape.
@@ -122,8 +122,8 @@ def collate(samples: Sequence[Any]) -> PyTree:
     shapes = sorted({array.shape for array in arrays})
     if len(shapes) > 1:
         raise ValueError(
-            f"Samples have different shapes, such as {shapes[0]} and {shapes[1]}, so they make no "
-            "batch.\n  Fix: bring them to one shape in __getitem__, or give a PyTorch data set to "
-            "torch.utils.data.DataLoader(dataset, collate_fn=…)."
+            f"Samples have different shapes, such as {shapes[0]} and {shapes[1]}, so they do not "
+            "form a batch.\n  Fix: return one shape from __getitem__, or pass a PyTorch data set "
+            "to torch.utils.data.DataLoader(dataset, collate_fn=…)."
         )
     return np.stack(arrays)

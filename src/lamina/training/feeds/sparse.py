@@ -1,4 +1,4 @@
-"""SciPy's sparse matrices: made dense at once if they fit on the device, else batch by batch."""
+"""SciPy's sparse matrices: converted to dense arrays at once if they fit, else batch by batch."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ class SparseRows:
         self._matrix = matrix.tocsr()
         self.shape = tuple(matrix.shape)
         dtype = np.dtype(matrix.dtype)
-        # As in `to_array`, there are no 64-bit floats or integers.
+        # As in `to_array`, 64-bit dtypes are replaced.
         self.dtype = np.dtype(config.floatx()) if dtype == np.float64 else dtype
         if dtype.itemsize == 8 and dtype.kind in "iu":
             self.dtype = np.dtype("int32")
 
     @property
     def nbytes(self) -> int:
-        """Size of all rows as a dense array."""
+        """Size in bytes of all rows as a dense array."""
         return int(self.shape[0] * self.shape[1] * self.dtype.itemsize)
 
     def __len__(self) -> int:
@@ -40,8 +40,8 @@ class SparseRows:
         dense: np.ndarray = self._matrix[rows].astype(self.dtype).toarray()
         return dense
 
-    def part(self, rows: slice | np.ndarray) -> "SparseRows":
-        """Some of the rows, still sparse."""
+    def select(self, rows: slice | np.ndarray) -> "SparseRows":
+        """Selected rows, as a sparse matrix."""
         return SparseRows(self._matrix[rows])
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
@@ -49,12 +49,12 @@ class SparseRows:
 
 
 def dense(matrix: Any) -> np.ndarray:
-    """A sparse matrix as an array."""
+    """Convert a sparse matrix to a dense array."""
     return SparseRows(matrix)[:]
 
 
 def keep_large_sparse(x: Data) -> PyTree:
-    """Replace sparse matrices that are too large to be dense on the device by `SparseRows`."""
+    """Replace sparse matrices whose dense arrays exceed the budget by `SparseRows`."""
     if isinstance(x, dict):
         return {key: keep_large_sparse(value) for key, value in x.items()}
     if isinstance(x, (list, tuple)) and any(map(is_sparse, x)):
@@ -66,12 +66,12 @@ def keep_large_sparse(x: Data) -> PyTree:
 
 
 def has_sparse_rows(structure: PyTree) -> bool:
-    """Whether a structure of arrays has `SparseRows` in it."""
+    """Whether a structure of arrays contains `SparseRows`."""
     return any(isinstance(leaf, SparseRows) for leaf in jax.tree.leaves(structure))
 
 
 def take_rows(array: Any, rows: slice | np.ndarray) -> PyTree:
-    """Some rows of an array; rows of `SparseRows` stay sparse."""
+    """Selected rows of an array; rows of `SparseRows` stay sparse."""
     if isinstance(array, jax.Array) and isinstance(rows, np.ndarray):
-        array = np.asarray(array)  # on the device, a program would be compiled for it
-    return array.part(rows) if isinstance(array, SparseRows) else array[rows]
+        array = np.asarray(array)  # indexing on the device would compile a program
+    return array.select(rows) if isinstance(array, SparseRows) else array[rows]

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from lamina.core.types import Data, PyTree, Targets
-from lamina.core.variable.seed import restore_shared_state, shared_state
+from lamina.core.variable.seed import python_and_numpy_state, restore_python_and_numpy_state
 from lamina.training import checks
 from lamina.training.feeds.chunks import Chunk, example_chunk, prefetch, stack_batches
 from lamina.training.feeds.conversion import (
@@ -33,9 +33,9 @@ class StreamFeed:
     """The batches of a generator, PyDataset, DataLoader or other iterable.
 
     Args:
-        source: The iterable. A generator continues where the previous epoch stopped. Anything else
-            is iterated to its end, which may take several epochs, and then from the beginning.
-        options: How to iterate over it; `shuffle` applies to the batches of a PyDataset.
+        source: The iterable. A generator continues where the previous epoch stopped. Other sources
+            are iterated to their end, which may take several epochs, and then from the beginning.
+        options: How to iterate over the source; `shuffle` applies to the batches of a PyDataset.
     """
 
     samples = None
@@ -57,57 +57,61 @@ class StreamFeed:
         self.random_states = RandomStates()
         self._iterator: Iterator[Any] | None = source if self._single_pass else None  # type: ignore[assignment]
         self._pass_number = 0  # number of the current pass over the source
-        self._position = 0  # how many batches of the pass were yielded
+        self._position = 0  # number of batches of the pass that were yielded
         self._batch_numbers: Sequence[int] | None = None  # the order of a PyDataset's batches
         self._evaluations = 0  # number of finished evaluations
-        self._peeked: list[Any] = []  # a batch taken for the checks before the run
-        self._skipped = 0  # batches of the epoch that the interrupted run has used
+        self._read_ahead: list[Any] = []  # the batch that was read for the checks before the run
+        self._batches_to_skip = 0  # batches of the epoch that the interrupted run used
         self._checked_batches = 0  # batches of the pass that have passed all checks
-        # Set by the engine: checks all batches before they are used.
+        # Set by the engine; checks every batch before it is used.
         self.check: Callable[[Any, Any, Any], None] = lambda x, y, sample_weight: None
         self.interrupted: Callable[[], bool] = lambda: False
         self._example: tuple[Any, Any, Any] | None = None
-        self._checked_spec: Any = None  # dtypes and shapes of a batch that needed no conversion
+        self._checked_spec: Any = (
+            None  # dtypes and shapes of the last checked batch that needed no conversion
+        )
 
     def example(self) -> tuple[Any, Any, Any]:
         if self._example is None:
-            self.random_states.first_batch()
+            self.random_states.before_first_batch()
             try:
-                self._peeked.append(self._next_batch())
+                self._read_ahead.append(self._next_batch())
             except StopIteration:
                 raise ValueError(
-                    f"{self.name} gave no batch at all.\n"
-                    "  Likely cause: a generator that was already used up, or an empty folder.\n"
-                    "  Fix: make a new one, or give a PyDataset, which can be gone through again."
+                    f"{self.name} yielded no batch.\n"
+                    "  Likely cause: a generator that was already exhausted, or an empty folder.\n"
+                    "  Fix: create a new one, or pass a PyDataset, which can be iterated again."
                 ) from None
         assert self._example is not None
         return self._example
 
-    def draw(self, most: int) -> tuple[Any, Any, Any] | None:
+    def take_samples(self, max_samples: int) -> tuple[Any, Any, Any] | None:
         if self._single_pass:
             return None
         batches, rows = [], 0
-        for batch in self._batches_again(most):
+        for batch in self._batches_of_new_pass(max_samples):
             x, y, sample_weight = unpack_x_y_sample_weight(batch)
             batches.append((convert(x, "x", text=True), convert(y, "y"), sample_weight))
             rows += number_of_samples(*batches[-1])
-            if rows >= most:
+            if rows >= max_samples:
                 break
         if not batches:
             return None
-        x, y, sample_weight = jax.tree.map(lambda *parts: np.concatenate(parts)[:most], *batches)
+        x, y, sample_weight = jax.tree.map(
+            lambda *parts: np.concatenate(parts)[:max_samples], *batches
+        )
         return x, y, sample_weight
 
-    def drawn_rows(self, most: int) -> None:
+    def sampled_rows(self, max_samples: int) -> None:
         return None
 
-    def _batches_again(self, most: int) -> Iterator[Any]:
-        """Batches of a new pass, of a PyDataset those of indices that are spread over it."""
+    def _batches_of_new_pass(self, max_batches: int) -> Iterator[Any]:
+        """Batches of a new pass over the source; for a PyDataset, of random indices."""
         source = self.source
         if not isinstance(source, PyDataset):
             yield from source
             return
-        count = min(source.num_batches or most, most)
+        count = min(source.num_batches or max_batches, max_batches)
         for index in np.random.default_rng(self.seed).permutation(count):
             yield source[int(index)]
 
@@ -119,7 +123,7 @@ class StreamFeed:
     def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
         pass  # the source decides the size
 
-    def steps_in(self, epoch: int) -> int | None:
+    def steps_in_epoch(self, epoch: int) -> int | None:
         if self.steps is None or self._steps_in_pass is None:
             return self.steps
         _, first, last = self._batch_range(epoch)
@@ -131,15 +135,15 @@ class StreamFeed:
         return batches_of_epoch(epoch, self.first_epoch, self.steps, self._steps_in_pass)
 
     def skip(self, epochs: int, steps: int) -> None:
-        """Resume an interrupted run after this number of epochs, and of steps of the next.
+        """Resume an interrupted run after `epochs` epochs and `steps` steps of the next epoch.
 
-        Batches of a PyDataset are skipped by index. Other sources are iterated again. Of a
-        finished pass only the first batch is taken, since a source may choose a new order when a
-        pass begins.
+        Batches of a PyDataset are skipped by index. Other sources are iterated again; for a pass
+        that was completed, only its first batch is read, because a source may draw a new order when
+        a pass begins.
         """
-        self._skipped = steps
+        self._batches_to_skip = steps
         if isinstance(self.source, PyDataset):
-            self._drop_peeked()
+            self._discard_read_ahead()
             for epoch in range(epochs):
                 self.random_states.on_epoch_begin(epoch)
                 self.source.on_epoch_begin()
@@ -152,12 +156,12 @@ class StreamFeed:
             self._position += steps
             return
         for epoch in range(epochs):
-            if not self._pass_is_over(epoch, next_epoch=epochs):
+            if not self._pass_has_ended(epoch, next_epoch=epochs):
                 self._replay_epoch(epoch)
             elif self.steps is None or self._batch_range(self.first_epoch + epoch).first == 0:
                 self._skip_pass(epoch)
 
-    def _pass_is_over(self, epoch: int, next_epoch: int) -> bool:
+    def _pass_has_ended(self, epoch: int, next_epoch: int) -> bool:
         """Whether the pass of an epoch is known to have ended before `next_epoch` begins."""
         if self._single_pass:
             return False
@@ -190,28 +194,28 @@ class StreamFeed:
             else:
                 self._skip_pass(number)
         if count and not self._single_pass:
-            self._drop_peeked()
+            self._discard_read_ahead()
 
     def _skip_pass(self, epoch: int) -> None:
-        if epoch > 0:  # the first pass has begun already, for the checks
+        if epoch > 0:  # the checks before the run have begun the first pass
             self.random_states.on_epoch_begin(epoch)
             next(iter(self.source), None)
-        self._drop_peeked()
+        self._discard_read_ahead()
         self._pass_number += 1
 
     def _replay_epoch(self, epoch: int) -> None:
-        skipped, self._skipped = self._skipped, 0
+        batches_to_skip, self._batches_to_skip = self._batches_to_skip, 0
         for _ in self._batches(self.first_epoch + epoch):
             pass
-        self._skipped = skipped
+        self._batches_to_skip = batches_to_skip
 
-    def _drop_peeked(self) -> None:
-        self._peeked.clear()
+    def _discard_read_ahead(self) -> None:
+        self._read_ahead.clear()
         self._iterator = None
 
     def chunks(self, epoch: int) -> Iterator[Chunk]:
-        by_number = isinstance(self.source, PyDataset)
-        self._checked_batches = self._position if by_number else self._skipped
+        by_index = isinstance(self.source, PyDataset)
+        self._checked_batches = self._position if by_index else self._batches_to_skip
         batches = stack_batches(self._batches(epoch), self._finish_chunk)
         yield from prefetch(batches, self.options.placement.put_chunk, lambda: self.interrupted())
 
@@ -222,54 +226,56 @@ class StreamFeed:
         return self.chunks(self.first_epoch + self._evaluations - 1)
 
     @property
-    def is_drawing(self) -> bool:
+    def is_drawing_random_numbers(self) -> bool:
         return self._draws_ahead and self._iterator is not None
 
     def random_state_after(self, epoch: int, steps: int) -> np.ndarray | None:
-        """State of the global generators for a run that is resumed after these steps.
+        """State of the global random generators, to resume a run after these steps.
 
-        Sources other than a PyDataset repeat the epoch, so it is the state at its beginning.
+        Sources other than a PyDataset repeat the epoch, which needs the state at its beginning.
         """
         if isinstance(self.source, PyDataset):
-            return self.random_states.after_batch(steps)
+            return self.random_states.state_after_batch(steps)
         return self.random_states.state_at_epoch_begin(epoch - self.first_epoch)
 
     def _batches(self, epoch: int) -> Iterator[Any]:
         source, epoch_of_run = self.source, epoch - self.first_epoch
-        skipped, self._skipped = self._skipped, 0
-        by_number = isinstance(source, PyDataset)
-        state_before = shared_state() if skipped and by_number else None
-        if self.is_drawing:
+        batches_to_skip, self._batches_to_skip = self._batches_to_skip, 0
+        by_index = isinstance(source, PyDataset)
+        state_before = python_and_numpy_state() if batches_to_skip and by_index else None
+        if self.is_drawing_random_numbers:
             self.random_states.on_epoch_continue(epoch_of_run)
         else:
             self.random_states.on_epoch_begin(epoch_of_run)
         if isinstance(source, PyDataset):
             source.on_epoch_begin()
         if state_before is not None:
-            restore_shared_state(state_before)
-        batches_taken = skipped if by_number else 0  # number of batches of the epoch taken so far
+            restore_python_and_numpy_state(state_before)
+        batches_taken = (
+            batches_to_skip if by_index else 0
+        )  # number of batches of the epoch taken so far
         continues_pass = self._position > 0
         ended = False
         while self.steps is None or batches_taken < self.steps:
             if self._position == self._steps_in_pass:
                 break
             try:
-                batch = self._peeked.pop() if self._peeked else self._next_batch()
+                batch = self._read_ahead.pop() if self._read_ahead else self._next_batch()
             except StopIteration:
                 if continues_pass and batches_taken == 0 and not self._single_pass:
-                    # The pass had ended with the previous epoch, which was not known then.
+                    # The previous epoch had used the last batch, which could not be known then.
                     self._begin_pass()
                     continues_pass = False
                     continue
                 ended = True
                 break
             except Exception as error:
-                self._add_batch_number(error, self._position if by_number else batches_taken)
+                self._add_batch_number(error, self._position if by_index else batches_taken)
                 raise
             self._position += 1
             batches_taken += 1
-            self.random_states.batch_drawn(batches_taken)
-            if batches_taken > skipped:
+            self.random_states.on_batch_end(batches_taken)
+            if batches_taken > batches_to_skip:
                 yield batch
         if ended and self._single_pass:
             self.exhausted = True
@@ -280,7 +286,7 @@ class StreamFeed:
             source.on_epoch_end()
 
     def _begin_pass(self) -> None:
-        """The next batch is the first of a new pass over the source."""
+        """Make the next batch the first one of a new pass over the source."""
         self._iterator = None
         self._position = 0
         self._pass_number += 1
@@ -289,7 +295,7 @@ class StreamFeed:
         """The next batch of the pass.
 
         Raises:
-            StopIteration: If there is none.
+            StopIteration: If the pass has no further batch.
         """
         if self._iterator is None:
             self._iterator = self._new_iterator()
@@ -310,16 +316,16 @@ class StreamFeed:
         return batches_by_workers(source, self._batch_numbers[self._position :])
 
     def _convert(self, batch: PyTree) -> PyTree:
-        """A batch as arrays. Batches with dtypes and shapes seen before are not checked again."""
+        """Convert and check a batch, unless one of the same dtypes and shapes needed no change."""
         spec = _spec_of_plain_batch(batch)
         if spec is None and type(batch) in (list, tuple):
             batch = tuple(map(tensor_to_array, batch))
             spec = _spec_of_plain_batch(batch)
         if spec is not None and spec == self._checked_spec:
             return batch
-        unprepared, y, sample_weight = unpack_x_y_sample_weight(batch)
-        unprepared, y = convert(unprepared, "x", text=True), convert(y, "y")
-        x = self.options.prepare(unprepared)
+        host_inputs, y, sample_weight = unpack_x_y_sample_weight(batch)
+        host_inputs, y = convert(host_inputs, "x", text=True), convert(y, "y")
+        x = self.options.prepare(host_inputs)
         sample_weight = convert(sample_weight, "sample_weight")
         if self._example is None:
             _refuse_single_samples(self.source, x, y)
@@ -329,7 +335,7 @@ class StreamFeed:
             checks.warn_of_large_batch(size_in_bytes(self._example), rows)
         self._refuse_missing_or_extra(y, sample_weight)
         self.check(x, y, sample_weight)
-        if spec is not None and x is unprepared:
+        if spec is not None and x is host_inputs:
             self._checked_spec = spec
             return batch
         return jax.tree.map(np.asarray, pack_x_y_sample_weight(x, y, sample_weight))
@@ -341,7 +347,7 @@ class StreamFeed:
         try:
             self.check(*unpack_x_y_sample_weight(data))
         except ValueError:
-            # Check one batch after the other, for a message about the first wrong one.
+            # Check batch by batch, so that the message names the first wrong batch.
             for number, start in enumerate(range(0, samples, rows), self._checked_batches):
                 batch = jax.tree.map(lambda a: a[start : start + rows], data)  # noqa: B023
                 try:
@@ -359,7 +365,7 @@ class StreamFeed:
         error.add_note(f"  In batch {number} (from 0) of the {self.name}.")
 
     def _refuse_missing_or_extra(self, y: Any, sample_weight: Any) -> None:
-        """Refuse a batch that lacks targets or weights which the first batch had, or has more."""
+        """Refuse a batch with y or weights if the first batch had none, or the other way round."""
         assert self._example is not None
         _, first_y, first_weight = self._example
         pairs = {"y": (y, first_y), "sample_weight": (sample_weight, first_weight)}
@@ -367,14 +373,14 @@ class StreamFeed:
             if (array is None) != (first_array is None):
                 no, first_no = ("no ", "") if array is None else ("", "no ")
                 raise ValueError(
-                    f"{self.name} gave a batch with {no}{name}, and the first "
+                    f"{self.name} yielded a batch with {no}{name}, but the first "
                     f"batch had {first_no}{name}.\n"
-                    "  Fix: give (x, y) or (x, y, sample_weight), and the same for every batch."
+                    "  Fix: yield (x, y) or (x, y, sample_weight), the same for every batch."
                 )
 
 
 def _spec_of_plain_batch(batch: PyTree) -> PyTree:
-    """Dtypes and shapes of a batch that is an array or a tuple of arrays of numbers, else None."""
+    """Dtypes and shapes of a batch that is a NumPy array or a tuple of them; None for others."""
     arrays = batch if type(batch) is tuple else (batch,)
     if len(arrays) > 3:
         return None
@@ -390,7 +396,7 @@ def _length(source: Any) -> int | None:
         length = len(source)
     except TypeError:
         return None
-    return None if length == sys.maxsize else length  # what grain says of data without an end
+    return None if length == sys.maxsize else length  # grain's value for endless data
 
 
 def _refuse_single_samples(source: Any, x: Data, y: Targets) -> None:
@@ -399,29 +405,29 @@ def _refuse_single_samples(source: Any, x: Data, y: Targets) -> None:
     is_single_row = isinstance(x, dict) and any(leaf.ndim == 0 for leaf in arrays)
     if is_single_row and y is None:
         raise ValueError(
-            f"The {type(source).__name__} gives single samples and not batches: a dict of "
-            f"{', '.join(map(repr, x))}.\n  Fix: {_pairs(list(x))}"
+            f"The {type(source).__name__} yields single samples instead of batches: a dict of "
+            f"{', '.join(map(repr, x))}.\n  Fix: {_batching_code(list(x))}"
         )
     if len(arrays) != 1 or len(targets) != 1 or arrays[0].ndim == 0:
         return
     shape, y_shape = tuple(arrays[0].shape), tuple(targets[0].shape)
     if y_shape == () or (y_shape == (1,) and shape[0] != 1):
-        fix = "give batches, e.g. x[i : i + 32], y[i : i + 32]"
+        fix = "yield batches, e.g. x[i : i + 32], y[i : i + 32]"
         if hasattr(source, "batch"):
             fix = "dataset = dataset.batch(32)"
-        elif _is_of_torch(source):
+        elif _is_from_torch(source):
             fix = "loader = torch.utils.data.DataLoader(dataset, batch_size=32)"
         elif hasattr(source, "_sampler"):
             fix = "operations=[grain.transforms.Batch(32)] in the DataLoader"
         raise ValueError(
-            f"The {type(source).__name__} gives single samples and not batches: x of shape "
+            f"The {type(source).__name__} yields single samples instead of batches: x of shape "
             f"{shape}, y of shape {y_shape}.\n  Fix: {fix}."
         )
 
 
-def _pairs(names: list[str]) -> str:
-    """The line that makes batches of `(x, y)` of rows that are dicts."""
-    target = next((name for name in names if name in _TARGETS), names[-1])
+def _batching_code(names: list[str]) -> str:
+    """The line of code that converts rows that are dicts to batches of `(x, y)`."""
+    target = next((name for name in names if name in _TARGET_NAMES), names[-1])
     inputs = [name for name in names if name != target]
     x = f"row[{inputs[0]!r}]" if len(inputs) == 1 else f"{{name: row[name] for name in {inputs}}}"
     return (
@@ -430,8 +436,8 @@ def _pairs(names: list[str]) -> str:
     )
 
 
-_TARGETS = ("label", "labels", "target", "targets", "y")
+_TARGET_NAMES = ("label", "labels", "target", "targets", "y")
 
 
-def _is_of_torch(source: Any) -> bool:
+def _is_from_torch(source: Any) -> bool:
     return any(kind.__module__.startswith("torch.utils.data") for kind in type(source).__mro__)

@@ -1,15 +1,15 @@
-"""What to type about a column that a network cannot use, in the words of the table's library."""
+"""Lines of code for messages that fix a column of a table, for the table's library."""
 
 from typing import Any
 
 
-def fix_words(column: Any, what: str, table: str | None) -> str:
-    """The lines that make numbers of the words in a column.
+def fix_for_words(column: Any, what: str, table: str | None) -> str:
+    """Code that converts the words in a column to numbers.
 
     Args:
-        column: Of pandas, polars or another library.
-        what: Its expression, `"x['a']"`, or `"y"`.
-        table: The expression of the table that it is in, `"x"`; None if it stands alone.
+        column: A column of pandas, polars or another library.
+        what: The expression for the column: `"x['a']"` or `"y"`.
+        table: The expression for the table that contains it: `"x"`; None if there is no table.
     """
     if _is_polars(column):
         if table is None:
@@ -24,25 +24,25 @@ def fix_words(column: Any, what: str, table: str | None) -> str:
     )
 
 
-def fix_dates(column: Any, what: str, table: str | None) -> str:
-    """The lines that count the days of dates from the first one."""
+def fix_for_dates(column: Any, what: str, table: str | None) -> str:
+    """Code that converts dates to the number of days since the first date."""
     if _is_polars(column):
         return _polars_lines(what, table, f"({what} - {what}.min()).dt.total_days()")
-    plain = hasattr(column, "iloc") and getattr(column.dtype, "kind", "") == "M"
-    dates = "" if plain else f"{what} = pandas.to_datetime({what})\n  "
+    is_datetime = hasattr(column, "iloc") and getattr(column.dtype, "kind", "") == "M"
+    dates = "" if is_datetime else f"{what} = pandas.to_datetime({what})\n  "
     fix = f"{what} = ({what} - {what}.min()).dt.days counts days from the first one."
     return _pandas_lines(column, what, table, dates + fix)
 
 
-def fix_durations(column: Any, what: str, table: str | None) -> str:
-    """The lines that make seconds of durations."""
+def fix_for_durations(column: Any, what: str, table: str | None) -> str:
+    """Code that converts durations to seconds."""
     if _is_polars(column):
         return _polars_lines(what, table, f"{what}.dt.total_seconds()")
     return _pandas_lines(column, what, table, f"{what} = {what}.dt.total_seconds().")
 
 
-def fix_missing_values(column: Any, what: str, table: str | None) -> str:
-    """The lines that put the usual value where one is missing."""
+def fix_for_missing_values(column: Any, what: str, table: str | None) -> str:
+    """Code that replaces missing values by the median or mean of the column."""
     rest = ", or leave those rows out, in x and in y."
     if _is_polars(column):
         filled = f"{what}.cast(polars.Float32).fill_nan(None).fill_null(strategy='mean')"
@@ -50,7 +50,7 @@ def fix_missing_values(column: Any, what: str, table: str | None) -> str:
     kind = getattr(column.dtype, "kind", "")
     values = what if kind == "f" else f"{what}.astype('float32')"
     fix = f"{what} = {values}.fillna({what}.median())"
-    if kind == "O":  # truth values
+    if kind == "O":  # booleans
         fix = f"{what} = {values}\n  {what} = {what}.fillna({what}.median())"
     return _pandas_lines(column, what, table, fix) + rest
 
@@ -66,7 +66,7 @@ def _polars_lines(what: str, table: str | None, values: str) -> str:
 
 
 def _pandas_lines(column: Any, what: str, table: str | None, fix: str) -> str:
-    """The lines for pandas, after one that makes a table of pandas of another's."""
+    """Code for pandas, preceded by a line that converts a table of another library to pandas."""
     if hasattr(column, "iloc"):
         return fix
     if table is None:

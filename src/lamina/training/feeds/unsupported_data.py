@@ -1,4 +1,4 @@
-"""Errors for arguments that are not arrays of numbers, with the line that converts them."""
+"""Errors for arguments that are not arrays of numbers, with the code that converts them."""
 
 import os
 import types
@@ -14,30 +14,29 @@ _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, p
 
 
 def refuse_unsupported_data(value: Any, what: str) -> None:
-    """Refuse a function, a path or an iterator; the error shows the missing step.
+    """Refuse a function, class, path, iterator or the like; the error shows the missing step.
 
     Args:
         value: The value that the user passed.
         what: Name for messages: `"x"`, `"y"`.
 
     Raises:
-        TypeError: If it is one of them.
+        TypeError: If `value` is one of them.
     """
     if isinstance(value, _FUNCTIONS):
         name = getattr(value, "__name__", "") or type(value).__name__
         raise TypeError(
-            f"{what} is the function {name!r} itself, and not what it returns.\n"
-            f"  Fix: {what} = {what}()."
+            f"{what} is the function {name!r} itself, not its result.\n  Fix: {what} = {what}()."
         )
     if isinstance(value, type):
         raise TypeError(
-            f"{what} is the class {value.__name__} itself, and not an object of it.\n"
+            f"{what} is the class {value.__name__} itself, not an object of it.\n"
             f"  Fix: {what} = {value.__name__}(…)."
         )
     if is_path(value) or isinstance(value, str):
         raise TypeError(
-            f"{what} is text or a path, {str(value)[:60]!r}, and no numbers.\n"
-            f"  Likely cause: the name of a file in place of what it holds.\n"
+            f"{what} is text or a path, {str(value)[:60]!r}, instead of numbers.\n"
+            f"  Likely cause: the name of a file in place of its contents.\n"
             f"  Fix: read the file first, e.g. {what} = pandas.read_csv({what})."
         )
     if hasattr(value, "dense_shape") and hasattr(value, "indices"):
@@ -52,15 +51,15 @@ def refuse_unsupported_data(value: Any, what: str) -> None:
         )
     if isinstance(value, (set, frozenset)):
         raise TypeError(
-            f"{what} is a {type(value).__name__}, which has no order, so that no row of it has a "
-            f"place.\n  Fix: {what} = sorted({what})."
+            f"{what} is a {type(value).__name__}, whose items have no order, so they cannot be "
+            f"matched to samples.\n  Fix: {what} = sorted({what})."
         )
     if isinstance(value, Iterable) and not hasattr(value, "__getitem__"):
         if hasattr(value, "__array__") or hasattr(value, "to_numpy"):
             return
         raise TypeError(
-            f"{what} is a {type(value).__name__}, which gives one thing after another and is no "
-            f"array.\n  Fix: {what} = numpy.array(list({what}))."
+            f"{what} is a {type(value).__name__}, which is an iterable and not an array.\n"
+            f"  Fix: {what} = numpy.array(list({what}))."
         )
 
 
@@ -68,15 +67,15 @@ def ragged_error(what: str) -> ValueError:
     """The error for rows that differ in length."""
     return ValueError(
         f"{what} is a list whose rows differ in length, so it is not an array.\n"
-        "  Fix: pad the rows to one length, or crop them to that of the shortest:\n"
+        "  Fix: pad the rows to one length, or crop them to the shortest length:\n"
         f"  {what} = [row[:min(map(len, {what}))] for row in {what}]"
     )
 
 
 def sample_iterator_error(value: Any, what: str) -> TypeError:
-    """The error for an object that yields one sample by its index, such as PyTorch's data sets."""
+    """The error for an object that returns samples by index, such as PyTorch's data sets."""
     return TypeError(
-        f"{what} is a {type(value).__name__}, which gives one sample at a time and is "
+        f"{what} is a {type(value).__name__}, which returns one sample at a time and is "
         "not an array.\n"
         "  Fix, if they are pairs of sample and label:\n"
         f"  x, y = map(numpy.stack, zip(*({what}[i] for i in range(len({what})))))"
@@ -84,26 +83,26 @@ def sample_iterator_error(value: Any, what: str) -> TypeError:
 
 
 def is_path(value: Any) -> bool:
-    """Whether something is the path of a file; text may be one, if it ends like one."""
+    """Whether a value is the path of a file: a `PathLike`, or text with a file extension."""
     if isinstance(value, str):
         return " " not in value and bool(os.path.splitext(value)[1])
     return isinstance(value, os.PathLike)
 
 
 def to_supported_array(value: np.ndarray, what: str) -> np.ndarray:
-    """Convert an array of a type that JAX does not support to one that it supports.
+    """Convert an array to one that JAX supports: without mask, in native byte order.
 
     Raises:
-        TypeError: For arrays of records.
+        TypeError: For record arrays.
         ValueError: For masked arrays with masked values.
     """
-    keep = f"keep = ~numpy.ma.getmaskarray({what}).reshape(len({what}), -1).any(axis=1)"
-    zeros = f"\n  or put 0 there: {what} = {what}.filled(0)" if what == "x" else ""
-    rest = f"leave those rows out:\n  {keep}\n  x, y = x[keep], y[keep]{zeros}"
-    value = remove_mask(value, what, rest)
+    mask_line = f"keep = ~numpy.ma.getmaskarray({what}).reshape(len({what}), -1).any(axis=1)"
+    fill_line = f"\n  or put 0 there: {what} = {what}.filled(0)" if what == "x" else ""
+    fix = f"leave those rows out:\n  {mask_line}\n  x, y = x[keep], y[keep]{fill_line}"
+    value = remove_mask(value, what, fix)
     if value.dtype.names:
         raise TypeError(
-            f"{what} is an array of records with the fields "
+            f"{what} is a record array with the fields "
             f"{', '.join(map(repr, value.dtype.names))}, and a network takes a row of numbers.\n"
             f"  Fix: {what} = numpy.stack([{what}[name] for name in {what}.dtype.names], axis=-1)."
         )
@@ -119,15 +118,15 @@ def refuse_text(value: np.ndarray, what: str) -> None:
     words = [part for part in value.reshape(-1) if not _is_number(part)]
     if not words:
         words = [*value.reshape(-1)[:1]]
-    first, fix = str(words[0])[:40] if words else "", _numbers_of(value, words, what)
+    first, fix = str(words[0])[:40] if words else "", _text_advice(value, words, what)
     raise TypeError(
         f"{what} holds text or objects (for example {first!r}), and a network computes with "
         f"numbers.\n{fix}"
     )
 
 
-def _numbers_of(value: np.ndarray, words: list[Any], what: str) -> str:
-    """The likely cause and the line to type."""
+def _text_advice(value: np.ndarray, words: list[Any], what: str) -> str:
+    """The likely cause, and the code that converts the text."""
     if value.ndim > 1 and value.dtype.kind == "O" and len(words) < value.size:
         return (
             "  Likely cause: a table with columns of words.\n"

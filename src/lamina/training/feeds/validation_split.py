@@ -1,4 +1,4 @@
-"""Which samples `fit` validates on, for its arguments `validation_split` and `split`."""
+"""Selects the samples for validation, for the arguments `validation_split` and `split` of `fit`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.types import PyTree
-from lamina.core.user_data.classes import classes_of
+from lamina.core.user_data.classes import class_indices_of
 from lamina.core.variable import seed as seeds
 from lamina.training.feeds.epoch_order import permutation
 
 SPLIT_METHODS = ("tail", "random", "stratified", "group")
-# In place of the index of an epoch: larger than any, so that the split has its own order.
+# Used as the epoch number for the split, larger than any real one, to get a separate permutation.
 _EPOCH_OF_SPLIT = 2**40
 
 Rows = Sequence[int] | np.ndarray
@@ -24,7 +24,7 @@ class RowSplit:
     """How the samples of a run were divided.
 
     Args:
-        how: `"tail"`, `"random"`, `"stratified"` or `"group"`.
+        how: The method: `"tail"`, `"random"`, `"stratified"` or `"group"`.
         train: Indices of the samples to train on, in ascending order.
         validation: Indices of the samples to validate on.
 
@@ -45,53 +45,53 @@ class RowSplit:
 
     def __str__(self) -> str:
         count = len(self.validation)
-        ways = {
+        descriptions = {
             "tail": "the last ones",
             "random": "drawn at random",
-            "stratified": "drawn at random with the mix of classes of all",
-            "group": "drawn at random, each group on one side",
+            "stratified": "drawn at random with the class proportions of all samples",
+            "group": "drawn at random, with each group in one part",
         }
         return (
-            f"Validation on {count:,} of {count + len(self.train):,} samples, {ways[self.how]} "
-            f"(split={self.how!r})."
+            f"Validation on {count:,} of {count + len(self.train):,} samples, "
+            f"{descriptions[self.how]} (split={self.how!r})."
         )
 
 
 def row_split(samples: int, fraction: float, split: Any, y: PyTree) -> RowSplit:
-    """Divide samples. The same arguments and `set_random_seed` give the same rows in any process.
+    """Split samples. The result depends only on the arguments and `set_random_seed`.
 
     Args:
-        samples: How many there are.
-        fraction: The fraction to validate on.
-        split: The argument of `fit`: None, one of `HOW`, or `("group", groups)`.
+        samples: Number of samples.
+        fraction: The fraction of samples for validation.
+        split: The argument of `fit`: None, one of `SPLIT_METHODS`, or `("group", groups)`.
         y: Targets as arrays, for `"stratified"`.
 
     Raises:
-        ValueError: If that cannot be done.
+        ValueError: If the samples cannot be split like that.
     """
     how, groups = _parse_split(split)
-    kept = int(samples * (1 - fraction))
-    if kept == 0 or kept == samples:
+    train_count = int(samples * (1 - fraction))
+    if train_count == 0 or train_count == samples:
         raise ValueError(
             f"validation_split={fraction} of {samples} samples leaves "
-            f"{kept} to train on and {samples - kept} to validate on.\n"
+            f"{train_count} to train on and {samples - train_count} to validate on.\n"
             "  Fix: another fraction, or more data."
         )
     if how == "tail":
-        return RowSplit(how, range(kept), range(kept, samples))
+        return RowSplit(how, range(train_count), range(train_count, samples))
     if how == "group":
-        chosen = _select_whole_groups(groups, samples, samples - kept)
+        is_validation = _select_whole_groups(groups, samples, samples - train_count)
     else:
         order = _shuffle(samples)
-        chosen = np.zeros(samples, dtype=bool)
+        is_validation = np.zeros(samples, dtype=bool)
         if how == "stratified":
-            order = _stratify(order, y, samples - kept)
-        chosen[order[: samples - kept]] = True
-    return RowSplit(how, np.flatnonzero(~chosen), np.flatnonzero(chosen))
+            order = _stratify(order, y, samples - train_count)
+        is_validation[order[: samples - train_count]] = True
+    return RowSplit(how, np.flatnonzero(~is_validation), np.flatnonzero(is_validation))
 
 
 def _parse_split(split: Any) -> tuple[str, Any]:
-    """The name of a split and the groups."""
+    """The method of a split, and the groups or None."""
     if isinstance(split, (tuple, list)) and len(split) == 2 and split[0] == "group":
         return "group", split[1]
     if isinstance(split, str) and split == "group":
@@ -109,33 +109,36 @@ def _parse_split(split: Any) -> tuple[str, Any]:
 
 
 def _shuffle(count: int) -> np.ndarray:
-    # The seed is fixed: a second call of fit must not train on samples that the first validated on.
+    # The same for every call: a second `fit` must not train on validation samples of the first one.
     return permutation(count, seeds.global_seed() or 0, _EPOCH_OF_SPLIT)
 
 
-def _stratify(order: np.ndarray, y: PyTree, wanted: int) -> np.ndarray:
-    """The order, with samples of every class among the first `wanted`."""
-    labels = classes_of(y)
+def _stratify(order: np.ndarray, y: PyTree, validation_count: int) -> np.ndarray:
+    """The order, so that its first `validation_count` samples have the class proportions of y."""
+    labels = class_indices_of(y)
     if labels is None:
         raise ValueError(
-            "split='stratified' keeps the mix of classes, and y is not one class for each sample."
-            "\n  Fix: split='random'."
+            "split='stratified' keeps the class proportions, and y is not one class per sample.\n"
+            "  Fix: split='random'."
         )
     _, labels, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    exact = counts * (wanted / len(labels))
-    taken = exact.astype(int)
-    # What is left goes to the classes that miss most, but a class of one sample is trained on.
-    missing = np.where(counts > 1, exact - taken, -1.0)
-    taken[np.argsort(-missing, kind="stable")[: wanted - taken.sum()]] += 1
+    exact = counts * (validation_count / len(labels))
+    class_counts = exact.astype(int)
+    # The rest comes from the classes furthest below their exact count, except classes of one
+    # sample.
+    shortfall = np.where(counts > 1, exact - class_counts, -1.0)
+    class_counts[
+        np.argsort(-shortfall, kind="stable")[: validation_count - class_counts.sum()]
+    ] += 1
     by_class = order[np.argsort(labels[order], kind="stable")]
     starts = np.cumsum(counts) - counts
-    place = np.arange(len(order)) - np.repeat(starts, counts)
-    first = place < np.repeat(taken, counts)
+    rank_in_class = np.arange(len(order)) - np.repeat(starts, counts)
+    first = rank_in_class < np.repeat(class_counts, counts)
     return np.concatenate([by_class[first], by_class[~first]])
 
 
-def _select_whole_groups(groups: Any, samples: int, wanted: int) -> np.ndarray:
-    """Which samples are for validation: whole groups, about as many samples as wanted."""
+def _select_whole_groups(groups: Any, samples: int, validation_count: int) -> np.ndarray:
+    """A mask of the samples for validation: whole groups, about `validation_count` samples."""
     values = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
     if values.ndim != 1 or len(values) != samples:
         raise ValueError(
@@ -154,7 +157,7 @@ def _select_whole_groups(groups: Any, samples: int, wanted: int) -> np.ndarray:
             f"validate on; all samples are of group {names[0]!r}.\n  Fix: split='random'."
         )
     order = _shuffle(len(names))
-    reached = np.cumsum(sizes[order])
-    count = int(np.abs(reached[:-1] - wanted).argmin()) + 1
-    chosen: np.ndarray = np.isin(numbers, order[:count])
-    return chosen
+    cumulative_sizes = np.cumsum(sizes[order])
+    count = int(np.abs(cumulative_sizes[:-1] - validation_count).argmin()) + 1
+    is_validation: np.ndarray = np.isin(numbers, order[:count])
+    return is_validation

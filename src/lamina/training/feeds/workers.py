@@ -1,4 +1,4 @@
-"""Batches of a PyDataset prepared ahead of training, by threads or by processes."""
+"""Loads batches of a PyDataset ahead of training, in threads or processes."""
 
 import collections
 import contextlib
@@ -13,26 +13,26 @@ from typing import Any
 
 from lamina.training.feeds.py_dataset import PyDataset
 
-# Processes end after this time without work; the next epoch starts new ones.
+# Processes end after this time without work; then the next epoch starts new ones.
 _IDLE_SECONDS = 300
 
 
-def batches_by_workers(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
-    """The batches with these numbers, in order, prepared by the workers of the source."""
+def batches_by_workers(source: PyDataset, indices: Iterable[int]) -> Iterator[Any]:
+    """The batches with the given indices, in order, loaded by the workers of the source."""
     if source.use_multiprocessing:
-        return _make_in_processes(source, numbers)
+        return _load_in_processes(source, indices)
     if source.workers > 1:
-        return _make_in_threads(source, numbers)
-    return (source[number] for number in numbers)
+        return _load_in_threads(source, indices)
+    return (source[index] for index in indices)
 
 
-def _make_in_threads(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
+def _load_in_threads(source: PyDataset, indices: Iterable[int]) -> Iterator[Any]:
     with ThreadPoolExecutor(source.workers, thread_name_prefix="lamina-dataset") as pool:
-        yield from _prefetch_results(pool, source.__getitem__, numbers, source)
+        yield from _prefetch_results(pool, source.__getitem__, indices, source)
 
 
-def _make_in_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
-    """Batches prepared by processes, which are reused in the next epoch.
+def _load_in_processes(source: PyDataset, indices: Iterable[int]) -> Iterator[Any]:
+    """Load batches in processes, which are reused in the next epoch.
 
     The processes read the source from a file.
 
@@ -44,7 +44,7 @@ def _make_in_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[An
     # do not run the user's script again. Few programs need them, so they are imported here.
     import cloudpickle
 
-    # Another import for few programs.
+    # Imported here for the same reason.
     from loky import BrokenProcessPool, get_reusable_executor
 
     name = type(source).__name__
@@ -60,15 +60,15 @@ def _make_in_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[An
         path = Path(folder) / "source.pickle"
         path.write_bytes(pickled_source)
         del pickled_source
-        # A busy machine may leave a process idle for longer than the ten seconds that loky allows.
+        # On a busy machine a process may be idle for longer than loky's default of ten seconds.
         pool = get_reusable_executor(max(1, source.workers), timeout=_IDLE_SECONDS)
         try:
             batch_or_error = functools.partial(_batch_or_error, path)
-            results = _prefetch_results(pool, batch_or_error, numbers, source)
-            for batch, raised, traceback_text in results:
-                if raised is not None:
-                    raised.add_note(f"  In another process:\n{traceback_text}")
-                    raise raised
+            results = _prefetch_results(pool, batch_or_error, indices, source)
+            for batch, batch_error, traceback_text in results:
+                if batch_error is not None:
+                    batch_error.add_note(f"  In another process:\n{traceback_text}")
+                    raise batch_error
                 yield batch
         except BrokenProcessPool as error:
             raise RuntimeError(
@@ -79,16 +79,16 @@ def _make_in_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[An
 
 
 def _prefetch_results(
-    pool: Executor, make_batch: Callable[[int], Any], numbers: Iterable[int], source: PyDataset
+    pool: Executor, make_batch: Callable[[int], Any], indices: Iterable[int], source: PyDataset
 ) -> Iterator[Any]:
-    """The results of `make_batch` for each number, in order, computed ahead in the pool.
+    """The results of `make_batch` for each index, in order, computed ahead in the pool.
 
     At most `max_queue_size` results are waiting.
     """
     waiting: collections.deque[Future[Any]] = collections.deque()
     try:
-        for number in numbers:
-            waiting.append(pool.submit(make_batch, number))
+        for index in indices:
+            waiting.append(pool.submit(make_batch, index))
             if len(waiting) > max(source.workers, source.max_queue_size):
                 yield waiting.popleft().result()
         while waiting:
@@ -98,16 +98,16 @@ def _prefetch_results(
             future.cancel()
 
 
-def _batch_or_error(path: Path, number: int) -> tuple[Any, Exception | None, str]:
-    """Run in a process: a batch, or the error and its traceback."""
+def _batch_or_error(path: Path, index: int) -> tuple[Any, Exception | None, str]:
+    """A batch, or the error and its traceback; runs in a worker process."""
     try:
-        return _source(path)[number], None, ""
+        return _source(path)[index], None, ""
     except (Exception, SystemExit) as error:
-        return None, _portable(error), traceback.format_exc()
+        return None, _as_picklable(error), traceback.format_exc()
 
 
-def _portable(error: BaseException) -> Exception:
-    """The error, or a RuntimeError with its message if it cannot be sent to another process."""
+def _as_picklable(error: BaseException) -> Exception:
+    """The error, or a RuntimeError with its message if the error cannot be pickled."""
     if isinstance(error, Exception):
         # Some exception classes can be pickled, but fail when they are unpickled.
         with contextlib.suppress(Exception):

@@ -1,4 +1,4 @@
-"""Use of the user's arrays on the CPU without a copy, at any address.
+"""Lets programs on the CPU use the user's arrays without a copy, at any address.
 
 XLA uses host memory without a copy if its address is a multiple of 64 bytes. Large NumPy arrays
 begin 16 bytes after such an address, so that XLA would keep a second copy of the data set.
@@ -19,8 +19,8 @@ from lamina.core.user_data.data_kinds import may_hold_text
 from lamina.training.feeds.divided_rows import DividedRows
 
 _ALIGNMENT = 64
-# Larger arrays get whole pages from the system, so the offset is always the same and one program
-# serves all arrays of a shape. A copy of a smaller one costs little.
+# Larger arrays are allocated in whole pages, so the offset is always the same and one program
+# serves all arrays of a shape. Copying smaller arrays costs little.
 _MIN_BYTES = 32 * 2**20
 
 
@@ -28,11 +28,11 @@ _MIN_BYTES = 32 * 2**20
     jax.tree_util.register_dataclass, data_fields=["numbers", "first"], meta_fields=["shape"]
 )
 class UnalignedRows:
-    """The rows of an array, in memory that begins up to 63 bytes before it.
+    """The rows of an array, in aligned memory that begins up to 63 bytes before the array.
 
     Args:
         numbers: The memory as a flat array.
-        first: Index in it of the first number of the first row.
+        first: Index in `numbers` of the first number of the first row.
         shape: Shape of one row.
     """
 
@@ -41,7 +41,7 @@ class UnalignedRows:
 
     def take(self, rows: jax.Array) -> jax.Array:
         """The rows with these numbers, which must be in range: `(len(rows), *shape)`."""
-        # As quick as from an aligned array: docs/performance.md, `zero-copy`.
+        # As fast as for an aligned array; see `zero-copy` in docs/performance.md.
         size = math.prod(self.shape)
         axes = lax.GatherDimensionNumbers(
             offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
@@ -58,33 +58,34 @@ class UnalignedRows:
 
 
 def as_unaligned_rows(array: Any) -> PyTree:
-    """`UnalignedRows` for a large host array that JAX would otherwise copy; else the array itself.
+    """`UnalignedRows` for a large host array that JAX would copy otherwise; else the array itself.
 
     A large array must not be written to while `fit` uses it; `fit` releases it when it returns.
     """
     if not isinstance(array, np.ndarray) or array.nbytes < _MIN_BYTES:
         return array
-    before = array.ctypes.data % _ALIGNMENT
-    alignable = before and before % array.itemsize == 0 and array.flags.c_contiguous
-    # XLA counts the numbers of an array in 32 bits.
-    if not alignable or array.size >= 2**31 - _ALIGNMENT:
+    offset_bytes = array.ctypes.data % _ALIGNMENT
+    can_align = offset_bytes and offset_bytes % array.itemsize == 0 and array.flags.c_contiguous
+    # XLA uses 32-bit indices.
+    if not can_align or array.size >= 2**31 - _ALIGNMENT:
         return array
-    # The bytes before the array are in the same cache line, so they are readable. None is read.
-    memory: Any = (ctypes.c_uint8 * (array.nbytes + before)).from_address(
-        array.ctypes.data - before
+    # The bytes before the array are in the same cache line, so the address is valid. They are not
+    # used.
+    memory: Any = (ctypes.c_uint8 * (array.nbytes + offset_bytes)).from_address(
+        array.ctypes.data - offset_bytes
     )
     memory.owner = array  # keeps the array alive as long as JAX uses its memory
     numbers = np.frombuffer(memory, dtype=array.dtype)
-    return UnalignedRows(numbers, np.int32(before // array.itemsize), array.shape[1:])
+    return UnalignedRows(numbers, np.int32(offset_bytes // array.itemsize), array.shape[1:])
 
 
 def is_text_array(array: Any) -> bool:
-    """Whether an array holds text or other objects, which no device can store."""
+    """Whether an array contains text or other objects, which JAX cannot store."""
     return isinstance(array, np.ndarray) and may_hold_text(array.dtype)
 
 
 def _rows_on_host(array: Any, order: Any, start: int, count: int) -> PyTree:
-    """Rows of one array, outside of any program; the array may be text."""
+    """Rows of one array, outside of compiled programs; the array may contain text."""
     if not is_text_array(array):
         return rows_of(array, order, start, count)
     positions: Any = slice(start, start + count)
@@ -118,7 +119,7 @@ def rows_of(data: PyTree, order: Any, start: Any, count: int) -> PyTree:
             is_leaf=is_rows,
         )
     rows = lax.dynamic_slice_in_dim(order, start, count)
-    # The order holds valid rows only, so the gather needs no bounds check.
+    # The order contains only valid row numbers, so the gather needs no bounds check.
     return jax.tree.map(
         lambda a: a.take(rows) if is_rows(a) else a.at[rows].get(mode="promise_in_bounds"),
         data,

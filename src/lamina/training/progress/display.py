@@ -1,7 +1,7 @@
 """Display of progress in training: a live line, a plain line per epoch, or nothing.
 
-A terminal gets one line that is rewritten, a pipe or file one plain line an epoch without control
-codes, a notebook one output that is updated.
+In a terminal, one line is rewritten. In a pipe or file, there is one plain line per epoch without
+control codes. In a notebook, one output is updated.
 """
 
 import html
@@ -32,12 +32,12 @@ class Progress(Listener):
 
 
 class PlainProgress(Progress):
-    """One line an epoch."""
+    """One line per epoch."""
 
     def __init__(self, labels: dict[str, str]):
         self.labels = labels
         self.title = ""
-        self.began = 0.0
+        self.start_time = 0.0
         self.samples = 0
         self.training_seconds = 0.0
         self.last_step = 0
@@ -48,7 +48,7 @@ class PlainProgress(Progress):
         self, epoch: int | None, epochs: int | None, steps: int | None, resumed: bool = False
     ) -> None:
         self.title = "Evaluation" if epoch is None else f"Epoch {epoch + 1}/{epochs}"
-        self.began = time.perf_counter()
+        self.start_time = time.perf_counter()
         self.samples = self.last_step = 0
         self.training_seconds = 0.0
         self.seconds_per_step = None
@@ -60,7 +60,8 @@ class PlainProgress(Progress):
         self.last_step = done.step
         self.training_seconds += done.seconds
         latest = done.seconds / max(count, 1)
-        # A decaying average: the first call may have compiled, so it should soon count for little.
+        # A decaying average, so that the first call, which may have compiled, soon has little
+        # weight.
         average = latest if self.seconds_per_step is None else self.seconds_per_step
         self.seconds_per_step = (average + latest) / 2
 
@@ -72,8 +73,11 @@ class PlainProgress(Progress):
         show(text)
 
     def parts(self, logs: Logs) -> list[str]:
-        """The parts of the line of a finished epoch: measures, time and speed."""
-        parts = [*measures(logs, self.labels), f"{time.perf_counter() - self.began:.1f} s"]
+        """The parts of the line for a finished epoch: loss and metrics, time and speed."""
+        parts = [
+            *format_metrics(logs, self.labels),
+            f"{time.perf_counter() - self.start_time:.1f} s",
+        ]
         return [*parts, self.speed()] if self.speed() else parts
 
     def speed(self) -> str:
@@ -90,7 +94,7 @@ class PlainProgress(Progress):
             title=self.title,
             step=self.last_step,
             steps=self.steps,
-            measures=measures(logs),
+            metrics=format_metrics(logs),
             speed=self.speed(),
             seconds_left=seconds_left,
         )
@@ -100,7 +104,7 @@ class TerminalProgress(PlainProgress):
     """One live line in a terminal, drawn by rich when a call of the program returns.
 
     Args:
-        labels: The result of `labels_of`.
+        labels: The result of `metric_labels`.
         console: Where to draw; standard output if None.
     """
 
@@ -110,7 +114,7 @@ class TerminalProgress(PlainProgress):
         from rich.live import Live
 
         self.console = console or Console()
-        # It is drawn after each call of a program, without a thread.
+        # Drawn after each call of a program, without a thread.
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> "TerminalProgress":
@@ -125,8 +129,8 @@ class TerminalProgress(PlainProgress):
         self, epoch: int | None, epochs: int | None, steps: int | None, resumed: bool = False
     ) -> None:
         super().on_epoch_begin(epoch, epochs, steps)
-        waiting = "" if epoch is None else "compiling …"
-        self._draw(Status(title=self.title, steps=steps, waiting=waiting))
+        placeholder = "" if epoch is None else "compiling …"
+        self._draw(Status(title=self.title, steps=steps, placeholder=placeholder))
 
     def on_chunk(self, done: ChunkDone) -> None:
         super().on_chunk(done)
@@ -181,7 +185,7 @@ class NotebookProgress(PlainProgress):
         from IPython.display import display
 
         text = "\n".join([*self.lines, live]).rstrip()
-        # Also as HTML: in narrow cells, a notebook breaks plain text inside words.
+        # Also as HTML, because notebooks break plain text inside words in narrow cells.
         style = "white-space: pre-wrap; overflow-wrap: normal; word-break: normal"
         content = {
             "text/plain": text,
@@ -199,7 +203,7 @@ def choose_progress(verbose: Any, model: Any) -> Progress:
         raise ValueError(f"verbose must be 0, 1, 2 or 'auto'; received {verbose!r}.")
     if not verbose or not processes.is_first():
         return Progress()
-    labels = labels_of(model)
+    labels = metric_labels(model)
     if verbose != 2 and is_interactive_logging_enabled():
         if _in_notebook():
             return NotebookProgress(labels)
@@ -208,19 +212,19 @@ def choose_progress(verbose: Any, model: Any) -> Progress:
     return PlainProgress(labels)
 
 
-def labels_of(model: Any) -> dict[str, str]:
-    """Labels of metrics in the first epoch; that of `"accuracy"` says which accuracy was chosen."""
+def metric_labels(model: Any) -> dict[str, str]:
+    """Labels of metrics in the first epoch; that of `"accuracy"` says which one was chosen."""
     labels = {}
     for metric in model.metrics:
         resolved = getattr(metric, "resolved_name", None)
-        guessed = metric.name.rpartition("_")[2] in ("accuracy", "acc", "crossentropy", "ce")
-        if guessed and resolved and resolved != metric.name:
+        is_ambiguous = metric.name.rpartition("_")[2] in ("accuracy", "acc", "crossentropy", "ce")
+        if is_ambiguous and resolved and resolved != metric.name:
             resolved_type = resolved.removesuffix("_accuracy").removesuffix("_crossentropy")
             labels[metric.name] = f"{metric.name} ({resolved_type})"
     return labels
 
 
-def measures(logs: Logs, labels: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+def format_metrics(logs: Logs, labels: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """`["loss 0.2631", "accuracy (sparse_categorical) 0.9231"]`, the loss first."""
     names = sorted(logs, key=lambda n: (n.startswith("val_"), n.removeprefix("val_") != "loss"))
     texts = []

@@ -1,4 +1,4 @@
-"""One line of progress that fits a width; the most important parts first."""
+"""Formats a line of progress to fit a width; the most important parts have priority."""
 
 import textwrap
 from dataclasses import dataclass, field
@@ -12,25 +12,25 @@ class Status:
 
     Args:
         title: Such as `Epoch 3/10`.
-        step: Steps that are done.
+        step: Number of finished steps.
         steps: Steps of the epoch; None if unknown.
-        measures: Such as `loss 0.2631`, the loss first.
+        metrics: Such as `loss 0.2631`, the loss first.
         speed: Such as `2,560 samples/s`.
         seconds_left: Estimated time left in this epoch.
-        waiting: Shown before there are measures.
+        placeholder: Text that is shown until there are metrics.
     """
 
     title: str = ""
     step: int = 0
     steps: int | None = None
-    measures: list[str] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
     speed: str = ""
     seconds_left: float | None = None
-    waiting: str = ""
+    placeholder: str = ""
 
 
 def live_line(status: Status, width: int, ascii_only: bool = False) -> str:
-    """The line, no longer than `width`: title, bar, time left, steps, measures and speed.
+    """A line of at most `width` characters: title, bar, time left, steps, metrics and speed.
 
     Parts that do not fit are left out, the least important first.
 
@@ -48,20 +48,20 @@ def live_line(status: Status, width: int, ascii_only: bool = False) -> str:
     )
     space = width - len(status.title) - (_MIN_BAR + 1 if has_total else 0)
     texts = {}
-    # In the order of importance. Each part needs a space before it.
+    # In order of importance. Each part needs a space before it.
     for name, text in (
         ("time left", time_left),
-        ("measures", "".join(status.measures[:1])),
-        ("done", steps_text),
+        ("metrics", "".join(status.metrics[:1])),
+        ("steps", steps_text),
     ):
         if text and len(text) < space:
             texts[name] = text
             space -= len(text) + 1
-    for measure in status.measures[1:]:
-        if "measures" not in texts or len(measure) + 2 > space:
+    for metric in status.metrics[1:]:
+        if "metrics" not in texts or len(metric) + 2 > space:
             break
-        texts["measures"] += f", {measure}"
-        space -= len(measure) + 2
+        texts["metrics"] += f", {metric}"
+        space -= len(metric) + 2
     speed = status.speed if len(status.speed) < space else ""
     space -= len(speed) + bool(speed)
     bar = ""
@@ -70,13 +70,13 @@ def live_line(status: Status, width: int, ascii_only: bool = False) -> str:
         full = round(size * min(1.0, status.step / max(status.steps or 1, 1)))
         full_character, empty_character = ("#", "-") if ascii_only else ("━", "─")
         bar = full_character * full + empty_character * (size - full)
-    text = texts.get("measures", status.waiting if len(status.waiting) < space else "")
-    pieces = [status.title, bar, texts.get("time left"), texts.get("done"), text, speed]
+    text = texts.get("metrics", status.placeholder if len(status.placeholder) < space else "")
+    pieces = [status.title, bar, texts.get("time left"), texts.get("steps"), text, speed]
     return " ".join(piece for piece in pieces if piece)[:width]
 
 
 def wrap_parts(title: str, parts: list[str], width: int) -> str:
-    """A finished line, broken between its parts where it is longer than `width`.
+    """The line of a finished epoch, broken between its parts if it is longer than `width`.
 
     Example:
         >>> print(wrap_parts("Epoch 1/3", ["loss 0.2631", "accuracy 0.9231", "1.2 s"], 30))
@@ -88,7 +88,7 @@ def wrap_parts(title: str, parts: list[str], width: int) -> str:
 
 
 def wrap_words(text: str, width: int) -> str:
-    """Lines broken between words, the second and later ones indented."""
+    """Break lines between words, and indent continuation lines."""
     return "\n".join(
         textwrap.fill(
             line,

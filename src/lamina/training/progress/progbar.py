@@ -14,18 +14,18 @@ from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 
 @filter_tracebacks_of_methods
 class Progbar:
-    """Shows steps done, time and measures, in one line that is rewritten in place.
+    """Shows finished steps, time and metrics in one line that is rewritten in place.
 
     If the output is not a terminal, only the finished line is printed.
 
     Args:
         target: Number of steps; None if unknown.
         width: Width of the bar in characters.
-        verbose: 0 shows nothing, 1 a live line, 2 one line at the end.
-        interval: Least time between two updates of the line, in seconds.
-        stateful_metrics: Measures shown without averaging; others are averaged over the steps.
-        stateless_metrics: Alternatively, the measures that are averaged; others are not.
-        unit_name: Word for a step.
+        verbose: 0 to show nothing, 1 for a live line, 2 for one line at the end.
+        interval: Minimum time between updates of the line, in seconds.
+        stateful_metrics: Metrics shown without averaging; others are averaged over the steps.
+        stateless_metrics: Alternatively, the metrics that are averaged; others are not.
+        unit_name: The name of a step.
 
     Example:
         >>> bar = Progbar(target=2, verbose=2)
@@ -58,7 +58,7 @@ class Progbar:
         self._not_averaged = set(stateful_metrics or ())
         self._averaged = None if stateless_metrics is None else set(stateless_metrics)
         self._steps_done = 0
-        # For every measure, the sum over the steps and the number of steps.
+        # For every metric, the sum over the steps and the number of steps.
         self._values: dict[str, tuple[float, float]] = {}
         self._start_time = time.perf_counter()
         self._first_step_time: float | None = None
@@ -74,9 +74,9 @@ class Progbar:
         """Update the progress.
 
         Args:
-            current: Steps done so far.
-            values: Pairs of a measure's name and its value in the last step.
-            finalize: Whether this is the last update; for None, when all steps are done.
+            current: Number of finished steps.
+            values: Pairs of a metric's name and its value in the last step.
+            finalize: Whether this is the last update; None means when all steps are finished.
         """
         steps = max(current - self._steps_done, 1)
         for name, value in values or ():
@@ -99,7 +99,7 @@ class Progbar:
 
         Args:
             n: Number of steps.
-            values: Pairs of a measure's name and its value, as for `update`.
+            values: Pairs of a metric's name and its value, as for `update`.
         """
         self.update(self._steps_done + n, values)
 
@@ -113,7 +113,9 @@ class Progbar:
             return
         line = self._line(now, final, bar=True)
         if sys.stdout.isatty() and is_interactive_logging_enabled():
-            spaces = " " * max(0, len(self._last_line) - len(line))  # over a longer line before it
+            spaces = " " * max(
+                0, len(self._last_line) - len(line)
+            )  # to overwrite a longer previous line
             show(f"\r{line}{spaces}", end="\n" if final else "")
         elif final:
             show(line)
@@ -134,7 +136,7 @@ class Progbar:
         return " - ".join(parts)
 
     def _seconds_per_step(self, now: float) -> float:
-        # The first step compiles, so it says little about the others.
+        # The first step includes compilation, so its time is not counted.
         if self._first_step_time is not None and self._steps_done > 1:
             return (now - self._first_step_time) / (self._steps_done - 1)
         return (now - self._start_time) / max(self._steps_done, 1)

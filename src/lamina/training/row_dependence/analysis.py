@@ -15,10 +15,10 @@ from lamina.core.types import PyTree
 from lamina.training.row_dependence.propagation import DifferentProgramsError, propagate
 from lamina.training.row_dependence.values import CONSTANT, Batched
 
-# Numbers of rows to trace a function with. They are primes, so that an axis whose size depends on
-# them is recognised, and no two numbers computed from them are equal by chance. Some operations are
-# lowered differently for few and for many rows. If the programs of a pair differ, the next pair is
-# tried.
+# Pairs of numbers of rows with which a function is traced. Primes, so that an axis whose size
+# depends on the number of rows is recognised, and sizes computed from them are not equal by chance.
+# Some operations are lowered differently for few and for many rows. If the programs of a pair
+# differ, the next pair is tried.
 _SIZES = ((83, 89), (17, 19), (499, 503))
 
 
@@ -27,8 +27,9 @@ def rows_are_independent(
 ) -> bool:
     """Whether each row of the outputs is known to depend only on the same row of the inputs.
 
-    The batch axis is followed through the traced program; nothing is computed or compiled. False if
-    it is unknown, and for a function that changes its state, since the next batch uses that state.
+    The batch axis is followed through the traced program; nothing is computed or compiled. Returns
+    False if this cannot be decided, and for a function that changes its state, which the next batch
+    would use.
 
     Args:
         forward: Pure function `(state, rows) → (outputs, state)`.
@@ -63,7 +64,7 @@ def rows_are_independent(
     return False
 
 
-# The second is an output with the same value in every row.
+# The second value describes an output that is the same for every row.
 _INDEPENDENT = (Batched(0), Batched(0, 0, 1))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from lamina.training.row_dependence.rules import RULES, grows
+from lamina.training.row_dependence.rules import RULES, changes_size
 from lamina.training.row_dependence.values import (
     CONSTANT,
     MIXED,
@@ -56,7 +56,7 @@ def _propagate_equations(
 ) -> list[Any]:
     if len(first.eqns) != len(second.eqns):
         raise DifferentProgramsError
-    # By variable of the first program: its dependence, and its counterpart in the second program.
+    # For each variable of the first program: its dependence, and its counterpart in the second.
     dependence: dict[Any, Value] = {}
     counterpart: dict[Any, Any] = {}
 
@@ -92,7 +92,7 @@ def _results(step: Step) -> list[Value]:
         return control_flow_rule(step)
     if MIXED in step.values or step.equations[0].effects:
         return [MIXED] * count
-    if all(value in (CONSTANT, PER_ROW) for value in step.values) and not grows(step):
+    if all(value in (CONSTANT, PER_ROW) for value in step.values) and not changes_size(step):
         dependence = PER_ROW if PER_ROW in step.values else CONSTANT
         return [dependence if step.agree(*step.equations[0].params) else MIXED] * count
     rule = RULES.get(name)
@@ -101,10 +101,10 @@ def _results(step: Step) -> list[Value]:
 
 
 def _checked_shapes(value: Value, first: Any, second: Any, sizes: tuple[int, int]) -> Value:
-    """The value, if in both programs no axis but the batch axis depends on the number of rows.
+    """`value` if only the batch axis depends on the number of rows in both programs, else `MIXED`.
 
     Args:
-        value: The dependence that the rule of the operation has given.
+        value: The dependence that the rule of the operation has returned.
         first: Shape and dtype of the result in the first program.
         second: Shape and dtype of the result in the second program.
         sizes: The two numbers of rows.
@@ -181,14 +181,14 @@ def _scan(step: Step) -> list[Value]:
     carry = _fixed_point(lambda carry: body(carry)[:carry_count], carry)
     outputs = [_stack_of(value, over_rows) for value in body(carry)[carry_count:]]
     if over_rows:
-        # A carry from row to row depends on the rows before.
+        # A carry that is passed from row to row depends on earlier rows.
         unknown: list[Value] = [MIXED] * len(step.equations[0].outvars)
         return unknown if carry_count else outputs
     return [*carry, *outputs]
 
 
 def _slice_of(value: Value, over_rows: bool) -> Value:
-    """One slice along axis 0, as the body of a scan gets it."""
+    """The dependence of a slice along axis 0, which the body of a scan receives."""
     if not isinstance(value, Batched):
         return value if not over_rows or value is MIXED else MIXED
     if over_rows:
@@ -197,6 +197,7 @@ def _slice_of(value: Value, over_rows: bool) -> Value:
 
 
 def _stack_of(value: Value, over_rows: bool) -> Value:
+    """The dependence of the outputs of a scan, which are stacked along axis 0."""
     if over_rows:
         return Batched(0) if value in (PER_ROW, CONSTANT) else MIXED
     return value._replace(axis=value.axis + 1) if isinstance(value, Batched) else value

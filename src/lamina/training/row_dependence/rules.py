@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from lamina.training.row_dependence.values import CONSTANT, MIXED, Batched, Step, Value, meet
+from lamina.training.row_dependence.values import CONSTANT, MIXED, Batched, Step, Value, combine
 
 Rule = Callable[[Step], Value | list[Value]]
 
 
 def _element_wise(step: Step) -> Value:
-    return meet(step.values) if step.agree(*step.equations[0].params) else MIXED
+    return combine(step.values) if step.agree(*step.equations[0].params) else MIXED
 
 
 def _rule_along_axes(*names: str) -> Rule:
-    """Operations along the axes in these parameters, which leave the other axes unchanged."""
+    """The rule for operations along the axes in the named parameters; other axes are unchanged."""
 
     def rule(step: Step) -> Value:
-        rows, params = meet(step.values), step.equations[0].params
+        rows, params = combine(step.values), step.equations[0].params
         if not isinstance(rows, Batched) or not step.agree(*params):
             return MIXED
         axes = [axis for name in names for axis in np.atleast_1d(params[name])]
@@ -33,7 +33,7 @@ def _rule_along_axes(*names: str) -> Rule:
 
 def _reduction(name: str) -> Rule:
     def rule(step: Step) -> Value:
-        rows = meet(step.values)
+        rows = combine(step.values)
         axes = step.parameter(name)
         if not isinstance(rows, Batched) or not step.agree(name) or rows.axis in axes:
             return MIXED
@@ -43,23 +43,23 @@ def _reduction(name: str) -> Rule:
 
 
 def _last_axes(count: int) -> Rule:
-    """Operations on matrices or vectors in the last axes."""
-    return lambda step: _in_last_axes(step, count)
+    """The rule for operations on matrices or vectors in the last axes."""
+    return lambda step: _apply_to_last_axes(step, count)
 
 
-def _in_last_axes(step: Step, count: int) -> Value:
-    rows, rank = meet(step.values), min(map(len, step.shapes))
+def _apply_to_last_axes(step: Step, count: int) -> Value:
+    rows, rank = combine(step.values), min(map(len, step.shapes))
     if not isinstance(rows, Batched) or not step.agree(*step.equations[0].params):
         return MIXED
     return rows if rows.axis < rank - count else MIXED
 
 
 def _fft(step: Step) -> Value:
-    return _in_last_axes(step, len(step.parameter("fft_lengths")))
+    return _apply_to_last_axes(step, len(step.parameter("fft_lengths")))
 
 
-def grows(step: Step) -> bool:
-    """Whether a result has an axis whose size depends on the number of rows."""
+def changes_size(step: Step) -> bool:
+    """Whether the shape of a result depends on the number of rows."""
     pairs = zip(*(equation.outvars for equation in step.equations), strict=True)
     return any(getattr(a.aval, "shape", ()) != getattr(b.aval, "shape", ()) for a, b in pairs)
 
@@ -99,7 +99,7 @@ def _reshape(step: Step) -> Value:
     (rows,), (before,), after = step.values, step.shapes, step.shape
     if not isinstance(rows, Batched) or step.parameter("dimensions") is not None:
         return MIXED
-    # The number of values before and after the batch axis, whatever the other axes are.
+    # The number of values before and after the batch axis.
     outer = math.prod(before[: rows.axis]) * max(rows.outer, 1)
     inner = math.prod(before[rows.axis + 1 :]) * rows.inner
     for axis, size in enumerate(after):
@@ -140,14 +140,14 @@ def _dynamic_slice(step: Step) -> Value:
     if not isinstance(rows, Batched) or any(start is not CONSTANT for start in starts):
         return MIXED
     sizes = step.parameter("slice_sizes")
-    # A slice with the size of the axis begins at 0, whatever its start: XLA clamps it.
+    # XLA clamps the start, so a slice with the size of the axis always begins at 0.
     takes_all_rows = sizes[rows.axis] == step.shapes[0][rows.axis]
     return rows if takes_all_rows and step.agree("slice_sizes", excluding=rows.axis) else MIXED
 
 
 def _dynamic_update_slice(step: Step) -> Value:
     operand, update, *starts = step.values
-    rows = meet([operand, update])
+    rows = combine([operand, update])
     if not isinstance(rows, Batched) or any(start is not CONSTANT for start in starts):
         return MIXED
     sizes = [shape[rows.axis] for shape in step.shapes[:2]]
@@ -164,11 +164,11 @@ def _gather(step: Step) -> Value:
         if not step.agree("slice_sizes"):
             return MIXED
         gathered = indices._replace(axis=batch[indices.axis])
-        if operand is CONSTANT:  # a table
+        if operand is CONSTANT:  # e.g. an embedding table
             return gathered
         pairs = zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True)
         if isinstance(operand, Batched) and (operand.axis, indices.axis) in pairs:
-            return meet([gathered, operand._replace(axis=gathered.axis)])
+            return combine([gathered, operand._replace(axis=gathered.axis)])
     if isinstance(operand, Batched) and indices is CONSTANT:
         axis = operand.axis
         dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
@@ -199,7 +199,7 @@ def _scatter(step: Step) -> Value:
         index_axis = numbers.scatter_indices_batching_dims[batching.index(axis)]
         if index_axis != indices.axis or updates.axis != batch[index_axis]:
             return MIXED
-        result = meet([operand, indices._replace(axis=axis), updates._replace(axis=axis)])
+        result = combine([operand, indices._replace(axis=axis), updates._replace(axis=axis)])
         return result if isinstance(result, Batched) else MIXED
     dropped = {*numbers.inserted_window_dims, *batching}
     if axis in dropped or axis in numbers.scatter_dims_to_operand_dims:
@@ -207,7 +207,7 @@ def _scatter(step: Step) -> Value:
     kept_axes = [i for i in range(len(shapes[0])) if i not in dropped]
     if updates.axis != numbers.update_window_dims[kept_axes.index(axis)]:
         return MIXED
-    return meet([operand, updates._replace(axis=axis)])
+    return combine([operand, updates._replace(axis=axis)])
 
 
 def _dot_general(step: Step) -> Value:
@@ -217,7 +217,7 @@ def _dot_general(step: Step) -> Value:
     (left_summed, right_summed), (left_batch, right_batch) = step.parameter("dimension_numbers")
     left_batch, right_batch = tuple(left_batch), tuple(right_batch)
 
-    def place(rows: Batched, summed: Any, batch: tuple[Any, ...], before: int) -> Value:
+    def result_axis(rows: Batched, summed: Any, batch: tuple[Any, ...], before: int) -> Value:
         if rows.axis in summed:
             return MIXED
         if rows.axis in batch:
@@ -229,12 +229,12 @@ def _dot_general(step: Step) -> Value:
         if left.axis not in left_batch or right.axis not in right_batch:
             return MIXED
         axes = [left_batch.index(left.axis), right_batch.index(right.axis)]
-        return meet([left._replace(axis=axes[0]), right._replace(axis=axes[1])])
+        return combine([left._replace(axis=axes[0]), right._replace(axis=axes[1])])
     if isinstance(left, Batched):
-        return place(left, left_summed, left_batch, len(left_batch))
+        return result_axis(left, left_summed, left_batch, len(left_batch))
     assert isinstance(right, Batched)
     free_of_left = len(step.shapes[0]) - len(left_summed) - len(left_batch)
-    return place(right, right_summed, right_batch, len(right_batch) + free_of_left)
+    return result_axis(right, right_summed, right_batch, len(right_batch) + free_of_left)
 
 
 def _convolution(step: Step) -> Value:
@@ -249,7 +249,7 @@ def _convolution(step: Step) -> Value:
 
 
 def _windows(step: Step) -> Value:
-    rows = meet(step.values)
+    rows = combine(step.values)
     params = step.equations[0].params
     if (
         not isinstance(rows, Batched)
@@ -274,14 +274,14 @@ def _tile(step: Step) -> Value:
 
 
 def _unstack(step: Step) -> Value:
-    rows, axis = meet(step.values), step.parameter("axis")
+    rows, axis = combine(step.values), step.parameter("axis")
     if not isinstance(rows, Batched) or not step.agree("axis") or rows.axis == axis:
         return MIXED
     return rows._replace(axis=rows.axis - (axis < rows.axis))
 
 
 def _stack(step: Step) -> Value:
-    rows, axis = meet(step.values), step.parameter("axis")
+    rows, axis = combine(step.values), step.parameter("axis")
     if not isinstance(rows, Batched) or not step.agree("axis"):
         return MIXED
     return rows._replace(axis=rows.axis + (axis <= rows.axis))
@@ -300,7 +300,7 @@ _ELEMENT_WISE = """
 
 
 def _operands(step: Step) -> list[Value]:
-    """An operation with several results that are its operands."""
+    """The rule for an operation whose results are its operands."""
     return step.values
 
 

@@ -28,7 +28,7 @@ CONSTANT, PER_ROW, MIXED = Dependence.CONSTANT, Dependence.PER_ROW, Dependence.M
 
 
 class Batched(NamedTuple):
-    """A value with a batch axis, each row of which depends only on that row of the input.
+    """A value with a batch axis; each of its rows depends only on the same row of the input.
 
     Args:
         axis: The batch axis. Other axes may have been merged with it by a reshape; its size is
@@ -43,7 +43,7 @@ class Batched(NamedTuple):
 
 
 Value = Dependence | Batched
-Pair = tuple[Any, Any]  # the same in both programs
+Pair = tuple[Any, Any]  # corresponding objects of the two programs
 
 
 class Step(NamedTuple):
@@ -52,7 +52,7 @@ class Step(NamedTuple):
     Args:
         values: The dependence of its operands.
         equations: The equation in both programs.
-        sizes: Number of rows in both.
+        sizes: Number of rows in both programs.
     """
 
     values: list[Value]
@@ -71,6 +71,7 @@ class Step(NamedTuple):
         return shape
 
     def parameter(self, name: str) -> Any:
+        """A parameter of the equation in the first program."""
         return self.equations[0].params[name]
 
     def agree(self, *names: str, excluding: int | None = None) -> bool:
@@ -105,8 +106,8 @@ def equal(a: Any, b: Any) -> bool:
         return False
 
 
-def meet(values: Sequence[Value]) -> Value:
-    """The dependence of a result of an element-wise operation on these operands."""
+def combine(values: Sequence[Value]) -> Value:
+    """The dependence of an element-wise operation's result, from that of its operands."""
     rows = [value for value in values if isinstance(value, Batched)]
     if not rows or any(value not in (CONSTANT, *rows) for value in values):
         return MIXED
@@ -120,9 +121,9 @@ def meet(values: Sequence[Value]) -> Value:
 
 
 def join(a: Value, b: Value) -> Value:
-    """The dependence of a value that is one of two, as after a branch."""
+    """The dependence of a value that is either `a` or `b`, as after a branch."""
     if a == b:
         return a
     if {a, b} == {CONSTANT, PER_ROW}:
         return PER_ROW
-    return meet([a, b]) if isinstance(a, Batched) and isinstance(b, Batched) else MIXED
+    return combine([a, b]) if isinstance(a, Batched) and isinstance(b, Batched) else MIXED

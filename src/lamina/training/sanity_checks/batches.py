@@ -1,4 +1,4 @@
-"""The first batches of the user's data, on the device, for trials of some steps."""
+"""Takes the first batches of the user's data, on the device, for trials of a few steps."""
 
 from typing import Any, NamedTuple
 
@@ -15,16 +15,16 @@ from lamina.training.feeds.zero_copy import rows_of
 from lamina.training.learner import Learner
 from lamina.training.requests import trial_feed
 
-# Shuffled, because data that are sorted by class would give batches of one class.
+# The data are shuffled, because batches of data sorted by class would contain one class.
 _SEED = 0
 
 
 class Batches(NamedTuple):
-    """Batches of one size, one after the other in one structure of arrays."""
+    """Batches of one size, concatenated in one structure of arrays."""
 
     data: PyTree  # x, (x, y) or (x, y, sample_weight)
     batch_size: int
-    number: int
+    batch_count: int
 
 
 def first_batches(
@@ -36,17 +36,17 @@ def first_batches(
     count: int,
     caller: str,
 ) -> Batches:
-    """Take batches from data as `fit` takes them, after the same checks.
+    """Take batches from data like `fit`, after the same checks.
 
-    Samples of arrays are shuffled, always in the same way. A model that has no weights yet gets
-    them, as in the first step of `fit`.
+    Samples of arrays are shuffled with a fixed seed. A model that has no weights yet is built, as
+    in the first step of `fit`.
 
     Args:
         learner: A compiled model.
         x, y, sample_weight: As for `fit`.
-        batch_size: Samples in a batch; that of `fit` for None.
-        count: Number of batches wanted. There are fewer if the data are a generator that ends, or
-            if so many need more memory than there may be of resident data.
+        batch_size: Samples in a batch; the default of `fit` for None.
+        count: Requested number of batches. There are fewer if the data are a generator that ends,
+            or if the batches would exceed the budget for resident data.
         caller: The method that the user has called, for messages.
     """
     checks.check_compiled(learner, caller)
@@ -62,31 +62,31 @@ def first_batches(
 
 
 def _concatenated(feed: Feed, count: int) -> Batches:
-    """So many batches of the feed, all of the size of its first."""
+    """Up to `count` batches of a feed that have the size of its first batch."""
     parts: list[PyTree] = []
-    taken, size, epoch, spec = 0, 0, feed.first_epoch, None
+    batch_count, size, epoch, spec = 0, 0, feed.first_epoch, None
     bytes_left = max(config.resident_budget(), 1)
-    while taken < count and bytes_left > 0:
-        taken_before = taken
+    while batch_count < count and bytes_left > 0:
+        count_before = batch_count
         for chunk in feed.chunks(epoch):
             if spec is None:
                 size, spec = chunk.batch_size, _shapes(chunk.data)
             if chunk.batch_size == size and _shapes(chunk.data) == spec:
-                number = min(chunk.stop - chunk.start, count - taken)
+                number = min(chunk.stop - chunk.start, count - batch_count)
                 parts.append(_rows(chunk, number))
-                taken += number
+                batch_count += number
                 bytes_left -= sum(leaf.nbytes for leaf in jax.tree.leaves(parts[-1]))
-            if taken == count or bytes_left <= 0:
+            if batch_count == count or bytes_left <= 0:
                 break
-        if feed.exhausted or taken == taken_before:
+        if feed.exhausted or batch_count == count_before:
             break
         epoch += 1
     data = parts[0] if len(parts) == 1 else jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
-    return Batches(data, size, taken)
+    return Batches(data, size, batch_count)
 
 
 def _rows(chunk: Chunk, number: int) -> PyTree:
-    """The rows of some batches, copied: a feed uses the memory of its chunks again."""
+    """A copy of the first rows of a chunk, because the feed reuses the chunk's memory."""
     rows = rows_of(
         chunk.data, chunk.order, chunk.start * chunk.batch_size, number * chunk.batch_size
     )

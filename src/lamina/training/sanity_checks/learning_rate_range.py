@@ -1,4 +1,4 @@
-"""The learning rate range test: steps at growing rates, and what their losses say."""
+"""The learning rate range test: steps at increasing rates, and the rate that the losses suggest."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -24,40 +24,39 @@ from lamina.training.train_state import TrainState
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LEAST_STEPS = 10
-# The curve is smoothed over this many steps, of which there are 14 in a decade of rates by default.
+_MIN_STEPS = 10
+# The curve is smoothed over this many steps; by default there are 14 steps per factor of 10.
 _WINDOW = 9
-# Share of the moving average that a new loss replaces, to see where the loss diverges.
-_NEW_SHARE = 0.1
-# The test ends when the smoothed loss is this many times as far above its minimum as the minimum is
-# above 0, or as the first loss was above the minimum. Of a loss above 0 that did not fall before,
-# it is then four times the minimum.
-_DIVERGED = 3.0
-# A fall by less than this fraction of the first loss is no fall.
-_LEAST_FALL = 0.02
+# Weight of a new loss in the moving average that detects divergence.
+_SMOOTHING = 0.1
+# The test ends when the smoothed loss exceeds its minimum by this factor times the minimum, or
+# times the decrease from the first loss to the minimum, whichever is larger.
+_DIVERGENCE_FACTOR = 3.0
+# A smaller decrease, as a fraction of the first loss, is ignored.
+_MIN_DECREASE = 0.02
 
 
 @filter_tracebacks_of_methods
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class LearningRateRange:
-    """Losses at growing learning rates, and the rate that they suggest.
+    """Losses at increasing learning rates, and the rate that they suggest.
 
     Made by `model.find_learning_rate`.
 
     Args:
-        rates: The rate of each step that was made, growing, `(steps,)`.
+        rates: The increasing rates of the steps that were run, `(steps,)`.
         losses: The loss of each step's batch before the step, `(steps,)`.
         smoothed: The mean of each loss and its neighbours, `(steps,)`.
-        suggestion: The rate to begin with; None if no rate made the loss fall.
-        steepest: The rate at which the smoothed loss fell fastest, or None.
-        lowest: The rate at which it was lowest.
-        diverged: Whether the test ended because the loss grew without bound.
+        suggestion: The suggested rate; None if the loss decreased at no rate.
+        steepest: The rate at which the smoothed loss decreased fastest, or None.
+        lowest: The rate at which the smoothed loss was lowest.
+        diverged: Whether the test outcome early because the loss diverged.
         how: How the suggestion was found, in words.
 
     Example:
         >>> rates = np.geomspace(1e-5, 1.0, 50)
-        >>> found = suggested(rates, 1 / (1 + (30 * rates) ** 2) + (2 * rates) ** 3)
-        >>> 0.001 < found.suggestion < found.steepest < found.lowest
+        >>> result = suggest(rates, 1 / (1 + (30 * rates) ** 2) + (2 * rates) ** 3)
+        >>> 0.001 < result.suggestion < result.steepest < result.lowest
         True
     """
 
@@ -71,14 +70,14 @@ class LearningRateRange:
     how: str
 
     def __repr__(self) -> str:
-        found = "none" if self.suggestion is None else f"{self.suggestion:.2g}"
-        ended = (
+        suggestion = "none" if self.suggestion is None else f"{self.suggestion:.2g}"
+        outcome = (
             f"the loss diverged at {self.rates[-1]:.2g}"
             if self.diverged
             else f"no rate up to {self.rates[-1]:.2g} made the loss diverge"
         )
-        tried = f"{len(self.rates)} steps at rates from {self.rates[0]:.2g}; {ended}"
-        return f"Suggested learning rate: {found}\n  {self.how}\n  Tried: {tried}."
+        steps = f"{len(self.rates)} steps at rates from {self.rates[0]:.2g}; {outcome}"
+        return f"Suggested learning rate: {suggestion}\n  {self.how}\n  Tried: {steps}."
 
     def plot(self) -> "Figure":
         """The losses over the rates, with the suggestion marked.
@@ -86,7 +85,9 @@ class LearningRateRange:
         Returns:
             A matplotlib figure.
         """
-        from lamina.training.sanity_checks.plots import plot_rates  # matplotlib, where it is wanted
+        from lamina.training.sanity_checks.plots import (
+            plot_rates,  # imports matplotlib, which is slow
+        )
 
         return plot_rates(self)
 
@@ -102,7 +103,7 @@ def find_learning_rate(
     max_rate: float,
 ) -> LearningRateRange:
     """Run the test; see `Trainer.find_learning_rate`."""
-    check_integer("steps", steps, _LEAST_STEPS, owner="find_learning_rate")
+    check_integer("steps", steps, _MIN_STEPS, owner="find_learning_rate")
     in_order = is_number(min_rate) and is_number(max_rate) and 0 < min_rate < max_rate < np.inf
     if not in_order:
         raise ValueError(
@@ -118,36 +119,38 @@ def find_learning_rate(
         _program(learner, variables),
         variables,
         batches.data,
-        np.int32(batches.number),
+        np.int32(batches.batch_count),
         rates,
         batch_size=batches.batch_size,
         assign=lambda result: None,
     )
-    made = int(steps_done)
-    return suggested(
-        rates[:made].astype(float), np.asarray(losses)[:made].astype(float), made < steps
+    step_count = int(steps_done)
+    return suggest(
+        rates[:step_count].astype(float),
+        np.asarray(losses)[:step_count].astype(float),
+        step_count < steps,
     )
 
 
-def suggested(rates: np.ndarray, losses: np.ndarray, diverged: bool = False) -> LearningRateRange:
-    """The rate that losses at growing rates suggest.
+def suggest(rates: np.ndarray, losses: np.ndarray, diverged: bool = False) -> LearningRateRange:
+    """The rate that the losses at increasing rates suggest.
 
-    It is a tenth of the rate at which the smoothed loss is lowest: there the loss is about to rise,
-    and in a long training it would.
+    It is a tenth of the rate at which the smoothed loss is lowest, because at that rate itself the
+    loss would soon increase in a longer training.
 
     Args:
-        rates: Growing rates, `(steps,)`.
-        losses: The loss at each, `(steps,)`.
-        diverged: Whether the test ended before the last rate.
+        rates: Increasing rates, `(steps,)`.
+        losses: The loss at each rate, `(steps,)`.
+        diverged: Whether the test outcome before the last rate.
     """
     smoothed = _smoothed(losses)
     finite = np.where(np.isfinite(smoothed), smoothed, np.inf)
     best = int(np.argmin(finite))
-    fall = float(finite[0] - finite[best])
+    decrease = float(finite[0] - finite[best])
     result = LearningRateRange(
         rates, losses, smoothed, None, None, float(rates[best]), diverged, ""
     )
-    if not fall > _LEAST_FALL * abs(finite[0]):
+    if not decrease > _MIN_DECREASE * abs(finite[0]):
         how = "The loss fell at no rate, so none can be suggested."
         return dataclasses.replace(result, how=how)
     slopes = np.gradient(finite[: best + 1], np.log(rates[: best + 1]))
@@ -160,7 +163,7 @@ def suggested(rates: np.ndarray, losses: np.ndarray, diverged: bool = False) -> 
 
 
 def _smoothed(losses: np.ndarray) -> np.ndarray:
-    """The mean of each loss and the same number of losses before and after it."""
+    """The mean of each loss and its neighbours, as many before it as after it."""
     count = len(losses)
     reach = [min(_WINDOW // 2, i, count - 1 - i) for i in range(count)]
     return np.array([losses[i - r : i + r + 1].mean() for i, r in enumerate(reach)])
@@ -169,7 +172,7 @@ def _smoothed(losses: np.ndarray) -> np.ndarray:
 def _program(learner: Learner, variables: TrainState[Variable]) -> CompiledFunction:
     """`(state, data, count, rates, batch_size=…) → (losses, steps done)`."""
     step = step_with_loss(learner, variables)
-    optimizer = _changing_weights(learner.model.optimizer)
+    optimizer = _inner_optimizer(learner.model.optimizer)
     rate_variable = optimizer._learning_rate
     index = next((i for i, v in enumerate(variables.optimizer) if v is rate_variable), None)
 
@@ -179,34 +182,34 @@ def _program(learner: Learner, variables: TrainState[Variable]) -> CompiledFunct
         losses = jnp.full(rates.shape, jnp.nan, "float32")
         infinite = jnp.float32(jnp.inf)
 
-        def goes_on(carry: tuple[Any, ...]) -> Any:
+        def should_continue(carry: tuple[Any, ...]) -> Any:
             number, *_, diverged = carry
             return (number < rates.shape[0]) & ~diverged
 
         def body(carry: tuple[Any, ...]) -> tuple[Any, ...]:
-            number, state, losses, average, first, least, _ = carry
+            number, state, losses, average, first, minimum, _ = carry
             start = number % count * batch_size
             batch = jax.tree.map(lambda a: lax.dynamic_slice_in_dim(a, start, batch_size), data)
             last_loss = jnp.where(number > 0, losses[number - 1], 0)
-            with _at_rate(optimizer, rates[number]):
-                state, loss = step(_with_rate(state, index, rates[number]), batch, last_loss)
-            average = average + _NEW_SHARE * (loss - average)
-            smoothed = average / (1 - (1 - _NEW_SHARE) ** (number + 1.0))
+            with _replace_schedule(optimizer, rates[number]):
+                state, loss = step(_set_rate(state, index, rates[number]), batch, last_loss)
+            average = average + _SMOOTHING * (loss - average)
+            smoothed = average / (1 - (1 - _SMOOTHING) ** (number + 1.0))
             first = jnp.where(number == 0, smoothed, first)
-            least = jnp.minimum(least, smoothed)
-            bound = least + _DIVERGED * jnp.maximum(jnp.abs(least), first - least)
+            minimum = jnp.minimum(minimum, smoothed)
+            bound = minimum + _DIVERGENCE_FACTOR * jnp.maximum(jnp.abs(minimum), first - minimum)
             diverged = ~jnp.isfinite(loss) | (smoothed > bound)
-            return number + 1, state, losses.at[number].set(loss), average, first, least, diverged
+            return number + 1, state, losses.at[number].set(loss), average, first, minimum, diverged
 
         start = (jnp.int32(0), state, losses, jnp.float32(0), infinite, infinite, jnp.bool_(False))
-        number, _, losses, *_ = lax.while_loop(goes_on, body, start)
+        number, _, losses, *_ = lax.while_loop(should_continue, body, start)
         return losses, number
 
     return CompiledFunction(range_test, variables.placement.platform)
 
 
-def _with_rate(state: Any, index: int | None, rate: Any) -> Any:
-    """The state with another learning rate, if the rate is a part of it."""
+def _set_rate(state: Any, index: int | None, rate: Any) -> Any:
+    """The state with another learning rate, if the state contains the rate."""
     if index is None:
         return state
     optimizer = list(state.optimizer)
@@ -215,8 +218,8 @@ def _with_rate(state: Any, index: int | None, rate: Any) -> Any:
 
 
 @contextmanager
-def _at_rate(optimizer: Any, rate: Any) -> Iterator[None]:
-    """While a step is traced: this rate in place of a schedule."""
+def _replace_schedule(optimizer: Any, rate: Any) -> Iterator[None]:
+    """Context manager that replaces a learning rate schedule by a rate while a step is traced."""
     schedule = optimizer._learning_rate
     if isinstance(schedule, Variable):
         yield
@@ -228,25 +231,25 @@ def _at_rate(optimizer: Any, rate: Any) -> Iterator[None]:
         optimizer._learning_rate = schedule
 
 
-def _changing_weights(optimizer: Any) -> Any:
-    """The optimizer that changes the weights: the one inside a `LossScaleOptimizer`."""
+def _inner_optimizer(optimizer: Any) -> Any:
+    """The optimizer inside a `LossScaleOptimizer`; other optimizers are returned unchanged."""
     while isinstance(optimizer, LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
     return optimizer
 
 
 def _refuse_fixed_rates(optimizer: Any) -> None:
-    """Refuse optimizers without one learning rate that can be set."""
-    inner = _changing_weights(optimizer)
+    """Refuse optimizers that do not have exactly one learning rate that can be set."""
+    inner = _inner_optimizer(optimizer)
     if isinstance(inner, MultiOptimizer):
-        why = "it has several optimizers, each with a rate of its own"
+        reason = "it has several optimizers, each with a rate of its own"
     elif isinstance(inner, Optimizer) and inner._learning_rate is not None:
         return
     else:
-        why = "its rate is inside an optax transformation"
+        reason = "its rate is inside an optax transformation"
     raise ValueError(
         f"find_learning_rate sets the rate of the optimizer, and {type(inner).__name__} has none "
-        f"to set: {why}.\n"
+        f"to set: {reason}.\n"
         "  Fix: compile with one of Lamina's optimizers for the test, such as "
         "model.compile('adam', …)."
     )

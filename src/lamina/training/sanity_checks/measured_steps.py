@@ -1,4 +1,4 @@
-"""Training steps that tell the loss of each step alone, for programs that change no Variable."""
+"""Training steps that return the loss of each step, for programs that change no Variable."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,8 +21,8 @@ def step_with_loss(
 ) -> Callable[[State, PyTree, Any], tuple[State, Any]]:
     """`(state, batch, last_loss) → (state, loss)`: one training step, and its own loss.
 
-    `fit` logs the mean of the losses so far, so the metrics are reset before each step. A step that
-    was left out, because a gradient in float16 was not finite, has the loss of the one before.
+    The model's loss metric is the mean over all steps so far, so the metrics are reset before each
+    step. A step that is skipped, because a float16 gradient is not finite, returns `last_loss`.
 
     Args:
         learner: A model prepared for its first step.
@@ -35,18 +35,18 @@ def step_with_loss(
     reset = stateless(learner.model.reset_metrics, variables)
     tracked = [id(variable) for variable in learner.objectives.loss_tracker.variables]
     positions = [i for i, variable in enumerate(variables.metrics) if id(variable) in tracked]
-    own_step = learner.overrides.train_step or learner.overrides.compute_metrics
+    has_custom_step = learner.overrides.train_step or learner.overrides.compute_metrics
 
-    def measured(state: State, batch: PyTree, last_loss: Any) -> tuple[State, Any]:
+    def step_and_loss(state: State, batch: PyTree, last_loss: Any) -> tuple[State, Any]:
         _, fresh = reset(state)
         state, logs = step(replace(state, metrics=fresh.metrics), batch)
-        if own_step:
+        if has_custom_step:
             return state, _loss_in(logs, learner)
         total, count = (state.metrics[i] for i in positions)
         loss = total / jnp.where(count > 0, count, 1)
         return state, jnp.where(count > 0, loss, last_loss).astype("float32")
 
-    return measured
+    return step_and_loss
 
 
 def _loss_in(logs: Any, learner: Learner) -> Any:

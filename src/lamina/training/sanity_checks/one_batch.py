@@ -1,4 +1,4 @@
-"""Whether a model can learn one batch by heart: the first test of a new model."""
+"""Tests whether a model can memorise one batch, the first test of a new model."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
@@ -23,13 +23,13 @@ from lamina.training.train_state import TrainState
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Learned by heart: the loss is at most this fraction of that of the best constant answer.
+# Memorised: the loss is at most this fraction of the loss of the best constant prediction.
 _LEARNED = 0.1
-# Not learned at all: it is more than this fraction.
+# Not learned at all: the loss is more than this fraction.
 _UNCHANGED = 0.9
-# The loss still falls if its mean over the last fifth of the steps is below this fraction of that
-# over the fifth before.
-_FALLING = 0.97
+# The loss is still decreasing if its mean over the last fifth of the steps is below this fraction
+# of its mean over the fifth before.
+_DECREASING = 0.97
 
 
 @filter_tracebacks_of_methods
@@ -41,16 +41,16 @@ class OneBatchTrial:
 
     Args:
         losses: The loss before each step, `(steps,)`.
-        guess: The loss of the best constant answer for these samples, which a model has to be well
-            below; None if it is not known, as for losses of the user's own.
-        learned: Whether the model learned the batch by heart.
+        guess: The loss of the best constant prediction for these samples, for comparison; None if
+            it is not known, as for custom losses.
+        learned: Whether the model memorised the batch.
         samples: Number of samples in the batch.
         verdict: The result in words.
 
     Example:
-        >>> judged(np.geomspace(2.0, 0.01, 50), guess=2.0, samples=32).learned
+        >>> judge(np.geomspace(2.0, 0.01, 50), guess=2.0, samples=32).learned
         True
-        >>> print(judged(np.full(50, 2.0), guess=2.0, samples=32).verdict.split(":")[0])
+        >>> print(judge(np.full(50, 2.0), guess=2.0, samples=32).verdict.split(":")[0])
         The model did not learn 32 samples by heart
     """
 
@@ -74,12 +74,14 @@ class OneBatchTrial:
         return f"{'yes' if self.learned else 'no'}: {self.verdict}"
 
     def plot(self) -> "Figure":
-        """The loss over the steps.
+        """Plot the loss over the steps.
 
         Returns:
             A matplotlib figure.
         """
-        from lamina.training.sanity_checks.plots import plot_one_batch  # matplotlib, when wanted
+        from lamina.training.sanity_checks.plots import (
+            plot_one_batch,  # imports matplotlib, which is slow
+        )
 
         return plot_one_batch(self)
 
@@ -103,21 +105,21 @@ def overfit_one_batch(
         batch_size=batch.batch_size,
         assign=lambda result: None,
     )
-    guess = _loss_of_guessing(learner, batch.data)
-    return judged(np.asarray(losses).astype(float), guess, batch.batch_size)
+    guess = _constant_prediction_loss(learner, batch.data)
+    return judge(np.asarray(losses).astype(float), guess, batch.batch_size)
 
 
-def judged(losses: np.ndarray, guess: float | None, samples: int) -> OneBatchTrial:
-    """What the losses of the trial say.
+def judge(losses: np.ndarray, guess: float | None, samples: int) -> OneBatchTrial:
+    """Judge the losses of a trial.
 
     Args:
         losses: The loss before each step, `(steps,)`.
-        guess: The loss of the best constant answer, if it is known; else the first loss counts.
+        guess: The loss of the best constant prediction; if None, the first loss is used instead.
         samples: Number of samples in the batch.
     """
     first, last, steps = float(losses[0]), float(losses[-1]), len(losses)
     what = "1 sample" if samples == 1 else f"{samples} samples"
-    fell = f"the loss went from {first:.4g} to {last:.4g} in {steps} steps"
+    change = f"the loss went from {first:.4g} to {last:.4g} in {steps} steps"
 
     def result(learned: bool, sentence: str) -> OneBatchTrial:
         return OneBatchTrial(losses, guess, learned, samples, sentence)
@@ -131,40 +133,40 @@ def judged(losses: np.ndarray, guess: float | None, samples: int) -> OneBatchTri
         )
     reference = guess or first
     if last < 0:
-        lower = last < first
+        decreased = last < first
         return result(
-            lower,
-            f"{fell[0].upper()}{fell[1:]}. The loss may be negative, so there is no 0 to compare "
-            "it with.",
+            decreased,
+            f"{change[0].upper()}{change[1:]}. The loss may be negative, so there is no 0 to "
+            "compare it with.",
         )
     if last <= _LEARNED * reference:
         if first <= _LEARNED * reference:
-            return result(True, f"The model knew {what} already: {fell}.")
-        return result(True, f"The model learned {what} by heart: {fell}.")
+            return result(True, f"The model knew {what} already: {change}.")
+        return result(True, f"The model learned {what} by heart: {change}.")
     fifth = max(1, steps // 5)
     before, end = losses[-2 * fifth : -fifth], losses[-fifth:]
-    if steps >= 10 and end.mean() < _FALLING * before.mean():
+    if steps >= 10 and end.mean() < _DECREASING * before.mean():
         return result(
             False,
-            f"The model has not learned {what} by heart yet: {fell}, and it still falls. More "
+            f"The model has not learned {what} by heart yet: {change}, and it still falls. More "
             f"steps will tell: overfit_one_batch(…, steps={4 * steps}).",
         )
     if last > _UNCHANGED * reference:
         return result(
             False,
-            f"The model did not learn {what} by heart: {fell}. Look for targets that do not belong "
-            "to the inputs, a learning rate far too low or too high, frozen layers, or an output "
-            "that cannot reach the targets.",
+            f"The model did not learn {what} by heart: {change}. Look for targets that do not "
+            "belong to the inputs, a learning rate far too low or too high, frozen layers, or an "
+            "output that cannot reach the targets.",
         )
     return result(
         False,
-        f"The model learned {what} in part: {fell}, and stays there. It may be too small, strongly "
-        "regularized, or given equal inputs with different targets.",
+        f"The model learned {what} in part: {change}, and stays there. It may be too small, "
+        "strongly regularized, or given equal inputs with different targets.",
     )
 
 
-def _loss_of_guessing(learner: Learner, data: PyTree) -> float | None:
-    """The loss of the best constant answer for a batch; None if it is not known."""
+def _constant_prediction_loss(learner: Learner, data: PyTree) -> float | None:
+    """The loss of the best constant prediction for a batch; None if it is not known."""
     if not isinstance(data, tuple) or len(data) != 2:
         return None  # no targets, or weights of samples
     outputs = output_facts(learner, jax.tree.map(np.asarray, data[1]), None)

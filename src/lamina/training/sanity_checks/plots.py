@@ -1,4 +1,4 @@
-"""Pictures of the trials."""
+"""Plots of the results of sanity checks."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +14,16 @@ _CURVE, _FAINT, _MARK = "#2563c9", "#b6c8ea", "#c94f0a"
 
 
 def plot_rates(result: "LearningRateRange") -> "Figure":
-    """The losses over the rates, on a logarithmic axis. No window is opened."""
+    """Plot the losses over the rates, on a logarithmic axis, without opening a window."""
     figure, axes = _figure()
     axes.plot(result.rates, result.losses, color=_FAINT, linewidth=1, label="loss")
     axes.plot(result.rates, result.smoothed, color=_CURVE, linewidth=2, label="smoothed")
     axes.set_xscale("log")
-    shown = result.smoothed[np.isfinite(result.smoothed)]
-    if len(shown):
-        low, high = float(shown.min()), float(shown[: max(1, len(shown) // 2)].max())
+    finite = result.smoothed[np.isfinite(result.smoothed)]
+    if len(finite):
+        low, high = float(finite.min()), float(finite[: max(1, len(finite) // 2)].max())
         margin = 0.15 * max(high - low, 1e-3 * abs(high) or 1.0)
-        axes.set_ylim(low - margin, high + 3 * margin)  # not the loss after it diverged
+        axes.set_ylim(low - margin, high + 3 * margin)  # cuts off the loss after it diverged
     if result.suggestion is not None:
         axes.axvline(result.suggestion, color=_MARK, linewidth=1.5)
         axes.annotate(
@@ -37,7 +37,7 @@ def plot_rates(result: "LearningRateRange") -> "Figure":
 
 
 def plot_one_batch(result: "OneBatchTrial") -> "Figure":
-    """The loss over the steps. No window is opened."""
+    """Plot the loss over the steps, without opening a window."""
     figure, axes = _figure()
     steps = np.arange(1, len(result.losses) + 1)
     axes.plot(steps, result.losses, color=_CURVE, linewidth=2)
