@@ -207,7 +207,7 @@ class TensorBoard(Callback):
         from tensorboard.plugins.text.summary_v2 import text_pb
 
         self._measured_at, statistics = last_statistics(record, self._measured_at)
-        self._scalars("train", statistics, epoch)
+        self._write_scalars("train", statistics, epoch)
         if findings.codes != self._codes:
             self._codes = findings.codes
             text = findings_as_text(findings) or "Nothing is wrong any more."
