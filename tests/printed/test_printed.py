@@ -65,6 +65,10 @@ BY_HAND = {
     ("findings/finding.py", "<b>Fix:</b>"): "no message: it shows the fix of a finding",
     ("findings/refusals.py", "Fix: "): "no message: it takes the fix of one",
     ("training/recorder.py", "Fix: "): "no message: it shows the fix of a finding",
+    (
+        "training/callbacks/tensorboard_diagnosis.py",
+        "Fix: ",
+    ): "no message: it shows the fix of a finding",
     ("installation.py", "Fix: "): "no message: it takes the fix of one",
     (
         "compat/run_script.py",

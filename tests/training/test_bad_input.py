@@ -128,7 +128,7 @@ class Case(NamedTuple):
 
 
 WRONG_X = {
-    "a function": Case("x, rows = lambda: rows, x", ["not what it returns"], "x = x()"),
+    "a function": Case("x, rows = lambda: rows, x", ["not its result"], "x = x()"),
     "a class": Case("x = lamina.utils.PyDataset", ["the class PyDataset itself"]),
     "samples by number beside labels": Case(
         "x = by_number(x, y)",
@@ -195,7 +195,7 @@ WRONG_X = {
     ),
     "images for a flat model": Case(
         "x = x.reshape(-1, 2, 2)",
-        ["x of shape (12, 2, 2)", "another arrangement"],
+        ["x of shape (12, 2, 2)", "the same numbers in another shape"],
         "x = x.reshape(-1, 4)",
     ),
     "one sample": Case("x, y = x[0], y[:1]", ["(4,)", "batch axis"], "x = x[None]"),

@@ -134,7 +134,7 @@ def test_training_further_on_arrays_keeps_the_names(rng):
 
 def test_labels_need_names(trained):
     model, images = trained
-    with pytest.raises(ValueError, match=r"(?s)names of the classes.*argmax\(axis=-1\)"):
+    with pytest.raises(ValueError, match=r"(?s)class names.*argmax\(axis=-1\)"):
         model.predict_labels(images)
 
 

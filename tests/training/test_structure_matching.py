@@ -138,14 +138,14 @@ def test_nested_targets_are_those_of_the_nested_outputs(form, y, expected):
         ("{b, a}", [B, A], "Fix: y={'a': …, 'b': …}"),
         ("{b, a}", UV(B, A), "not written in alphabetical order"),
         ("{n: [a, b], m: c}", [A, B, C], "not written in alphabetical order"),
-        ("[a, b]", {"a": A, "bb": B}, "names 'bb', which the model does not have"),
+        ("[a, b]", {"a": A, "bb": B}, "has the name 'bb', which the model does not have"),
         ("[a, b]", {"u": A, "v": B}, "Its names: 'a', 'b'"),
         ("[a, b]", {"a": A}, "no targets for the output 'b', which the loss 'mse'"),
         ("[a, b]", [A], "for each of 2 tensors of the model"),
         ("[a, b]", A, "received a single one"),
         ("[a, b]", [A, B, C], "received a tuple of 3"),
         ("[a, b]", [A, None], "no targets for the output 'b'"),
-        ("a", {"b": A}, "names 'b', which the model does not have"),
+        ("a", {"b": A}, "has the name 'b', which the model does not have"),
     ],
 )
 def test_targets_that_cannot_be_matched_are_refused_with_the_names_that_would_do(form, y, words):
@@ -289,14 +289,14 @@ def test_loss_weights_belong_to_the_outputs_or_to_the_losses(form, loss, weights
 @pytest.mark.parametrize(
     ("argument", "value", "words"),
     [
-        ("loss", {"a": "mse", "bb": "mse"}, "names 'bb', which the model does not have"),
+        ("loss", {"a": "mse", "bb": "mse"}, "has the name 'bb', which the model does not have"),
         ("loss", ["mse"], "loss must have a part for each of 2 tensors of the model"),
         ("loss", ["mse", "mae", "mse"], "received a list of 3"),
-        ("loss_weights", {"aa": 1.0}, "loss_weights names 'aa'"),
+        ("loss_weights", {"aa": 1.0}, "loss_weights has the name 'aa'"),
         ("loss_weights", [1.0, 2.0, 3.0], "loss_weights must have a part for each of 2"),
         ("metrics", {"aa": ["mae"]}, "Did you mean 'a'"),
         ("metrics", [["mae"], ["mae"], ["mae"]], "metrics must have a part"),
-        ("weighted_metrics", {"aa": ["mae"]}, "weighted_metrics names 'aa'"),
+        ("weighted_metrics", {"aa": ["mae"]}, "weighted_metrics has the name 'aa'"),
     ],
 )
 def test_what_is_compiled_for_other_outputs_is_refused(argument, value, words):

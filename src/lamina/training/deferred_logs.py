@@ -55,8 +55,9 @@ class DeferredLogs(dict[str, Any]):
     Example:
         >>> from lamina.training.programs import StepsOutcome
         >>> outcome = StepsOutcome({"loss": jax.numpy.float32(0.5)}, jax.numpy.int32(-1))
-        >>> logs = DeferredLogs(LogReader(outcome, lambda logs: {"loss": float(logs["loss"])},
-        print)) >>> len(logs), logs["loss"], dict(logs)
+        >>> reader = LogReader(outcome, lambda logs: {"loss": float(logs["loss"])}, print)
+        >>> logs = DeferredLogs(reader)
+        >>> len(logs), logs["loss"], dict(logs)
         (1, 0.5, {'loss': 0.5})
     """
 

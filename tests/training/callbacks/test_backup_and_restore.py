@@ -405,7 +405,7 @@ def test_a_backup_of_another_training_is_refused(tmp_path):
     other.compile("adam", "mse")
     with pytest.raises(ValueError, match="of another model than 'sequential'"):
         other.fit(X, Y, verbose=0, callbacks=[BackupAndRestore(tmp_path)])
-    with pytest.raises(ValueError, match="5 steps an epoch|7 steps an epoch"):
+    with pytest.raises(ValueError, match="5 steps per epoch|7 steps per epoch"):
         script(tmp_path, [], "part of the arrays")
 
 

@@ -122,7 +122,11 @@ def test_a_misspelt_argument_is_named():
             {"loss": 1.0},
             r"logs have loss\.\n.*no validation data",
         ),
-        ("val_auc", {"loss": 1.0, "val_loss": 1.0}, r"logs have loss, val_loss\.\n  Fix: monitor="),
+        (
+            "val_auc",
+            {"loss": 1.0, "val_loss": 1.0},
+            r"logs have loss, val_loss\.\n  Fix: set monitor=",
+        ),
         ("auc", {"loss": 1.0}, r"logs have loss\.\n.*compile\(metrics=\['auc'\]\)"),
         ("loss", {"loss": [1.0, 2.0]}, "needs 'loss' to be one number"),
     ],

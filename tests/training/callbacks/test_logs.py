@@ -239,7 +239,7 @@ def test_a_full_disk_is_said_and_leaves_no_trace_behind(recwarn):
     with pytest.raises(OSError, match="CSVLogger cannot write /dev/full: No space left") as caught:
         logger.on_epoch_end(0, {"loss": 1.0})
     assert caught.value.errno == errno.ENOSPC
-    assert "Fix: make room" in str(caught.value)
+    assert "Fix: free some disk space" in str(caught.value)
     assert logger.csv_file is None
     logger.on_train_end()
     gc.collect()

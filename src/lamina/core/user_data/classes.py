@@ -24,8 +24,10 @@ def class_indices_of(y: Any) -> np.ndarray | None:
         y: An array `(samples,)`, `(samples, 1)` or `(samples, classes)`.
 
     Example:
-        >>> class_indices_of(np.eye(3)[[2, 0]]).tolist(), class_indices_of(np.array([0.5, 1.0])) is
-        None ([2, 0], True)
+        >>> class_indices_of(np.eye(3)[[2, 0]]).tolist()
+        [2, 0]
+        >>> class_indices_of(np.array([0.5, 1.0])) is None
+        True
     """
     if not hasattr(y, "shape") or not hasattr(y, "dtype"):
         return None
