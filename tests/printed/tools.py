@@ -19,6 +19,14 @@ _TABLE = (
 )
 
 CASES = {
+    ("distribution/launchers.py", "…\n  Fix: …."): (
+        "detect(environ)",
+        "name, value = '«KERAS_DISTRIBUTION_PROCESS_ID=0»'.split('='); "
+        "detect({**environ, name: value})",
+        "from lamina.distribution.cluster import detect\n"
+        "environ = {'KERAS_DISTRIBUTION_JOB_ADDRESSES': 'a:1', "
+        "'KERAS_DISTRIBUTION_NUM_PROCESSES': '2'}",
+    ),
     ("training/callbacks/diagnose.py", "finds nothing, because diagnosis is switched off"): (
         "fit()",
         '«lamina.config.set_diagnosis("notes")»; fit()',
