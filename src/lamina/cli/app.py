@@ -49,6 +49,8 @@ _add(
     "lamina run first_network.py",
     "lamina run train.py --epochs 5",
     "lamina run train.py --diagnose --json findings.json",
+    "lamina run --processes 2 --restarts 3 train.py",
+    "srun lamina run --distributed train.py",
     # All arguments after the script's name belong to the script.
     allow_extra_args=True,
     ignore_unknown_options=True,

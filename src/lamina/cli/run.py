@@ -1,10 +1,18 @@
 """`lamina run`: a TensorFlow or Keras script, unchanged."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from lamina.cli import console
+
+# Heading of the options for several processes in the help.
+_SEVERAL = "Several processes"
+# Lamina's options that have a value.
+_WITH_VALUE = ("--json", "--processes", "--devices-per-process", "--restarts")
 
 
 def own_and_script_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -43,7 +51,7 @@ def own_and_script_arguments(arguments: Sequence[str]) -> tuple[list[str], list[
 def _position_of_script(arguments: Sequence[str]) -> int | None:
     position = arguments.index("run") + 1
     while position < len(arguments):
-        if arguments[position] == "--json":
+        if arguments[position] in _WITH_VALUE:
             position += 2
         elif arguments[position].startswith("-"):
             position += 1
@@ -71,13 +79,70 @@ def run(
             "--json", metavar="FILE", help="Write the findings to a file, whatever the exit code."
         ),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Train in so many processes of this machine, together.",
+            rich_help_panel=_SEVERAL,
+        ),
+    ] = None,
+    devices_per_process: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Devices of each process; without GPUs, simulated CPU devices.",
+            show_default="all GPUs, shared out",
+            rich_help_panel=_SEVERAL,
+        ),
+    ] = None,
+    restarts: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="How often to start all again after one has failed.",
+            rich_help_panel=_SEVERAL,
+        ),
+    ] = 0,
+    distributed: Annotated[
+        bool,
+        typer.Option(
+            "--distributed",
+            help="This is one of the processes that srun, mpirun, torchrun or a pod has started.",
+            rich_help_panel=_SEVERAL,
+        ),
+    ] = False,
 ) -> None:
     """Run a script written for TensorFlow or Keras, unchanged.
 
     `import tensorflow`, `keras` and `tf_keras` mean Lamina while it runs. Without a screen,
     `plt.show()` saves its figures beside the script's other output and names them.
-    """
-    from lamina.compat.run_script import run_script
 
-    wanted = diagnose or apply or json_file is not None
-    run_script(script, context.args, wanted, json_file, apply)
+    With `--processes` or `--distributed` a script that knows nothing of it trains on all devices
+    of all processes: each batch is divided over them. The first process prints.
+    """
+    from lamina.compat.run_script import check_script, run_script
+
+    if processes is None and (devices_per_process is not None or restarts):
+        processes = 1
+    if processes is None:
+        wanted = diagnose or apply or json_file is not None
+        run_script(script, context.args, wanted, json_file, apply, distributed)
+    if distributed:
+        raise typer.BadParameter(
+            "it is for processes that another launcher starts; leave --processes out.",
+            param_hint="--distributed",
+        )
+    from lamina.jobs.several_processes import SeveralProcesses
+
+    check_script(script)
+    own = ["--diagnose"] * diagnose + ["--apply"] * apply
+    own += [] if json_file is None else ["--json", str(json_file)]
+    job = SeveralProcesses(
+        [sys.executable, "-m", "lamina", "run", *own, str(script), *context.args],
+        processes,
+        devices_per_process,
+        restarts,
+        tell=console.remark,
+    )
+    raise typer.Exit(job.run())

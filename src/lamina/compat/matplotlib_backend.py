@@ -11,6 +11,7 @@ from matplotlib.backend_bases import FigureManagerBase  # noqa: TID253
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: TID253
 
 from lamina.compat import figures
+from lamina.core import processes
 
 
 class FigureManager(FigureManagerBase):
@@ -25,6 +26,8 @@ class FigureManager(FigureManagerBase):
                 Gcf.destroy(manager)
 
     def show(self) -> None:
+        if not processes.is_first():
+            return
         figure: Any = self.canvas.figure
         path = getattr(figure, "_lamina_path", None)
         if path is None:

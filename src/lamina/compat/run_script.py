@@ -1,6 +1,7 @@
 """Runs a script as `python script.py` does, with Lamina instead of TensorFlow."""
 
 import contextlib
+import os
 import runpy
 import sys
 from collections.abc import Sequence
@@ -8,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from lamina.compat import figures, imports
+from lamina.compat import figures, imports, job_process
+from lamina.core import processes
 
 _HERE = str(Path(__file__).parent)
 
@@ -19,6 +21,7 @@ def run_script(
     diagnose: bool = False,
     json_file: Path | None = None,
     apply: bool = False,
+    distributed: bool = False,
 ) -> NoReturn:
     """Run a script, and exit with its exit code.
 
@@ -31,22 +34,19 @@ def run_script(
         diagnose: Whether to diagnose every `fit`, and explain an error.
         json_file: Where to write the findings as JSON, whatever the exit code is; None for nowhere.
         apply: Whether to train a copy with the change of the first finding of each `fit`.
+        distributed: Whether a launcher has started several processes; see `job_process`.
 
     Raises:
         SystemExit: Always, with the script's exit code; 1 after an exception.
         ValueError: If the file is not a script.
+        FileNotFoundError: If there is no such file.
     """
-    if script.suffix == ".ipynb":
-        raise ValueError(
-            f"{script} is a notebook, not a script.\n"
-            f"  Fix: jupyter nbconvert --to script {script}, then run the .py file."
-        )
-    if not script.is_file():
-        raise FileNotFoundError(f"There is no file {str(script)!r}; give the path of a script.")
+    check_script(script)
     imports.install()
     figures.save_if_no_screen(script.stem)
     sys.argv = [str(script), *arguments]
     sys.path[0] = str(script.resolve().parent)
+    job_process.begin(os.environ, distributed)
     diagnosis: Any = None
     listener_scope: Any = contextlib.nullcontext()
     if diagnose:
@@ -58,18 +58,42 @@ def run_script(
     try:
         with listener_scope:
             runpy.run_path(str(script), run_name="__main__")
-    except SystemExit:
+    except SystemExit as leaving:
+        _finish(diagnosis)
+        job_process.end_at_once(leaving.code)
         raise
     except BaseException as error:
         if diagnosis is not None:
             diagnosis.on_error(error)
         frames = _frames_of(error.__traceback__, str(script))
+        if processes.are_several():
+            _finish(diagnosis)  # the hook ends the process
         sys.excepthook(type(error), error.with_traceback(frames), frames)
+        _finish(diagnosis)
         raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from None
-    finally:
-        if diagnosis is not None:
-            diagnosis.finish()
+    _finish(diagnosis)
     raise SystemExit(0)
+
+
+def _finish(diagnosis: Any) -> None:
+    if diagnosis is not None and processes.is_first():
+        diagnosis.finish()
+
+
+def check_script(script: Path) -> None:
+    """Refuse a file that is not there or is not a script.
+
+    Raises:
+        ValueError: If the file is not a script.
+        FileNotFoundError: If there is no such file.
+    """
+    if script.suffix == ".ipynb":
+        raise ValueError(
+            f"{script} is a notebook, not a script.\n"
+            f"  Fix: jupyter nbconvert --to script {script}, then run the .py file."
+        )
+    if not script.is_file():
+        raise FileNotFoundError(f"There is no file {str(script)!r}; give the path of a script.")
 
 
 def _frames_of(frames: TracebackType | None, filename: str) -> TracebackType | None:

@@ -1,0 +1,314 @@
+"""The job of `lamina run --processes`: one script in several processes of this machine."""
+
+import math
+import os
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lamina.jobs.process_group import Ending, ProcessGroup
+
+# After the first bad end the others have this time to end by themselves, with errors that say more
+# than a signal; then SIGTERM, and after as many seconds more SIGKILL.
+_SECONDS_TO_FAIL = 1.0
+_SECONDS_TO_TERMINATE = 5.0
+# A process that runs on for so long after another has ended well probably waits for it.
+_SECONDS_TO_FOLLOW = 30.0
+
+# How a process ends that has lost another one: by Lamina's status for errors, or by JAX's abort.
+_FOLLOWING = (75, -signal.SIGABRT)
+
+_CAUSES: dict[int, tuple[str, str]] = {
+    -9: (
+        "the system ran out of memory and ended it, or a person did",
+        "look at the end of `dmesg`; with fewer processes or smaller batches less memory is needed",
+    ),
+    -signal.SIGABRT: (
+        "it had lost the connection to another process, as JAX says above",
+        "look for the first error above",
+    ),
+    -signal.SIGSEGV: (
+        "compiled code crashed",
+        "run it with PYTHONFAULTHANDLER=1 in the environment to see where",
+    ),
+    128 + signal.SIGTERM: ("it was asked to end by SIGTERM", "start it again"),
+    -signal.SIGTERM: ("it was asked to end by SIGTERM", "start it again"),
+}
+_ERROR = ("an error in the script", "see its traceback above")
+
+
+@dataclass
+class SeveralProcesses:
+    """Runs a command in several processes, which find each other by environment variables.
+
+    If one of them ends badly, all are ended; then all are started again as often as `restarts`
+    says. A signal to this process is passed on to all, and a second one kills them.
+
+    Args:
+        command: What each process runs.
+        processes: Number of processes.
+        devices_per_process: Number of devices of each: GPUs where JAX uses them, else simulated
+            CPU devices. By default the GPUs are shared out evenly, and a CPU is one device.
+        restarts: How often to start all again.
+        environ: The environment.
+        tell: Called with messages for the user.
+
+    Raises:
+        ValueError: If numbers are impossible, or there are too few GPUs.
+    """
+
+    command: Sequence[str]
+    processes: int
+    devices_per_process: int | None = None
+    restarts: int = 0
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    tell: Callable[[str], Any] = lambda text: None
+
+    _signals: list[int] = field(default_factory=list, init=False)
+    _passed_on: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        for name, least in (("processes", 1), ("devices_per_process", 1), ("restarts", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be {least} or more; received {value}.")
+        self._base = device_variables(
+            self.processes, self.devices_per_process, self.environ, gpus(self.environ)
+        )
+
+    def run(self) -> int:
+        """Run all processes to their end.
+
+        Returns:
+            0, or the exit status of the process that ended badly first.
+
+        Raises:
+            OSError: If a process cannot be started.
+        """
+        used_ports: set[int] = set()
+        with self._signals_received():
+            for restart in range(self.restarts + 1):
+                if restart:
+                    self.tell(f"Starting all processes again ({restart} of {self.restarts}).")
+                port = free_port(used_ports)
+                used_ports.add(port)
+                cause = self._attempt(port)
+                if cause is None:
+                    return 0
+                if self._signals:
+                    break
+        return cause.exit_status
+
+    def _attempt(self, port: int) -> Ending | None:
+        """Start all, and wait for all; the ending that was the first bad one, if any."""
+        environments = [
+            {**base, **job_variables(number, self.processes, port)}
+            for number, base in enumerate(self._base)
+        ]
+        group = ProcessGroup(self.command, environments)
+        self._pass_on(group)  # one that came while the last attempt ended
+        ended: list[Ending] = []
+        follows = math.inf  # when the others should have ended as well
+        while group.is_running:
+            ending = group.next_ending(timeout=0.1)
+            self._pass_on(group)
+            if ending is not None and ending.status != 0:
+                return self._end_all(group, ending)
+            if ending is not None:
+                ended.append(ending)
+                follows = min(follows, time.monotonic() + _SECONDS_TO_FOLLOW)
+            if group.is_running and time.monotonic() > follows:
+                self._tell_of_waiting(ended)
+                follows = math.inf
+        group.finish_output()
+        return None
+
+    def _end_all(self, group: ProcessGroup, first: Ending) -> Ending:
+        endings = [first, *group.endings_within(_SECONDS_TO_FAIL)]
+        patience = 0.0 if len(self._signals) > 1 else _SECONDS_TO_TERMINATE
+        _, killed = group.stop(patience)
+        cause = cause_of(endings)
+        if not self._signals:
+            self.tell(describe(cause, self.processes, killed, self.restarts))
+        return cause
+
+    def _tell_of_waiting(self, ended: Sequence[Ending]) -> None:
+        names = ", ".join(str(ending.process) for ending in ended)
+        self.tell(
+            f"Process {names} ended {_SECONDS_TO_FOLLOW:.0f} s ago, and others still run. If they "
+            "wait for it, they were given more steps. Ctrl-C ends them."
+        )
+
+    # -- signals ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def _signals_received(self) -> Iterator[None]:
+        """Context manager in which signals are remembered; `_pass_on` passes them on."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def remember(number: int, frame: object) -> None:
+            self._signals.append(number)
+
+        before = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _pass_on(self, group: ProcessGroup) -> None:
+        while self._passed_on < len(self._signals):
+            number = self._signals[self._passed_on]
+            self._passed_on += 1
+            if self._passed_on == 1:
+                name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+                self.tell(f"{name} was passed on to all processes. A second one kills them.")
+                group.send(number)
+            else:
+                group.kill()
+
+
+# The environment of a process
+
+
+def job_variables(process: int, processes: int, port: int) -> dict[str, str]:
+    """The variables by which a process finds the others.
+
+    Args:
+        process: Its number, from 0.
+        processes: How many there are.
+        port: Where process 0 is to listen.
+
+    Example:
+        >>> job_variables(1, 2, 5000)["KERAS_DISTRIBUTION_JOB_ADDRESSES"]
+        '127.0.0.1:5000'
+    """
+    return {
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}",
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(processes),
+        "KERAS_DISTRIBUTION_PROCESS_ID": str(process),
+        # JAX's service takes SIGTERM for a notice that may be ignored.
+        "JAX_ENABLE_PREEMPTION_SERVICE": "0",
+        "LAMINA_LAUNCHER": str(os.getpid()),
+    }
+
+
+def device_variables(
+    processes: int, devices: int | None, environ: Mapping[str, str], gpus: Sequence[str]
+) -> list[dict[str, str]]:
+    """The environment of each process, with its devices.
+
+    Args:
+        processes: Number of processes.
+        devices: Devices for each; None for an even share of the GPUs, or one CPU device.
+        environ: The environment to begin with.
+        gpus: The GPUs of this machine, as in `CUDA_VISIBLE_DEVICES`.
+
+    Raises:
+        ValueError: If there are too few GPUs.
+
+    Example:
+        >>> [e["CUDA_VISIBLE_DEVICES"] for e in device_variables(2, None, {}, "0123")]
+        ['0,1', '2,3']
+    """
+    if gpus:
+        each = devices or len(gpus) // processes
+        if each * processes > len(gpus) or not each:
+            raise ValueError(
+                f"{processes} processes with {each or 1} GPUs each need {(each or 1) * processes} "
+                f"GPUs, and there are {len(gpus)}.\n"
+                f"  Fix: --processes {len(gpus)}; or JAX_PLATFORMS=cpu in the environment, to "
+                "train on simulated CPU devices."
+            )
+        shares = [gpus[i * each : (i + 1) * each] for i in range(processes)]
+        return [{**environ, "CUDA_VISIBLE_DEVICES": ",".join(share)} for share in shares]
+    base = dict(environ)
+    if devices is not None:
+        flags = re.sub(
+            r"\s*--xla_force_host_platform_device_count=\S+", "", base.get("XLA_FLAGS", "")
+        )
+        count = f"--xla_force_host_platform_device_count={devices}"
+        base["XLA_FLAGS"] = f"{flags} {count}".strip()
+        base.pop("JAX_NUM_CPU_DEVICES", None)  # it would come before the flag
+        base.setdefault("JAX_PLATFORMS", "cpu")
+    return [dict(base) for _ in range(processes)]
+
+
+def gpus(environ: Mapping[str, str], folder: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """The NVIDIA GPUs that JAX would use, by their numbers; found without loading JAX.
+
+    Args:
+        environ: The environment.
+        folder: Where the driver lists them.
+    """
+    platforms = environ.get("JAX_PLATFORMS", "")
+    if platforms and "cuda" not in platforms and "gpu" not in platforms:
+        return []
+    if not any(find_spec(f"jax_cuda{version}_plugin") for version in (12, 13)):
+        return []
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [gpu for gpu in visible.split(",") if gpu.strip()]
+    return [str(i) for i in range(len(list(folder.glob("*"))))]
+
+
+def free_port(used: set[int] | None = None) -> int:
+    """A port of 127.0.0.1 that is free now, and is none of those used before."""
+    while True:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port: int = listener.getsockname()[1]
+        if port not in (used or ()):
+            return port
+
+
+# What happened
+
+
+def cause_of(endings: Sequence[Ending]) -> Ending:
+    """The ending that the others followed from: the first one that is not like a follower's."""
+    bad = [ending for ending in endings if ending.status != 0]
+    return next((e for e in bad if e.status not in _FOLLOWING), bad[0])
+
+
+def describe(cause: Ending, processes: int, killed: Sequence[int], restarts: int) -> str:
+    """What ended badly, why, and what to do.
+
+    Args:
+        cause: The first process that ended badly.
+        processes: Number of processes.
+        killed: Numbers of the processes that did not end by SIGTERM.
+        restarts: How many restarts were asked for.
+    """
+    text = (
+        f"Process {cause.process} of {processes} (pid {cause.pid}) {cause}, "
+        f"{cause.seconds:.0f} s after its start."
+    )
+    frozen = [n for n in killed if n != cause.process]
+    reason, fix = _CAUSES.get(cause.status, _ERROR)
+    if frozen:
+        are = "process" if len(frozen) == 1 else "processes"
+        text += (
+            f" Then {are} {', '.join(map(str, frozen))} did not end within "
+            f"{_SECONDS_TO_TERMINATE:.0f} s and had to be killed."
+        )
+        if cause.status == -signal.SIGABRT:
+            reason = f"{are} {', '.join(map(str, frozen))} no longer answered"
+    elif processes > 1:
+        text += " The others were ended."
+    if not restarts:
+        fix += (
+            "; --restarts 3 starts all again, and with the callback BackupAndRestore they go on "
+            "from the last checkpoint"
+        )
+    return f"{text}\n  Likely cause: {reason}.\n  Fix: {fix}."
