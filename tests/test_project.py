@@ -44,6 +44,7 @@ LEVELS = (
     ("jobs",),
     ("compat",),
     ("installation",),
+    ("job_checks",),
     ("cli",),
 )
 LEVEL = {package: number for number, level in enumerate(LEVELS) for package in level}
@@ -55,7 +56,7 @@ HEAVY = {
     "torch",
 }  # fmt: skip
 # Packages that must work before the library is imported (`lamina --help`), or if that fails.
-LAZY_PACKAGES = {"cli", "compat", "installation"}
+LAZY_PACKAGES = {"cli", "compat", "installation", "job_checks"}
 
 
 @dataclass(frozen=True)

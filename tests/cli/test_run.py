@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from lamina.cli.run import own_and_script_arguments
+
 TUTORIAL = """
 import matplotlib.pyplot as plt
 import numpy as np
@@ -83,3 +85,38 @@ def test_a_script_that_is_not_there_is_named(tmp_path):
     assert done.returncode == 1
     assert "nothing.py" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--processes", "0", "show.py"), 2, "--processes: it must be 1 or more."),
+        (("--processes", "2", "nothing.py"), 1, "There is no file 'nothing.py'"),
+        (("--processes", "2", "--distributed", "show.py"), 2, "leave --processes out"),
+        (("--distributed", "show.py"), 1, "lamina run --processes 2 SCRIPT"),
+    ],
+)
+def test_wrong_numbers_and_files_are_refused_before_a_process_starts(
+    run, tmp_path, arguments, code, words
+):
+    (tmp_path / "show.py").write_text("")
+    status, out, err = run("run", *arguments)
+    assert (status, out) == (code, "")
+    assert words in err
+
+
+def test_options_before_the_script_are_laminas_and_others_the_scripts():
+    typed = ["run", "--processes", "2", "--restarts", "1", "train.py", "--processes", "3"]
+    assert own_and_script_arguments(typed) == (typed[:6], ["--processes", "3"])
+
+
+def test_one_process_is_started_again_after_a_failure(tmp_path):
+    (tmp_path / "flaky.py").write_text(
+        "import pathlib, sys\npath = pathlib.Path('tries'); path.open('a').write('.')\n"
+        "print(len(path.read_text()), sys.argv[1:]); sys.exit(len(path.read_text()) < 2)"
+    )
+    done = lamina("run", "--restarts", "2", "flaky.py", "-x", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == "1 ['-x']\n2 ['-x']\n"
+    assert "Process 0 of 1" in done.stderr
+    assert "again (1 of 2)" in done.stderr

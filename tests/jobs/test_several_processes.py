@@ -1,6 +1,5 @@
 """Several processes are started, watched and ended together; the children here are plain Python."""
 
-import os
 import signal
 import socket
 import subprocess

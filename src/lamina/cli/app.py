@@ -88,7 +88,13 @@ _add(
     "lamina explain runs/spam 'You have won' --json",
 )
 _add(summary, "lamina summary model.keras", "lamina summary model.keras --json")
-_add(doctor, "lamina doctor", "lamina doctor --json")
+_add(
+    doctor,
+    "lamina doctor",
+    "lamina doctor --json",
+    "lamina doctor --distributed --processes 2 train.py",
+    "srun lamina doctor --distributed train.py",
+)
 
 
 def _print_version(is_given: bool) -> None:

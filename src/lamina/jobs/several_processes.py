@@ -42,7 +42,9 @@ _CAUSES: dict[int, tuple[str, str]] = {
     128 + signal.SIGTERM: ("it was asked to end by SIGTERM", "start it again"),
     -signal.SIGTERM: ("it was asked to end by SIGTERM", "start it again"),
 }
-_ERROR = ("an error in the script", "see its traceback above")
+# By Lamina's exit status for errors, Python's, and all others.
+_CAUSES[75] = _CAUSES[1] = ("an error in the script", "see its traceback above")
+_LEFT = ("the script left with this status", "see what it has written above")
 
 
 @dataclass
@@ -94,18 +96,18 @@ class SeveralProcesses:
             OSError: If a process cannot be started.
         """
         used_ports: set[int] = set()
+        restart = 0
         with self._signals_received():
-            for restart in range(self.restarts + 1):
-                if restart:
-                    self.tell(f"Starting all processes again ({restart} of {self.restarts}).")
+            while True:
                 port = free_port(used_ports)
                 used_ports.add(port)
                 cause = self._attempt(port)
                 if cause is None:
                     return 0
-                if self._signals:
-                    break
-        return cause.exit_status
+                if self._signals or restart == self.restarts:
+                    return cause.exit_status
+                restart += 1
+                self.tell(f"Starting all processes again ({restart} of {self.restarts}).")
 
     def _attempt(self, port: int) -> Ending | None:
         """Start all, and wait for all; the ending that was the first bad one, if any."""
@@ -295,7 +297,7 @@ def describe(cause: Ending, processes: int, killed: Sequence[int], restarts: int
         f"{cause.seconds:.0f} s after its start."
     )
     frozen = [n for n in killed if n != cause.process]
-    reason, fix = _CAUSES.get(cause.status, _ERROR)
+    reason, fix = _CAUSES.get(cause.status, _LEFT)
     if frozen:
         are = "process" if len(frozen) == 1 else "processes"
         text += (
