@@ -214,3 +214,25 @@ def test_the_rate_counts_what_was_learnt_from(digits):
     model.optimizer.iterations.assign(2 * 43 + 4)
     run = train_job._run(job, model, seconds=1.0)
     assert (run.epochs, run.samples) == (2, 2 * 1350 + 4 * 32)
+
+
+def test_the_devices_are_those_of_fit_and_of_the_script(run, monkeypatch, tmp_path):
+    given = []
+    fit = lamina.Model.fit
+
+    def record(self, *args, devices=None, **kwargs):
+        given.append(devices)
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(lamina.Model, "fit", record)
+    code, out, _ = run("train", "digits", "--epochs", "1", "--devices", "all", "--no-measure")
+    assert code == 0
+    assert given == ["all"]
+    assert "devices='all'" in (tmp_path / "runs/digits-mlp/train.py").read_text()
+
+
+@pytest.mark.parametrize("devices", ["0", "-1", "gpu"])
+def test_devices_are_all_or_a_number(run, devices):
+    code, _, err = run("train", "digits", "--devices", devices)
+    assert code == 2
+    assert f"--devices: it is 'all' or a number from 1; received {devices!r}." in err

@@ -27,6 +27,14 @@ CASES = {
         "environ = {'KERAS_DISTRIBUTION_JOB_ADDRESSES': 'a:1', "
         "'KERAS_DISTRIBUTION_NUM_PROCESSES': '2'}",
     ),
+    ("compat/distribution_strategies.py", "runs no function on each replica"): (
+        "Strategy().run(print)",
+        "class Own(lamina.Model):\n"
+        "  def call(self, x): return x\n"
+        "  def «train_step»(self, data): return {'loss': 0.0}\n"
+        "model = Own(); model.compile('sgd'); model.«fit»(x, y, verbose=0)",
+        "from lamina.compat.distribution_strategies import Strategy",
+    ),
     ("training/callbacks/diagnose.py", "finds nothing, because diagnosis is switched off"): (
         "fit()",
         '«lamina.config.set_diagnosis("notes")»; fit()',

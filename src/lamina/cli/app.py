@@ -62,6 +62,7 @@ _add(
     "lamina train fashion_mnist --model cnn --epochs 10 --out runs/cnn",
     "lamina train photos/",
     "lamina train houses.csv --target price --drop id --kinds postcode=category",
+    "lamina train photos/ --devices all",
     "lamina train sales.csv --target sold --time day --forecast 7",
 )
 _add(

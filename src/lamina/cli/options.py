@@ -31,6 +31,25 @@ RANGE_REMARK = (
 )
 
 
+def devices_of(text: str | None) -> str | int | None:
+    """What `fit(devices=…)` takes, of an option `--devices all` or `--devices 2`.
+
+    Example:
+        >>> devices_of("all"), devices_of("2"), devices_of(None)
+        ('all', 2, None)
+
+    Raises:
+        typer.BadParameter: For anything else.
+    """
+    if text is None or text == "all":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(
+            f"it is 'all' or a number from 1; received {text!r}.", param_hint="--devices"
+        )
+    return int(text)
+
+
 def load(model: Path, command: str, others: Sequence[object] = ()) -> Any:
     """Open the model that a command was given.
 

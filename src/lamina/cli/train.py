@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lamina.cli import console
-from lamina.cli.options import AsJson
+from lamina.cli.options import AsJson, devices_of
 from lamina.cli.own_options import pairs
 from lamina.cli.train_own import is_own, train_own
 
@@ -179,6 +179,14 @@ def train(
         float | None,
         typer.Option("--learning-rate", "--lr", help="Adam's learning rate.", show_default="0.001"),
     ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|NUMBER",
+            help="Divide every batch over so many devices.",
+            show_default="the first one",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Makes the training reproducible.")] = 1,
     out: Annotated[
         Path | None,
@@ -208,6 +216,7 @@ def train(
 
     if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise typer.BadParameter("it must be above 0.", param_hint="--learning-rate")
+    devices_of(devices)  # refuses wrong text
     if dataset in architectures.MODELS:
         raise ValueError(
             f"{dataset} is a network, and the data set comes first.\n"
@@ -222,7 +231,7 @@ def train(
     if is_own(dataset, own_data_options):
         train_own(
             dataset, own_data_options, str(model), epochs, batch_size, learning_rate, seed, out,
-            overwrite, measure, json,
+            overwrite, measure, json, devices_of(devices),
         )  # fmt: skip
         return
     if model == Architecture.auto:
@@ -231,13 +240,15 @@ def train(
     epochs = epochs or architectures.default_epochs(data)
     folder = output_folder.prepare(out, Path("runs", f"{data.name}-{model}"), overwrite)
     given_options = {"--batch-size": batch_size if batch_size != 32 else None,
-             "--learning-rate": learning_rate, "--seed": seed if seed != 1 else None}  # fmt: skip
+             "--learning-rate": learning_rate, "--devices": devices,
+             "--seed": seed if seed != 1 else None}  # fmt: skip
     options = "".join(
         f" {name} {value}" for name, value in given_options.items() if value is not None
     )
     job = train_job.Job(
         data, str(model), epochs, batch_size, learning_rate, seed,
         command=f"lamina train {data.name} --model {model} --epochs {epochs}{options}",
+        devices=devices_of(devices),
     )  # fmt: skip
     network = train_job.build(job)
     if not json:

@@ -33,6 +33,7 @@ def train_own(
     overwrite: bool,
     measure: bool,
     json: bool,
+    devices: str | int | None = None,
 ) -> None:
     """Load data, train, save and evaluate; the arguments are those of `train`."""
     from lamina.cli import output_folder
@@ -60,12 +61,14 @@ def train_own(
             "epochs": epochs,
             "batch_size": arguments["batch_size"],
             "learning_rate": learning_rate,
+            "devices": devices,
             "seed": seed if seed != 1 else None,
         }
     )
     job = own_data_job.OwnDataJob(
         source, arguments, data, code, epochs, seed,
         command=escape_control_characters(shlex.join(["lamina", "train", source, *words])),
+        devices=devices,
     )  # fmt: skip
     network = own_network.build(data, code, seed)
     if not json:

@@ -45,15 +45,7 @@ def begin(environ: Mapping[str, str], distributed: bool) -> None:
             "  Fix: lamina run --processes 2 SCRIPT for two processes on this machine; or srun, "
             "mpirun or torchrun in front of `lamina run --distributed SCRIPT`."
         )
-    if cluster.is_left_to_jax:
-        distribution.initialize()
-    elif cluster.num_processes != 1:
-        distribution.initialize(
-            cluster.address,
-            cluster.num_processes,
-            cluster.process_id,
-            local_device_ids=cluster.local_device_ids,
-        )
+    distribution.initialize()
     distribution.set_distribution(distribution.DataParallel())
 
 

@@ -23,7 +23,10 @@ _TENSORFLOW = {
         "and the usual transformations; lamina.utils.PyDataset for batches that are computed when "
         "they are needed"
     ),
-    "distribute": "nothing yet: Lamina trains on one device so far",
+    "distribute": (
+        "tf.distribute.MirroredStrategy, MultiWorkerMirroredStrategy or OneDeviceStrategy; "
+        "lamina.distribution for weights that are divided over devices"
+    ),
     "estimator": "model.fit, evaluate and predict",
     "feature_column": "lamina.utils.FeatureSpace",
     "global_variables_initializer": "nothing is needed: this is TensorFlow 1",

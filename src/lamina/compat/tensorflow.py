@@ -17,6 +17,7 @@ import numpy as np
 
 from lamina import activations
 from lamina.compat import (
+    distribution_strategies,
     imports,
     missing,
     tensor_functions as functions,
@@ -319,6 +320,7 @@ TABLES: dict[str, dict[str, Any]] = {
     },
     "tensorflow.data": {"AUTOTUNE": AUTOTUNE, "Dataset": Dataset},
     "tensorflow.data.experimental": {"AUTOTUNE": AUTOTUNE, "cardinality": Dataset.cardinality},
+    **distribution_strategies.TABLES,
     "tensorflow.dtypes": {**_DTYPES, "as_dtype": np.dtype, "cast": adapt(functions.cast)},
     "tensorflow.errors": {
         "InvalidArgumentError": tensorflow_types.InvalidArgumentError,

@@ -9,6 +9,7 @@ from lamina.core import processes
 from lamina.core.configuration import config, runtime  # noqa: F401 - JAX's settings come before its first array
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.variable.seed import global_seed, make_default_seed, set_random_seed
+from lamina.distribution.cluster import detect
 
 # A process that sends no sign of life for so long is taken for dead.
 _HEARTBEAT_SECONDS = 10
@@ -37,11 +38,24 @@ def initialize(
         process_id: Number of this process, from 0; by default `KERAS_DISTRIBUTION_PROCESS_ID`.
         local_device_ids: Which devices of this computer belong to the process; all by default.
 
+    Without arguments, the variables of torchrun, Open MPI, Slurm and Kubernetes are read as well.
+    In a script that `lamina run --processes` has connected already, nothing is done.
+
     Raises:
-        ValueError: If the arguments contradict each other.
+        ValueError: If the arguments contradict each other, or the variables are incomplete.
         RuntimeError: If JAX has already used a device, or the processes do not find each other.
     """
+    if jax.distributed.is_initialized():
+        return
     environ = os.environ
+    if job_addresses is None and num_processes is None and process_id is None:
+        cluster = detect(environ)
+        if cluster is not None and cluster.num_processes == 1:
+            return
+        if cluster is not None:
+            job_addresses, num_processes = cluster.address, cluster.num_processes
+            process_id = cluster.process_id
+            local_device_ids = local_device_ids or cluster.local_device_ids
     if job_addresses is None:
         job_addresses = environ.get("KERAS_DISTRIBUTION_JOB_ADDRESSES")
     if num_processes is None and "KERAS_DISTRIBUTION_NUM_PROCESSES" in environ:
@@ -63,6 +77,15 @@ def initialize(
             heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
             initialization_timeout=_START_SECONDS,
         )
+    except ValueError as error:
+        if addresses:
+            raise
+        raise ValueError(
+            "initialize() needs to know the other processes, and no variable of a launcher tells of "
+            f"any ({error}).\n"
+            "  Fix: lamina.distribution.initialize('127.0.0.1:8476', num_processes=2, process_id=0), "
+            "with another process_id in each process; or start them by `lamina run --processes 2`."
+        ) from None
     except RuntimeError as error:
         if "before any JAX" in str(error) or "must be called before" in str(error):
             raise RuntimeError(

@@ -34,6 +34,7 @@ class OwnDataJob(NamedTuple):
         seed: Random seed.
         command: The command that started it, for the report and the script.
         file: Name of the script.
+        devices: As for `fit`: `"all"`, a number, or None.
     """
 
     source: str
@@ -44,6 +45,7 @@ class OwnDataJob(NamedTuple):
     seed: int = 1
     command: str = "lamina train"
     file: str = "train.py"
+    devices: str | int | None = None
 
     @property
     def noun(self) -> str:
@@ -110,6 +112,7 @@ def fit(
             epochs=job.epochs,
             verbose=verbose,
             callbacks=[best, stopping] if validates else [stopping],
+            devices=job.devices,
         )
 
     def write(seconds: float, stopped: bool) -> OwnDataRun:

@@ -38,6 +38,7 @@ class Job(NamedTuple):
         seed: Random seed.
         command: The command that started it, for the report and the script.
         file: Name of the script.
+        devices: As for `fit`: `"all"`, a number, or None.
     """
 
     dataset: Dataset
@@ -48,6 +49,7 @@ class Job(NamedTuple):
     seed: int = 1
     command: str = "lamina train"
     file: str = "train.py"
+    devices: str | int | None = None
 
     @property
     def samples(self) -> int:
@@ -112,6 +114,7 @@ def fit(
             validation_split=HELD_OUT,
             verbose=verbose,
             callbacks=[stopping],
+            devices=job.devices,
         )
 
     def write(seconds: float, stopped: bool) -> Run:

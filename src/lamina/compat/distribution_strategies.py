@@ -1,0 +1,186 @@
+"""`tf.distribute`: its strategies for data parallelism, as `DataParallel` of all devices.
+
+A model made in the scope of a strategy is trained on its devices also after the scope, as in
+TensorFlow. So a scope sets the distribution of the rest of the script.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from lamina.core import processes
+from lamina.core.messages.errors import warn_at_user
+from lamina.distribution import DataParallel, set_distribution
+
+_current: "Strategy | None" = None
+
+
+class Strategy:
+    """Base class of the strategies, and by itself that of one device, which nobody has chosen.
+
+    Args:
+        devices: Names of devices as in TensorFlow, e.g. `"/gpu:0"`; None for all.
+    """
+
+    def __init__(self, devices: Sequence[str] | None = None):
+        self._distribution: DataParallel | None = DataParallel(devices=_names(devices))
+
+    @property
+    def num_replicas_in_sync(self) -> int:
+        """Number of parts that a batch is divided into."""
+        return 1 if self._distribution is None else self._distribution.num_model_replicas
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Context manager in which models for the strategy's devices are made."""
+        global _current
+        outer, _current = _current, self
+        if self._distribution is not None:
+            set_distribution(self._distribution)
+        try:
+            yield
+        finally:
+            _current = outer
+
+    def experimental_distribute_dataset(self, dataset: Any, options: Any = None) -> Any:
+        """The data set itself: `fit` divides every batch."""
+        return dataset
+
+    def distribute_datasets_from_function(
+        self, dataset_fn: Callable[[Any], Any], options: Any = None
+    ) -> Any:
+        """The data set that a function makes, which gets an `InputContext` of one pipeline."""
+        return dataset_fn(InputContext(self.num_replicas_in_sync))
+
+    def run(
+        self, fn: Callable[..., Any], args: Any = (), kwargs: Any = None, options: Any = None
+    ) -> NoReturn:
+        """Not supported: Lamina has no loops over replicas."""
+        raise NotImplementedError(
+            "Lamina runs no function on each replica: a training step sees the whole batch.\n"
+            "  Fix: override train_step of a lamina.Model and call fit, which divides batches."
+        )
+
+    reduce = run
+
+
+class MirroredStrategy(Strategy):
+    """All devices, or those that are named; of several processes all devices of all of them.
+
+    Args:
+        devices: Names of devices.
+        cross_device_ops: Ignored: XLA chooses how gradients are added.
+    """
+
+    def __init__(self, devices: Sequence[str] | None = None, cross_device_ops: Any = None):
+        if devices is not None and processes.are_several():
+            warn_at_user(
+                "MirroredStrategy(devices=…) uses all devices of all processes: each process has "
+                "the same names for its own."
+            )
+            devices = None
+        super().__init__(devices)
+
+
+class MultiWorkerMirroredStrategy(Strategy):
+    """All devices of all processes, which `lamina run --processes` or `--distributed` connects.
+
+    Args:
+        cluster_resolver: Ignored: the processes are connected before the script starts.
+        communication_options: Ignored.
+    """
+
+    def __init__(
+        self, cluster_resolver: Any = None, communication_options: Any = None, **kwargs: Any
+    ):
+        super().__init__()
+        if not processes.are_several():
+            warn_at_user(
+                "MultiWorkerMirroredStrategy: this is one process, so it trains by itself.\n"
+                "  Fix: lamina run --processes 2 SCRIPT; or lamina run --distributed SCRIPT in each "
+                "process that srun, mpirun or torchrun starts."
+            )
+
+
+class OneDeviceStrategy(Strategy):
+    """One device.
+
+    Args:
+        device: Its name, e.g. `"/gpu:0"`.
+    """
+
+    def __init__(self, device: str):
+        super().__init__([device])
+
+
+class _Default(Strategy):
+    """What `get_strategy` returns outside of all scopes."""
+
+    def __init__(self) -> None:
+        self._distribution = None
+
+
+class InputContext:
+    """What a function that makes a data set is told: there is one pipeline, with whole batches.
+
+    Args:
+        num_replicas_in_sync: Number of parts that a batch is divided into.
+    """
+
+    num_input_pipelines = 1
+    input_pipeline_id = 0
+
+    def __init__(self, num_replicas_in_sync: int):
+        self.num_replicas_in_sync = num_replicas_in_sync
+
+    def get_per_replica_batch_size(self, global_batch_size: int) -> int:
+        """The batch size itself, as the pipeline has whole batches."""
+        return global_batch_size
+
+
+_default = _Default()
+
+
+def get_strategy() -> Strategy:
+    """The strategy whose scope this is; outside of scopes, one with a single replica."""
+    return _current or _default
+
+
+def has_strategy() -> bool:
+    """Whether this is inside the scope of a strategy."""
+    return _current is not None
+
+
+def _ignored(*args: Any, **kwargs: Any) -> None:
+    """For ways to add gradients, which XLA chooses."""
+
+
+def _names(devices: Sequence[str] | str | None) -> list[str] | None:
+    """Lamina's names of devices with names such as `/device:GPU:0`."""
+    if devices is None:
+        return None
+    names = []
+    for device in [devices] if isinstance(devices, str) else devices:
+        match = re.search(r"(cpu|gpu|tpu)(?::(\d+))?$", str(device).lower())
+        names.append(f"{match[1]}:{match[2] or 0}" if match else str(device))
+    return names
+
+
+TABLES: dict[str, dict[str, Any]] = {
+    "tensorflow.distribute": {
+        "HierarchicalCopyAllReduce": _ignored,
+        "InputContext": InputContext,
+        "MirroredStrategy": MirroredStrategy,
+        "MultiWorkerMirroredStrategy": MultiWorkerMirroredStrategy,
+        "NcclAllReduce": _ignored,
+        "OneDeviceStrategy": OneDeviceStrategy,
+        "ReductionToOneDevice": _ignored,
+        "Strategy": Strategy,
+        "get_strategy": get_strategy,
+        "has_strategy": has_strategy,
+    },
+    "tensorflow.distribute.experimental": {
+        "MultiWorkerMirroredStrategy": MultiWorkerMirroredStrategy,
+    },
+}
