@@ -47,8 +47,7 @@ def test_devices_have_tensorflows_names(name):
 
 def test_a_device_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(ValueError, match="There is no device 'cpu:99'. The devices are cpu:0"):
-        with distribute.MirroredStrategy(["/cpu:99"]).scope():
-            pass
+        distribute.MirroredStrategy(["/cpu:99"])
 
 
 def test_a_strategy_for_workers_in_one_process_says_how_to_start_several():

@@ -24,7 +24,9 @@ class Strategy:
     """
 
     def __init__(self, devices: Sequence[str] | None = None):
-        self._distribution: DataParallel | None = DataParallel(devices=_names(devices))
+        names = None if devices is None else [_name_of(device) for device in devices]
+        self._distribution: DataParallel | None = DataParallel(devices=names)
+        self._distribution.placement()  # refuses devices that are not there
 
     @property
     def num_replicas_in_sync(self) -> int:
@@ -36,9 +38,9 @@ class Strategy:
         """Context manager in which models for the strategy's devices are made."""
         global _current
         outer, _current = _current, self
-        if self._distribution is not None:
-            set_distribution(self._distribution)
         try:
+            if self._distribution is not None:
+                set_distribution(self._distribution)
             yield
         finally:
             _current = outer
@@ -98,8 +100,8 @@ class MultiWorkerMirroredStrategy(Strategy):
         if not processes.are_several():
             warn_at_user(
                 "MultiWorkerMirroredStrategy: this is one process, so it trains by itself.\n"
-                "  Fix: lamina run --processes 2 SCRIPT; or lamina run --distributed SCRIPT in each "
-                "process that srun, mpirun or torchrun starts."
+                "  Fix: lamina run --processes 2 SCRIPT; or lamina run --distributed SCRIPT in "
+                "each process that srun, mpirun or torchrun starts."
             )
 
 
@@ -156,15 +158,10 @@ def _ignored(*args: Any, **kwargs: Any) -> None:
     """For ways to add gradients, which XLA chooses."""
 
 
-def _names(devices: Sequence[str] | str | None) -> list[str] | None:
-    """Lamina's names of devices with names such as `/device:GPU:0`."""
-    if devices is None:
-        return None
-    names = []
-    for device in [devices] if isinstance(devices, str) else devices:
-        match = re.search(r"(cpu|gpu|tpu)(?::(\d+))?$", str(device).lower())
-        names.append(f"{match[1]}:{match[2] or 0}" if match else str(device))
-    return names
+def _name_of(device: str) -> str:
+    """Lamina's name of a device with a name such as `/device:GPU:0`."""
+    match = re.search(r"(cpu|gpu|tpu)(?::(\d+))?$", str(device).lower())
+    return f"{match[1]}:{match[2] or 0}" if match else str(device)
 
 
 TABLES: dict[str, dict[str, Any]] = {

@@ -81,10 +81,11 @@ def initialize(
         if addresses:
             raise
         raise ValueError(
-            "initialize() needs to know the other processes, and no variable of a launcher tells of "
-            f"any ({error}).\n"
-            "  Fix: lamina.distribution.initialize('127.0.0.1:8476', num_processes=2, process_id=0), "
-            "with another process_id in each process; or start them by `lamina run --processes 2`."
+            "initialize() needs to know the other processes, and no variable of a launcher tells "
+            f"of any ({error}).\n"
+            "  Fix: lamina.distribution.initialize('127.0.0.1:8476', num_processes=2, "
+            "process_id=0), with another process_id in each process; or start them by "
+            "`lamina run --processes 2 SCRIPT`."
         ) from None
     except RuntimeError as error:
         if "before any JAX" in str(error) or "must be called before" in str(error):

@@ -306,6 +306,7 @@ def describe(cause: Ending, processes: int, killed: Sequence[int], restarts: int
         )
         if cause.status == -signal.SIGABRT:
             reason = f"{are} {', '.join(map(str, frozen))} no longer answered"
+            fix = "see whether it was suspended, or its memory was swapped out; then start it again"
     elif processes > 1:
         text += " The others were ended."
     if not restarts:
