@@ -52,8 +52,8 @@ LEVEL = {package: number for number, level in enumerate(LEVELS) for package in l
 # Optional packages, and packages that are slow to import.
 HEAVY = {
     "IPython", "PIL", "filelock", "google", "h5py", "jax", "jinja2", "keras", "matplotlib", "optax",
-    "orbax", "pandas", "pooch", "requests", "rich", "scipy", "sklearn", "tensorboard", "tensorflow",
-    "torch",
+    "orbax", "pandas", "pooch", "ray", "requests", "rich", "scipy", "sklearn", "tensorboard",
+    "tensorflow", "torch",
 }  # fmt: skip
 # Packages that must work before the library is imported (`lamina --help`), or if that fails.
 LAZY_PACKAGES = {"cli", "compat", "installation", "job_checks"}
