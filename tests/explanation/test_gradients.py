@@ -6,22 +6,22 @@ import pytest
 import lamina
 from lamina import layers
 from lamina.explanation import integrated_gradients, saliency
-from lamina.explanation.gradients import attributions, baselines_of, opened_for
+from lamina.explanation.gradients import baselines_of, compute_attributions, evaluate_sample
 
 X = np.array([0.5, -1.0, 2.0], "float32")
 
 
-def derivative(model, x, place):
+def derivative(model, x, target_index):
     """Of a score before softmax by the inputs of a network with one hidden layer of tanh."""
     first, bias, second, _ = (w.astype("float64") for w in model.get_weights())
     hidden = np.tanh(x @ first + bias)
-    return first @ ((1 - hidden**2) * second[:, place])
+    return first @ ((1 - hidden**2) * second[:, target_index])
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_saliency_is_the_size_of_the_derivative_of_the_score(dense, place):
-    expected = np.abs(derivative(dense, X, place))
-    np.testing.assert_allclose(saliency(dense, X, target=place), expected, rtol=1e-4)
+@pytest.mark.parametrize("target_index", [0, 1])
+def test_saliency_is_the_size_of_the_derivative_of_the_score(dense, target_index):
+    expected = np.abs(derivative(dense, X, target_index))
+    np.testing.assert_allclose(saliency(dense, X, target=target_index), expected, rtol=1e-4)
 
 
 def test_integrated_gradients_are_the_mean_derivative_on_the_way_from_the_baseline(dense):
@@ -35,28 +35,32 @@ def test_integrated_gradients_are_the_mean_derivative_on_the_way_from_the_baseli
 @pytest.mark.parametrize("name", ["dense", "pictures", "texts", "own"])
 def test_attributions_add_up_to_the_difference_of_the_scores(name, request, picture):
     samples = {"dense": X, "pictures": picture, "texts": "good bad film", "own": [[1, 2, 3, 4]]}
-    opened = opened_for(request.getfixturevalue(name), samples[name])
-    place = opened.meaning.find_target(None, opened.values)
-    found = attributions(opened, place, baselines_of(opened), steps=256)
-    assert found.score != found.baseline_score
-    assert abs(found.gap) < 0.02 * abs(found.score - found.baseline_score) + 1e-5
+    evaluation = evaluate_sample(request.getfixturevalue(name), samples[name])
+    target_index = evaluation.interpretation.find_target(None, evaluation.values)
+    attributions = compute_attributions(
+        evaluation, target_index, baselines_of(evaluation), steps=256
+    )
+    assert attributions.score != attributions.baseline_score
+    assert (
+        abs(attributions.gap) < 0.02 * abs(attributions.score - attributions.baseline_score) + 1e-5
+    )
 
 
 def test_the_score_is_that_before_softmax_whatever_layer_computes_it(dense):
-    score = opened_score(dense)
+    score = score_of(dense)
     split = lamina.Sequential(
         [lamina.Input((3,)), layers.Dense(5, "tanh"), layers.Dense(2), layers.Softmax()]
     )
     split.set_weights(dense.get_weights())
-    assert opened_score(split) == pytest.approx(score, rel=1e-5)
+    assert score_of(split) == pytest.approx(score, rel=1e-5)
     first, bias, second, last = dense.get_weights()
     expected = np.tanh(X @ first + bias) @ second + last
     assert score == pytest.approx(expected[0], rel=1e-5)
 
 
-def opened_score(model):
-    opened = opened_for(model, X)
-    return attributions(opened, 0, baselines_of(opened), steps=1).score
+def score_of(model):
+    evaluation = evaluate_sample(model, X)
+    return compute_attributions(evaluation, 0, baselines_of(evaluation), steps=1).score
 
 
 def test_the_second_class_of_a_sigmoid_is_explained_by_its_negative():

@@ -47,7 +47,7 @@ def test_a_layer_of_every_step_takes_a_position():
     model = lamina.Sequential([lamina.Input((4, 3)), layers.Dense(2)])
     x = np.random.default_rng(0).random((4, 3)).astype("float32")
     np.testing.assert_array_equal(neuron(model, x, position=2).inputs, x[2])
-    with pytest.raises(ValueError, match="position=9 is none"):
+    with pytest.raises(ValueError, match="position=9 is not a position"):
         neuron(model, x, position=9)
 
 

@@ -118,12 +118,12 @@ def test_what_is_not_there_is_named(network, arguments, message):
 
 
 def test_a_layer_without_positions_sees_everything(pictures):
-    with pytest.raises(ValueError, match="'head' gives .* sees all of the input"):
+    with pytest.raises(ValueError, match="'head' has the shape .* depends on the whole input"):
         receptive_field(pictures, "head")
 
 
 def test_a_model_that_is_no_graph_is_refused(own):
-    with pytest.raises(ValueError, match="not drawn as a graph"):
+    with pytest.raises(ValueError, match="do not form a graph"):
         receptive_field(own, "head")
 
 

@@ -85,7 +85,7 @@ CASES = {
         "«model.explain(x[0])»",
         "model = net()",
     ),
-    ("explanation/parts.py", "are integers, which have no gradient"): (
+    ("explanation/features.py", "are integers, which have no gradient"): (
         "model = whole('int32'); model.explain(x[0].astype('int32'))",
         "model = whole('float32'); model.explain(«x.astype('float32')»[0])",
         "def whole(dtype):\n"
@@ -96,7 +96,7 @@ CASES = {
         "x = x[0]; «lamina.explanation.integrated_gradients(model, x)»",
         "model = net()",
     ),
-    ("explanation/receptive_fields.py", "are not drawn as a graph"): (
+    ("explanation/receptive_fields.py", "do not form a graph"): (
         "lamina.explanation.receptive_field(Own(), 'c')",
         "model = lamina.Sequential([«lamina.Input(»(6, 6, 1)), layers.Conv2D(1, 3, name='c')]); "
         "lamina.explanation.receptive_field(model, 'c')",

@@ -1,4 +1,4 @@
-"""Attention maps: how much each step of a sequence attended to each other."""
+"""Attention maps: how much each step of a sequence attends to each other step."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import numpy as np
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data
 from lamina.explanation.forward import Forward
+from lamina.explanation.hooks import call_with_attributes
 from lamina.explanation.sample import one_sample
-from lamina.explanation.taps import call_with_attributes
 from lamina.layers import Attention, GroupQueryAttention, MultiHeadAttention
 from lamina.models import Model
 
@@ -17,18 +17,18 @@ _LAYERS = (Attention, GroupQueryAttention, MultiHeadAttention)  # AdditiveAttent
 
 @filter_traceback
 def attention_maps(model: Model, x: Data) -> dict[str, np.ndarray]:
-    """The weights with which every step of a sequence takes up the others, for every layer.
+    """The attention weights of every attention layer.
 
-    They are the softmax of the products of queries and keys. A large weight says that a step was
-    read, not that it mattered for the answer.
+    They are the softmax of the products of queries and keys. A large weight says that a query
+    attended to a step, not that the step mattered for the answer.
 
     Args:
         model: A built model with attention layers.
         x: One sample, `(…)` or `(1, …)`.
 
     Returns:
-        From the name of a layer to an array `(heads, queries, steps)`, whose rows add up to 1;
-        one head for layers without heads. The second call of a layer is `name (2)`.
+        A dict from the name of a layer to an array `(heads, queries, steps)`, whose rows add up to
+        1; layers without heads have one head. The key of a layer's second call is `name (2)`.
 
     Raises:
         ValueError: If the model has no attention layer.
@@ -45,17 +45,17 @@ def attention_maps(model: Model, x: Data) -> dict[str, np.ndarray]:
         (2, 5, 5)
     """
     forward = Forward(model, one_sample(model, x).inputs)
-    found = maps_of(forward)
-    if not found:
+    maps = compute_maps(forward)
+    if not maps:
         raise ValueError(
             f"Model {model.name!r} has no attention layer: none of MultiHeadAttention, "
             "GroupQueryAttention, Attention and AdditiveAttention."
         )
-    return found
+    return maps
 
 
-def maps_of(forward: Forward) -> dict[str, np.ndarray]:
-    """The weights of all attention layers by name; empty without one."""
+def compute_maps(forward: Forward) -> dict[str, np.ndarray]:
+    """The weights of all attention layers by name; empty if the model has none."""
     calls = [
         call
         for call in forward.calls
@@ -67,18 +67,18 @@ def maps_of(forward: Forward) -> dict[str, np.ndarray]:
     def program(run: Any, inputs: Any) -> Any:
         scores: dict[Any, Any] = {}
 
-        def with_scores(key: Any) -> Any:
-            def handler(layer: Any, own_call: Any, args: Any, kwargs: Any) -> Any:
+        def hook_for(key: Any) -> Any:
+            def hook(layer: Any, own_call: Any, args: Any, kwargs: Any) -> Any:
                 kwargs = {**kwargs, "return_attention_scores": True}
-                # Fused kernels compute no weights one by one.
+                # Fused kernels do not return the attention weights.
                 outputs, scores[key] = call_with_attributes(
                     layer, {"_flash_attention": False}, args, kwargs
                 )
                 return outputs
 
-            return handler
+            return hook
 
-        run(inputs, handlers={call.key: with_scores(call.key) for call in calls})
+        run(inputs, hooks={call.key: hook_for(call.key) for call in calls})
         return [scores[call.key] for call in calls]
 
     maps: dict[str, np.ndarray] = {}

@@ -1,4 +1,4 @@
-"""Explanation: why a model gives its answer for one sample, in words, as a table, as a picture."""
+"""Explanation: why a model gives its answer for one sample, as text, a table or a picture."""
 
 import dataclasses
 import json
@@ -12,16 +12,16 @@ import numpy as np
 from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.types import Data
 from lamina.explanation import view
-from lamina.explanation.attention_maps import maps_of
-from lamina.explanation.grad_cam import ClassMap, class_map, is_convolution, spatial_call
+from lamina.explanation.attention_maps import compute_maps
+from lamina.explanation.grad_cam import ClassMap, compute_class_map, is_convolution, spatial_call
 from lamina.explanation.gradients import (
-    attributions,
     baselines_of,
     by_input,
+    compute_attributions,
+    evaluate_sample,
     in_shape_of_sample,
-    opened_for,
 )
-from lamina.explanation.names import Contribution, as_picture, labelled, places
+from lamina.explanation.names import Contribution, as_picture, describe_sample, strongest_regions
 from lamina.models import Model
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _PICTURES = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 class Explanation:
     """Why a model gives an answer for one sample.
 
-    Made by `model.explain`. It prints as a short text, and in a notebook it is shown as a page.
+    `model.explain` returns it. It prints as a short text, and a notebook shows it as HTML.
 
     Args:
         model: Name of the model.
@@ -43,23 +43,22 @@ class Explanation:
         is_class: Whether the answer is a class, rather than a number.
         names: Names of the classes, or of the numbers.
         values: Probability of each class, or the numbers, `(classes,)`.
-        target: Number of the class or number that is explained.
+        target: Index of the class or number that is explained.
         output: Name of the output, if the model has several.
-        score: What is explained: the number of that class before softmax or sigmoid, or the number
-            itself.
-        baseline_score: The score of the baseline, a sample that says nothing.
+        score: The number that is explained: the logit of the class, or the number itself.
+        baseline_score: The score of the baseline, a neutral sample.
         attributions: Integrated gradients: how much each number of the sample raised the score,
-            in the shape of the sample; a dict of arrays by input if there are several.
+            in the shape of the sample; a dict of arrays if the model has several inputs.
         saliency: The absolute gradient with respect to each number, in the same form.
-        contributions: The attributions by name, the largest first: columns, words, places in a
-            picture.
-        in_order: The attributions by name in the order of the sample; empty for a picture.
+        contributions: The attributions of columns, words or regions of a picture, the largest
+            first.
+        in_order: The contributions in the order of the sample; empty for a picture.
         picture: The sample as a picture, `(height, width)` or `(height, width, channels)`; or None.
         grad_cam: The Grad-CAM map of the last convolution, `(rows, columns)`; or None.
         grad_cam_layer: The name of that layer.
-        attention: The attention maps, `(heads, queries, steps)` by layer.
-        gap: By how much the attributions fail to add up to the difference of the scores.
-        remarks: What was done to a file.
+        attention: From the name of each attention layer to its map, `(heads, queries, steps)`.
+        gap: Sum of the attributions minus the difference between the scores; 0 if exact.
+        remarks: Remarks on how a file was converted.
 
     Example:
         >>> import lamina
@@ -99,23 +98,24 @@ class Explanation:
         return view.as_html(self)
 
     def plot(self) -> "Figure":
-        """A picture: the sample with what raised and lowered the score, and the probabilities.
+        """Draw the sample, its attributions and the probabilities.
 
         Returns:
             A matplotlib figure.
         """
-        from lamina.explanation.plots import plot_explanation  # matplotlib, where it is wanted
+        from lamina.explanation.plots import plot_explanation  # needs matplotlib
 
         return plot_explanation(self)
 
     def save(self, path: str | Path) -> None:
-        """Write the picture, or the page that a notebook shows.
+        """Write the explanation as a picture, as HTML or as JSON.
 
         Args:
-            path: A file that ends in .png, .svg, .pdf, .jpg, .html or .json; its folder exists.
+            path: A file name that ends in .png, .svg, .pdf, .jpg, .html or .json, in a folder that
+                exists.
 
         Raises:
-            ValueError: If the ending is another one.
+            ValueError: If the file name has another ending.
 
         Example:
             >>> import tempfile
@@ -155,7 +155,7 @@ class Explanation:
             "score": self.score,
             "baseline_score": self.baseline_score,
             "gap": self.gap,
-            "attributions": [amount._asdict() for amount in self.contributions],
+            "attributions": [contribution._asdict() for contribution in self.contributions],
             **({} if self.grad_cam is None else {"grad_cam_layer": self.grad_cam_layer}),
             "remarks": list(self.remarks),
         }
@@ -171,18 +171,18 @@ def explain(
     steps: int = 64,
     names: Sequence[str] | Mapping[int, str] | None = None,
 ) -> Explanation:
-    """Why a model gives an answer for one sample; `model.explain` is the same.
+    """Explain why a model gives its answer for one sample, like `model.explain`.
 
     Args:
         model: A built model.
         x: One sample, `(…)` or `(1, …)`; a structure of arrays, a text; for a model with a contract
             also a file, or a row as a dict.
-        target: Number or name of the class to explain, or number of the output of a regression; the
+        target: Index or name of the class to explain, or index of the output of a regression; the
             likeliest class if None.
-        baseline: A sample that says nothing, in the form of `x`; see `integrated_gradients`.
-        output: Name or number of the output, if the model has several; the first if None.
-        steps: Number of points of the integral.
-        names: Names of the features; or of the numbers of words, as a list or a dict.
+        baseline: A neutral sample, in the form of `x`; see `integrated_gradients`.
+        output: Name or index of the output, if the model has several; the first if None.
+        steps: Number of points on the line from the baseline to the sample.
+        names: Names of the features; or the words that indices stand for, as a list or a dict.
 
     Returns:
         An `Explanation`.
@@ -195,53 +195,58 @@ def explain(
         >>> import lamina
         >>> from lamina.explanation import explain
         >>> model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(3, "softmax")])
-        >>> found = explain(model, np.ones(2), target=2)
-        >>> found.attributions.shape, found.names[found.target]
+        >>> explanation = explain(model, np.ones(2), target=2)
+        >>> explanation.attributions.shape, explanation.names[explanation.target]
         ((2,), '2')
     """
-    opened = opened_for(model, x, output)
-    meaning, parts, forward = opened.meaning, opened.parts, opened.forward
-    target_index = meaning.find_target(target, opened.values)
-    attributed = attributions(opened, target_index, baselines_of(opened, baseline), steps)
-    gradients = [abs(gradient) for gradient in attributed.gradients]
+    evaluation = evaluate_sample(model, x, output)
+    interpretation, forward = evaluation.interpretation, evaluation.forward
+    features = evaluation.features
+    target_index = interpretation.find_target(target, evaluation.values)
+    baselines = baselines_of(evaluation, baseline)
+    attributions = compute_attributions(evaluation, target_index, baselines, steps)
+    gradients = [abs(gradient) for gradient in attributions.gradients]
     values = [
-        in_shape_of_sample(part, v[0]) for part, v in zip(parts, attributed.values, strict=True)
+        in_shape_of_sample(feature, value[0])
+        for feature, value in zip(features, attributions.values, strict=True)
     ]
-    labels = labelled(forward, parts, values, opened.arrays, names)
-    picture, in_order, heat = None, labels.contributions, None
+    description = describe_sample(forward, features, values, evaluation.arrays, names)
+    picture, in_order, heatmap = None, description.contributions, None
     contributions = in_order
-    if labels.kind == "picture":
-        contributions = places(as_picture(values[0], labels.shape))
-        picture = as_picture(parts[0].value[0], labels.shape)
-        heat = _class_map(opened, target_index)
+    if description.kind == "picture":
+        contributions = strongest_regions(as_picture(values[0], description.shape))
+        picture = as_picture(features[0].value[0], description.shape)
+        heatmap = _class_map(evaluation, target_index)
     return Explanation(
         model=model.name,
-        kind=labels.kind,
-        is_class=meaning.is_class,
-        names=meaning.names,
-        values=opened.values,
+        kind=description.kind,
+        is_class=interpretation.is_class,
+        names=interpretation.names,
+        values=evaluation.values,
         target=target_index,
-        output=meaning.name,
-        score=attributed.score,
-        baseline_score=attributed.baseline_score,
-        attributions=by_input(parts, attributed.values),
-        saliency=by_input(parts, gradients, np.linalg.norm),
-        contributions=tuple(sorted(contributions, key=lambda amount: -abs(amount.amount))),
+        output=interpretation.name,
+        score=attributions.score,
+        baseline_score=attributions.baseline_score,
+        attributions=by_input(features, attributions.values),
+        saliency=by_input(features, gradients, np.linalg.norm),
+        contributions=tuple(sorted(contributions, key=lambda c: -abs(c.amount))),
         in_order=tuple(in_order),
         picture=picture,
-        grad_cam=None if heat is None else heat.values,
-        grad_cam_layer=None if heat is None else heat.layer,
-        attention=maps_of(forward),
-        gap=attributed.gap,
-        remarks=opened.remarks,
+        grad_cam=None if heatmap is None else heatmap.values,
+        grad_cam_layer=None if heatmap is None else heatmap.layer,
+        attention=compute_maps(forward),
+        gap=attributions.gap,
+        remarks=evaluation.remarks,
     )
 
 
-def _class_map(opened: Any, target_index: int) -> ClassMap | None:
+def _class_map(evaluation: Any, target_index: int) -> ClassMap | None:
     """The Grad-CAM map of a picture; None without a convolution over two axes."""
-    calls = opened.forward.calls
-    flat = [c for c in calls if is_convolution(c.layer) and c.output and len(c.output.shape) == 4]
-    if not any(not call.is_inside_layer for call in flat):
+    calls = evaluation.forward.calls
+    convolutions = [
+        c for c in calls if is_convolution(c.layer) and c.output and len(c.output.shape) == 4
+    ]
+    if not any(not call.is_inside_layer for call in convolutions):
         return None
-    found = class_map(opened, target_index, spatial_call(opened.forward))
-    return found if found.values.ndim == 2 else None
+    heatmap = compute_class_map(evaluation, target_index, spatial_call(evaluation.forward))
+    return heatmap if heatmap.values.ndim == 2 else None

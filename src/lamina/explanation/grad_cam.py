@@ -1,4 +1,4 @@
-"""Grad-CAM: where in a picture a convolutional network found what speaks for a class."""
+"""Grad-CAM: which regions of a picture a convolutional network predicts a class from."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data
 from lamina.explanation.forward import Call, Forward
-from lamina.explanation.gradients import Opened, opened_for
+from lamina.explanation.gradients import Evaluation, evaluate_sample
 from lamina.models import Model
 
 
@@ -22,18 +22,18 @@ def grad_cam(
     layer: str | None = None,
     output: int | str | None = None,
 ) -> np.ndarray:
-    """A coarse map of where a convolutional network found what speaks for a class.
+    """A coarse map of the regions that support a class in a convolutional network.
 
-    The channels of a convolution are added up, each weighted by the mean over all positions of the
-    gradient of the class's score. Sums below 0 become 0. The map has the size of the convolution's
-    output; `Explanation.plot` lays it over the picture.
+    The map is the sum of the channels of a convolution, each weighted by the gradient of the
+    class's score, averaged over all positions. Negative sums become 0. The map has the size of the
+    convolution's output; `Explanation.plot` lays it over the picture.
 
     Args:
         model: A built model with a convolution.
         x: One sample, `(…)` or `(1, …)`.
-        target: Number or name of the class; the likeliest if None.
+        target: Index or name of the class; the likeliest if None.
         layer: Name of a layer whose outputs have spatial axes; the last convolution if None.
-        output: Name or number of the output, if the model has several.
+        output: Name or index of the output, if the model has several.
 
     Returns:
         Array `(rows, columns)` of the layer's positions, 0 or more; `(steps,)` for Conv1D.
@@ -53,16 +53,18 @@ def grad_cam(
         >>> grad_cam(model, np.ones((6, 6, 1))).shape
         (4, 4)
     """
-    opened = opened_for(model, x, output)
-    target_index = opened.meaning.find_target(target, opened.values)
-    return class_map(opened, target_index, spatial_call(opened.forward, layer)).values
+    evaluation = evaluate_sample(model, x, output)
+    target_index = evaluation.interpretation.find_target(target, evaluation.values)
+    return compute_class_map(
+        evaluation, target_index, spatial_call(evaluation.forward, layer)
+    ).values
 
 
 class ClassMap(NamedTuple):
     """A Grad-CAM map.
 
     Args:
-        values: 0 or more, `(rows, columns)` or fewer or more axes.
+        values: Nonnegative, with the spatial axes of the layer: `(rows, columns)` for Conv2D.
         layer: Name of the layer.
     """
 
@@ -70,57 +72,67 @@ class ClassMap(NamedTuple):
     layer: str
 
 
-def class_map(opened: Opened, target_index: int, call: Call) -> ClassMap:
-    """The map for a class at the output of a layer."""
+def compute_class_map(evaluation: Evaluation, target_index: int, call: Call) -> ClassMap:
+    """Compute the map of a class from the output of a layer."""
     assert call.output is not None
     shape = call.output.shape
 
     def program(run: Any, inputs: Any) -> Any:
-        def score(change: Any) -> Any:
-            result = run(inputs, added={call.key: change}, kept=[call.key], scores=True)
-            return opened.meaning.score(result.outputs, target_index), result.kept[call.key]
+        def score(perturbation: Any) -> Any:
+            result = run(
+                inputs,
+                perturbations={call.key: perturbation},
+                capture=[call.key],
+                return_logits=True,
+            )
+            return evaluation.interpretation.score(result.outputs, target_index), result.captured[
+                call.key
+            ]
 
         return jax.grad(score, has_aux=True)(jnp.zeros(shape, "float32"))
 
-    gradient, activations = opened.forward.compiled(program)()
-    last = getattr(call.layer, "data_format", "channels_last") == "channels_last"
-    channels_last = [np.moveaxis(np.asarray(a, dtype="float32")[0], -1 if last else 0, -1)
-                     for a in (gradient, activations)]  # fmt: skip
-    weights = channels_last[0].reshape(-1, channels_last[0].shape[-1]).mean(axis=0)
-    return ClassMap(np.maximum(channels_last[1] @ weights, 0), call.layer.name)
+    gradient, activations = evaluation.forward.compiled(program)()
+    data_format = getattr(call.layer, "data_format", "channels_last")
+    channel_axis = -1 if data_format == "channels_last" else 0
+    gradient, activations = (
+        np.moveaxis(np.asarray(a, dtype="float32")[0], channel_axis, -1)
+        for a in (gradient, activations)
+    )
+    weights = gradient.reshape(-1, gradient.shape[-1]).mean(axis=0)
+    return ClassMap(np.maximum(activations @ weights, 0), call.layer.name)
 
 
 def spatial_call(forward: Forward, name: str | None = None) -> Call:
-    """The call of the layer to make a map of.
+    """The call of the layer that the map is computed from.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If the model has no such layer.
     """
-    calls = [call for call in forward.calls if _has_positions(call)]
+    calls = [call for call in forward.calls if _has_spatial_axes(call)]
     if name is None:
         convolutions = [call for call in calls if is_convolution(call.layer)]
         if not convolutions:
             raise ValueError(
-                f"Model {forward.model.name!r} has no convolution, whose positions Grad-CAM makes "
-                "a map of.\n"
-                "  Fix: lamina.explanation.integrated_gradients(model, x), which needs none."
+                f"Model {forward.model.name!r} has no convolution, whose output Grad-CAM needs.\n"
+                "  Fix: lamina.explanation.integrated_gradients(model, x), which works for any "
+                "model."
             )
         return convolutions[-1]
-    return call_of(forward, name, calls, "with positions")
+    return call_of(forward, name, calls, "with spatial axes")
 
 
 def call_of(forward: Forward, name: str, calls: list[Call], which: str) -> Call:
-    """The last of these calls of a layer with a name.
+    """The last call of the layer with this name.
 
     Args:
-        forward: The model.
+        forward: The model's computation.
         name: Name of the layer.
-        calls: The calls that can be meant.
-        which: What they have in common, for the message.
+        calls: The calls to choose from.
+        which: What these calls have in common, for the message.
     """
-    found = [call for call in calls if call.layer.name == name]
-    if found:
-        return found[-1]
+    matches = [call for call in calls if call.layer.name == name]
+    if matches:
+        return matches[-1]
     names = list(dict.fromkeys(call.layer.name for call in calls))
     others = f"  Its layers {which}: {', '.join(names) or 'none'}."
     raise ValueError(
@@ -134,5 +146,5 @@ def is_convolution(layer: Any) -> bool:
     return hasattr(layer, "kernel_size") and hasattr(layer, "strides")
 
 
-def _has_positions(call: Call) -> bool:
+def _has_spatial_axes(call: Call) -> bool:
     return not call.is_inside_layer and call.output is not None and len(call.output.shape) >= 3

@@ -1,4 +1,4 @@
-"""Saliency and integrated gradients: how the answer depends on every number of a sample."""
+"""Saliency and integrated gradients: how a score depends on every number of a sample."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,9 +11,9 @@ from jax import lax
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data
 from lamina.core.user_data.arguments import check_integer
-from lamina.explanation.answers import OutputMeaning, meaning_of
+from lamina.explanation.features import FeatureArray, feature_arrays, replace_features
 from lamina.explanation.forward import Forward
-from lamina.explanation.parts import Part, parts_of, replace_parts
+from lamina.explanation.output_interpretation import OutputInterpretation, interpret_output
 from lamina.explanation.sample import one_sample
 from lamina.layers import InputLayer, Normalization
 from lamina.models import Model
@@ -32,9 +32,9 @@ def saliency(
     Args:
         model: A built model.
         x: One sample, `(…)` or `(1, …)`, or a structure of arrays.
-        target: Number or name of the class, or number of the output of a regression; the likeliest
+        target: Index or name of the class, or index of the output of a regression; the likeliest
             class if None.
-        output: Name or number of the output, if the model has several.
+        output: Name or index of the output, if the model has several.
 
     Returns:
         Array with the shape of the sample, or a dict of arrays, one for each input. For a colour
@@ -55,11 +55,10 @@ def saliency(
         >>> saliency(model, [[1.0, 1.0]]).tolist()
         [2.0, 3.0]
     """
-    opened = opened_for(model, x, output)
-    target_index = opened.meaning.find_target(target, opened.values)
-    return by_input(
-        opened.parts, [abs(g) for g in sensitivities(opened, target_index)], np.linalg.norm
-    )
+    evaluation = evaluate_sample(model, x, output)
+    target_index = evaluation.interpretation.find_target(target, evaluation.values)
+    gradients = [abs(gradient) for gradient in feature_gradients(evaluation, target_index)]
+    return by_input(evaluation.features, gradients, np.linalg.norm)
 
 
 @filter_traceback
@@ -74,19 +73,20 @@ def integrated_gradients(
     """How much every number of a sample raised or lowered the score of a class.
 
     The gradients are averaged on the straight line from a baseline to the sample, and multiplied by
-    the difference of both. So the values add up to the difference of the scores of sample and
-    baseline ("completeness"), up to the error of `steps` points instead of the integral.
+    the difference between sample and baseline. The values add up to the difference between the
+    scores of sample and baseline ("completeness"), up to the error of approximating the integral
+    with `steps` points.
 
     Args:
         model: A built model.
         x: One sample, `(…)` or `(1, …)`, or a structure of arrays.
-        target: Number or name of the class, or number of the output of a regression; the likeliest
+        target: Index or name of the class, or index of the output of a regression; the likeliest
             class if None.
         baseline: A neutral sample, in the form of `x`, such as a black picture. If None:
-            zeros; for columns of a table their mean in training. Of words it is always a vector
-            of zeros.
+            zeros; for columns of a table their mean in training. The baseline of a word is always a
+            vector of zeros.
         steps: Number of points on the line.
-        output: Name or number of the output, if the model has several.
+        output: Name or index of the output, if the model has several.
 
     Returns:
         Array with the shape of the sample, or a dict of arrays, one for each input, in units of the
@@ -106,52 +106,55 @@ def integrated_gradients(
         >>> integrated_gradients(model, [[1.0, 2.0]]).round(4).tolist()
         [2.0, -6.0]
     """
-    opened = opened_for(model, x, output)
-    target_index = opened.meaning.find_target(target, opened.values)
-    baselines = baselines_of(opened, baseline)
-    return by_input(opened.parts, attributions(opened, target_index, baselines, steps).values)
+    evaluation = evaluate_sample(model, x, output)
+    target_index = evaluation.interpretation.find_target(target, evaluation.values)
+    baselines = baselines_of(evaluation, baseline)
+    attributions = compute_attributions(evaluation, target_index, baselines, steps)
+    return by_input(evaluation.features, attributions.values)
 
 
-class Opened(NamedTuple):
-    """A model, its computation for one sample, and its answer.
+class Evaluation(NamedTuple):
+    """A model's computation and answer for one sample.
 
     Args:
         forward: The model's computation.
-        parts: The inputs, or outputs of layers, that the answer is explained by.
-        meaning: What the output means.
+        features: The inputs, or outputs of layers, that the score is attributed to.
+        interpretation: What the explained output means.
         values: Probabilities of the classes, or numbers.
         arrays: The sample as arrays, `(1, …)`.
         remarks: Remarks on how a file was converted.
     """
 
     forward: Forward
-    parts: list[Part]
-    meaning: OutputMeaning
+    features: list[FeatureArray]
+    interpretation: OutputInterpretation
     values: np.ndarray
     arrays: Any
     remarks: tuple[str, ...]
 
 
-def opened_for(model: Model, x: Data, output: int | str | None = None) -> Opened:
-    """Run a model on one sample, and find what its answer can be explained by."""
+def evaluate_sample(model: Model, x: Data, output: int | str | None = None) -> Evaluation:
+    """Run a model on one sample, interpret its output and find its feature arrays."""
     sample = one_sample(model, x)
     forward = Forward(model, sample.inputs)
-    meaning = meaning_of(forward, output)
+    interpretation = interpret_output(forward, output)
     results = forward.compiled(lambda run, inputs: run(inputs).outputs)()
-    result = np.asarray(results[meaning.index], dtype="float32")
-    meaning = meaning.as_classes_if_probabilities(model, result)
-    values = meaning.values(result)
-    return Opened(forward, parts_of(forward), meaning, values, sample.arrays, sample.remarks)
+    result = np.asarray(results[interpretation.index], dtype="float32")
+    interpretation = interpretation.as_classes_if_probabilities(model, result)
+    values = interpretation.values(result)
+    return Evaluation(
+        forward, feature_arrays(forward), interpretation, values, sample.arrays, sample.remarks
+    )
 
 
-def sensitivities(opened: Opened, target_index: int) -> list[np.ndarray]:
-    """The gradient of the score with respect to each part, `(1, …)` each."""
-    score_of = _score_of(opened, target_index)
+def feature_gradients(evaluation: Evaluation, target_index: int) -> list[np.ndarray]:
+    """The gradient of the score with respect to each feature array, `(1, …)` each."""
+    score_of = _score_of(evaluation, target_index)
 
     def program(run: Any, inputs: Any, values: Any) -> Any:
         return jax.grad(score_of(run, inputs))(values)
 
-    gradients = opened.forward.compiled(program)(_values(opened.parts))
+    gradients = evaluation.forward.compiled(program)(_values(evaluation.features))
     return [np.asarray(gradient, dtype="float32") for gradient in gradients]
 
 
@@ -159,8 +162,8 @@ class Attributions(NamedTuple):
     """Integrated gradients.
 
     Args:
-        values: The attributions of each part, `(1, …)`.
-        gradients: The gradient at the sample with respect to each part, `(1, …)`.
+        values: The compute_attributions of each feature array, `(1, …)`.
+        gradients: The gradient at the sample with respect to each feature array, `(1, …)`.
         score: The score of the sample.
         baseline_score: The score of the baseline.
     """
@@ -172,130 +175,144 @@ class Attributions(NamedTuple):
 
     @property
     def gap(self) -> float:
-        """By how much the values fail to add up to the difference of the scores."""
+        """The sum of the values minus the difference between the scores; 0 if exact."""
         total = sum(float(values.sum()) for values in self.values)
         return total - (self.score - self.baseline_score)
 
 
-def attributions(
-    opened: Opened, target_index: int, baselines: Sequence[np.ndarray], steps: int
+def compute_attributions(
+    evaluation: Evaluation, target_index: int, baselines: Sequence[np.ndarray], steps: int
 ) -> Attributions:
-    """Integrated gradients of the parts, by the midpoint rule."""
+    """Integrated gradients of the feature arrays, by the midpoint rule."""
     check_integer("steps", steps, owner="integrated_gradients")
-    score_of = _score_of(opened, target_index)
+    score_of = _score_of(evaluation, target_index)
     fractions = (jnp.arange(steps, dtype="float32") + 0.5) / steps
 
-    def program(run: Any, inputs: Any, values: Any, starts: Any) -> Any:
+    def program(run: Any, inputs: Any, values: Any, baselines: Any) -> Any:
         score = score_of(run, inputs)
 
-        def at(fraction: Any) -> list[Any]:
-            pairs = zip(values, starts, strict=True)
-            return [start + fraction * (value - start) for value, start in pairs]
+        def point_on_line(fraction: Any) -> list[Any]:
+            pairs = zip(values, baselines, strict=True)
+            return [baseline + fraction * (value - baseline) for value, baseline in pairs]
 
         def add(total: Any, fraction: Any) -> tuple[Any, None]:
-            gradients = jax.grad(score)(at(fraction))
+            gradients = jax.grad(score)(point_on_line(fraction))
             return jax.tree.map(jnp.add, total, gradients), None
 
         zeros = [jnp.zeros_like(value) for value in values]
         total, _ = lax.scan(add, zeros, fractions)
-        value, gradients = jax.value_and_grad(score)(at(1.0))
-        return total, gradients, value, score(at(0.0))
+        value, gradients = jax.value_and_grad(score)(point_on_line(1.0))
+        return total, gradients, value, score(point_on_line(0.0))
 
-    values = _values(opened.parts)
-    starts = [jnp.asarray(baseline, dtype="float32") for baseline in baselines]
-    total, gradients, score, baseline_score = opened.forward.compiled(program)(values, starts)
+    values = _values(evaluation.features)
+    baseline_arrays = [jnp.asarray(baseline, dtype="float32") for baseline in baselines]
+    total, gradients, score, baseline_score = evaluation.forward.compiled(program)(
+        values, baseline_arrays
+    )
     attributed = []
-    for gradient, value, start in zip(total, values, starts, strict=True):
+    for gradient, value, baseline in zip(total, values, baseline_arrays, strict=True):
         # A missing number is missing in the baseline as well.
-        difference = np.nan_to_num(np.asarray(value) - np.asarray(start))
+        difference = np.nan_to_num(np.asarray(value) - np.asarray(baseline))
         attributed.append(np.nan_to_num(np.asarray(gradient, dtype="float32")) / steps * difference)
     at_sample = [np.asarray(gradient, dtype="float32") for gradient in gradients]
     return Attributions(attributed, at_sample, float(score), float(baseline_score))
 
 
-def baselines_of(opened: Opened, baseline: Data = None) -> list[np.ndarray]:
-    """The baseline of each part, `(1, …)`."""
-    parts, model = opened.parts, opened.forward.model
+def baselines_of(evaluation: Evaluation, baseline: Data = None) -> list[np.ndarray]:
+    """The baseline of each feature array, `(1, …)`."""
+    features, model = evaluation.features, evaluation.forward.model
     if baseline is None:
-        return [_default_baseline(opened, part) for part in parts]
+        return [_default_baseline(evaluation, feature) for feature in features]
     leaves = jax.tree.leaves(one_sample(model, baseline, is_baseline=True).inputs)
     return [
-        np.asarray(leaves[part.key]) if isinstance(part.key, int) else np.zeros_like(part.value)
-        for part in parts
+        np.asarray(leaves[feature.key])
+        if isinstance(feature.key, int)
+        else np.zeros_like(feature.value)
+        for feature in features
     ]
 
 
-def by_input(parts: Sequence[Part], values: Sequence[np.ndarray], reduce: Any = np.sum) -> Any:
-    """Values of parts in the shapes of the inputs: an array, or a dict with one for each input.
+def by_input(
+    features: Sequence[FeatureArray], values: Sequence[np.ndarray], reduce: Any = np.sum
+) -> Any:
+    """Values of feature arrays in the shapes of the inputs: an array, or a dict by input.
 
     Args:
-        parts: The parts.
+        features: The feature arrays.
         values: Values of each, `(1, …)`.
-        reduce: `np.sum`, or `np.linalg.norm`: how the values of an embedding vector become one.
+        reduce: How the values of an embedding vector become one: `np.sum` or `np.linalg.norm`.
     """
     arrays = [
-        in_shape_of_sample(part, value[0], reduce)
-        for part, value in zip(parts, values, strict=True)
+        in_shape_of_sample(feature, value[0], reduce)
+        for feature, value in zip(features, values, strict=True)
     ]
-    if len(parts) == 1:
+    if len(features) == 1:
         return arrays[0]
-    names = [part.name or f"input {i + 1}" for i, part in enumerate(parts)]
+    names = [feature.name or f"input {i + 1}" for i, feature in enumerate(features)]
     return dict(zip(names, arrays, strict=True))
 
 
-def in_shape_of_sample(part: Part, value: np.ndarray, reduce: Any = np.sum) -> np.ndarray:
-    """Values in the shape of the sample: one for each word, not for each number of its vector."""
-    # The value has no batch axis, and one more for the embedding vector.
-    if part.indices is not None and value.ndim == part.indices.ndim:
+def in_shape_of_sample(
+    feature: FeatureArray, value: np.ndarray, reduce: Any = np.sum
+) -> np.ndarray:
+    """Values in the shape of the sample, with one value for each word.
+
+    Args:
+        feature: The feature array.
+        value: Values of its numbers, without the batch axis.
+        reduce: How the values of an embedding vector become one: `np.sum` or `np.linalg.norm`.
+    """
+    # The value lacks the batch axis, and has an additional axis for the embedding vector.
+    if feature.indices is not None and value.ndim == feature.indices.ndim:
         return np.asarray(reduce(value, axis=-1))
     if reduce is np.linalg.norm and value.ndim == 3 and value.shape[-1] in (3, 4):
         return np.asarray(value.max(axis=-1))
     return value
 
 
-def _values(parts: Sequence[Part]) -> list[Any]:
-    return [jnp.asarray(part.value, dtype="float32") for part in parts]
+def _values(features: Sequence[FeatureArray]) -> list[Any]:
+    return [jnp.asarray(feature.value, dtype="float32") for feature in features]
 
 
-def _score_of(opened: Opened, target_index: int) -> Any:
-    """`(run, inputs) → (values of the parts → score)`."""
-    parts, meaning = opened.parts, opened.meaning
+def _score_of(evaluation: Evaluation, target_index: int) -> Any:
+    """A function `(run, inputs)` that returns the score as a function of the feature arrays."""
+    features, interpretation = evaluation.features, evaluation.interpretation
 
-    def of_run(run: Any, inputs: Any) -> Any:
+    def make_score(run: Any, inputs: Any) -> Any:
         def score(values: Any) -> Any:
-            changed, replaced = replace_parts(inputs, parts, values)
-            outputs = run(changed, replacements=replaced, scores=True).outputs
-            return meaning.score(outputs, target_index)
+            new_inputs, replacements = replace_features(inputs, features, values)
+            outputs = run(new_inputs, replacements=replacements, return_logits=True).outputs
+            return interpretation.score(outputs, target_index)
 
         return score
 
-    return of_run
+    return make_score
 
 
-def _default_baseline(opened: Opened, part: Part) -> np.ndarray:
-    baseline = np.zeros_like(part.value)
-    if part.is_input:
-        mean = _mean_in_training(opened, part)
+def _default_baseline(evaluation: Evaluation, feature: FeatureArray) -> np.ndarray:
+    baseline = np.zeros_like(feature.value)
+    if feature.is_input:
+        mean = _mean_in_training(evaluation, feature)
         if mean is not None:
             baseline = baseline + np.asarray(mean, dtype=baseline.dtype)
     # A missing number stays missing.
-    return np.where(np.isnan(part.value), part.value, baseline)
+    return np.where(np.isnan(feature.value), feature.value, baseline)
 
 
-def _mean_in_training(opened: Opened, part: Part) -> Any:
-    """The mean of the columns of a table.
+def _mean_in_training(evaluation: Evaluation, feature: FeatureArray) -> Any:
+    """The mean of the columns of a table in training; None if unknown.
 
-    It is in the contract, the model's record of its training data, or in a Normalization layer.
+    It is taken from the input contract or from a Normalization layer.
     """
-    contract = opened.forward.model.input_contract
+    contract = evaluation.forward.model.input_contract
     if contract is not None and contract.kind in ("table", "series"):
-        means = {known.name: known.mean for known in contract.inputs}
-        return means.get(part.name or "x")
-    if part.value.ndim == 2 and len(opened.parts) == 1:
+        means = {spec.name: spec.mean for spec in contract.inputs}
+        return means.get(feature.name or "x")
+    if feature.value.ndim == 2 and len(evaluation.features) == 1:
         first = next(
-            (c.layer for c in opened.forward.calls if not isinstance(c.layer, InputLayer)), None
+            (c.layer for c in evaluation.forward.calls if not isinstance(c.layer, InputLayer)), None
         )
         mean = getattr(first, "mean", None) if isinstance(first, Normalization) else None
-        if mean is not None and np.size(mean) == part.value.shape[1]:
-            return np.reshape(np.asarray(mean), part.value.shape)
+        if mean is not None and np.size(mean) == feature.value.shape[1]:
+            return np.reshape(np.asarray(mean), feature.value.shape)
     return None

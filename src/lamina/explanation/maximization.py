@@ -1,4 +1,4 @@
-"""Activation maximization: the input that a unit of a network answers to most."""
+"""Activation maximization: the input for which a unit of a network is most active."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,9 @@ from jax import lax
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.user_data.arguments import check_integer, is_number
-from lamina.explanation.answers import meaning_of
 from lamina.explanation.forward import Forward
 from lamina.explanation.grad_cam import call_of
+from lamina.explanation.output_interpretation import interpret_output
 from lamina.models import Model
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 @filter_tracebacks_of_methods
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class MaximizingInput:
-    """The input that a unit answers to most, among those of one length.
+    """The input, among those of one length, for which a unit is most active.
 
-    Made by `activation_maximization`.
+    `activation_maximization` returns it.
 
     Args:
         input: The input, without a batch axis.
-        activations: The unit's activation at every step, `(steps + 1,)`.
+        activations: The unit's activation before and after every step, `(steps + 1,)`.
         unit: What was maximized, in words.
     """
 
@@ -50,7 +50,7 @@ class MaximizingInput:
         Returns:
             A matplotlib figure.
         """
-        from lamina.explanation.plots import plot_maximizing  # matplotlib, where it is wanted
+        from lamina.explanation.plots import plot_maximizing  # needs matplotlib
 
         return plot_maximizing(self)
 
@@ -65,23 +65,22 @@ def activation_maximization(
     norm: float | None = None,
     seed: int = 0,
 ) -> MaximizingInput:
-    """The input that a unit of a network answers to most, found by gradient ascent.
+    """Find the input for which a unit of a network is most active, by gradient ascent.
 
-    It begins with noise and keeps the length of the input fixed, since a longer one would raise the
-    activation without end. All steps are one compiled program.
+    The ascent begins with noise and keeps the norm of the input fixed, since a larger norm could
+    raise the activation without limit. All steps are one compiled program.
 
     Args:
-        model: A built model with one input of known shape, of floats.
-        unit: Number of the unit or channel; of the model's output also the name of a class.
-        layer: Name of the layer; None for the scores of the output, before softmax or sigmoid.
+        model: A built model with one input of floats and known shape.
+        unit: Index of the unit or channel; for the model's output also the name of a class.
+        layer: Name of the layer; None for the logits of the output, before softmax or sigmoid.
         steps: Number of steps.
-        rate: Length of a step, as a fraction of the length of the input.
-        norm: Length of the input, the root of the sum of its squares; None for a length with which
-            its numbers are about 1.
+        rate: Length of a step, as a fraction of the norm of the input.
+        norm: Euclidean norm of the input; None for the norm of an input of ones.
         seed: Seed of the noise.
 
     Returns:
-        A `MaximizingInput`. Of a layer with positions, such as a convolution, the mean of the
+        A `MaximizingInput`. For a layer with spatial axes, such as a convolution, the mean of the
         channel's activations is maximized.
 
     Raises:
@@ -100,11 +99,11 @@ def activation_maximization(
     """
     check_integer("steps", steps, owner="activation_maximization")
     shape = _input_shape(model)
-    size = float(np.sqrt(np.prod(shape))) if norm is None else norm
-    if not is_number(size) or not size > 0:
+    input_norm = float(np.sqrt(np.prod(shape))) if norm is None else norm
+    if not is_number(input_norm) or not input_norm > 0:
         raise ValueError(f"activation_maximization: norm must be above 0; received {norm!r}.")
     noise = np.random.default_rng(seed).normal(size=(1, *shape)).astype("float32")
-    start = noise / np.linalg.norm(noise) * size
+    start = noise / np.linalg.norm(noise) * input_norm
     forward = Forward(model, jnp.asarray(start))
     activation_of, name = _activation_of(forward, unit, layer)
 
@@ -113,8 +112,8 @@ def activation_maximization(
             activation, gradient = jax.value_and_grad(lambda x: activation_of(run, x))(x)
             length = jnp.linalg.norm(gradient)
             direction = gradient / jnp.where(length > 0, length, 1)
-            moved = x + rate * size * direction
-            return moved / jnp.linalg.norm(moved) * size, activation
+            x = x + rate * input_norm * direction
+            return x / jnp.linalg.norm(x) * input_norm, activation
 
         x, activations = lax.scan(ascend, start, None, length=steps)
         return x, jnp.append(activations, activation_of(run, x))
@@ -124,18 +123,18 @@ def activation_maximization(
 
 
 def _activation_of(forward: Forward, unit: Any, layer: str | None) -> tuple[Any, str]:
-    """`(run, x) → activation`, and the unit in words."""
+    """A function `(run, x)` that returns the activation, and the unit in words."""
     if layer is None:
-        meaning = meaning_of(forward)
-        target_index = meaning.find_target(unit, np.zeros(len(meaning.names)))
+        interpretation = interpret_output(forward)
+        target_index = interpretation.find_target(unit, np.zeros(len(interpretation.names)))
 
         def score(run: Any, x: Any) -> Any:
-            return meaning.score(run(x, scores=True).outputs, target_index)
+            return interpretation.score(run(x, return_logits=True).outputs, target_index)
 
-        what = "class" if meaning.is_class else "output"
-        return score, f"the {what} {meaning.names[target_index]!r}"
+        what = "class" if interpretation.is_class else "output"
+        return score, f"the {what} {interpretation.names[target_index]!r}"
     calls = [call for call in forward.calls if call.output is not None and not call.is_inside_layer]
-    call = call_of(forward, layer, calls, "that gives one array")
+    call = call_of(forward, layer, calls, "that returns one array")
     assert call.output is not None
     first = getattr(call.layer, "data_format", "") == "channels_first"
     axis = 1 if first else len(call.output.shape) - 1
@@ -147,7 +146,7 @@ def _activation_of(forward: Forward, unit: Any, layer: str | None) -> tuple[Any,
         )
 
     def activation(run: Any, x: Any) -> Any:
-        outputs = run(x, kept=[call.key]).kept[call.key]
+        outputs = run(x, capture=[call.key]).captured[call.key]
         return jnp.take(outputs, int(unit), axis=axis).astype("float32").mean()
 
     return activation, f"unit {unit} of {layer!r}"
@@ -155,13 +154,13 @@ def _activation_of(forward: Forward, unit: Any, layer: str | None) -> tuple[Any,
 
 def _input_shape(model: Any) -> tuple[int, ...]:
     if not isinstance(model, Model):
-        raise TypeError(f"An explanation is of a model; received {type(model).__name__}.")
+        raise TypeError(f"Only a model can be explained; received {type(model).__name__}.")
     inputs = model._learner.signature.inputs
-    known = len(inputs) == 1 and None not in inputs[0].shape[1:]
-    if not known or not str(inputs[0].dtype).startswith(("float", "bfloat")):
+    has_known_shape = len(inputs) == 1 and None not in inputs[0].shape[1:]
+    if not has_known_shape or not str(inputs[0].dtype).startswith(("float", "bfloat")):
         raise ValueError(
-            f"activation_maximization changes one input of floats whose shape is known, and model "
-            f"{model.name!r} has none: it is a subclass without Input, or takes several inputs, "
-            "text or integers."
+            f"activation_maximization needs a model with one input of floats of known shape. Model "
+            f"{model.name!r} is a subclass without Input, or takes several inputs, text or "
+            "integers."
         )
     return tuple(size for size in inputs[0].shape[1:] if size is not None)

@@ -1,4 +1,4 @@
-"""One neuron of a dense layer at work: inputs times weights, their sum, the activation."""
+"""What one neuron of a dense layer computes: inputs times weights, their sum, the activation."""
 
 import dataclasses
 import html
@@ -8,10 +8,10 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.types import Data
-from lamina.explanation.answers import meaning_of
 from lamina.explanation.forward import Call, Forward, activation_of
 from lamina.explanation.grad_cam import call_of
 from lamina.explanation.names import column_names
+from lamina.explanation.output_interpretation import interpret_output
 from lamina.explanation.sample import one_sample
 from lamina.layers import Dense
 from lamina.models import Model
@@ -19,27 +19,27 @@ from lamina.models import Model
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ROWS = 10  # of more inputs, those with the largest products are shown
+_MAX_ROWS = 10  # of inputs in a table: those with the largest products
 
 
 @filter_tracebacks_of_methods
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Neuron:
-    """A unit of a dense layer with all that it computed for one sample.
+    """A unit of a dense layer and all that it computes for one sample.
 
-    Made by `lamina.explanation.neuron`. At a prompt it shows a table.
+    `lamina.explanation.neuron` returns it. It prints as a table.
 
     Args:
         layer: Name of the layer.
-        unit: Number of the unit.
-        name: The class that it stands for, in the last layer; or None.
+        unit: Index of the unit.
+        name: The class of the unit, in the last layer of a classifier; else None.
         names: Names of the inputs.
-        inputs: What it gets, `(features,)`.
+        inputs: The inputs of the unit, `(features,)`.
         weights: Its weights, `(features,)`.
-        bias: Its bias; 0 without one.
+        bias: Its bias; 0 if the layer has none.
         total: The sum of the products and the bias.
         activation: Name of the activation.
-        output: What it gives.
+        output: The output of the unit.
 
     Example:
         >>> row = Neuron("dense", 0, None, ("a", "b"), np.array([1.0, 2.0]), np.array([3.0, -1.0]),
@@ -73,22 +73,23 @@ class Neuron:
     @property
     def title(self) -> str:
         """The unit in words."""
-        meant = "" if self.name is None else f" ({self.name})"
-        return f"Unit {self.unit}{meant} of {self.layer!r}"
+        class_name = "" if self.name is None else f" ({self.name})"
+        return f"Unit {self.unit}{class_name} of {self.layer!r}"
 
-    def rows(self, most: int | None = None) -> list[tuple[str, str, str, str]]:
+    def rows(self, max_inputs: int | None = None) -> list[tuple[str, str, str, str]]:
         """The table: input, value, weight and product, as text.
 
         Args:
-            most: Number of inputs to show, those with the largest products; all for None.
+            max_inputs: Number of inputs to show, those with the largest products; None for all.
 
         Returns:
-            A row for each input, one for the rest, bias, sum and activation.
+            A row for each input, and one each for the sum of the other inputs, the bias, the sum
+            and the activation.
         """
         products = self.products
         shown = np.arange(len(products))
-        if most is not None and len(shown) > most:
-            shown = np.argsort(-np.abs(products), kind="stable")[:most]
+        if max_inputs is not None and len(shown) > max_inputs:
+            shown = np.argsort(-np.abs(products), kind="stable")[:max_inputs]
         rows = [
             (
                 self.names[i],
@@ -108,11 +109,11 @@ class Neuron:
         return rows
 
     def __repr__(self) -> str:
-        rows = [("input", "value", "weight", "product"), *self.rows(_ROWS)]
-        first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+        rows = [("input", "value", "weight", "product"), *self.rows(_MAX_ROWS)]
+        width, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
         lines = [
             "  ".join(
-                [row[0].ljust(first), *(c.rjust(w) for c, w in zip(row[1:], others, strict=True))]
+                [row[0].ljust(width), *(c.rjust(w) for c, w in zip(row[1:], widths, strict=True))]
             )
             for row in rows
         ]
@@ -124,7 +125,7 @@ class Neuron:
         head = "".join(f"<th>{name}</th>" for name in ("input", "value", "weight", "product"))
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
-            for row in self.rows(_ROWS)
+            for row in self.rows(_MAX_ROWS)
         )
         return (
             f"<p>{html.escape(self.title)}</p><table><thead><tr>{head}</tr></thead>"
@@ -132,12 +133,12 @@ class Neuron:
         )
 
     def plot(self) -> "Figure":
-        """The largest products as bars, from the first to the sum.
+        """Draw the largest products as bars that add up to the sum.
 
         Returns:
             A matplotlib figure.
         """
-        from lamina.explanation.plots import plot_neuron  # matplotlib, where it is wanted
+        from lamina.explanation.plots import plot_neuron  # needs matplotlib
 
         return plot_neuron(self)
 
@@ -155,10 +156,10 @@ def neuron(
     Args:
         model: A built model.
         x: One sample, `(…)` or `(1, …)`.
-        unit: Number of the unit; of the last layer also the name of a class. The most active unit
+        unit: Index of the unit; in the last layer also the name of a class. The most active unit
             if None.
         layer: Name of the dense layer; the last one if None.
-        position: For a layer that is applied to every step of a sequence: which step, from 0.
+        position: Index of the step, for a layer that is applied to every step of a sequence.
 
     Returns:
         A `Neuron`, which prints as a table.
@@ -179,29 +180,31 @@ def neuron(
     dense: Any = call.layer
 
     def program(run: Any, inputs: Any) -> Any:
-        result = run(inputs, kept=[call.key])
-        return result.first_inputs[call.key], result.kept[call.key]
+        result = run(inputs, capture=[call.key])
+        return result.first_inputs[call.key], result.captured[call.key]
 
     first_inputs, outputs = (np.asarray(a, dtype="float32")[0] for a in forward.compiled(program)())
     position_index = _position(position, first_inputs.shape[:-1])
     first_inputs, outputs = first_inputs[position_index], outputs[position_index]
-    meaning = meaning_of(forward, call.output_index) if call.output_index is not None else None
-    names = None if meaning is None or not meaning.is_class else meaning.names
-    number = _unit_of(unit, outputs, names, dense.name)
-    weights = np.asarray(dense.kernel.numpy(), dtype="float32")[:, number]
-    bias = 0.0 if dense.bias is None else float(dense.bias.numpy()[number])
-    meant = names[number] if names is not None and len(names) == len(outputs) else None
+    interpretation = (
+        interpret_output(forward, call.output_index) if call.output_index is not None else None
+    )
+    names = None if interpretation is None or not interpretation.is_class else interpretation.names
+    unit_index = _find_unit(unit, outputs, names, dense.name)
+    weights = np.asarray(dense.kernel.numpy(), dtype="float32")[:, unit_index]
+    bias = 0.0 if dense.bias is None else float(dense.bias.numpy()[unit_index])
+    has_class = names is not None and len(names) == len(outputs)
     return Neuron(
         layer=dense.name,
-        unit=number,
-        name=meant,
+        unit=unit_index,
+        name=names[unit_index] if names is not None and has_class else None,
         names=_names_of_inputs(forward, first_inputs),
         inputs=first_inputs,
         weights=weights,
         bias=bias,
         total=float(first_inputs @ weights + bias),
         activation=activation_of(dense) or "linear",
-        output=float(outputs[number]),
+        output=float(outputs[unit_index]),
     )
 
 
@@ -222,13 +225,13 @@ def _position(position: Any, sizes: tuple[int, ...]) -> tuple[int, ...]:
         not 0 <= p < size for p, size in zip(position_index, sizes, strict=True)
     ):
         raise ValueError(
-            f"position={position!r} is none of the layer's positions, of which there are "
-            f"{sizes or 'none: it is applied once'}."
+            f"position={position!r} is not a position of the layer, whose output has the axes "
+            f"{sizes or '(), so it has no positions'}."
         )
     return position_index
 
 
-def _unit_of(unit: Any, outputs: np.ndarray, names: tuple[str, ...] | None, layer: str) -> int:
+def _find_unit(unit: Any, outputs: np.ndarray, names: tuple[str, ...] | None, layer: str) -> int:
     if unit is None:
         return int(outputs.argmax())
     if isinstance(unit, str) and names is not None and unit in names[: len(outputs)]:
@@ -241,7 +244,7 @@ def _unit_of(unit: Any, outputs: np.ndarray, names: tuple[str, ...] | None, laye
 
 
 def _names_of_inputs(forward: Forward, values: np.ndarray) -> tuple[str, ...]:
-    """Names of columns, if the layer gets them as they are; else numbers."""
+    """Names of columns if the layer receives them unchanged; else `input 0`, `input 1`, …"""
     columns = column_names(forward.model, len(values))
     if columns is not None and np.array_equal(np.ravel(forward.inputs), values):
         return columns

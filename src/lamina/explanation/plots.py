@@ -1,4 +1,4 @@
-"""Pictures of explanations, neurons, receptive fields and maximizing inputs, without a window."""
+"""Figures of explanations, neurons, receptive fields and maximizing inputs."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from lamina.explanation.receptive_fields import ReceptiveField
 
 _RAISED, _LOWERED, _OTHER, _MUTED = "#c94f0a", "#2563c9", "#b9c0cc", "#5f6b7e"
-_MOST_BARS = 12
-_MOST_CLASSES = 5
-_MOST_FILTERS = 16
+_MAX_BARS = 12
+_MAX_CLASSES = 5
+_MAX_FILTERS = 16
 
 
 def plot_explanation(explanation: "Explanation") -> "Figure":
-    """The sample with what raised and lowered the score, and the probabilities."""
+    """The sample, its attributions and the probabilities."""
     panels: list[Any] = []
     if explanation.kind == "picture":
         panels += [_draw_sample, _draw_attributions]
         if explanation.grad_cam is not None:
             panels.append(_draw_grad_cam)
     else:
-        panels.append(_draw_amounts)
+        panels.append(_draw_contributions)
     if explanation.attention:
         panels.append(_draw_attention)
     if explanation.is_class and len(explanation.names) > 1:
         panels.append(_draw_classes)
-    widths = [1.6 if panel is _draw_amounts else 1.0 for panel in panels]
-    bars = min(len(explanation.contributions), _MOST_BARS)
+    widths = [1.6 if panel is _draw_contributions else 1.0 for panel in panels]
+    bars = min(len(explanation.contributions), _MAX_BARS)
     height = 3.1 if explanation.kind == "picture" else max(2.6, 0.9 + 0.28 * bars)
     figure = _figure(3.0 * sum(widths), height)
     grid = figure.subplots(1, len(panels), width_ratios=widths, squeeze=False)[0]
@@ -46,22 +46,22 @@ def plot_explanation(explanation: "Explanation") -> "Figure":
 
 def plot_neuron(neuron: "Neuron") -> "Figure":
     """The largest products from top to bottom, each beginning where the one before ends."""
-    rows = [(name, float(text)) for name, _, _, text in neuron.rows(_MOST_BARS)[:-2]]
+    rows = [(name, float(text)) for name, _, _, text in neuron.rows(_MAX_BARS)[:-2]]
     if not neuron.bias:
         rows = [row for row in rows if row[0] != "bias"]
     figure = _figure(6.4, 1.3 + 0.27 * (len(rows) + 1))
     axes = figure.subplots()
-    reached = 0.0
+    partial_sum = 0.0
     for i, (_, product) in enumerate(rows):
         colour = _RAISED if product > 0 else _LOWERED
-        axes.barh(i, product, left=reached, color=colour, height=0.7)
-        reached += product
-        axes.plot([reached, reached], [i - 0.35, i + 1.35], color=_MUTED, linewidth=0.8)
+        axes.barh(i, product, left=partial_sum, color=colour, height=0.7)
+        partial_sum += product
+        axes.plot([partial_sum, partial_sum], [i - 0.35, i + 1.35], color=_MUTED, linewidth=0.8)
     axes.barh(len(rows), neuron.total, color="#1c2330", height=0.7)
     axes.axvline(0, color=_MUTED, linewidth=0.8)
-    axes.use_sticky_edges = False  # room beside the longest bars
+    axes.use_sticky_edges = False  # leaves a margin beside the longest bars
     axes.margins(x=0.05)
-    axes.set_yticks(range(len(rows) + 1), [*(_cut(name) for name, _ in rows), "sum"])
+    axes.set_yticks(range(len(rows) + 1), [*(_shorten(name) for name, _ in rows), "sum"])
     axes.invert_yaxis()
     axes.set_xlabel("input × weight, added up")
     axes.set_title(
@@ -78,27 +78,29 @@ def plot_receptive_field(field: "ReceptiveField", x: Any = None) -> "Figure":
     filters = [] if field.kernel is None else _filters(field.kernel)
     sample = None if x is None else np.asarray(x, dtype=float)
     has_picture = sample is not None and len(field.start) == 2
-    count = has_picture + min(len(filters), _MOST_FILTERS)
+    count = has_picture + min(len(filters), _MAX_FILTERS)
     figure = _figure(max(2.6 * has_picture + 1.4 * min(count - has_picture, 4), 3.0), 3.0)
     if not count:
         figure.text(0.5, 0.5, str(field), ha="center", va="center", wrap=True)
         return figure
-    parts = figure.subfigures(1, 2, width_ratios=[1.6, 1.4]) if has_picture and filters else None
+    subfigures = (
+        figure.subfigures(1, 2, width_ratios=[1.6, 1.4]) if has_picture and filters else None
+    )
     if has_picture:
         assert sample is not None
-        axes = (figure if parts is None else parts[0]).subplots()
+        axes = (figure if subfigures is None else subfigures[0]).subplots()
         _show(axes, sample[0] if sample.ndim == 4 or sample.shape[0] == 1 else sample)
         (top, left), (bottom, right) = field.start, field.stop
         axes.add_patch(
             Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False,
                       edgecolor=_RAISED, linewidth=2)
         )  # fmt: skip
-        axes.set_title(f"seen by {field.position}", fontsize=9)
+        axes.set_title(f"field of {field.position}", fontsize=9)
     if filters:
-        shown = filters[:_MOST_FILTERS]
-        across = int(np.ceil(np.sqrt(len(shown))))
-        grid = (figure if parts is None else parts[1]).subplots(
-            -(-len(shown) // across), across, squeeze=False
+        shown = filters[:_MAX_FILTERS]
+        columns = int(np.ceil(np.sqrt(len(shown))))
+        grid = (figure if subfigures is None else subfigures[1]).subplots(
+            -(-len(shown) // columns), columns, squeeze=False
         )
         largest = max(float(np.abs(one).max()) for one in shown) or 1.0
         for axes in grid.flat:
@@ -113,11 +115,11 @@ def plot_receptive_field(field: "ReceptiveField", x: Any = None) -> "Figure":
     return figure
 
 
-def plot_maximizing(found: "MaximizingInput") -> "Figure":
+def plot_maximizing(maximizing: "MaximizingInput") -> "Figure":
     """The input, and the activation over the steps."""
     figure = _figure(6.4, 3.0)
     first, second = figure.subplots(1, 2)
-    picture = np.squeeze(found.input)
+    picture = np.squeeze(maximizing.input)
     side = int(np.sqrt(picture.size))
     if picture.ndim == 1 and side > 7 and side * side == picture.size:
         picture = picture.reshape(side, side)
@@ -125,8 +127,8 @@ def plot_maximizing(found: "MaximizingInput") -> "Figure":
         _show(first, picture)
     else:
         first.bar(np.arange(picture.size), np.ravel(picture), color=_LOWERED)
-    first.set_title(_cut(found.unit, 36), fontsize=9)
-    second.plot(found.activations, color=_LOWERED, linewidth=2)
+    first.set_title(_shorten(maximizing.unit, 36), fontsize=9)
+    second.plot(maximizing.activations, color=_LOWERED, linewidth=2)
     second.set_xlabel("step")
     second.set_ylabel("activation")
     return figure
@@ -138,31 +140,30 @@ def _draw_sample(axes: Any, explanation: "Explanation") -> None:
 
 
 def _draw_attributions(axes: Any, explanation: "Explanation") -> None:
-    """Attributions, with the outline of the picture."""
+    """Attributions, with the outlines of the picture."""
     assert explanation.picture is not None
     values = as_picture(np.asarray(explanation.attributions), explanation.picture.shape)
     flat = values.sum(axis=-1) if values.ndim == 3 else values
-    # The few largest values may not fade the rest out.
+    # The quantile keeps a few very large values from making all others pale.
     largest = float(np.quantile(np.abs(flat), 0.995)) or float(np.abs(flat).max()) or 1.0
     axes.imshow(flat, cmap="RdBu_r", vmin=-largest, vmax=largest)
     grey = _grey(explanation.picture)
-    is_drawing_random_numbers = explanation.picture.shape[2:] in (
-        (),
-        (1,),
-    )  # of a photo, lines would hide it
-    if is_drawing_random_numbers and np.ptp(grey) > 0:
+    is_drawing = explanation.picture.shape[2:] in ((), (1,))  # contours of a photo are too dense
+    if is_drawing and np.ptp(grey) > 0:
         axes.contour(grey, levels=[(grey.min() + grey.max()) / 2], colors=_MUTED, linewidths=0.6)
     axes.set_xticks([])
     axes.set_yticks([])
     name = explanation.names[explanation.target]
     words = (
-        f"red: for {_cut(name, 12)}, blue: against" if explanation.is_class else "red: raised it"
+        f"red: for {_shorten(name, 12)}, blue: against"
+        if explanation.is_class
+        else "red: raised it"
     )
     axes.set_title(words, fontsize=9)
 
 
 def _draw_grad_cam(axes: Any, explanation: "Explanation") -> None:
-    """The map over the picture, in its size."""
+    """The Grad-CAM map over the picture, scaled to its size."""
     assert explanation.picture is not None
     assert explanation.grad_cam is not None
     height, width = explanation.picture.shape[:2]
@@ -176,26 +177,28 @@ def _draw_grad_cam(axes: Any, explanation: "Explanation") -> None:
     axes.set_ylim(height - 0.5, -0.5)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_title(f"Grad-CAM, {_cut(str(explanation.grad_cam_layer), 16)}", fontsize=9)
+    axes.set_title(f"Grad-CAM, {_shorten(str(explanation.grad_cam_layer), 16)}", fontsize=9)
 
 
-def _draw_amounts(axes: Any, explanation: "Explanation") -> None:
+def _draw_contributions(axes: Any, explanation: "Explanation") -> None:
     """The largest attributions by name, as bars."""
-    shown = explanation.contributions[:_MOST_BARS]
+    shown = explanation.contributions[:_MAX_BARS]
     labels = [a.name + (f" = {a.value}" if a.value else "") for a in shown]
     colours = [_RAISED if a.amount > 0 else _LOWERED for a in shown]
     axes.barh(range(len(shown)), [a.amount for a in shown], color=colours, height=0.7)
-    axes.set_yticks(range(len(shown)), [_cut(label) for label in labels], fontsize=8)
+    axes.set_yticks(range(len(shown)), [_shorten(label) for label in labels], fontsize=8)
     axes.invert_yaxis()
     axes.axvline(0, color=_MUTED, linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     name = explanation.names[explanation.target]
-    what = f"for (+) and against (-) {_cut(name, 18)}" if explanation.is_class else "raised it by"
+    what = (
+        f"for (+) and against (-) {_shorten(name, 18)}" if explanation.is_class else "raised it by"
+    )
     axes.set_title(what, fontsize=9, loc="left")
 
 
 def _draw_attention(axes: Any, explanation: "Explanation") -> None:
-    """The last layer's weights, mean of its heads; the words, if it is they that attend."""
+    """Attention weights of the last layer, averaged over heads, with words on the axes if few."""
     name, maps = list(explanation.attention.items())[-1]
     weights = maps.reshape(-1, *maps.shape[-2:]).mean(axis=0)
     axes.imshow(weights, cmap="viridis", vmin=0)
@@ -203,18 +206,18 @@ def _draw_attention(axes: Any, explanation: "Explanation") -> None:
     if explanation.kind == "words" and len(words) <= min(weights.shape) <= 24:
         axes.set_xticks(range(len(words)), words, rotation=90, fontsize=7)
         axes.set_yticks(range(len(words)), words, fontsize=7)
-    axes.set_title(f"attention, {_cut(name, 18)}", fontsize=9)
+    axes.set_title(f"attention, {_shorten(name, 18)}", fontsize=9)
 
 
 def _draw_classes(axes: Any, explanation: "Explanation") -> None:
-    """The likeliest classes, and the one that is explained."""
-    ranking = list(np.argsort(-explanation.values, kind="stable")[:_MOST_CLASSES])
+    """The likeliest classes and the explained class."""
+    ranking = list(np.argsort(-explanation.values, kind="stable")[:_MAX_CLASSES])
     if explanation.target not in ranking:
         ranking[-1] = explanation.target
     values = [float(explanation.values[i]) for i in ranking]
     colours = [_RAISED if i == explanation.target else _OTHER for i in ranking]
     axes.barh(range(len(ranking)), values, color=colours, height=0.6)
-    axes.set_yticks(range(len(ranking)), [_cut(explanation.names[i], 14) for i in ranking])
+    axes.set_yticks(range(len(ranking)), [_shorten(explanation.names[i], 14) for i in ranking])
     for i, value in enumerate(values):
         axes.annotate(percent(value), (value, i), (3, 0), textcoords="offset points", va="center",
                       fontsize=8, annotation_clip=False)  # fmt: skip
@@ -239,16 +242,16 @@ def _grey(picture: np.ndarray) -> np.ndarray:
 
 
 def _filters(kernel: np.ndarray) -> list[np.ndarray]:
-    """A filter of a channel as pictures, one for each channel that it reads."""
+    """The filter of one output channel as pictures, one for each input channel."""
     if kernel.ndim == 2:  # (steps, channels)
         return [kernel.T]
-    if kernel.ndim == 4:  # the middle slice of a volume
+    if kernel.ndim == 4:  # a filter over volumes: the middle slice
         kernel = kernel[kernel.shape[0] // 2]
     return [kernel[..., i] for i in range(kernel.shape[-1])]
 
 
-def _cut(text: str, most: int = 28) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _shorten(text: str, max_length: int = 28) -> str:
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 
 def _figure(width: float, height: float) -> Any:

@@ -1,7 +1,8 @@
 """The receptive field of a convolution: which part of the input one of its outputs depends on.
 
-It is computed from kernels, strides, dilations and paddings, going back through the graph from the
-layer to the input. On each spatial axis, positions become those that they are computed from.
+It is computed from kernel sizes, strides, dilations and paddings by walking the graph backward from
+the layer to the input. At each layer, positions of the output are replaced by the positions of the
+input that they are computed from, axis by axis.
 """
 
 import dataclasses
@@ -29,43 +30,43 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Seen(NamedTuple):
-    """Positions on one spatial axis.
+class AxisPositions(NamedTuple):
+    """A set of positions on one spatial axis.
 
     Args:
-        positions: Those within the tensor.
-        first: The first one, which may be in the padding before the tensor.
-        last: The last one, which may be in the padding after it.
+        positions: The positions inside the tensor.
+        first: The first position, which may be in the padding before the tensor.
+        last: The last position, which may be in the padding after the tensor.
     """
 
     positions: frozenset[int]
     first: int
     last: int
 
-    def within(self, size: int | None) -> "Seen":
-        """Without positions in the padding."""
-        kept = [p for p in self.positions if p >= 0 and (size is None or p < size)]
-        return self._replace(positions=frozenset(kept))
+    def without_padding(self, size: int | None) -> "AxisPositions":
+        """Leave out positions in the padding around a tensor of this size."""
+        inside = [p for p in self.positions if p >= 0 and (size is None or p < size)]
+        return self._replace(positions=frozenset(inside))
 
-    def joined(self, other: "Seen") -> "Seen":
+    def union(self, other: "AxisPositions") -> "AxisPositions":
         """The positions of both."""
         positions = self.positions | other.positions
-        return Seen(positions, min(self.first, other.first), max(self.last, other.last))
+        return AxisPositions(positions, min(self.first, other.first), max(self.last, other.last))
 
-    def moved(self, by: int) -> "Seen":
-        """All positions moved."""
-        positions = frozenset(p + by for p in self.positions)
-        return Seen(positions, self.first + by, self.last + by)
+    def shift(self, offset: int) -> "AxisPositions":
+        """Add an offset to all positions."""
+        positions = frozenset(p + offset for p in self.positions)
+        return AxisPositions(positions, self.first + offset, self.last + offset)
 
 
-# Layers that compute every position from the same position of their inputs.
+# Layers whose output at a position depends on the inputs at this position alone.
 _POINTWISE = (
     layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU, layers.Dropout,
     layers.GaussianNoise, layers.GaussianDropout, layers.AlphaDropout, layers.BatchNormalization,
     layers.Rescaling, layers.Normalization, layers.ActivityRegularization, layers.Identity,
     layers.InputLayer, layers.Dense, layers.Embedding, layers.UnitNormalization,
 )  # fmt: skip
-# Operations on tensors of which the same is true.
+# Operations on tensors with the same property.
 _POINTWISE_OPERATIONS = frozenset(
     "Absolute Add Cast Clip Divide Exp Gelu LeakyRelu Log Maximum Minimum Multiply Negative Power "
     "Relu Relu6 Sigmoid Silu Sqrt Square Subtract Tanh TrueDivide Where".split()
@@ -77,16 +78,17 @@ _POINTWISE_OPERATIONS = frozenset(
 class ReceptiveField:
     """The part of the input that one position of a layer depends on, and the layer's filter.
 
-    Made by `lamina.explanation.receptive_field`.
+    `lamina.explanation.receptive_field` returns it.
 
     Args:
         layer: Name of the layer.
         position: The position in the layer's output, one number for each spatial axis.
-        start: The first position of the input, on each axis.
-        stop: The position after the last one, on each axis; both are within the input.
-        size: Number of positions on each axis, with those in the padding around the input.
+        start: On each spatial axis, the first position of the input that it depends on.
+        stop: On each spatial axis, the position after the last one; start and stop leave out the
+            padding around the input.
+        size: On each spatial axis, the number of positions, including the padding.
         kernel: The filter of the channel, `(…, channels)`; None if the layer has no kernel.
-        unit: Number of the channel.
+        unit: Index of the channel.
 
     Example:
         >>> import lamina
@@ -120,11 +122,11 @@ class ReceptiveField:
 
     @property
     def slices(self) -> tuple[slice, ...]:
-        """The part of the input, as indices of the spatial axes."""
+        """The part of the input, as slices of the spatial axes."""
         return tuple(slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
 
     def plot(self, x: Any = None) -> "Figure":
-        """The filter, and the part of the input that the position sees.
+        """Draw the filter, and the part of the input that the position depends on.
 
         Args:
             x: One sample, `(…)`, to draw the part in; None to draw the filter alone.
@@ -132,7 +134,7 @@ class ReceptiveField:
         Returns:
             A matplotlib figure.
         """
-        from lamina.explanation.plots import plot_receptive_field  # matplotlib, where it is wanted
+        from lamina.explanation.plots import plot_receptive_field  # needs matplotlib
 
         return plot_receptive_field(self, x)
 
@@ -146,8 +148,8 @@ def receptive_field(
     Args:
         model: A model that is a graph of layers.
         layer: Name of a layer with spatial axes, such as a convolution or a pooling layer.
-        position: The position in its output, a number for each spatial axis; the middle if None.
-        unit: Number of the channel whose filter is returned.
+        position: The position in its output, an index for each spatial axis; the middle if None.
+        unit: Index of the channel whose filter is returned.
 
     Returns:
         A `ReceptiveField`.
@@ -170,8 +172,8 @@ def receptive_field(
     graph = getattr(model, "_graph", None)
     if graph is None:
         raise ValueError(
-            f"The layers of model {getattr(model, 'name', model)!r} are not drawn as a graph, so "
-            "the way from the input to a layer is not known.\n"
+            f"The layers of model {getattr(model, 'name', model)!r} do not form a graph, so the "
+            "path from the input to a layer is not known.\n"
             "  Fix: begin a Sequential with lamina.Input(shape), or use Model(inputs, outputs)."
         )
     path = _path_to(model, layer)
@@ -186,128 +188,136 @@ def receptive_field(
     axes = _spatial_axes(operation, tensor.shape)
     if not axes:
         raise ValueError(
-            f"Layer {layer!r} gives {tuple(tensor.shape)}, without spatial axes, so it sees all of "
-            "the input."
+            f"The output of layer {layer!r} has the shape {tuple(tensor.shape)}, without spatial "
+            "axes, so it depends on the whole input."
         )
-    where = _checked_position(position, [tensor.shape[axis] for axis in axes], layer)
+    position_index = _check_position(position, [tensor.shape[axis] for axis in axes], layer)
     owner: Any = outer_nodes[-1].operation if outer_nodes else model
-    found = _back_through(
-        owner._graph, {_key(tensor): tuple(Seen(frozenset([p]), p, p) for p in where)}
-    )
+    field: Any = tuple(AxisPositions(frozenset([p]), p, p) for p in position_index)
+    fields = _trace_to_inputs(owner._graph, {_key(tensor): field})
     for i in reversed(range(len(outer_nodes))):
         owner = outer_nodes[i - 1].operation if i else model
         tensors = outer_nodes[i].input_tensors
-        found = _back_through(
+        fields = _trace_to_inputs(
             owner._graph,
-            {_key(t): seen for t, seen in zip(tensors, found, strict=True) if seen is not None},
+            {_key(t): field for t, field in zip(tensors, fields, strict=True) if field is not None},
         )
-    pairs = zip(graph.input_list, found, strict=True)
-    tensor, seen = next((tensor, seen) for tensor, seen in pairs if seen is not None)
+    pairs = zip(graph.input_list, fields, strict=True)
+    tensor, field = next((tensor, field) for tensor, field in pairs if field is not None)
     sizes = [tensor.shape[axis] for axis in _spatial_axes(operation, tensor.shape, is_input=True)]
-    if seen is _WHOLE:
-        seen = tuple(Seen(frozenset(range(n or 1)), 0, (n or 1) - 1) for n in sizes)
-    seen = tuple(one.within(size) for one, size in zip(seen, sizes, strict=True))
+    if field is _WHOLE:
+        field = tuple(AxisPositions(frozenset(range(n or 1)), 0, (n or 1) - 1) for n in sizes)
+    field = tuple(axis.without_padding(size) for axis, size in zip(field, sizes, strict=True))
     return ReceptiveField(
         layer=layer,
-        position=where,
-        start=tuple(min(one.positions, default=0) for one in seen),
-        stop=tuple(max(one.positions, default=-1) + 1 for one in seen),
-        size=tuple(one.last - one.first + 1 for one in seen),
+        position=position_index,
+        start=tuple(min(axis.positions, default=0) for axis in field),
+        stop=tuple(max(axis.positions, default=-1) + 1 for axis in field),
+        size=tuple(axis.last - axis.first + 1 for axis in field),
         kernel=_filter_of(operation, unit),
         unit=unit,
     )
 
 
-# All positions of a tensor, as behind Flatten.
+# The field of a tensor all of whose positions are used, as in front of Flatten.
 _WHOLE: Any = "whole"
 
 
-def _back_through(graph: Any, wanted: dict[Any, Any]) -> list[Any]:
-    """What of each input of a graph some positions of its tensors are computed from.
+def _trace_to_inputs(graph: Any, fields: dict[Any, Any]) -> list[Any]:
+    """Which positions of the inputs of a graph the given positions of its tensors depend on.
 
     Args:
         graph: The graph.
-        wanted: A `Seen` for each axis, or `_WHOLE`, by the keys of tensors.
+        fields: From the keys of tensors to their positions: an `AxisPositions` for each spatial
+            axis, or `_WHOLE`.
 
     Returns:
-        The same, or None, for each input.
+        Such positions for each input; None for an input that nothing depends on.
     """
-    wanted = dict(wanted)
+    fields = dict(fields)
     for node in reversed(graph.nodes):
         keys = [_key(tensor) for tensor in node.output_tensors]
-        outputs = [wanted.get(key) for key in keys]
-        if not node.input_tensors or all(seen is None for seen in outputs):
+        output_fields = [fields.get(key) for key in keys]
+        if not node.input_tensors or all(field is None for field in output_fields):
             continue
         inner = getattr(node.operation, "_graph", None)
         if inner is not None:
-            of_outputs = zip(map(_key, inner.output_list), outputs, strict=True)
-            seen_of = _back_through(inner, {k: seen for k, seen in of_outputs if seen is not None})
+            pairs = zip(map(_key, inner.output_list), output_fields, strict=True)
+            input_fields = _trace_to_inputs(
+                inner, {key: field for key, field in pairs if field is not None}
+            )
         else:
-            seen_of = [_before(node, tensor, outputs) for tensor in node.input_tensors]
-        for tensor, seen in zip(node.input_tensors, seen_of, strict=True):
-            if seen is not None:
+            input_fields = [
+                _input_field(node, tensor, output_fields) for tensor in node.input_tensors
+            ]
+        for tensor, field in zip(node.input_tensors, input_fields, strict=True):
+            if field is not None:
                 key = _key(tensor)
-                wanted[key] = seen if key not in wanted else _joined(wanted[key], seen)
-    return [wanted.get(_key(tensor)) for tensor in graph.input_list]
+                fields[key] = field if key not in fields else _union(fields[key], field)
+    return [fields.get(_key(tensor)) for tensor in graph.input_list]
 
 
-def _joined(one: Any, other: Any) -> Any:
-    """The positions of both, axis by axis."""
-    if one is _WHOLE or other is _WHOLE or len(one) != len(other):
+def _union(a: Any, b: Any) -> Any:
+    """The positions of two fields, axis by axis."""
+    if a is _WHOLE or b is _WHOLE or len(a) != len(b):
         return _WHOLE
-    return tuple(a.joined(b) for a, b in zip(one, other, strict=True))
+    return tuple(axis_a.union(axis_b) for axis_a, axis_b in zip(a, b, strict=True))
 
 
-def _before(node: Node, tensor: KerasTensor, outputs: list[Any]) -> Any:
-    """What of an input of a call some positions of its outputs are computed from."""
-    seen = next(seen for seen in outputs if seen is not None)
+def _input_field(node: Node, tensor: KerasTensor, output_fields: list[Any]) -> Any:
+    """Which positions of an input of a call the positions of its outputs depend on."""
+    field = next(field for field in output_fields if field is not None)
     operation: Any = node.operation
-    if seen is _WHOLE:
+    if field is _WHOLE:
         return _WHOLE
     shape, output_shape = tensor.shape, node.output_tensors[0].shape
     axes = _spatial_axes(operation, shape)
     sizes = [shape[axis] for axis in axes]
     output_axes = _spatial_axes(operation, output_shape)
-    if len(output_axes) == len(seen):
-        seen = [one.within(output_shape[a]) for one, a in zip(seen, output_axes, strict=True)]
+    if len(output_axes) == len(field):
+        field = [
+            p.without_padding(output_shape[a]) for p, a in zip(field, output_axes, strict=True)
+        ]
     if isinstance(operation, BaseConvTranspose):
-        return tuple(_before_transposed(one, operation, i) for i, one in enumerate(seen))
+        return tuple(_before_transposed(p, operation, axis) for axis, p in enumerate(field))
     if isinstance(operation, (BaseConv, BaseDepthwiseConv, BaseSeparableConv)):
-        gaps = operation.dilation_rate
+        dilations = operation.dilation_rate
         return _before_windows(
-            seen, sizes, operation.kernel_size, operation.strides, operation.padding, gaps
+            field, sizes, operation.kernel_size, operation.strides, operation.padding, dilations
         )
     if isinstance(operation, BasePooling):
-        gaps = (1,) * len(sizes)
+        dilations = (1,) * len(sizes)
         return _before_windows(
-            seen, sizes, operation.pool_size, operation.strides, operation.padding, gaps
+            field, sizes, operation.pool_size, operation.strides, operation.padding, dilations
         )
     if isinstance(operation, BaseCroppingOrPadding):
-        borders = [operation._by_axis[axis][0] * operation.sign for axis in axes]
-        return tuple(one.moved(-border) for one, border in zip(seen, borders, strict=True))
+        offsets = [operation._by_axis[axis][0] * operation.sign for axis in axes]
+        return tuple(p.shift(-offset) for p, offset in zip(field, offsets, strict=True))
     if isinstance(operation, BaseUpSampling):
         if getattr(operation, "interpolation", "nearest") == "nearest":
             return tuple(
-                Seen(frozenset(p // n for p in one.positions), one.first // n, one.last // n)
-                for one, n in zip(seen, operation.size, strict=True)
+                AxisPositions(frozenset(i // n for i in p.positions), p.first // n, p.last // n)
+                for p, n in zip(field, operation.size, strict=True)
             )
     if _is_pointwise(operation, shape, output_shape):
-        if len(axes) != len(seen):  # a Reshape that adds or removes an axis of channels
-            return tuple(seen)
-        only = Seen(frozenset([0]), 0, 0)  # of an axis that is repeated
-        return tuple(only if size == 1 else one for size, one in zip(sizes, seen, strict=True))
+        if len(axes) != len(field):  # a Reshape that adds or removes an axis of channels
+            return tuple(field)
+        first = AxisPositions(frozenset([0]), 0, 0)  # for an axis of size 1 that is broadcast
+        return tuple(first if size == 1 else p for size, p in zip(sizes, field, strict=True))
     if _mixes_positions(operation, shape, output_shape):
         return _WHOLE
     raise ValueError(
-        f"The receptive field cannot be computed through {operation.name!r}: what a position of a "
-        f"{type(operation).__name__} depends on is not known."
+        f"The receptive field cannot be computed through {operation.name!r}: it is not known which "
+        f"inputs a position of a {type(operation).__name__} depends on."
     )
 
 
 def _before_windows(
-    seen: Any, sizes: Any, window: Any, strides: Any, padding: str, gaps: Any
-) -> tuple[Seen, ...]:
-    """The positions under some windows: of output `p` from `p * stride - padding` on."""
+    field: Any, sizes: Any, window: Any, strides: Any, padding: str, dilations: Any
+) -> tuple[AxisPositions, ...]:
+    """The input positions of some windows; the window of output `p` begins at
+    `p * stride - padding`.
+    """
     if None in sizes and padding == "same":
         if max(strides) > 1:
             raise ValueError(
@@ -315,28 +325,38 @@ def _before_windows(
                 "strides are above 1, and the model has an axis of any size.\n"
                 "  Fix: lamina.Input(shape) with all sizes."
             )
-        sizes = [size or 1 for size in sizes]  # without strides the padding is the same for all
-    pads = windows.padding_amounts(sizes, window, strides, padding, gaps)
+        sizes = [size or 1 for size in sizes]  # with strides of 1 any size has the same padding
+    pads = windows.padding_amounts(sizes, window, strides, padding, dilations)
     result = []
-    for one, (before, _), n, step, gap in zip(seen, pads, window, strides, gaps, strict=True):
-        under = frozenset(p * step - before + i * gap for p in one.positions for i in range(n))
-        last = one.last * step - before + (n - 1) * gap
-        result.append(Seen(under, one.first * step - before, last))
+    for axis, (before, _), size, stride, dilation in zip(
+        field, pads, window, strides, dilations, strict=True
+    ):
+        positions = frozenset(
+            p * stride - before + i * dilation for p in axis.positions for i in range(size)
+        )
+        first = axis.first * stride - before
+        last = axis.last * stride - before + (size - 1) * dilation
+        result.append(AxisPositions(positions, first, last))
     return tuple(result)
 
 
-def _before_transposed(seen: Seen, operation: Any, axis: int) -> Seen:
-    """The inputs whose kernels reach some outputs: input `i` reaches from `i * stride - cut` on."""
+def _before_transposed(outputs: AxisPositions, operation: Any, axis: int) -> AxisPositions:
+    """The input positions of a transposed convolution; input `i` adds to outputs from
+    `i * stride - cropped` on.
+    """
     size, stride = operation.kernel_size[axis], operation.strides[axis]
-    gap = operation.dilation_rate[axis]
-    dilated = (size - 1) * gap + 1
-    extra = None if operation.output_padding is None else operation.output_padding[axis]
-    before, _ = windows.conv_transpose_padding(dilated, stride, operation.padding, extra)
-    cut = dilated - 1 - before
-    reached = [p + cut - i * gap for p in seen.positions for i in range(size)]
-    positions = frozenset(p // stride for p in reached if p % stride == 0)
-    first, last = -((dilated - 1 - cut - seen.first) // stride), (seen.last + cut) // stride
-    return Seen(positions, first, last)
+    dilation = operation.dilation_rate[axis]
+    dilated_size = (size - 1) * dilation + 1
+    output_padding = None if operation.output_padding is None else operation.output_padding[axis]
+    before, _ = windows.conv_transpose_padding(
+        dilated_size, stride, operation.padding, output_padding
+    )
+    cropped = dilated_size - 1 - before
+    starts = [p + cropped - i * dilation for p in outputs.positions for i in range(size)]
+    positions = frozenset(start // stride for start in starts if start % stride == 0)
+    first = -((dilated_size - 1 - cropped - outputs.first) // stride)
+    last = (outputs.last + cropped) // stride
+    return AxisPositions(positions, first, last)
 
 
 def _is_pointwise(operation: Any, shape: Any, output_shape: Any) -> bool:
@@ -370,11 +390,11 @@ def _spatial_axes(operation: Any, shape: Any, is_input: bool = False) -> tuple[i
     """The spatial axes of a tensor: all but those of the batch and the channels."""
     if is_input and len(shape) == 3 and not isinstance(operation, layers.Layer):
         return (1,)
-    form = getattr(operation, "data_format", None) or "channels_last"
+    data_format = getattr(operation, "data_format", None) or "channels_last"
     rank = getattr(operation, "rank", None)
     if rank is not None and len(shape) == rank + 1:  # pictures without an axis of channels
         return tuple(range(1, rank + 1))
-    return windows.spatial_axes(len(shape), form)
+    return windows.spatial_axes(len(shape), data_format)
 
 
 def _key(tensor: KerasTensor) -> tuple[int, int, int]:
@@ -383,7 +403,7 @@ def _key(tensor: KerasTensor) -> tuple[int, int, int]:
 
 
 def _path_to(model: Any, name: str) -> list[Node] | None:
-    """The last call of a layer with a name, after the calls of the models that it is in."""
+    """The last call of a layer, preceded by the calls of the nested models that contain it."""
     for node in reversed(model._graph.nodes):
         if node.operation.name == name:
             return [node]
@@ -404,24 +424,24 @@ def _names_in(model: Any) -> set[str]:
     return names
 
 
-def _checked_position(position: Any, sizes: Sequence[int | None], layer: str) -> tuple[int, ...]:
+def _check_position(position: Any, sizes: Sequence[int | None], layer: str) -> tuple[int, ...]:
     if position is None:
         return tuple((size or 1) // 2 for size in sizes)
-    where = tuple(np.atleast_1d(position).tolist())
-    fits = len(where) == len(sizes) and all(
+    indices = tuple(np.atleast_1d(position).tolist())
+    is_inside = len(indices) == len(sizes) and all(
         isinstance(p, int) and p >= 0 and (size is None or p < size)
-        for p, size in zip(where, sizes, strict=True)
+        for p, size in zip(indices, sizes, strict=True)
     )
-    if not fits:
+    if not is_inside:
         raise ValueError(
             f"position={position!r} is not a position of layer {layer!r}, whose spatial axes have "
             f"the sizes {tuple(sizes)}."
         )
-    return where
+    return indices
 
 
 def _filter_of(operation: Any, unit: int) -> np.ndarray | None:
-    """The kernel of one channel; None for a layer without one."""
+    """The kernel of one channel; None for a layer without a kernel."""
     if not isinstance(operation, BaseConvolution) or not hasattr(operation, "kernel"):
         return None
     kernel = np.asarray(operation.kernel.numpy(), dtype="float32")

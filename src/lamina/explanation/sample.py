@@ -1,4 +1,4 @@
-"""One sample of a user as a batch of one, in the form in which a model computes with it."""
+"""Converts one sample of a user to a batch of one, in the form that a model's programs take."""
 
 import os
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Sample(NamedTuple):
 
     Args:
         arrays: The arrays `(1, …)` that the model receives, with text as text.
-        inputs: The same for compiled programs: numbers on the device.
+        inputs: The inputs of the compiled programs: arrays on the device, with text as integers.
         remarks: Remarks on how a file was converted, for the user.
     """
 
@@ -36,38 +36,39 @@ class Sample(NamedTuple):
 
 
 def one_sample(model: Model, x: Any, is_baseline: bool = False) -> Sample:
-    """Bring one sample to the form in which a model takes it.
+    """Convert one sample to the form that a model takes.
 
     Args:
         model: A built model.
-        is_baseline: Whether it may be unlike the data of training.
         x: Array `(…)` or `(1, …)`, a structure of them, a text, a row as a dict; or a file, if
             the model's contract says how files become inputs.
+        is_baseline: Whether `x` is a baseline, which may differ from the training data without a
+            warning.
 
     Raises:
-        TypeError, ValueError: If it is not one sample, or does not fit the model.
+        TypeError, ValueError: If `x` is not one sample, or does not fit the model.
     """
     if not isinstance(model, Model):
-        raise TypeError(f"An explanation is of a model; received {type(model).__name__}.")
+        raise TypeError(f"Only a model can be explained; received {type(model).__name__}.")
     if not model.built:
         raise ValueError(
             f"Model {model.name!r} has no weights yet, so there is nothing to explain.\n"
-            "  Fix: model.fit(x, y), or model.build(input_shape) for its first weights."
+            "  Fix: model.fit(x, y), or model.build(input_shape) for its initial weights."
         )
     learner, remarks = model._learner, []
     contract = model.input_contract
     if contract is not None and contract.kind != "arrays" and _is_raw(x):
-        found = read_inputs(contract, x)
-        if found.x is None or found.errors:
-            name, reason = next(iter(found.errors.items()))
+        inputs_read = read_inputs(contract, x)
+        if inputs_read.x is None or inputs_read.errors:
+            name, reason = next(iter(inputs_read.errors.items()))
             raise ValueError(f"{name}: {reason}")
-        x, remarks = found.x, found.remarks
+        x, remarks = inputs_read.x, inputs_read.remarks
     x = as_tables(x, "x")
     is_table = hasattr(x, "iloc") and hasattr(x, "columns")
     x = table_as_inputs(learner.signature, _row_as_array(model, x))
     refuse_reordered_columns(learner, x)
     if x is None or is_source(x):
-        raise TypeError(f"explain() takes one sample; received {_described(x)}.")
+        raise TypeError(f"explain() takes one sample; received {_type_in_words(x)}.")
     if isinstance(x, str):
         x = np.array([x], dtype=object)
     elif isinstance(x, Mapping):
@@ -76,7 +77,7 @@ def one_sample(model: Model, x: Any, is_baseline: bool = False) -> Sample:
     tensors = learner.signature.inputs
     if has_text(arrays) and tensors and not any(t.dtype == "string" for t in tensors):
         convert(arrays, "x")  # raises an error that explains what to do with text
-    arrays = _with_batch_axis(model, arrays)
+    arrays = _add_batch_axes(model, arrays)
     checks.check_inputs(learner, arrays)
     inputs = learner.on_host(arrays)
     sizes = {leaf.shape[0] for leaf in jax.tree.leaves(arrays)}
@@ -102,23 +103,26 @@ def _is_raw(x: Any) -> bool:
 
 
 def _row_as_array(model: Model, x: Any) -> Any:
-    """A row with names, of a model that was trained on a table, as an array in its order."""
+    """A named row, such as a dict, as an array in the order of the columns in training.
+
+    Anything else, and a row for a model that was not trained on one table, is returned unchanged.
+    """
     names = model._learner.columns.get("x")
     is_row = isinstance(x, Mapping) or (hasattr(x, "index") and hasattr(x, "to_numpy"))
     if names is None or not is_row or len(model._learner.signature.inputs) != 1:
         return x
-    known = set(x.keys())
-    if getattr(x, "columns", None) is not None or not all(name in known for name in names):
+    keys = set(x.keys())
+    if getattr(x, "columns", None) is not None or not all(name in keys for name in names):
         return x
     values = [x[name] for name in names]
     return np.array([values], "float32") if all(np.ndim(v) == 0 for v in values) else x
 
 
-def _described(x: Any) -> str:
+def _type_in_words(x: Any) -> str:
     return "None" if x is None else f"a {type(x).__name__}, which gives batches"
 
 
-def _with_batch_axis(model: Model, arrays: Any) -> Any:
+def _add_batch_axes(model: Model, arrays: Any) -> Any:
     """The arrays as a batch of one, where the shapes of the model's inputs are known."""
     learner = model._learner
     shapes = [tensor.shape[1:] for tensor in learner.signature.inputs]
@@ -134,26 +138,26 @@ def _with_batch_axis(model: Model, arrays: Any) -> Any:
         shapes = [by_name.get(name, shape) for name, shape in zip(sorted(arrays), shapes)]  # noqa: B905
     if len(shapes) != len(leaves):
         return arrays
-    fitted = [_fitted(leaf, tuple(shape)) for leaf, shape in zip(leaves, shapes, strict=True)]
-    return jax.tree.unflatten(structure, fitted)
+    batches = [_add_batch_axis(leaf, tuple(s)) for leaf, s in zip(leaves, shapes, strict=True)]
+    return jax.tree.unflatten(structure, batches)
 
 
-def _fitted(array: Any, sample: tuple[int | None, ...]) -> Any:
-    """An array `(1, *sample)`, of one with or without the first axis and a last one of size 1."""
+def _add_batch_axis(array: Any, sample_shape: tuple[int | None, ...]) -> Any:
+    """Add the batch axis, and a last axis of size 1, where the array lacks them."""
     shape = tuple(array.shape)
-    if _matches(shape, sample):
+    if _matches(shape, sample_shape):
         return array[None]
-    if sample and sample[-1] == 1:
-        if _matches(shape, sample[:-1]):
+    if sample_shape and sample_shape[-1] == 1:
+        if _matches(shape, sample_shape[:-1]):
             return array[None, ..., None]
-        if _matches(shape[1:], sample[:-1]) and shape[0] == 1:
+        if _matches(shape[1:], sample_shape[:-1]) and shape[0] == 1:
             return array[..., None]
     return array
 
 
-def _matches(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    pairs = zip(shape, wanted, strict=False)
-    return len(shape) == len(wanted) and all(w is None or s == w for s, w in pairs)
+def _matches(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    pairs = zip(shape, expected, strict=False)
+    return len(shape) == len(expected) and all(e is None or s == e for s, e in pairs)
 
 
 def _on_device(model: Model, inputs: PyTree) -> PyTree:
@@ -162,7 +166,7 @@ def _on_device(model: Model, inputs: PyTree) -> PyTree:
         return jax.tree.map(jnp.asarray, inputs)
     if any(is_text(leaf) for leaf in jax.tree.leaves(inputs)):
         raise TypeError(
-            f"Model {model.name!r} takes text inside its own call(), where nothing can be "
+            f"Model {model.name!r} takes text inside its own call(), so its answer cannot be "
             "explained."
         )
     tensors = model._learner.signature.inputs

@@ -9,38 +9,38 @@ if TYPE_CHECKING:
     from lamina.explanation.explanation import Explanation
     from lamina.explanation.names import Contribution
 
-_MOST = 3  # named in a sentence
-_MOST_ROWS = 12  # of a table
+_MAX_NAMES = 3  # in a sentence
+_MAX_ROWS = 12  # of a table
 
 
 def as_text(explanation: "Explanation") -> str:
-    """What the model says, how sure it is, and what spoke for it and against it."""
-    lines = [_answer(explanation)]
+    """The model's answer, its probability, and what raised and lowered the score most."""
+    lines = [_answer_as_text(explanation)]
     raised, lowered = "Raised it most", "Lowered it most"
     if explanation.is_class:
         name = explanation.names[explanation.target]
         raised, lowered = f"Most for {name}", f"Most against {name}"
     for words, sign in ((raised, 1), (lowered, -1)):
-        found = [a for a in explanation.contributions if sign * a.amount > 0][:_MOST]
-        if found:
-            lines.append(f"  {words}: {'; '.join(map(described, found))}.")
-    if not any(amount.amount for amount in explanation.contributions):
-        lines.append("  No number of the sample makes a difference to the score.")
+        largest = [a for a in explanation.contributions if sign * a.amount > 0][:_MAX_NAMES]
+        if largest:
+            lines.append(f"  {words}: {'; '.join(map(format_contribution, largest))}.")
+    if not any(contribution.amount for contribution in explanation.contributions):
+        lines.append("  No number of the sample affects the score.")
     if explanation.grad_cam is not None and not explanation.grad_cam.any():
-        lines.append(f"  No position of {explanation.grad_cam_layer!r} speaks for it (Grad-CAM).")
+        lines.append(f"  No position of {explanation.grad_cam_layer!r} supports it (Grad-CAM).")
     difference = explanation.score - explanation.baseline_score
     if abs(explanation.gap) > max(0.05 * abs(difference), 1e-3):
         lines.append(
             f"  The contributions are inexact: they add up to {difference + explanation.gap:.3g}, "
-            f"and the score differs by {difference:.3g} from the baseline's. More steps help."
+            f"but the score differs from the baseline's by {difference:.3g}. More steps help."
         )
     return "\n".join(lines)
 
 
-def described(amount: "Contribution") -> str:
-    """A named part with its value and its amount."""
-    value = f" = {amount.value}" if amount.value else ""
-    return f"{amount.name}{value} ({amount.amount:+.2g})"
+def format_contribution(contribution: "Contribution") -> str:
+    """A contribution as text, such as `age = 42 (+0.3)`."""
+    value = f" = {contribution.value}" if contribution.value else ""
+    return f"{contribution.name}{value} ({contribution.amount:+.2g})"
 
 
 def percent(share: float) -> str:
@@ -56,7 +56,7 @@ def percent(share: float) -> str:
 
 
 def as_html(explanation: "Explanation") -> str:
-    """The text, and a picture, coloured words or a table."""
+    """The text, followed by a picture, coloured words or a table."""
     lines = as_text(explanation).splitlines()
     parts = [f"<p>{'<br>'.join(html.escape(line.strip()) for line in lines)}</p>"]
     if explanation.kind == "words":
@@ -69,8 +69,8 @@ def as_html(explanation: "Explanation") -> str:
 
 
 def as_page(explanation: "Explanation") -> str:
-    """A page of its own."""
-    title = html.escape(_answer(explanation))
+    """A complete HTML page."""
+    title = html.escape(_answer_as_text(explanation))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         "<style>:root{color-scheme:light dark}"
@@ -79,7 +79,7 @@ def as_page(explanation: "Explanation") -> str:
     )
 
 
-def _answer(explanation: "Explanation") -> str:
+def _answer_as_text(explanation: "Explanation") -> str:
     names, values, target = explanation.names, explanation.values, explanation.target
     where = f" for {explanation.output!r}" if explanation.output else ""
     says = f"Model {explanation.model!r}"
@@ -97,7 +97,7 @@ def _answer(explanation: "Explanation") -> str:
 
 
 def _colour(amount: float, largest: float) -> str:
-    """Red for what raises the score and blue for what lowers it, stronger for more."""
+    """Red for an amount that raises the score, blue for one that lowers it."""
     share = min(abs(amount) / largest, 1.0) if largest else 0.0
     red_green_blue = "201,79,10" if amount > 0 else "37,99,201"
     return f"rgba({red_green_blue},{0.6 * share:.2f})"
@@ -118,7 +118,7 @@ def _table(explanation: "Explanation") -> str:
     rows = "".join(
         f"<tr><td>{html.escape(a.name)}</td><td>{html.escape(a.value)}</td>"
         f'<td style="background:{_colour(a.amount, largest)}">{a.amount:+.3g}</td></tr>'
-        for a in explanation.contributions[:_MOST_ROWS]
+        for a in explanation.contributions[:_MAX_ROWS]
     )
     head = "<tr><th>name</th><th>value</th><th>raised the score by</th></tr>"
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
@@ -128,4 +128,4 @@ def _embedded(explanation: Any) -> str:
     content = io.BytesIO()
     explanation.plot().savefig(content, format="png", dpi=100)
     data = base64.b64encode(content.getvalue()).decode()
-    return f'<img alt="The sample and what spoke for the class" src="data:image/png;base64,{data}">'
+    return f'<img alt="The sample and what supports the class" src="data:image/png;base64,{data}">'

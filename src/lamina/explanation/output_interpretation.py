@@ -13,14 +13,14 @@ from lamina.prediction.probabilities import as_probabilities
 
 
 @dataclass(frozen=True)
-class OutputMeaning:
+class OutputInterpretation:
     """What one output of a model says.
 
     Args:
         index: Its index among the outputs.
         name: Its name; `""` for the only one.
-        kind: `"classes"`, of which one is right; `"two classes"`, told by one number; `"labels"`,
-            each of which may be right; `"numbers"`.
+        kind: `"classes"`, of which one is right; `"two classes"`, with one number for both;
+            `"labels"`, any of which may be right; `"numbers"`.
         names: Names of the classes, or of the numbers.
         positions: Number of positions with an answer each, as in a sequence; 1 for one answer.
     """
@@ -33,39 +33,41 @@ class OutputMeaning:
 
     @property
     def is_class(self) -> bool:
-        """Whether the output tells the class of a sample."""
+        """Whether the output predicts a class."""
         return self.kind != "numbers"
 
-    def as_classes_if_probabilities(self, model: Model, output: np.ndarray) -> "OutputMeaning":
-        """The meaning with kind `"classes"` if the numbers add up to 1; else the same meaning.
+    def as_classes_if_probabilities(
+        self, model: Model, output: np.ndarray
+    ) -> "OutputInterpretation":
+        """The interpretation, with kind `"classes"` if the numbers add up to 1.
 
         Args:
             model: The model.
             output: The output of the model for one sample, `(1, …)`.
         """
-        sums = output.reshape(-1, _last(output)).sum(axis=-1)
-        if self.kind != "numbers" or _last(output) < 2 or output.min() < 0:
+        sums = output.reshape(-1, _last_axis_size(output)).sum(axis=-1)
+        if self.kind != "numbers" or _last_axis_size(output) < 2 or output.min() < 0:
             return self
         if not np.allclose(sums, 1, atol=1e-3):
             return self
         return replace(self, kind="classes", names=_names(model, "classes", len(self.names), 1))
 
     def values(self, output: np.ndarray) -> np.ndarray:
-        """Probabilities of the classes, or the numbers: the mean over all positions.
+        """Probabilities of the classes, or the numbers; their mean over all positions.
 
         Args:
             output: The output of the model for one sample, `(1, …)`.
         """
-        rows = np.asarray(output, dtype=float).reshape(-1, _last(output))
+        rows = np.asarray(output, dtype=float).reshape(-1, _last_axis_size(output))
         if self.kind != "numbers":
             rows = as_probabilities(rows, independent=self.kind == "labels")
         return rows.mean(axis=0)
 
     def find_target(self, target: Any, values: np.ndarray) -> int:
-        """The index of the class or number that the user names; by default the likeliest class.
+        """The index of the class or number to explain; by default the likeliest class.
 
         Args:
-            target: Number or name; None for the likeliest class, or the first number.
+            target: Index or name; None for the likeliest class, or the first number.
             values: Result of `values`.
 
         Raises:
@@ -87,24 +89,24 @@ class OutputMeaning:
         )
 
     def score(self, outputs: list[Any], target_index: int) -> Any:
-        """The number to explain, of the outputs before softmax or sigmoid; to be traced.
+        """The number to explain, from the outputs before softmax or sigmoid; to be traced.
 
         Args:
             outputs: The outputs of the model.
             target_index: Index of the class or number.
         """
         output = outputs[self.index].astype("float32")
-        rows = output.reshape(-1, _last(output))
+        rows = output.reshape(-1, _last_axis_size(output))
         if self.kind == "two classes":
             return rows.mean() * (1 if target_index == 1 else -1)
         return rows[:, target_index].mean()
 
 
-def meaning_of(forward: Forward, output: str | int | None = None) -> OutputMeaning:
+def interpret_output(forward: Forward, output: str | int | None = None) -> OutputInterpretation:
     """What an output of a model means.
 
     Args:
-        forward: The model, opened up.
+        forward: The model's computation.
         output: Name or number of the output; the first for None.
 
     Raises:
@@ -120,10 +122,12 @@ def meaning_of(forward: Forward, output: str | int | None = None) -> OutputMeani
     kind = _kind(forward, index, classes, len(names) == 1)
     positions = int(np.prod(spec.shape[1:-1], dtype=int)) if len(spec.shape) > 2 else 1
     name = names[index] if len(names) > 1 else ""
-    return OutputMeaning(index, name, kind, _names(model, kind, classes, len(names)), positions)
+    return OutputInterpretation(
+        index, name, kind, _names(model, kind, classes, len(names)), positions
+    )
 
 
-def _last(output: Any) -> int:
+def _last_axis_size(output: Any) -> int:
     return int(output.shape[-1]) if output.ndim > 1 else 1
 
 
@@ -147,24 +151,25 @@ def _kind(forward: Forward, index: int, classes: int, is_only: bool) -> str:
     if "sigmoid" in activations:
         return "two classes" if classes == 1 else "labels"
     contract = forward.model.input_contract
-    known = contract.class_names if contract is not None and is_only else None
+    class_names = contract.class_names if contract is not None and is_only else None
     loss = _crossentropy(forward.model, index)
-    if loss == "binary" or (loss is None and known is not None and classes == 1 == len(known) - 1):
+    has_two_names = class_names is not None and len(class_names) == 2
+    if loss == "binary" or (loss is None and has_two_names and classes == 1):
         return "two classes" if classes == 1 else "labels"
-    if loss == "categorical" or (known is not None and len(known) == classes > 1):
+    if loss == "categorical" or (class_names is not None and len(class_names) == classes > 1):
         return "classes"
     return "numbers"
 
 
 def _crossentropy(model: Model, index: int) -> str | None:
-    """`"binary"` or `"categorical"`, if the output is compared by such a loss."""
+    """`"binary"` or `"categorical"`, if the loss of the output is such a crossentropy."""
     learner = model._learner
     if not learner.compiled:
         return None
     if learner.objectives.built:
         losses: list[Any] = [loss for i, loss in learner.objectives.losses if i == index]
     else:
-        losses = [learner.objectives.loss]  # as it was given to `compile`
+        losses = [learner.objectives.loss]  # the argument of `compile`
     names = [str(getattr(loss, "name", loss)).lower().replace("_", "") for loss in losses]
     if not names or "crossentropy" not in names[0]:
         return None
@@ -179,7 +184,7 @@ def _names(model: Model, kind: str, classes: int, outputs: int) -> tuple[str, ..
             return (target or "the output",)
         return tuple(f"{target or 'output'} {i + 1}" for i in range(classes))
     count = 2 if kind == "two classes" else classes
-    known = contract.class_names if contract is not None else None
-    if outputs == 1 and (known is None or len(known) == count):
+    class_names = contract.class_names if contract is not None else None
+    if outputs == 1 and (class_names is None or len(class_names) == count):
         return Predictor(model).names_of(count)
     return tuple(map(str, range(count)))

@@ -1,9 +1,9 @@
-"""Parts: the arrays of floats that an answer can be explained by, and what they are called.
+"""The arrays of floats that a score is attributed to, and their names.
 
-A part is an input of floats, such as pixels, or the output of a layer. Integers, such as word
-indices, have no gradient; there the output of the layer that turns them into floats, an Embedding,
-is a part. So is the output of UnitNormalization: it is the same on the whole straight line from
-zeros to a vector, so that nothing would be attributed to the vector.
+Such an array is an input of floats, such as pixels, or the output of a layer. Integers, such as
+word indices, have no gradient; the output of the Embedding that receives them is used instead. The
+output of UnitNormalization is used in place of its input: it is constant on the straight line from
+zeros to the input, so integrated gradients would attribute nothing to the input.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,15 +21,15 @@ from lamina.layers import Embedding, UnitNormalization
 
 
 @dataclass(frozen=True)
-class Part:
+class FeatureArray:
     """An input of floats, or the output of a layer such as Embedding, for one sample.
 
     Args:
-        name: Name of the input that the part comes from; `""` for the only one.
-        key: Index of a leaf of the inputs, or the call of the layer whose output is the part.
-        value: The numbers, `(1, …)`.
+        name: Name of the input that the array comes from; `""` if the model has one input.
+        key: Index of a leaf of the inputs, or the call of the layer whose output is the array.
+        value: The array, `(1, …)`.
         indices: The integers that an Embedding received, `(1, …)`; None for an input.
-        words: The vocabulary that numbers or indices count by; None without one.
+        words: The vocabulary that indices or columns refer to; None without one.
     """
 
     name: str
@@ -40,16 +40,15 @@ class Part:
 
     @property
     def is_input(self) -> bool:
-        """Whether the part is an input of the model, rather than the output of a layer."""
+        """Whether the array is an input of the model, rather than the output of a layer."""
         return isinstance(self.key, int)
 
 
-def parts_of(forward: Forward) -> list[Part]:
-    """The parts of a sample.
+def feature_arrays(forward: Forward) -> list[FeatureArray]:
+    """The arrays of a sample that its score can be attributed to.
 
     Raises:
-        ValueError: If a sample has no parts: its inputs are integers that no layer turns into
-            floats.
+        ValueError: If there are none: the inputs are integers that no layer turns into floats.
     """
     leaves = jax.tree.leaves(forward.inputs)
     floats = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
@@ -58,78 +57,80 @@ def parts_of(forward: Forward) -> list[Part]:
     if not calls and not any(floats):
         raise ValueError(
             f"The inputs of model {forward.model.name!r} are integers, which have no "
-            "gradient, and no layer turns them into others, as Embedding does.\n"
+            "gradient, and no layer, such as Embedding, turns them into floats.\n"
             "  Fix: x.astype('float32'), if they are amounts, such as pixels."
         )
     keys = [call.key for call in calls]
 
     def program(run: Any, inputs: Any) -> Any:
-        result = run(inputs, kept=keys)
-        return [result.kept[key] for key in keys], [result.first_inputs[key] for key in keys]
+        run_result = run(inputs, capture=keys)
+        outputs = [run_result.captured[key] for key in keys]
+        return outputs, [run_result.first_inputs[key] for key in keys]
 
-    outputs, ids = forward.compiled(program)() if calls else ([], [])
-    whole = [i for i, is_float in enumerate(floats) if not is_float]
-    vectors, counted = [], set()
-    for call, output, numbers in zip(calls, outputs, ids, strict=True):
+    outputs, layer_inputs = forward.compiled(program)() if calls else ([], [])
+    integer_leaves = [i for i, is_float in enumerate(floats) if not is_float]
+    layer_outputs, replaced_leaves = [], set()
+    for call, output, layer_input in zip(calls, outputs, layer_inputs, strict=True):
         if _is_normalized(call):
-            found = _normalized_part(call, output, numbers, leaves, names, words)
-            if found is not None:
-                vectors.append(found[0])
-                counted.add(found[1])
+            normalized = _normalized_vector(call, output, layer_input, leaves, names, words)
+            if normalized is not None:
+                layer_outputs.append(normalized[0])
+                replaced_leaves.add(normalized[1])
             continue
         # Which input the layer received: the one with the same numbers, perhaps as floats.
-        same = [i for i, leaf in enumerate(leaves) if np.array_equal(leaf, numbers)]
-        source = same[0] if same else (whole[0] if len(whole) == 1 else None)
-        counted.update(same)
-        vectors.append(
-            Part(
+        same = [i for i, leaf in enumerate(leaves) if np.array_equal(leaf, layer_input)]
+        only_integers = integer_leaves[0] if len(integer_leaves) == 1 else None
+        source = same[0] if same else only_integers
+        replaced_leaves.update(same)
+        layer_outputs.append(
+            FeatureArray(
                 names[source] if source is not None else call.layer.name,
                 call.key,
                 np.asarray(output, dtype="float32"),
-                np.asarray(numbers),
+                np.asarray(layer_input),
                 words[source] if source is not None else None,
             )
         )
     inputs = [
-        Part(names[i], i, np.asarray(leaf), words=words[i])
+        FeatureArray(names[i], i, np.asarray(leaf), words=words[i])
         for i, leaf in enumerate(leaves)
-        if floats[i] and i not in counted
+        if floats[i] and i not in replaced_leaves
     ]
-    return inputs + vectors
+    return inputs + layer_outputs
 
 
-def _normalized_part(
-    call: Call, output: Any, numbers: Any, leaves: list[Any], names: list[str], words: list[Any]
-) -> tuple[Part, int] | None:
-    """The output of a UnitNormalization as a part, and the input that it replaces.
+def _normalized_vector(
+    call: Call, output: Any, layer_input: Any, leaves: list[Any], names: list[str], words: list[Any]
+) -> tuple[FeatureArray, int] | None:
+    """The output of a UnitNormalization, and the index of the input that it replaces.
 
-    None if the layer receives something else than an input, with or without its first number, which
-    counts unknown words.
+    None if the layer does not receive an input of the model. It may receive the input without its
+    first column, the count of unknown words.
     """
     for i, leaf in enumerate(leaves):
-        for left_out in (0, 1):
-            if leaf.ndim == 2 and np.array_equal(leaf[:, left_out:], numbers):
-                known = None if words[i] is None else words[i][left_out:]
+        for first_column in (0, 1):
+            if leaf.ndim == 2 and np.array_equal(leaf[:, first_column:], layer_input):
+                vocabulary = None if words[i] is None else words[i][first_column:]
                 value = np.asarray(output, dtype="float32")
-                return Part(names[i], call.key, value, words=known), i
+                return FeatureArray(names[i], call.key, value, words=vocabulary), i
     return None
 
 
-def replace_parts(
-    inputs: PyTree, parts: Sequence[Part], values: Sequence[Any]
+def replace_features(
+    inputs: PyTree, features: Sequence[FeatureArray], values: Sequence[Any]
 ) -> tuple[PyTree, dict[Key, Any]]:
-    """The inputs, and the outputs of layers, with these values of the parts.
+    """The inputs, and the outputs of layers, with other values of the features.
 
     Returns:
         The arguments `inputs` and `replacements` of `Forward.run`.
     """
     leaves, structure = jax.tree.flatten(inputs)
     replacements: dict[Key, Any] = {}
-    for part, value in zip(parts, values, strict=True):
-        if isinstance(part.key, int):
-            leaves[part.key] = value.astype(leaves[part.key].dtype)
+    for feature, value in zip(features, values, strict=True):
+        if isinstance(feature.key, int):
+            leaves[feature.key] = value.astype(leaves[feature.key].dtype)
         else:
-            replacements[part.key] = value
+            replacements[feature.key] = value
     return jax.tree.unflatten(structure, leaves), replacements
 
 
@@ -139,13 +140,13 @@ def _is_normalized(call: Call) -> bool:
 
 
 def _makes_floats(call: Call) -> bool:
-    """Whether a layer turns integers into floats; an Embedding takes floats for them."""
+    """Whether a layer turns integers into floats; an Embedding also accepts integers as floats."""
     if call.is_inside_layer or not call.inputs or call.output is None:
         return False
-    counts = isinstance(call.layer, Embedding) or all(
+    takes_integers = isinstance(call.layer, Embedding) or all(
         not jnp.issubdtype(spec.dtype, jnp.floating) for spec in call.inputs
     )
-    return counts and jnp.issubdtype(call.output.dtype, jnp.floating)
+    return takes_integers and jnp.issubdtype(call.output.dtype, jnp.floating)
 
 
 def _names_of_leaves(model: Any, inputs: PyTree) -> tuple[list[str], list[Any]]:
@@ -164,39 +165,40 @@ def _names_of_leaves(model: Any, inputs: PyTree) -> tuple[list[str], list[Any]]:
 
 
 def _names_of_preprocessed(model: Any, inputs: Preprocessed) -> tuple[list[str], list[Any]]:
-    """The same, for a model whose text has been turned into numbers on the host."""
+    """`_names_of_leaves` for a model whose text is turned into integers on the host."""
     leaves = jax.tree.leaves(inputs)
     graph = model._graph
     keys = graph.host_part.boundary
-    if len(keys) != len(leaves):  # a model inside it takes text, too
+    if len(keys) != len(leaves):  # a nested model takes text, too
         return ["" if len(leaves) == 1 else f"input {i + 1}" for i in range(len(leaves))], [
             None for _ in leaves
         ]
     operations = {id(node.operation): node.operation for node in graph.nodes}
-    columns = _columns_of(graph)
+    input_names = _names_of_input_layers(graph)
     names, words = [], []
     for operation_id, node_index, _ in keys:
         operation = operations.get(operation_id)
-        names.append(columns.get(operation_id) or _input_of(operation, node_index, columns))
+        name = input_names.get(operation_id) or _source_input(operation, node_index, input_names)
+        names.append(name)
         vocabulary = getattr(operation, "get_vocabulary", None)
         words.append(None if vocabulary is None else tuple(map(str, vocabulary())))
-    return names if len(set(names)) > 1 or len(columns) > 1 else [""] * len(names), words
+    return names if len(set(names)) > 1 or len(input_names) > 1 else [""] * len(names), words
 
 
-def _columns_of(graph: Any) -> dict[int, str]:
+def _names_of_input_layers(graph: Any) -> dict[int, str]:
     """From the id of an input layer to the key or name of the input."""
     paths = jax.tree_util.tree_leaves_with_path(graph.inputs)
-    found = {}
+    names = {}
     for (path, tensor), name in zip(paths, graph.input_names, strict=True):
-        found[id(tensor.history.operation)] = str(getattr(path[-1], "key", name)) if path else name
-    return found
+        names[id(tensor.history.operation)] = str(getattr(path[-1], "key", name)) if path else name
+    return names
 
 
-def _input_of(operation: Any, node_index: int, columns: dict[int, str]) -> str:
+def _source_input(operation: Any, node_index: int, input_names: dict[int, str]) -> str:
     """The input that the result of an operation comes from; the first, if there are several."""
-    while operation is not None and id(operation) not in columns:
+    while operation is not None and id(operation) not in input_names:
         tensors = operation._inbound_nodes[node_index].input_tensors
         if not tensors or tensors[0].history is None:
             return str(operation.name)
         operation, node_index, _ = tensors[0].history
-    return columns.get(id(operation), "")
+    return input_names.get(id(operation), "")
