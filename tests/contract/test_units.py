@@ -6,8 +6,8 @@ import pytest
 
 import lamina
 from lamina.contract.compare import difference
-from lamina.contract.measure import measured
-from lamina.contract.units import other_unit, quantiles_of
+from lamina.contract.measure import measure_range
+from lamina.contract.units import compute_quantiles, find_other_unit
 from lamina.core.messages.errors import LaminaWarning
 
 CHANGES = [
@@ -29,14 +29,14 @@ def column(rng, rows):
 
 @pytest.mark.parametrize(("change", "fix"), CHANGES)
 def test_a_column_in_another_unit_is_found_with_the_line_that_mends_it(rng, change, fix):
-    known = measured("x", column(rng, 1000))
+    known = measure_range("x", column(rng, 1000))
     found = difference(known, change(column(rng, 50)))
     assert (found.kind, found.fix) == ("unit", fix)
 
 
 def test_the_line_that_mends_it_brings_the_values_back(rng):
     values = column(rng, 100)
-    known = measured("x", values)
+    known = measure_range("x", values)
     for change, _ in CHANGES:
         x = change(values)
         np.testing.assert_allclose(eval(difference(known, x).fix), values, rtol=1e-5)
@@ -45,7 +45,7 @@ def test_the_line_that_mends_it_brings_the_values_back(rng):
 @pytest.mark.parametrize("rows", [1, 29, 30, 400])
 def test_a_column_in_its_own_unit_raises_no_alarm(rng, rows):
     for draw in (rng.normal, rng.gumbel, rng.lognormal):
-        known = measured("x", draw(size=500))
+        known = measure_range("x", draw(size=500))
         assert not any(difference(known, draw(size=rows)) for _ in range(100))
 
 
@@ -53,13 +53,13 @@ def test_a_column_in_its_own_unit_raises_no_alarm(rng, rows):
     "values", [np.arange(10.0).repeat(20), np.full(200, np.nan), np.zeros(0), np.eye(200)[0]]
 )
 def test_numbers_of_a_few_values_are_not_judged(values):
-    assert quantiles_of(values) == ((), ())
+    assert compute_quantiles(values) == ((), ())
 
 
 def test_too_few_rows_are_not_judged(rng):
-    known = quantiles_of(column(rng, 500))
-    assert other_unit(*known, 10 * column(rng, 29)) is None
-    assert other_unit(*known, np.full(50, np.nan)) is None
+    known = compute_quantiles(column(rng, 500))
+    assert find_other_unit(*known, 10 * column(rng, 29)) is None
+    assert find_other_unit(*known, np.full(50, np.nan)) is None
 
 
 def test_predict_names_the_column_and_the_unit(rng):

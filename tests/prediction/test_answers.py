@@ -178,7 +178,7 @@ def test_a_bad_file_does_not_lose_the_answers_to_others(houses, tmp_path):
 
 def test_names_that_do_not_fit_the_outputs_are_refused(houses):
     from lamina.contract import Contract
-    from lamina.prediction.answers import answers_of
+    from lamina.prediction.answers import make_answers
 
     with pytest.raises(ValueError, match="2 classes apart, and its file has 3 names"):
-        answers_of(Contract(class_names=("a", "b", "c")), ["x"], np.array([[0.5, 0.5]]))
+        make_answers(Contract(class_names=("a", "b", "c")), ["x"], np.array([[0.5, 0.5]]))

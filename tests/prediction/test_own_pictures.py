@@ -6,14 +6,14 @@ from PIL import Image, ImageDraw
 
 from lamina.contract import Contract, Drawing, ImageInput, novelty
 from lamina.data.picture_files import picture_of
-from lamina.prediction.own_pictures import like_training
+from lamina.prediction.own_pictures import match_training
 
 RNG = np.random.default_rng(0)
 STROKES = ImageInput(28, 28, 1, Drawing(longest=20, centred_by="mass", strokes=True, is_dark=False))
 
 
 def made(image, contract):
-    return like_training(picture_of(image), contract, lambda: picture_of(image))
+    return match_training(picture_of(image), contract, lambda: picture_of(image))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def box_of(pixels):
 def test_a_drawing_is_cropped_scaled_centred_and_made_light_on_dark(page):
     picture = made(page, Contract("images", image=STROKES))
     assert picture.inverted
-    assert picture.placed
+    assert picture.is_centred
     first, last = box_of(picture.pixels)
     assert max(last - first) == pytest.approx(20, abs=1)
     assert (first + last) / 2 == pytest.approx([14.5, 14.5], abs=1)
@@ -50,7 +50,7 @@ def test_a_picture_like_those_of_training_is_only_resized(page):
     contract = Contract("images", image=STROKES)
     usual = made(page, contract).pixels
     again = made(Image.fromarray(usual[..., 0]), contract)
-    assert not again.placed
+    assert not again.is_centred
     np.testing.assert_array_equal(again.pixels, usual)
 
 
@@ -80,7 +80,7 @@ def test_what_is_no_stroke_is_not_made_like_one():
     contract = Contract("images", image=ImageInput(28, 28, 1, drawing))
     shirt = Image.new("L", (200, 200), 255)
     shirt.paste(60, (40, 30, 160, 180))
-    assert not made(shirt, contract).placed
+    assert not made(shirt, contract).is_centred
 
 
 def test_a_picture_of_the_size_and_background_of_training_is_not_changed():

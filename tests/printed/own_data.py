@@ -128,7 +128,7 @@ CASES = {
         "load(table, target='size', «split='group', group='patient'»)",
         _LOAD,
     ),
-    ("data/loading/assembly.py", "keeps the mix of classes"): (
+    ("data/loading/assembly.py", "keeps the class frequencies"): (
         "load(table, target='price', split='stratified')",
         "load(table, target='price', «split='random'»)",
         _LOAD,

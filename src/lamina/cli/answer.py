@@ -72,7 +72,7 @@ def answer(
 
 def from_standard_input(contract: Any) -> list[Any]:
     """What comes from standard input, as sources: a picture, a table, or a text in every line."""
-    from lamina.data.loading.table_files import decode_text, table_of
+    from lamina.data.loading.table_files import decode_text, parse_table
 
     content, name = sys.stdin.buffer.read(), Path("standard input")
     if contract.kind == "images":
@@ -80,7 +80,7 @@ def from_standard_input(contract: Any) -> list[Any]:
     if contract.kind == "text":
         lines = decode_text(content, name)[0].splitlines()
         return [line for line in lines if line.strip()]
-    return [table_of(content, name, [column.name for column in contract.columns]).frame]
+    return [parse_table(content, name, [column.name for column in contract.columns]).frame]
 
 
 def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:

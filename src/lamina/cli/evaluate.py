@@ -40,10 +40,10 @@ def evaluate(
     from lamina import datasets
     from lamina.diagnosis.verdict import percent, wilson
     from lamina.jobs import evaluate_job
-    from lamina.prediction.named_sets import set_of
+    from lamina.prediction.named_sets import dataset_of
 
     data = datasets.load(dataset)
-    trained_on = set_of(network)
+    trained_on = dataset_of(network)
     if trained_on is not None and trained_on != data.name:
         console.remark(
             f"The model was trained on {trained_on}, by its name {network.name!r}, and is "

@@ -125,7 +125,7 @@ def predict(
             console.print_json(documents)
     else:
         _remarks(read, pixels.is_known, invert)
-        possible = named_sets.possible_sets(network) if like is None and read else []
+        possible = named_sets.candidate_datasets(network) if like is None and read else []
         if possible:
             console.remark(
                 f"The model's name, {network.name!r}, does not say which images it has learnt "

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.contract.contract import InputRange
-from lamina.contract.measure import some_rows
-from lamina.contract.units import other_unit
+from lamina.contract.measure import sample_rows
+from lamina.contract.units import find_other_unit
 
-# Values so many times larger or smaller than in training have another scale.
-_ANOTHER_SCALE = 20.0
-# Numbers of standard errors: means differ if they are farther apart than `_FAR`, and agree if they
-# are nearer than `_NEAR`.
-_FAR, _NEAR = 6.0, 3.0
+# Values have another scale if they are larger or smaller than in training by this factor.
+_MIN_FACTOR = 20.0
+# Means are different if they differ by more than the first number of standard errors, and equal if
+# they differ by less than the second.
+_MIN_DIFFERENCE, _MAX_AGREEMENT = 6.0, 3.0
 # Number of rows of a call that are compared.
 _MAX_ROWS = 64
 # With fewer numbers, the scale cannot be judged.
@@ -47,16 +47,16 @@ def difference(input_range: InputRange, array: Any) -> Difference | None:
         array: `(samples, …)`, as given to `predict`.
 
     Example:
-        >>> from lamina.contract.measure import measured
+        >>> from lamina.contract.measure import measure_range
         >>> rng = np.random.default_rng(0)
-        >>> known = measured("x", rng.random((100, 8, 8)))
+        >>> known = measure_range("x", rng.random((100, 8, 8)))
         >>> difference(known, 255 * rng.random((3, 8, 8))).fix
         'x / 255'
     """
     dtype = getattr(array, "dtype", None)
     if dtype is None or np.dtype(dtype).kind not in "biuf" or not len(array):
         return None
-    rows = some_rows(array, _MAX_ROWS)
+    rows = sample_rows(array, _MAX_ROWS)
     if not np.isfinite(rows).any():
         return None
     return (
@@ -80,12 +80,12 @@ def _another_scale(input_range: InputRange, rows: np.ndarray) -> Difference | No
     # smaller.
     typical = math.sqrt(float(np.nanmean(rows**2))) / usual
     if rows.size < _MIN_NUMBERS or not (
-        (ratio > _ANOTHER_SCALE and typical > _ANOTHER_SCALE / 2)
-        or (ratio < 1 / _ANOTHER_SCALE and typical < 2 / _ANOTHER_SCALE)
+        (ratio > _MIN_FACTOR and typical > _MIN_FACTOR / 2)
+        or (ratio < 1 / _MIN_FACTOR and typical < 2 / _MIN_FACTOR)
     ):
         return None
     # A single faint sample does not mean another scale: most values in training must be larger.
-    if ratio < 1 and largest > abs(input_range.mean) + input_range.spread / _ANOTHER_SCALE:
+    if ratio < 1 and largest > abs(input_range.mean) + input_range.spread / _MIN_FACTOR:
         return None
     factor = _round_factor(ratio if ratio > 1 else 1 / ratio)
     direction = "larger" if ratio > 1 else "smaller"
@@ -99,20 +99,20 @@ def _another_scale(input_range: InputRange, rows: np.ndarray) -> Difference | No
 
 
 def _another_unit(input_range: InputRange, array: Any) -> Difference | None:
-    """A column in another unit, whose values are those of training times a usual factor."""
+    """A column in another unit: its values are those of training times a common factor."""
     if not input_range.quantiles or math.prod(array.shape[1:]) != 1:
         return None
-    values = some_rows(array).reshape(-1)
-    unit = other_unit(input_range.quantiles, input_range.shares, values)
+    values = sample_rows(array).reshape(-1)
+    unit = find_other_unit(input_range.quantiles, input_range.shares, values)
     if unit is None:
         return None
     first, last = np.nanquantile(values, (0.25, 0.75))
-    known = np.interp((0.25, 0.75), input_range.shares, input_range.quantiles)
+    in_training = np.interp((0.25, 0.75), input_range.shares, input_range.quantiles)
     names = f", as for {unit.names}" if unit.names else f" by a factor of {unit.factor:g}"
     return Difference(
         "unit",
         f"it seems to have another unit{names}: half of its values are from {first:.4g} to "
-        f"{last:.4g}, in training from {known[0]:.4g} to {known[1]:.4g}",
+        f"{last:.4g}, in training from {in_training[0]:.4g} to {in_training[1]:.4g}",
         unit.back(input_range.name),
     )
 
@@ -127,7 +127,7 @@ def _inverted(input_range: InputRange, rows: np.ndarray) -> Difference | None:
     mean = float(np.nanmean(rows))
     swapped = input_range.low + input_range.high - input_range.mean
     if (
-        abs(mean - input_range.mean) < _FAR * error
+        abs(mean - input_range.mean) < _MIN_DIFFERENCE * error
         or abs(mean - swapped) > abs(mean - input_range.mean) / 2
     ):
         return None
@@ -149,8 +149,8 @@ def _swapped_channels(input_range: InputRange, rows: np.ndarray) -> Difference |
     red_to_blue, red_to_blue_before = means[0] - means[2], means_before[0] - means_before[2]
     if (
         not error
-        or abs(red_to_blue_before) < _FAR * error
-        or abs(red_to_blue + red_to_blue_before) > _NEAR * error
+        or abs(red_to_blue_before) < _MIN_DIFFERENCE * error
+        or abs(red_to_blue + red_to_blue_before) > _MAX_AGREEMENT * error
     ):
         return None
     return Difference(

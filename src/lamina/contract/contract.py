@@ -62,8 +62,8 @@ class InputRange:
         spread: Their standard deviation.
         sample_spread: The standard deviation of the means of single samples.
         channels: The mean of each channel, for pictures in colour.
-        quantiles: Where an input has one number a sample and many different ones: their quantiles.
-        shares: The shares of the numbers that are below these.
+        quantiles: Quantiles of an input with one number for each sample and many distinct numbers.
+        shares: The fraction of the numbers below each quantile.
     """
 
     name: str
@@ -81,15 +81,15 @@ class InputRange:
 
 @dataclass(frozen=True)
 class Drawing:
-    """How what is drawn lies in each image, where it does so in all of them.
+    """Size and position of the drawing in each image, if they are the same in all images.
 
     Args:
-        longest: The longer side of its bounding box, in pixels.
-        centred_by: What is in the middle of the image: `"mass"`, its centre of mass, or `"box"`,
-            the middle of its bounding box.
+        longest: The longer side of the drawing's bounding box, in pixels.
+        centred_by: The point in the middle of the image: `"mass"`, the drawing's centre of mass, or
+            `"box"`, the middle of its bounding box.
         strokes: Whether the drawings are strokes, without shades.
-        is_dark: Whether they are darker than the background.
-        fullest: The most pixels that are drawn, relative to a square of its longer side.
+        is_dark: Whether the drawings are darker than the background.
+        fullest: The maximum number of ink pixels, relative to a square of the longer side.
     """
 
     longest: int
@@ -107,12 +107,12 @@ class ImageInput:
         height: In pixels.
         width: In pixels.
         channels: 1 for grey, 3 for red, green and blue.
-        drawing: Where the drawing is in each image: other pictures are cropped, scaled and centred
-            in the same way. None if the images are not of one form.
-        resized: How a picture of another shape is brought to the size: `"edges"`, its shape kept
-            and filled up with the colour of its edges; `"stretch"`, `"crop"` or `"pad"`, as
-            `image_dataset_from_directory` does it.
-        interpolation: For the last three, its argument of that name.
+        drawing: Size and position of the drawing, by which other pictures are cropped, scaled and
+            centred. None if the images are not uniformly centred drawings.
+        resized: How a picture with another aspect ratio is resized: `"edges"`, padded with the
+            colour of its edges; `"stretch"`, `"crop"` or `"pad"`, as by
+            `image_dataset_from_directory`.
+        interpolation: The argument of `image_dataset_from_directory`; not used for `"edges"`.
     """
 
     height: int
@@ -128,9 +128,9 @@ class SeriesInput:
     """The lengths of the inputs and outputs of a forecast.
 
     Args:
-        window: Steps before it.
-        forecast: Steps to predict.
-        time: The column that steps are sorted by, if there is one.
+        window: Number of steps to predict from.
+        forecast: Number of steps to predict.
+        time: The column that steps are sorted by, or None.
         day_first: Whether dates such as 2/3/2024 in that column begin with the day.
     """
 
@@ -159,19 +159,17 @@ class TargetRange:
 
 @dataclass(frozen=True)
 class Novelty:
-    """What is needed to tell whether an input is far from all inputs of training.
-
-    See `lamina.contract.novelty`.
+    """Statistics by which `lamina.contract.novelty` finds inputs far from all inputs of training.
 
     Args:
         inputs: Names of the input arrays.
         mean: The mean of each value, `(values,)`.
-        scale: What differences from the mean are divided by, `(values,)`.
+        scale: Divisors of the differences from the mean, `(values,)`.
         components: Principal components, `(components, values)`, as base64 of float32 numbers.
         variances: The variance along each component.
         rest: The variance along every other direction.
-        threshold: The distance above which an input is far from all of them.
-        expected: The share of inputs like those of training that are above it nevertheless.
+        threshold: The distance above which an input is far from the inputs of training.
+        expected: The fraction of inputs like those of training that are above the threshold.
     """
 
     inputs: tuple[str, ...]
@@ -193,8 +191,8 @@ class Contract:
     line use it to convert a user's files, rows and texts to inputs.
 
     Args:
-        kind: `"images"`, `"table"`, `"text"`, `"series"`, or `"arrays"` where nothing is known but
-            numbers.
+        kind: `"images"`, `"table"`, `"text"`, `"series"`, or `"arrays"` for arrays of unknown
+            origin.
         inputs: The values of every input array.
         columns: For a table, its columns; for a series, the columns that it is made from.
         image: For pictures, the arrays that files are converted to.
@@ -203,7 +201,7 @@ class Contract:
         class_names: Names of the classes in the order of the outputs; None for numbers.
         target_range: The values of a target that is a number.
         split: How validation and test samples were chosen, if that is known.
-        novelty: For classes, how to tell that an input is none of them.
+        novelty: For classes, statistics to recognize an input of none of them.
 
     Example:
         >>> contract = Contract("text", target="label", class_names=("ham", "spam"))
@@ -223,7 +221,7 @@ class Contract:
     novelty: Novelty | None = None
 
     def of_arrays(self) -> "Contract":
-        """What is left of the contract when the inputs have been changed: what outputs mean."""
+        """The contract without its description of the inputs, for inputs that were changed."""
         return Contract(
             target=self.target,
             class_names=self.class_names,
@@ -247,7 +245,9 @@ class Contract:
         if not isinstance(record, Mapping) or not isinstance(record.get("version"), int):
             raise ValueError("it is not a contract")
         if record["version"] > VERSION:
-            raise ValueError(f"it is of version {record['version']}, and {VERSION} is known here")
+            raise ValueError(
+                f"its version is {record['version']}, but this Lamina reads up to {VERSION}"
+            )
         contract: Contract = _read(cls, record, "contract")
         names = contract.class_names or ()
         if len(set(names)) < len(names):

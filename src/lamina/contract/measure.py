@@ -1,4 +1,4 @@
-"""Measures the range, mean and spread of an array, for the contract."""
+"""Measures the range, mean and standard deviation of an array, for the contract."""
 
 import math
 from typing import Any
@@ -6,30 +6,31 @@ from typing import Any
 import numpy as np
 
 from lamina.contract.contract import InputRange, TargetRange
-from lamina.contract.units import quantiles_of
+from lamina.contract.units import compute_quantiles
 
-# Rows that are looked at, spread evenly over the array; fewer of large ones, and some of any.
-_ROWS, _FEWEST_ROWS = 2048, 64
-_NUMBERS = 2**23
+# Maximum number of rows that are measured; fewer if they would have more than `_MAX_NUMBERS`
+# numbers, but at least `_MIN_ROWS`.
+_MAX_ROWS, _MIN_ROWS = 2048, 64
+_MAX_NUMBERS = 2**23
 
 
-def measured(name: str, array: Any) -> InputRange | None:
+def measure_range(name: str, array: Any) -> InputRange | None:
     """The range of an array with one row for each sample; None if its values are not numbers.
 
     Args:
         name: The name of the input.
-        array: `(samples, …)`. Of many rows, some are measured, spread evenly. Missing values are
+        array: `(samples, …)`. Of many rows, evenly spaced ones are measured. Missing values are
             ignored.
 
     Example:
-        >>> found = measured("x", np.array([[0.0, 1.0], [0.5, 0.5]]))
-        >>> found.low, found.high, found.mean, found.shape
+        >>> x_range = measure_range("x", np.array([[0.0, 1.0], [0.5, 0.5]]))
+        >>> x_range.low, x_range.high, x_range.mean, x_range.shape
         (0.0, 1.0, 0.5, (2,))
     """
     dtype = getattr(array, "dtype", None)
     if dtype is None or np.dtype(dtype).kind not in "biuf" or not len(array):
         return None
-    rows = some_rows(array)
+    rows = sample_rows(array)
     finite = rows[np.isfinite(rows)]
     if not finite.size:
         return None
@@ -37,7 +38,7 @@ def measured(name: str, array: Any) -> InputRange | None:
     with np.errstate(invalid="ignore"):
         means = samples.mean(axis=1)
     means = means[np.isfinite(means)]
-    quantiles, shares = quantiles_of(samples[:, 0]) if samples.shape[1] == 1 else ((), ())
+    quantiles, shares = compute_quantiles(samples[:, 0]) if samples.shape[1] == 1 else ((), ())
     in_colour = rows.ndim == 4 and rows.shape[-1] == 3
     return InputRange(
         name=name,
@@ -54,7 +55,7 @@ def measured(name: str, array: Any) -> InputRange | None:
     )
 
 
-def measured_target(values: np.ndarray) -> TargetRange:
+def measure_target(values: np.ndarray) -> TargetRange:
     """The range of a target that is a number."""
     values = np.asarray(values, dtype="float64")
     return TargetRange(
@@ -62,8 +63,8 @@ def measured_target(values: np.ndarray) -> TargetRange:
     )
 
 
-def some_rows(array: Any, most: int = _ROWS) -> np.ndarray:
-    """At most so many rows, spread evenly, as float64; fewer of large ones."""
-    most = min(most, max(_FEWEST_ROWS, _NUMBERS // max(1, math.prod(array.shape[1:]))))
-    step = -(-len(array) // most)
+def sample_rows(array: Any, limit: int = _MAX_ROWS) -> np.ndarray:
+    """At most `limit` rows, evenly spaced, as float64; fewer if the rows are large."""
+    limit = min(limit, max(_MIN_ROWS, _MAX_NUMBERS // max(1, math.prod(array.shape[1:]))))
+    step = -(-len(array) // limit)
     return np.asarray(array[::step], dtype="float64")

@@ -1,7 +1,8 @@
 """Finds a column of numbers in another unit than in training: feet for metres, °F for °C.
 
-The quantiles of training, brought to the other unit, divide the values as they divided those of
-training, and as they are they do not.
+The quantiles of training are converted to the other unit. The values are in that unit if the
+converted quantiles divide them into the same fractions as in training, and the original quantiles
+do not.
 """
 
 import math
@@ -9,24 +10,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Shares of the values of training that are below the quantiles that a contract keeps.
-SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-# Columns of fewer different values, such as numbers of rooms, are not judged.
-_FEWEST_VALUES, _FEWEST_QUANTILES = 20, 7
-_FEWEST_ROWS = 30
-# Largest difference of shares: values in their unit stay below the first, unless all rows are of
-# one kind. Those of another unit, brought back, stay below the second divided by the square root of
-# their number, and the third, because the shares of training are not exact. docs/your-data.md has
-# how often.
-_FAR, _NEAR, _INEXACT = 0.7, 1.2, 0.04
+# The fractions of the quantiles that a contract stores.
+FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+# Columns with fewer distinct values, such as numbers of rooms, are not examined.
+_MIN_VALUES, _MIN_QUANTILES = 20, 7
+_MIN_ROWS = 30
+# The largest difference between the fractions below the quantiles must exceed `_MIN_DIFFERENCE` in
+# the unit of training. In the other unit it must be below `_MAX_DIFFERENCE` divided by the square
+# root of the number of values, plus `_TOLERANCE`, since the fractions of training are inexact.
+# docs/your-data.md says how often this is wrong.
+_MIN_DIFFERENCE, _MAX_DIFFERENCE, _TOLERANCE = 0.7, 1.2, 0.04
 
 
 class Unit(NamedTuple):
-    """What values of one unit are in another: `factor * value + offset`.
+    """A conversion of units, `factor * value + offset`.
 
     Args:
         factor: The factor.
-        offset: What is added.
+        offset: The offset.
         names: `"feet in place of metres"`; empty for a power of ten.
     """
 
@@ -35,7 +36,7 @@ class Unit(NamedTuple):
     names: str = ""
 
     def back(self, name: str) -> str:
-        """The expression that brings values of that name back."""
+        """The expression that converts an array of this name back."""
         if self.offset:
             return f"({name} - 32) / 1.8" if self.factor > 1 else f"{name} * 1.8 + 32"
         if self.factor > 1:
@@ -58,62 +59,62 @@ _UNITS = (
 )
 
 
-def quantiles_of(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The quantiles of numbers, and the shares of them that are below; empty for a few values.
+def compute_quantiles(values: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The quantiles of numbers, and the fractions of the numbers below them; empty for few values.
 
     Args:
-        values: `(rows,)`; NaN is passed over.
+        values: `(rows,)`; NaN is ignored.
 
     Example:
-        >>> quantiles, shares = quantiles_of(np.arange(101.0))
+        >>> quantiles, shares = compute_quantiles(np.arange(101.0))
         >>> quantiles[5], round(shares[5], 2)
         (50.0, 0.5)
     """
     values = values[np.isfinite(values)]
-    if len(np.unique(values)) < _FEWEST_VALUES:
+    if len(np.unique(values)) < _MIN_VALUES:
         return (), ()
-    quantiles = np.quantile(values, SHARES)
-    if len(np.unique(quantiles)) < _FEWEST_QUANTILES:
+    quantiles = np.quantile(values, FRACTIONS)
+    if len(np.unique(quantiles)) < _MIN_QUANTILES:
         return (), ()
-    return _plain(quantiles), _plain(_shares_below(np.sort(values), quantiles))
+    return _round(quantiles), _round(_fractions_below(np.sort(values), quantiles))
 
 
-def other_unit(
+def find_other_unit(
     quantiles: tuple[float, ...], shares: tuple[float, ...], values: np.ndarray
 ) -> Unit | None:
-    """The unit that values are likely to have in place of that of training; None if it is the same.
+    """The conversion from the unit of training to that of the values; None if they are the same.
 
     Args:
-        quantiles: Those of training, by `quantiles_of`.
-        shares: The shares of the values of training below them.
+        quantiles: The quantiles of training, from `compute_quantiles`.
+        shares: The fractions of the values of training below them.
         values: Numbers of the same column, `(rows,)`.
 
     Example:
         >>> celsius = np.random.default_rng(0).normal(15, 8, 500)
-        >>> known = quantiles_of(celsius)
-        >>> other_unit(*known, celsius[:50] * 1.8 + 32).names
+        >>> known = compute_quantiles(celsius)
+        >>> find_other_unit(*known, celsius[:50] * 1.8 + 32).names
         '°F in place of °C'
-        >>> other_unit(*known, celsius[:50]) is None
+        >>> find_other_unit(*known, celsius[:50]) is None
         True
     """
     values = np.sort(values[np.isfinite(values)])
-    if not quantiles or len(quantiles) != len(shares) or len(values) < _FEWEST_ROWS:
+    if not quantiles or len(quantiles) != len(shares) or len(values) < _MIN_ROWS:
         return None
-    known, below = np.array(quantiles), np.array(shares)
+    training_quantiles, fractions = np.array(quantiles), np.array(shares)
 
     def difference(unit: Unit) -> float:
-        brought = known * unit.factor + unit.offset
-        return float(np.abs(_shares_below(values, brought) - below).max())
+        converted = training_quantiles * unit.factor + unit.offset
+        return float(np.abs(_fractions_below(values, converted) - fractions).max())
 
-    if difference(Unit(1)) <= _FAR:
+    if difference(Unit(1)) <= _MIN_DIFFERENCE:
         return None
     likeliest = min(_UNITS, key=difference)
-    most = _NEAR / math.sqrt(len(values)) + _INEXACT
-    return likeliest if difference(likeliest) < most else None
+    limit = _MAX_DIFFERENCE / math.sqrt(len(values)) + _TOLERANCE
+    return likeliest if difference(likeliest) < limit else None
 
 
-def _shares_below(ordered: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """The share of values below each limit; half of those that are equal to it count."""
+def _fractions_below(ordered: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """The fraction of values below each limit; values equal to it count half."""
     margin = 1e-6 * np.abs(limits)
     first = np.searchsorted(ordered, limits - margin, side="left")
     last = np.searchsorted(ordered, limits + margin, side="right")
@@ -121,6 +122,6 @@ def _shares_below(ordered: np.ndarray, limits: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _plain(values: Any) -> tuple[float, ...]:
-    """Plain numbers of eight digits, which keep the file small."""
+def _round(values: Any) -> tuple[float, ...]:
+    """Numbers rounded to eight digits, which keep the file small."""
     return tuple(float(f"{value:.8g}") for value in values)

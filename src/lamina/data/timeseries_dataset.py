@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lamina.contract import Contract
-from lamina.contract.measure import measured_target
+from lamina.contract.measure import measure_target
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import ArrayLike
 from lamina.core.variable.seed import make_default_seed
@@ -96,7 +96,7 @@ def timeseries_dataset_from_array(
     if targets is not None and targets.ndim == 1 and targets.dtype.kind == "f":
         used = targets[starts]
         if np.isfinite(used).all():
-            contract = Contract(target_range=measured_target(used))
+            contract = Contract(target_range=measure_target(used))
     dataset = Dataset(batches, -(-len(starts) // size), contract=contract)
     if batch_size is None:
         dataset = Dataset(dataset.unbatch()._start, len(starts), contract=contract)

@@ -7,11 +7,11 @@ import numpy as np
 
 from lamina.contract import Contract
 from lamina.core.messages.errors import did_you_mean
-from lamina.data.loading.cells import as_texts, numbers_of
+from lamina.data.loading.cells import as_texts, parse_numbers
 from lamina.data.loading.decimal_marks import decimal_marks, has_decimal_comma
 from lamina.data.loading.files import PICTURES, TEXTS, find_files, tables_in
-from lamina.data.loading.image_source import with_labels
-from lamina.data.loading.series import windows_of
+from lamina.data.loading.image_source import add_labels_from_table
+from lamina.data.loading.series import make_windows
 from lamina.data.loading.table_files import read_table
 from lamina.prediction.raw_inputs import read_inputs
 from lamina.prediction.raw_series import steps_of
@@ -91,7 +91,7 @@ def _folder(contract: Contract, folder: Path) -> LabelledSamples:
     if contract.kind == "images":
         by_folders = files.classes is not None and not tables_in(folder)
         target = None if contract.target == "class" or by_folders else contract.target
-        files, _ = with_labels(files, folder, target)
+        files, _ = add_labels_from_table(files, folder, target)
     if files.classes is None:
         raise ValueError(
             f"Nothing says what class the files in {folder} are of.\n"
@@ -124,7 +124,7 @@ def _table(contract: Contract, path: Path) -> LabelledSamples:
         )
     answers = as_texts(frame[target])
     comma = decimal_marks(frame, None, table.separator).comma_for(target)
-    numbers = numbers_of(answers, has_decimal_comma(answers, comma))
+    numbers = parse_numbers(answers, has_decimal_comma(answers, comma))
     is_class = contract.class_names is not None
     has_answer = np.array([answer is not None for answer in (answers if is_class else numbers)])
     inputs = read_inputs(contract, [frame[has_answer]])
@@ -144,7 +144,7 @@ def _series(contract: Contract, path: Path) -> LabelledSamples:
     table = read_table(path)
     remarks = list(table.remarks)
     steps = steps_of(contract, table.frame, remarks)
-    windows = windows_of(
+    windows = make_windows(
         steps[:, 0],
         steps[:, 1:],
         contract.series.forecast,

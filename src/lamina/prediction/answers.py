@@ -1,6 +1,6 @@
 """Answer: the prediction for one input, with the class names of the model's contract.
 
-`Predictor.answer` and `lamina predict` give answers.
+`Predictor.answer` returns answers, and `lamina predict` prints them.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class Answer:
         probabilities: Probability of every class, by name.
         value: The number, or the list of numbers of a forecast; None for a class.
         error: Why there is no answer, or None.
-        is_far: Whether the input is far from everything that the model was trained on, so that
-            its class means little; None if that is not known.
+        is_far: Whether the input is far from all inputs that the model was trained on, so that its
+            class means little; None if that is not known.
 
     Example:
         >>> Answer("a.png", "cat", 0.9, {"cat": 0.9, "dog": 0.1}).to_json()["label"]
@@ -56,10 +56,10 @@ class Answer:
         }
 
 
-def answers_of(
+def make_answers(
     contract: Contract, names: list[str], outputs: np.ndarray, far: np.ndarray | None = None
 ) -> list[Answer]:
-    """What the outputs of a model mean.
+    """Convert the outputs of a model to answers.
 
     Args:
         contract: Contract of the model.
@@ -76,12 +76,12 @@ def answers_of(
     probabilities = as_probabilities(np.asarray(outputs))
     if probabilities.shape[1] != len(contract.class_names):
         raise ValueError(
-            f"The model tells {probabilities.shape[1]} classes apart, and its file has "
+            f"The model predicts {probabilities.shape[1]} classes, but its file has "
             f"{len(contract.class_names)} names of classes."
         )
     answers = []
-    known = [None] * len(names) if far is None else far.tolist()
-    for name, row, is_far in zip(names, probabilities.tolist(), known, strict=True):
+    far_or_unknown = [None] * len(names) if far is None else far.tolist()
+    for name, row, is_far in zip(names, probabilities.tolist(), far_or_unknown, strict=True):
         by_name = dict(zip(contract.class_names, row, strict=True))
         best = max(by_name, key=lambda label: by_name[label])
         answers.append(Answer(name, best, by_name[best], by_name, is_far=is_far))

@@ -71,7 +71,7 @@ def expected_range(model: Any, chosen: float | None = None) -> Range:
 
 
 def _nearest_range(high: float) -> float:
-    """The usual range of pixel values that a largest value is from: 255 for 254."""
+    """The usual maximum of pixel values for a largest value, such as 255 for 254."""
     return next((top for top in (1.0, 16.0, 255.0, 65535.0) if 0.9 * top <= high <= top), high)
 
 
@@ -84,7 +84,7 @@ def input_form(model: Any) -> InputForm:
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or any(not isinstance(n, int) for n in shape[1:]):
         raise ValueError(
-            f"The model takes inputs of shape {shape}, and an image file cannot be brought to that."
+            f"The model takes inputs of shape {shape}; an image file cannot be converted to that."
         )
     sizes = shape[1:]
     if len(sizes) == 3 and sizes[-1] in (1, 3):

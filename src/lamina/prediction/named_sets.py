@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from lamina.models.model import Model
 
 
-def set_of(model: Any) -> str | None:
+def dataset_of(model: Any) -> str | None:
     """The data set in the name of a model, as `jobs.architectures.build` sets it; or None."""
     return next((name for name in DATASET_NAMES if model.name.startswith(f"{name}_")), None)
 
 
-def likely_set(model: Any) -> str | None:
+def dataset_by_size(model: Any) -> str | None:
     """The data set with images of the model's input size, if there is exactly one.
 
     For 28×28 there are two: digits and clothes.
     """
-    sets = _sets_of_size(model)
+    sets = _datasets_of_size(model)
     return sets[0] if len(sets) == 1 else None
 
 
-def possible_sets(model: Any) -> list[str]:
+def candidate_datasets(model: Any) -> list[str]:
     """The data sets that a model may have been trained on, if there are several."""
-    sets = _sets_of_size(model)
-    return [] if set_of(model) is not None or len(sets) < 2 else sets
+    sets = _datasets_of_size(model)
+    return [] if dataset_of(model) is not None or len(sets) < 2 else sets
 
 
-def _sets_of_size(model: "Model") -> list[str]:
+def _datasets_of_size(model: "Model") -> list[str]:
     input_size, output_shape = input_form(model), getattr(model, "output_shape", None)
     size = (input_size.height, input_size.width, input_size.channels)
     image_forms = {name: form_of(name) for name in DATASET_NAMES}
@@ -54,7 +54,7 @@ def form_for(model: Any, like: str | None = None) -> ImageForm | None:
     Raises:
         ValueError: If the images of that data set do not fit the model.
     """
-    name = None if like == "none" else (like or set_of(model) or likely_set(model))
+    name = None if like == "none" else (like or dataset_of(model) or dataset_by_size(model))
     if name is None:
         return None
     form, input_size = form_of(name), input_form(model)
@@ -76,7 +76,7 @@ def class_names(model: Any, outputs: int) -> tuple[str, ...]:
         model: A loaded model.
         outputs: Number of classes.
     """
-    name = set_of(model)
+    name = dataset_of(model)
     if name is not None:
         names: tuple[str, ...] = import_module(f"lamina.datasets.{name}").CLASS_NAMES
         if len(names) == outputs:

@@ -1,4 +1,4 @@
-"""A user's picture as an image like those that a model was trained on."""
+"""Converts a user's picture to an image like those that a model was trained on."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,41 +6,42 @@ from typing import NamedTuple
 import numpy as np
 
 from lamina.contract import Contract, Drawing, novelty
-from lamina.data.loading.drawings import drawn_share, has_dark_edge
+from lamina.data.loading.drawings import has_dark_edge, ink_density
 from lamina.data.loading.image_files import picture_as_input
 from lamina.data.match_dataset import has_form, prepare
 from lamina.data.picture_files import Picture
 from lamina.datasets.image_form import ImageForm
 
 
-class OwnPicture(NamedTuple):
-    """A picture as a model takes it.
+class MatchedPicture(NamedTuple):
+    """A picture converted to an input of a model.
 
     Args:
         pixels: uint8, `(height, width, channels)`.
-        inverted: Whether light and dark were swapped.
-        placed: Whether the drawing was cropped, scaled and centred.
+        is_inverted: Whether light and dark were swapped.
+        is_centred: Whether the drawing was cropped, scaled and centred.
     """
 
     pixels: np.ndarray
-    inverted: bool = False
-    placed: bool = False
+    is_inverted: bool = False
+    is_centred: bool = False
 
 
-def like_training(
+def match_training(
     picture: Picture, contract: Contract, read_large: Callable[[], Picture]
-) -> OwnPicture:
-    """Make a picture like the images of training.
+) -> MatchedPicture:
+    """Convert a picture so that it resembles the images of training.
 
-    Pictures of their size and background, and pictures that look like them, are only resized, as
-    those of training were. If the images of training are drawings of one form, the drawing is
-    found, cropped, scaled and centred. Otherwise light and dark are swapped if that makes an
-    unusual picture a usual one.
+    Pictures with the same size and background as in training, and pictures similar to those of
+    training, are only resized. If the images of training are centred drawings, the drawing is
+    found, cropped, scaled and centred. Otherwise light and dark are swapped if that makes a picture
+    that is far from training similar to it.
 
     Args:
         picture: The picture, reduced as for training.
-        contract: What the model was trained on; it has an `image`.
-        read_large: Reads the picture again in the resolution in which drawings are found.
+        contract: The contract of the model; its `image` is not None.
+        read_large: A function that reads the picture again at the resolution at which drawings are
+            found.
     """
     form = contract.image
     assert form is not None
@@ -50,21 +51,24 @@ def like_training(
     if drawing is None:
         inverse = 255 - pixels
         if is_far and _is_far(contract, inverse) is False:
-            return OwnPicture(inverse, inverted=True)
-        return OwnPicture(pixels)
-    wanted = ImageForm(
+            return MatchedPicture(inverse, is_inverted=True)
+        return MatchedPicture(pixels)
+    target_form = ImageForm(
         form.height, form.width, drawing.longest, drawing.centred_by, drawing.strokes
     )
-    seen = _light_on_dark(_as_picture(pixels), drawing)
-    same_size = picture.pixels.shape[:2] == (form.height, form.width)
-    if (same_size and has_dark_edge(seen.grey)) or (not is_far and has_form(seen, wanted)):
-        return OwnPicture(pixels)
-    made = prepare(_light_on_dark(read_large(), drawing), wanted)
-    if made.is_blank or drawn_share(made.image) > drawing.fullest:
-        return OwnPicture(pixels)
-    image = 1 - made.image if drawing.is_dark else made.image
+    light_on_dark = _light_on_dark(_as_picture(pixels), drawing)
+    has_same_size = picture.pixels.shape[:2] == (form.height, form.width)
+    if has_same_size and has_dark_edge(light_on_dark.grey):
+        return MatchedPicture(pixels)
+    if not is_far and has_form(light_on_dark, target_form):
+        return MatchedPicture(pixels)
+    prepared = prepare(_light_on_dark(read_large(), drawing), target_form)
+    if prepared.is_blank or ink_density(prepared.image) > drawing.fullest:
+        return MatchedPicture(pixels)
+    image = 1 - prepared.image if drawing.is_dark else prepared.image
     values = np.round(255 * image).astype("uint8")[..., None]
-    return OwnPicture(values, made.inverted, placed=not np.array_equal(values, pixels))
+    is_centred = not np.array_equal(values, pixels)
+    return MatchedPicture(values, prepared.inverted, is_centred)
 
 
 def _is_far(contract: Contract, pixels: np.ndarray) -> bool | None:
@@ -81,7 +85,7 @@ def _as_picture(pixels: np.ndarray) -> Picture:
 
 
 def _light_on_dark(picture: Picture, drawing: Drawing) -> Picture:
-    """The picture as `prepare` expects one that needs no change: light on dark."""
+    """The picture inverted if drawings of training are dark, since `prepare` expects light ones."""
     if not drawing.is_dark:
         return picture
     return Picture(1 - picture.pixels, picture.is_grey, picture.note)

@@ -62,7 +62,7 @@ def convert_picture(
             uneven=prepared.is_uneven,
         )
     picture = read_picture(path)
-    image = fitted(picture, input_size)
+    image = pad_to_size(picture, input_size)
     is_inverted = looks_inverted(image) if invert is None else invert
     note = picture.note
     if picture.is_blank:
@@ -104,16 +104,16 @@ def read_image(path: Path, form: InputForm) -> np.ndarray:
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is not an image.
     """
-    return fitted(read_picture(path), form)
+    return pad_to_size(read_picture(path), form)
 
 
-def fitted(picture: Picture, form: InputForm) -> np.ndarray:
+def pad_to_size(picture: Picture, form: InputForm) -> np.ndarray:
     """A picture in the size and colours of a model's input.
 
     It is padded at its edges to the aspect ratio of the input.
     """
     values = picture.pixels if form.channels == 3 else picture.grey
-    return image_files.fitted(values, (form.height, form.width)).astype("float32") / 255
+    return image_files.pad_to_size(values, (form.height, form.width)).astype("float32") / 255
 
 
 def looks_inverted(image: np.ndarray) -> bool:

@@ -10,7 +10,7 @@ from lamina.contract import Contract
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Data, Outputs
 from lamina.core.variable.stateless import snapshot
-from lamina.prediction.answers import Answer, answers_of
+from lamina.prediction.answers import Answer, make_answers
 from lamina.prediction.inputs import InputDescription
 from lamina.prediction.named_sets import class_names
 from lamina.prediction.probabilities import as_probabilities
@@ -228,14 +228,14 @@ class Predictor:
         Raises:
             TypeError, ValueError: As `answer`.
         """
-        found = read_inputs(self._contract, sources)
-        return self.answers_to(found), found.remarks
+        inputs_read = read_inputs(self._contract, sources)
+        return self.answers_to(inputs_read), inputs_read.remarks
 
-    def answers_to(self, found: RawInputs) -> list[Answer]:
-        """Answers to inputs that were read before, for a caller that needs these as well.
+    def answers_to(self, inputs_read: RawInputs) -> list[Answer]:
+        """Answers for inputs that were already read, for a caller that also needs the inputs.
 
         Args:
-            found: What `read_inputs` in `lamina.prediction.raw_inputs` has made.
+            inputs_read: The result of `read_inputs` in `lamina.prediction.raw_inputs`.
 
         Returns:
             An `Answer` for each input, in their order.
@@ -250,22 +250,22 @@ class Predictor:
             >>> model = lamina.Model(inputs, lamina.layers.Dense(2, activation="softmax")(x))
             >>> model.compile("adam", "sparse_categorical_crossentropy")
             >>> _ = model.fit(data.train, verbose=0)
-            >>> found = read_inputs(model.input_contract, {"size": 0.5})
-            >>> len(found.x["size"]), len(lamina.Predictor(model).answers_to(found))
+            >>> inputs_read = read_inputs(model.input_contract, {"size": 0.5})
+            >>> len(inputs_read.x["size"]), len(lamina.Predictor(model).answers_to(inputs_read))
             (1, 1)
         """
         answers = []
-        if found.x is not None:
-            outputs = np.asarray(self.predict(found.x))
-            far = far_from_training(self._contract, found.x)
-            answers = answers_of(self._contract, found.names, outputs, far)
-        for failure in reversed(found.failures):
+        if inputs_read.x is not None:
+            outputs = np.asarray(self.predict(inputs_read.x))
+            far = far_from_training(self._contract, inputs_read.x)
+            answers = make_answers(self._contract, inputs_read.names, outputs, far)
+        for failure in reversed(inputs_read.failures):
             answers.insert(failure.before, Answer(failure.name, error=failure.why))
         return answers
 
     @property
     def _contract(self) -> Contract:
-        # Of an empty contract nothing can be made, and the error says so.
+        # For an empty contract, `read_inputs` raises an error with an explanation.
         return self.model.input_contract or Contract()
 
     def names_of(self, classes: int) -> tuple[str, ...]:
@@ -288,8 +288,8 @@ class Predictor:
             return class_names(self.model, classes)
         if len(names) != classes:
             raise ValueError(
-                f"There are {len(names)} class names, and model {self.model.name!r} tells "
-                f"{classes} classes apart: {', '.join(names[:5])}{' …' * (len(names) > 5)}"
+                f"There are {len(names)} class names, but model {self.model.name!r} predicts "
+                f"{classes} classes: {', '.join(names[:5])}{' …' * (len(names) > 5)}"
             )
         return tuple(names)
 

@@ -25,8 +25,8 @@ def as_probabilities(outputs: np.ndarray, independent: bool = False) -> np.ndarr
     """
     if outputs.ndim != 2:
         raise ValueError(
-            f"The model gives outputs of shape {outputs.shape[1:]} per sample, where a classifier "
-            "gives one number per class."
+            f"The model returns outputs of shape {outputs.shape[1:]} per sample, but a classifier "
+            "returns one number per class."
         )
     if independent:
         return _sigmoid_of_logits(outputs)

@@ -14,10 +14,10 @@ from lamina.core.user_data.data_kinds import is_column, is_text
 from lamina.prediction.raw_pictures import pictures
 from lamina.prediction.raw_rows import rows
 from lamina.prediction.raw_series import series
-from lamina.prediction.raw_sources import RawInputs, described, refused
+from lamina.prediction.raw_sources import RawInputs, describe_value, unsupported_input_error
 from lamina.prediction.raw_texts import texts
 
-_MAKERS: dict[str, Callable[[Contract, Sequence[Any]], RawInputs]] = {
+_CONVERTERS: dict[str, Callable[[Contract, Sequence[Any]], RawInputs]] = {
     "images": pictures,
     "table": rows,
     "text": texts,
@@ -29,8 +29,8 @@ def read_inputs(contract: Contract, sources: Any) -> RawInputs:
     """Convert files, rows, texts or arrays to inputs of a model.
 
     Args:
-        contract: What the model was trained on.
-        sources: One thing or a list of them. For pictures: paths, folders, bytes, Pillow images,
+        contract: The contract of the model.
+        sources: One source or a list of them. For pictures: paths, folders, bytes, Pillow images,
             arrays. For tables: paths, data frames, rows as dicts. For texts: texts, paths of
             `.txt` files or of tables. For a series: a path, data frame, dict of lists or array of
             the steps before the forecast.
@@ -39,21 +39,21 @@ def read_inputs(contract: Contract, sources: Any) -> RawInputs:
         TypeError: If the model cannot take something of that type; the message says what it takes.
         ValueError: If the contract does not say what the model takes, or a column is missing.
     """
-    maker = _MAKERS.get(contract.kind)
-    if maker is None:
+    converter = _CONVERTERS.get(contract.kind)
+    if converter is None:
         raise ValueError(
-            "The model's file does not say what it was trained on but for the ranges of its "
-            "arrays, so files cannot be brought to what it takes.\n"
-            "  Fix: model.predict(x) with arrays; or train on what lamina.data.load gives."
+            "The model's file has only the ranges of the arrays that it was trained on, so files "
+            "cannot be converted to its inputs.\n"
+            "  Fix: model.predict(x) with arrays; or train on data of lamina.data.load."
         )
-    several = _listed(contract, sources)
-    if several is not None and not several:
-        raise refused(contract, described(sources))
-    return maker(contract, [sources] if several is None else several)
+    source_list = _as_list(contract, sources)
+    if source_list is not None and not source_list:
+        raise unsupported_input_error(contract, describe_value(sources))
+    return converter(contract, [sources] if source_list is None else source_list)
 
 
-def _listed(contract: Contract, sources: Any) -> list[Any] | None:
-    """The sources as a list; None if there is one alone."""
+def _as_list(contract: Contract, sources: Any) -> list[Any] | None:
+    """The sources as a list; None if there is a single source."""
     kind = contract.kind
     if isinstance(sources, Iterator) and not hasattr(sources, "read"):
         sources = list(sources)

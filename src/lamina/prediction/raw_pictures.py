@@ -1,4 +1,4 @@
-"""Pictures that people have, as inputs of a model: files, bytes, Pillow images, arrays."""
+"""Converts pictures to inputs of a model: files, bytes, Pillow images, arrays."""
 
 import io
 import os
@@ -12,91 +12,93 @@ from lamina.contract import Contract, ImageInput
 from lamina.core.user_data.columnar import as_array
 from lamina.data.image_dataset import fit_to_size
 from lamina.data.loading.files import PICTURES
-from lamina.data.loading.image_files import READ_AT_MOST
-from lamina.data.loading.picture_store import room_for
+from lamina.data.loading.image_files import MAX_READ_RATIO
+from lamina.data.loading.picture_store import allocate_rows
 from lamina.data.picture_files import Picture, picture_of, read_picture
-from lamina.prediction.own_pictures import like_training
+from lamina.prediction.own_pictures import match_training
 from lamina.prediction.raw_sources import (
     RawInputs,
-    described,
-    files_in,
+    describe_value,
+    expand_folders,
     name_of,
     reason,
-    refused,
+    unsupported_input_error,
 )
 from lamina.utils.image import load_img
 
-# Drawings are found in pictures that are reduced to so many pixels.
-_LARGE = 512
+# Side of the reduced pictures in which drawings are result, in pixels.
+_MAX_SIDE = 512
 
 
 def pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
-    """Pictures in the size and colours that a model takes, uint8.
+    """Convert pictures to the size and channels that a model takes, uint8.
 
     Raises:
-        TypeError: If something is of a type that is not a picture.
+        TypeError: If a source is not a picture.
     """
     form = contract.image
     if form is None:
         raise ValueError("The model's file does not say what size of pictures it takes.")
-    found = RawInputs(None, [])
-    listed = list(files_in(sources, PICTURES, found))
+    result = RawInputs(None, [])
+    expanded = list(expand_folders(sources, PICTURES, result))
     if form.resized != "edges":
-        return _as_in_a_folder(contract, form, listed, found)
-    rows = room_for(len(listed), (form.height, form.width, form.channels))
+        return _as_image_dataset(contract, form, expanded, result)
+    rows = allocate_rows(len(expanded), (form.height, form.width, form.channels))
     inverted: list[str] = []
-    placed: list[str] = []
-    for number, source in enumerate(listed):
+    centred: list[str] = []
+    for number, source in enumerate(expanded):
         name = name_of(source, f"picture {number + 1}")
         source = _content_of(source)
         try:
-            picture = _picture(contract, source, READ_AT_MOST * max(form.height, form.width))
+            picture = _picture(contract, source, MAX_READ_RATIO * max(form.height, form.width))
         except (ValueError, OSError) as error:
-            found.fail(name, reason(error, name))
+            result.fail(name, reason(error, name))
             continue
-        made = like_training(picture, contract, partial(_picture, contract, source, _LARGE))
-        rows.append(made.pixels)
-        found.names.append(name)
-        inverted += [name] if made.inverted else []
-        placed += [name] if made.placed else []
+        matched = match_training(picture, contract, partial(_picture, contract, source, _MAX_SIDE))
+        rows.append(matched.pixels)
+        result.names.append(name)
+        inverted += [name] if matched.is_inverted else []
+        centred += [name] if matched.is_centred else []
         if picture.is_blank:
-            found.remarks.append(f"{name} is of one colour all over: no answer to it means much.")
+            result.remarks.append(f"{name} is of one colour all over: no answer to it means much.")
     if inverted:
-        found.remarks.append(f"Light and dark were swapped, as in training: {_some(inverted)}.")
-    if placed:
-        found.remarks.append(
-            f"Drawings were cropped, scaled and centred as in training: {_some(placed)}."
+        result.remarks.append(
+            f"Light and dark were swapped, as in training: {_list_some(inverted)}."
         )
-    found.x = rows.finished() if found.names else None
-    return found
+    if centred:
+        result.remarks.append(
+            f"Drawings were cropped, scaled and centred as in training: {_list_some(centred)}."
+        )
+    result.x = rows.finish() if result.names else None
+    return result
 
 
-def _some(names: Sequence[str]) -> str:
+def _list_some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
 
 
-def _as_in_a_folder(
-    contract: Contract, form: ImageInput, listed: Sequence[Any], found: RawInputs
+def _as_image_dataset(
+    contract: Contract, form: ImageInput, expanded: Sequence[Any], result: RawInputs
 ) -> RawInputs:
-    """Pictures made as `image_dataset_from_directory` made those of training: float32, to 255."""
+    """Convert pictures as `image_dataset_from_directory` did in training: float32, 0 to 255."""
     rows = []
-    for number, source in enumerate(listed):
+    for number, source in enumerate(expanded):
         name = name_of(source, f"picture {number + 1}")
         try:
             pixels = _pixels(contract, source, form)
         except (ValueError, OSError) as error:
-            found.fail(name, reason(error, name))
+            result.fail(name, reason(error, name))
             continue
         size = (form.height, form.width)
         rows.append(fit_to_size(pixels, size, form.resized, form.interpolation))
-        found.names.append(name)
-    found.x = np.stack(rows) if rows else None
-    return found
+        result.names.append(name)
+    result.x = np.stack(rows) if rows else None
+    return result
 
 
 def _pixels(contract: Contract, source: Any, form: ImageInput) -> np.ndarray:
-    """The pixels of a picture in its own size."""
+    """The pixels of a picture in its original size."""
     source = _content_of(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = io.BytesIO(bytes(source))
@@ -125,7 +127,7 @@ def _picture(contract: Contract, source: Any, largest: int) -> Picture:
         return picture_of(source, largest)
     array = _array_of(source)
     if array is None:
-        raise refused(contract, described(source))
+        raise unsupported_input_error(contract, describe_value(source))
     return _picture_of_array(array)
 
 
@@ -143,7 +145,7 @@ def _picture_of_bytes(content: bytes, largest: int) -> Picture:
 
 
 def _array_of(source: Any) -> np.ndarray | None:
-    """The numbers of an array of NumPy, JAX or PyTorch; None if it is none."""
+    """An array of NumPy, JAX or PyTorch as a NumPy array; None if it is not such an array."""
     if hasattr(source, "columns") or not hasattr(source, "shape"):
         return None
     array = as_array(source)

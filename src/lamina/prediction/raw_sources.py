@@ -1,4 +1,4 @@
-"""What the makers of inputs share: their result, the files among the sources, and messages."""
+"""Shared by the modules that convert inputs: their result, files of folders, and messages."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 from lamina.contract import Column, Contract
 from lamina.core.messages.errors import type_with_article
 
-# What stands for a value of a column in the lines that messages propose.
+# Example values of columns, for the code in messages.
 _EXAMPLES = {"number": 1.0, "date": "2024-01-31", "text": "a text"}
-_MOST_COLUMNS = 8
+_MAX_COLUMNS = 8
 
 
 class Failure(NamedTuple):
     """A source that could not be read.
 
     Args:
-        name: What it is called.
+        name: Name of the source.
         why: The reason.
-        before: How many samples were read before it.
+        before: Number of samples that were read before it.
     """
 
     name: str
@@ -30,13 +30,13 @@ class Failure(NamedTuple):
 
 @dataclass
 class RawInputs:
-    """Samples as a model takes them.
+    """Samples converted to inputs of a model.
 
     Args:
         x: Inputs, with one row per sample; None if nothing could be read.
-        names: What each sample is called: a file, `"rows.csv, row 3"`, a text.
-        failures: What could not be read.
-        remarks: What the user should know, e.g. columns that were not used.
+        names: The name of each sample: a file, `"rows.csv, row 3"`, a text.
+        failures: Sources that could not be read.
+        remarks: Remarks for the user, e.g. on columns that were not used.
     """
 
     x: Any
@@ -45,31 +45,31 @@ class RawInputs:
     remarks: list[str] = field(default_factory=list)
 
     def fail(self, name: str, why: str) -> None:
-        """Note that a source could not be read, in the order of the sources."""
+        """Record that a source could not be read, in the order of the sources."""
         self.failures.append(Failure(name, why, len(self.names)))
 
     @property
     def errors(self) -> dict[str, str]:
-        """Why what could not be read could not, by name."""
+        """From the names of sources that could not be read to the reasons."""
         return {failure.name: failure.why for failure in self.failures}
 
 
-def refused(contract: Contract, received: str) -> TypeError:
-    """The error for what a model cannot take: what it takes, and the line to type.
+def unsupported_input_error(contract: Contract, received: str) -> TypeError:
+    """An error that says which inputs a model takes, and a line to type.
 
     Args:
-        contract: What the model was trained on.
-        received: What came in, e.g. `"None"`.
+        contract: The contract of the model.
+        received: The input in words, e.g. `"None"`.
     """
-    takes, fix = _takes(contract)
-    return TypeError(f"The model takes {takes}; received {received}.\n  Fix: {fix}")
+    inputs, fix = _accepted_inputs(contract)
+    return TypeError(f"The model takes {inputs}; received {received}.\n  Fix: {fix}")
 
 
-def described(value: Any) -> str:
-    """A value for messages: numbers as they are, of others the type.
+def describe_value(value: Any) -> str:
+    """A value in words, for messages: a number itself, and the type of other values.
 
     Example:
-        >>> described(None), described(3), described([]), described({"a": 1})
+        >>> describe_value(None), describe_value(3), describe_value([]), describe_value({"a": 1})
         ('None', '3', 'an empty list', 'a dict')
     """
     if value is None or isinstance(value, (bool, int, float, complex)):
@@ -88,47 +88,49 @@ def example_row(columns: Sequence[Column]) -> str:
         column.name: (column.categories or ("",))[0]
         if column.kind == "category"
         else _EXAMPLES[column.kind]
-        for column in columns[:_MOST_COLUMNS]
+        for column in columns[:_MAX_COLUMNS]
     }
-    more = len(columns) > _MOST_COLUMNS
+    more = len(columns) > _MAX_COLUMNS
     return repr(row)[:-1] + (", …}" if more else "}")
 
 
 def names_of(columns: Sequence[Column]) -> str:
     """The names of columns for a message."""
-    more = ", …" if len(columns) > _MOST_COLUMNS else ""
-    return ", ".join(column.name for column in columns[:_MOST_COLUMNS]) + more
+    more = ", …" if len(columns) > _MAX_COLUMNS else ""
+    return ", ".join(column.name for column in columns[:_MAX_COLUMNS]) + more
 
 
-def files_in(sources: Sequence[Any], endings: frozenset[str], found: RawInputs) -> Iterator[Any]:
-    """The sources, with the files of folders in place of the folders."""
+def expand_folders(
+    sources: Sequence[Any], endings: frozenset[str], result: RawInputs
+) -> Iterator[Any]:
+    """The sources, with folders replaced by their files; records empty folders in `result`."""
     for source in sources:
         if isinstance(source, (str, os.PathLike)) and is_folder(source):
-            inside = sorted(
+            files = sorted(
                 path
                 for path in Path(source).rglob("*")
                 if path.suffix.lower() in endings
                 and not any(p.startswith(".") for p in path.relative_to(source).parts)
             )
-            if not inside:
-                found.fail(str(source), "has nothing in it that the model can take")
-            yield from inside
+            if not files:
+                result.fail(str(source), "has nothing in it that the model can take")
+            yield from files
         else:
             yield source
 
 
 def is_file(source: Any) -> bool:
-    """Whether a source is the path of something that exists."""
+    """Whether a source is the path of an existing file or folder."""
     if not isinstance(source, (str, os.PathLike)) or str(source).strip() in ("", "."):
         return False
     try:
         return Path(source).exists()
-    except (OSError, ValueError):  # a text may be too long for a path, or have a zero in it
+    except (OSError, ValueError):  # a text may be too long for a path, or contain a null character
         return False
 
 
 def is_folder(source: Any) -> bool:
-    """Whether a path is that of a folder."""
+    """Whether a path is a folder."""
     try:
         return Path(source).is_dir()
     except (OSError, ValueError):
@@ -140,13 +142,13 @@ def reason(error: Exception, name: str) -> str:
     return str(error).splitlines()[0].removeprefix(f"{name} ").rstrip(".:")
 
 
-def name_of(source: Any, otherwise: str) -> str:
-    """What a source is called: its path, if it is one."""
-    return str(source) if isinstance(source, (str, os.PathLike)) else otherwise
+def name_of(source: Any, default: str) -> str:
+    """The name of a source: its path, or a default if it is not a path."""
+    return str(source) if isinstance(source, (str, os.PathLike)) else default
 
 
-def _takes(contract: Contract) -> tuple[str, str]:
-    """What a model takes, and a line that gives it that."""
+def _accepted_inputs(contract: Contract) -> tuple[str, str]:
+    """The inputs that a model takes, in words, and a line of code with such an input."""
     columns = contract.columns
     if contract.kind == "images":
         return (

@@ -1,4 +1,4 @@
-"""Texts that people have, as inputs of a model: strings, files, columns of tables."""
+"""Converts texts to inputs of a model: strings, files, columns of tables."""
 
 import os
 import unicodedata
@@ -9,34 +9,34 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Contract
-from lamina.data.loading.cells import as_texts, holds_several, odd_value
+from lamina.data.loading.cells import as_texts, is_list_of_values, unsupported_value
 from lamina.data.loading.files import TABLES, TEXTS
 from lamina.data.loading.table_files import as_frame, decode_text, is_frame, read_table
-from lamina.data.loading.text_source import LONGEST
+from lamina.data.loading.text_source import MAX_LENGTH
 from lamina.prediction.raw_sources import (
     RawInputs,
-    described,
-    files_in,
+    describe_value,
+    expand_folders,
     is_file,
     reason,
-    refused,
+    unsupported_input_error,
 )
 
 
 def texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
-    """Texts, `(texts,)`.
+    """Convert texts to an array of strings, `(texts,)`.
 
     Raises:
-        TypeError: If something is not text.
+        TypeError: If a source is not text.
         ValueError: If a table has no column of texts.
     """
-    found = RawInputs(None, [])
-    read: list[str] = []
+    result = RawInputs(None, [])
+    inputs: list[str] = []
     column = contract.columns[0].name if contract.columns else "text"
 
     def take(text: str, name: str) -> None:
-        read.append(unicodedata.normalize("NFC", text[:LONGEST]))
-        found.names.append(name)
+        inputs.append(unicodedata.normalize("NFC", text[:MAX_LENGTH]))
+        result.names.append(name)
 
     def take_file(path: Path) -> None:
         if path.suffix.lower() in TABLES:
@@ -56,27 +56,27 @@ def texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
             text = source.decode("utf-8", "replace")
             take(text, text)
         elif _is_path(source):
-            for path in map(Path, files_in([source], TEXTS | TABLES, found)):
+            for path in map(Path, expand_folders([source], TEXTS | TABLES, result)):
                 try:
                     take_file(path)
                 except (ValueError, OSError) as error:
-                    found.fail(str(path), reason(error, str(path)))
+                    result.fail(str(path), reason(error, str(path)))
         elif isinstance(source, os.PathLike) or (
             isinstance(source, str) and _looks_like_a_file(source)
         ):
-            found.fail(str(source), "there is no such file")
+            result.fail(str(source), "there is no such file")
         elif isinstance(source, str):
             take(source, source)
         else:
-            raise refused(contract, described(source))
-    if read:
-        found.x = np.empty(len(read), dtype=object)
-        found.x[:] = read
-    return found
+            raise unsupported_input_error(contract, describe_value(source))
+    if inputs:
+        result.x = np.empty(len(inputs), dtype=object)
+        result.x[:] = inputs
+    return result
 
 
 def _is_path(source: Any) -> bool:
-    """Whether a source is a path of what exists; a word is a text though a folder has its name."""
+    """Whether a source is the path of an existing file; a single word is a text, not a folder."""
     if isinstance(source, str) and not (_looks_like_a_file(source) or "/" in source):
         return os.sep != "/" and os.sep in source and is_file(source)
     return is_file(source)
@@ -99,11 +99,11 @@ def _column_of(column: str, table: Any) -> list[str]:
             "predictor.answer('a text')."
         )
     values = table[names[column]]
-    values = values if holds_several(values) else [values]
-    odd = odd_value(values)
-    if odd is not None:
+    values = values if is_list_of_values(values) else [values]
+    unsupported = unsupported_value(values)
+    if unsupported is not None:
         raise TypeError(
-            f"Column {column!r} has {odd} in it, and the model takes a text a row.\n"
+            f"Column {column!r} has {unsupported} in it, but the model takes a text a row.\n"
             f"  Fix: predictor.answer({{{column!r}: 'a text'}})"
         )
     return [text or "" for text in as_texts(values)]

@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina.contract import Contract, InputRange, novelty
 from lamina.contract.compare import difference
-from lamina.contract.measure import measured, measured_target
+from lamina.contract.measure import measure_range, measure_target
 from lamina.core.user_data.classes import class_indices_of
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import Preprocessed
@@ -44,7 +44,7 @@ def record_contract(
     ranges = tuple(
         input_range
         for name, array in _named_arrays(x)
-        if not is_text(array) and (input_range := measured(name, array)) is not None
+        if not is_text(array) and (input_range := measure_range(name, array)) is not None
     )
     contract = Contract()
     data_contract, previous = getattr(user_x, "contract", None), learner.contract
@@ -54,7 +54,7 @@ def record_contract(
         contract = previous  # further training, on arrays without class names
     contract = _with_class_names(contract, user_x, user_y)
     if contract.class_names is None and contract.target_range is None and _is_quantity(y):
-        contract = dataclasses.replace(contract, target_range=measured_target(y))
+        contract = dataclasses.replace(contract, target_range=measure_target(y))
     learned_novelty = None
     if contract.class_names is not None or _is_class(y):
         if previous is not None and previous.inputs == ranges:
@@ -84,7 +84,7 @@ def add_image_range(contract: Contract, feed: Feed) -> Contract:
     """
     if contract.kind != "images" or contract.inputs:
         return contract
-    ranges = [measured(name, array) for name, array in _named_arrays(feed.example()[0])]
+    ranges = [measure_range(name, array) for name, array in _named_arrays(feed.example()[0])]
     inputs = [dataclasses.replace(r, sample_spread=0.0) for r in ranges if r is not None]
     return dataclasses.replace(contract, inputs=tuple(inputs))
 

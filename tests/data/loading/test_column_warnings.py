@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lamina.data.loading.doubts import several_units, stand_in, tells_target
+from lamina.data.loading.column_warnings import missing_value_code, mixed_units, predicts_target
 
 
 @pytest.mark.parametrize(
@@ -18,18 +18,18 @@ from lamina.data.loading.doubts import several_units, stand_in, tells_target
     ],
 )
 def test_a_number_far_from_all_others_may_stand_for_what_is_missing(numbers, said):
-    found = stand_in(np.array(numbers, dtype=float))
+    found = missing_value_code(np.array(numbers, dtype=float))
     assert found is None if said is None else found.startswith(said)
 
 
 @pytest.mark.parametrize("texts", [["$5", "7", "$8"], ["5%", "7%"], ["5", "7"], []])
 def test_one_unit_is_no_reason_for_doubt(texts):
-    assert several_units(texts) is None
+    assert mixed_units(texts) is None
 
 
 def said(values, target):
     is_number = target.dtype.kind == "f"
-    return tells_target(values, target, "code", "kind", is_number)
+    return predicts_target(values, target, "code", "kind", is_number)
 
 
 def test_a_column_that_tells_the_target_is_named(rng):
@@ -43,7 +43,7 @@ def test_a_column_that_tells_the_target_is_named(rng):
         (codes, kinds * 10.0),
     ):
         (line,) = said(values, target)
-        assert line.startswith("alone it tells 'kind'")
+        assert line.startswith("alone it predicts 'kind'")
         assert "drop=['code']" in line
 
 

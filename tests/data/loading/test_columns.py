@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lamina.data.loading.cells import as_texts
-from lamina.data.loading.columns import Column, Unusable, guess_column, inputs_of, values_of
+from lamina.data.loading.columns import Column, UnusableColumn, guess_column, inputs_of, values_of
 
 PLACES = ["Oslo", "Rome", "Lima", "Oslo", "Rome", "Rome"] * 10
 GUESSES = [
@@ -55,7 +55,7 @@ def test_the_user_may_say_what_a_column_holds():
     codes = pd.Series(["101", "102", "101"])
     assert guess_column("code", codes).kind == "number"
     assert guess_column("code", codes, "category").categories == ("101", "102")
-    assert guess_column("row", pd.Series(range(30)), chosen=True).kind == "number"
+    assert guess_column("row", pd.Series(range(30)), named_by_user=True).kind == "number"
 
 
 USELESS = [
@@ -76,7 +76,7 @@ USELESS = [
 @pytest.mark.parametrize(("name", "values", "why"), USELESS)
 def test_columns_of_no_use_are_told_why(name, values, why):
     found = guess_column(name, pd.Series(values, dtype="object"))
-    assert isinstance(found, Unusable)
+    assert isinstance(found, UnusableColumn)
     assert why in found.why
 
 
@@ -90,7 +90,7 @@ def test_a_number_that_cannot_be_read_counts_as_missing_and_is_announced():
 @given(st.lists(st.one_of(st.none(), st.integers(), st.floats(), st.text(), st.booleans())))
 def test_any_column_is_understood_or_refused_with_a_reason(values):
     found = guess_column("column", pd.Series(values, dtype="object"))
-    if isinstance(found, Unusable):
+    if isinstance(found, UnusableColumn):
         assert found.why
         return
     for array in values_of(found, pd.Series(values, dtype="object")).values():
@@ -169,5 +169,5 @@ def test_a_number_that_float32_cannot_hold_counts_as_missing(text):
 
 def test_inputs_that_would_have_one_name_are_refused():
     columns = (Column("a", "date"), Column("a_days", "number"))
-    with pytest.raises(ValueError, match="'a' is a date and makes an input 'a_days'"):
+    with pytest.raises(ValueError, match="'a' is a date and becomes an input 'a_days'"):
         inputs_of((columns[1], columns[0]), {"a": "2024-01-01", "a_days": 3})

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from lamina.data.loading.dates import date_columns, date_of, day_month_order, is_date
+from lamina.data.loading.dates import date_columns, day_month_order, is_date, parse_date
 
 FORMS = [
     "%Y-%m-%d",
@@ -30,7 +30,9 @@ FORMS = [
 @given(when=st.datetimes(datetime(1970, 1, 1), datetime(2068, 12, 31)))
 def test_a_date_is_read_as_it_was_written(form, when):
     written = when.strftime(form)
-    assert date_of(written, day_first=True) == datetime.strptime(written, form).replace(tzinfo=UTC)
+    assert parse_date(written, day_first=True) == datetime.strptime(written, form).replace(
+        tzinfo=UTC
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,13 +56,13 @@ def test_a_date_is_read_as_it_was_written(form, when):
 )
 def test_a_text_is_the_date_that_it_says_or_none(text, meant):
     expected = None if meant is None else datetime.fromisoformat(meant).replace(tzinfo=UTC)
-    assert date_of(text, day_first=False) == expected
+    assert parse_date(text, day_first=False) == expected
     assert is_date(text) == (meant is not None)
 
 
 @given(st.text())
 def test_any_text_is_a_date_or_none(text):
-    assert date_of(text, day_first=True) is None or is_date(text)
+    assert parse_date(text, day_first=True) is None or is_date(text)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from lamina.data import load
-from lamina.data.loading.decimal_marks import decimal_mark, decimal_marks
+from lamina.data.loading.decimal_marks import count_marks, decimal_marks
 
 THOUSANDS = ["1,000", "1,234", "2,500"]
 
@@ -22,7 +22,7 @@ THOUSANDS = ["1,000", "1,234", "2,500"]
     ],
 )
 def test_numbers_that_have_one_reading_tell_the_mark(texts, told):
-    assert decimal_mark(texts).told is told
+    assert count_marks(texts).is_comma is told
 
 
 @pytest.mark.parametrize(

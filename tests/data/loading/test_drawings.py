@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina.contract import Drawing
-from lamina.data.loading.drawings import drawing_of
+from lamina.data.loading.drawings import detect_drawing
 
 RNG = np.random.default_rng(0)
 
@@ -22,8 +22,8 @@ def bars(place, length=20):
 
 
 def test_bars_in_the_middle_have_a_form():
-    assert drawing_of(bars(lambda: (4, 12))) == Drawing(20, "mass", False, False, fullest=0.15)
-    assert drawing_of(255 - bars(lambda: (4, 12))).is_dark
+    assert detect_drawing(bars(lambda: (4, 12))) == Drawing(20, "mass", False, False, fullest=0.15)
+    assert detect_drawing(255 - bars(lambda: (4, 12))).is_dark
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_bars_in_the_middle_have_a_form():
     ],
 )
 def test_other_images_have_none(images):
-    assert drawing_of(images) is None
+    assert detect_drawing(images) is None
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_other_images_have_none(images):
 )
 def test_the_forms_of_known_sets_are_found(name, expected, real_data):
     (x, _), _ = getattr(lamina.datasets, name).load_data()
-    found = drawing_of(x[:2000, ..., None])
+    found = detect_drawing(x[:2000, ..., None])
     assert dataclasses.replace(found, fullest=1.0) == expected
 
 
 def test_the_fullest_drawing_is_found():
     squares = bars(lambda: (4, 12))
     squares[:, 4:6, 4:24] = 255
-    found = drawing_of(squares)
+    found = detect_drawing(squares)
     assert found.strokes
     assert found.fullest == pytest.approx((20 * 3 + 2 * 17) / 400, abs=0.001)

@@ -401,7 +401,7 @@ def test_a_column_that_says_the_target_is_left_out_and_named(table):
     table["code"] = table["kind"].map({"a": "one", "b": "two", "c": "three"})
     data = quiet(table, target="kind")
     assert "code" not in data.train.x
-    assert "column code says the target in other words" in left_out(data)
+    assert "column code repeats the target" in left_out(data)
     assert "code" in quiet(table, target="kind", columns=["code", "size"]).train.x
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 import lamina
 from lamina.data import load
 from lamina.data.loading import picture_store
-from lamina.data.loading.picture_store import PictureStore, room_for, rows_of
+from lamina.data.loading.picture_store import PictureStore, allocate_rows, take_rows
 
 
 @pytest.fixture
@@ -25,39 +25,39 @@ def test_one_channel_is_kept_while_all_are_grey(cache, rng, greys, max_memory):
     pictures = [rng.integers(0, 256, (3, 2, 3), dtype="uint8") for _ in greys]
     for picture, is_grey in zip(pictures, greys, strict=True):
         picture[..., 1:] = picture[..., :1] if is_grey else picture[..., 1:]
-    store = PictureStore((3, 2), most=4, max_memory=max_memory)
+    store = PictureStore((3, 2), max_count=4, max_memory=max_memory)
     for picture, is_grey in zip(pictures, greys, strict=True):
         store.append(picture, is_grey)
-    found = store.finished()
+    found = store.finish()
     assert isinstance(found, np.memmap) == (max_memory == 1)
     np.testing.assert_array_equal(found, np.stack(pictures)[..., : 1 if all(greys) else 3])
 
 
 def test_rows_of_a_mapped_array_are_copied_to_another_file(cache, rng, monkeypatch):
-    monkeypatch.setattr(picture_store, "_BLOCK", 5)
+    monkeypatch.setattr(picture_store, "_BLOCK_SIZE", 5)
     values = rng.integers(0, 256, (7, 2), dtype="uint8")
-    rows = room_for(7, (2,), max_memory=0)
+    rows = allocate_rows(7, (2,), max_memory=0)
     for value in values:
         rows.append(value)
     order = np.array([6, 0, 3, 3, 1])
-    some = rows_of(rows.finished(), order)
+    some = take_rows(rows.finish(), order)
     assert isinstance(some, np.memmap)
     np.testing.assert_array_equal(some, values[order])
-    assert len(rows_of(some, order[:0])) == 0
+    assert len(take_rows(some, order[:0])) == 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere a file has its name until it is closed")
 def test_the_file_has_no_name_that_could_be_left_behind(cache):
-    rows = room_for(1, (2,), max_memory=0)
+    rows = allocate_rows(1, (2,), max_memory=0)
     rows.append(np.zeros(2, "uint8"))
-    array = rows.finished()
+    array = rows.finish()
     assert list((cache / "pictures").iterdir()) == []
     assert array.tolist() == [[0, 0]]
 
 
 def test_a_disk_without_room_is_told_before_anything_is_read(cache):
     with pytest.raises(OSError, match="(?s)nor on the disk.*LAMINA_CACHE"):
-        room_for(2**50, (2,), max_memory=0)
+        allocate_rows(2**50, (2,), max_memory=0)
 
 
 class PowerCut(Exception):

@@ -42,7 +42,7 @@ def test_the_tail_is_the_test_part_and_what_is_before_it_validates():
 @pytest.mark.parametrize("how", ["random", "group", "stratified"])
 def test_rows_that_belong_together_are_in_one_part(how):
     together = np.random.default_rng(0).integers(0, 30, 200)
-    split = split_rows(200, how, 0.2, 0.2, labels=together % 2, together=together)
+    split = split_rows(200, how, 0.2, 0.2, labels=together % 2, groups=together)
     parts = [set(together[rows].tolist()) for rows in split[1:]]
     assert not parts[0] & parts[1]
     assert not parts[0] & parts[2]

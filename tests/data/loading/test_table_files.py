@@ -150,7 +150,7 @@ def test_a_title_above_the_table_is_passed_over_and_said(tmp_path, content, colu
     table = read_table(written(tmp_path, content))
     assert list(table.frame.columns) == columns
     assert len(table.frame) == 2
-    assert "not of the table" in table.remarks[0]
+    assert "not part of the table" in table.remarks[0]
 
 
 @pytest.mark.parametrize("names", ['"a","b"', '"a"'])
@@ -169,7 +169,7 @@ def test_a_separator_at_the_end_of_every_line_makes_no_column(tmp_path):
 
 
 def test_lines_that_are_all_longer_than_the_names_are_refused_if_nothing_tells_why(tmp_path):
-    with pytest.raises(ValueError, match="names 2 columns, and its lines have 3 values"):
+    with pytest.raises(ValueError, match="names 2 columns, but its lines have 3 values"):
         read_table(written(tmp_path, "a,b\n1,x,2\n1,y,3\n1,y,4\n"))
 
 

@@ -1,4 +1,4 @@
-"""From samples to parts: what all kinds of data share once their files are read."""
+"""Splits samples of any kind into parts and describes them, once their files are read."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,36 +6,35 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Contract, ImageInput
-from lamina.contract.measure import measured_target
+from lamina.contract.measure import measure_target
 from lamina.data.loading.description import Description, LeftOut
-from lamina.data.loading.drawings import drawing_of
+from lamina.data.loading.drawings import detect_drawing
 from lamina.data.loading.duplicates import Copies
-from lamina.data.loading.loaded import LoadedData, part_of
+from lamina.data.loading.loaded import LoadedData, make_part
 from lamina.data.loading.options import Options
 from lamina.data.loading.splits import Split, split_rows
 
 
 @dataclass
 class Samples:
-    """Samples that were read, before they are split.
+    """All samples of a source, before they are split.
 
     Args:
         kind: `"images"`, `"table"`, `"text"` or `"series"`.
-        title: What they are, in a line.
+        title: A description of the samples, in one line.
         x: Inputs: an array, or a dict of arrays.
-        target: What the target is called.
-        labels: For classes, the name of the class of every sample; None for a number.
-        values: For a number, the target of every sample, float32.
-        names: What each sample is called.
-        copies: Which samples are copies of each other, if that was looked for.
-        same_rows: Of a table, a number for every row, equal for rows with the same values, which
-            may be by chance.
-        parts: `"train"`, `"val"` or `"test"` for every sample, where the user's folders say it.
-        groups: A number for every sample, of those that must stay together.
-        columns: Input columns of a table.
-        column_lines: What `describe` says of the columns.
+        target: Name of the target.
+        labels: For classes, the class name of every sample; None for a number.
+        values: For a number, the target of every sample, float32; None for classes.
+        names: A name for every sample.
         left_out: What could not be used.
-        remarks: What else the user should know.
+        remarks: Further remarks for the user.
+        copies: Which samples are copies of each other; None if that was not examined.
+        same_rows: For a table, a group index for every row, equal for rows with equal values.
+        parts: `"train"`, `"val"` or `"test"` for every sample; None if folders do not say it.
+        groups: A group index for every sample; samples of a group stay in one part.
+        columns: Input columns of a table.
+        column_lines: Lines of `describe` about the columns.
     """
 
     kind: str
@@ -59,7 +58,7 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
     """Split samples and describe them.
 
     Raises:
-        ValueError: If there is one class alone.
+        ValueError: If there is only one class, or no training sample.
     """
     class_names, y = _targets(samples)
     split = _split(samples, y if class_names else None, options)
@@ -70,9 +69,11 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
     counts = np.bincount(y, minlength=len(class_names)).tolist() if class_names else []
     remarks = list(samples.remarks)
     for name, rows in zip(("train", "val", "test"), split[1:], strict=True):
-        wanted = {"train": 1.0, "val": options.validation, "test": options.test}[name]
-        if not len(rows) and wanted:
-            remarks.append(f"The {name} part has no sample: there are too few, or too few groups.")
+        fraction = {"train": 1.0, "val": options.validation, "test": options.test}[name]
+        if not len(rows) and fraction:
+            remarks.append(
+                f"The {name} part has no samples: there are too few samples, or too few groups."
+            )
     if not len(split.train):
         raise ValueError(
             f"No sample is left to train on: validation={options.validation} and "
@@ -82,27 +83,28 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
     if class_names and split.test.size:
         absent = sorted(set(range(len(class_names))) - set(y[split.train].tolist()))
         if absent:
-            few = ", ".join(repr(class_names[i]) for i in absent[:5])
-            remarks.append(f"No training sample is of the class {few}.")
+            listed = ", ".join(repr(class_names[i]) for i in absent[:5])
+            remarks.append(f"No training sample is of the class {listed}.")
         rare = [class_names[i] for i, count in enumerate(counts) if 0 < count < 3]
         if rare:
-            few = ", ".join(map(repr, rare[:5]))
-            remarks.append(f"Too few samples to be both trained and tested on: class {few}.")
+            listed = ", ".join(map(repr, rare[:5]))
+            remarks.append(f"Too few samples to be both trained and tested on: class {listed}.")
     if copies is not None and class_names:
-        torn = [(a, b) for a, b in copies.pairs if y[a] != y[b]]
-        if torn:
-            a, b = (samples.names[i] for i in torn[0])
+        contradictory = [(a, b) for a, b in copies.pairs if y[a] != y[b]]
+        if contradictory:
+            a, b = (samples.names[i] for i in contradictory[0])
             remarks.append(
-                f"{len(torn):,} copies are of another class than the original, e.g. {a} and {b}."
+                f"{len(contradictory):,} copies are of another class than the original, e.g. {a} "
+                f"and {b}."
             )
     if samples.same_rows is not None:
-        remarks += _repeated(samples.same_rows, split)
+        remarks += _remarks_on_repeated_rows(samples.same_rows, split)
     if class_names:
-        remarks += _alike(class_names)
+        remarks += _remarks_on_similar_names(class_names)
     description = Description(
         title=samples.title,
         parts=split.sizes(),
-        split=split.how,
+        split=split.method,
         classes=dict(zip(class_names or [], counts, strict=True)),
         columns=list(samples.column_lines),
         left_out=samples.left_out,
@@ -113,41 +115,41 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
         remarks=remarks,
     )
     contract = _contract(samples, class_names, split)
-    return loaded_data_of(samples.x, y, samples.names, split, options, contract, description)
+    return make_loaded_data(samples.x, y, samples.names, split, options, contract, description)
 
 
-def _repeated(same_rows: np.ndarray, split: Split) -> list[str]:
-    """What to say of rows that occur more than once, above all in different parts."""
+def _remarks_on_repeated_rows(same_rows: np.ndarray, split: Split) -> list[str]:
+    """Remarks on rows that occur more than once, especially in different parts."""
     repeated = len(same_rows) - len(np.unique(same_rows))
     if not repeated:
         return []
     held_out = np.concatenate([split.val, split.test])
-    torn = int(np.isin(same_rows[held_out], same_rows[split.train]).sum())
+    leaks = int(np.isin(same_rows[held_out], same_rows[split.train]).sum())
     line = f"{repeated:,} rows repeat another row"
-    if not torn:
+    if not leaks:
         return [f"{line}."]
     return [
-        f"{line}; {torn:,} of the {len(held_out):,} of val and test are in train as well. If they "
+        f"{line}; {leaks:,} of the {len(held_out):,} of val and test are in train as well. If they "
         "are one thing recorded twice, results are too good: frame.drop_duplicates() before load."
     ]
 
 
-def _alike(class_names: list[str]) -> list[str]:
-    """What to say of names of classes that differ in capitals or spaces alone."""
-    by_form: dict[str, list[str]] = {}
+def _remarks_on_similar_names(class_names: list[str]) -> list[str]:
+    """Remarks on class names that differ only in capitals or spaces."""
+    by_normalized_name: dict[str, list[str]] = {}
     for name in class_names:
-        by_form.setdefault("".join(name.casefold().split()), []).append(name)
-    alike = [names for names in by_form.values() if len(names) > 1]
-    if not alike:
+        by_normalized_name.setdefault("".join(name.casefold().split()), []).append(name)
+    similar = [names for names in by_normalized_name.values() if len(names) > 1]
+    if not similar:
         return []
-    shown = ", ".join(map(repr, alike[0][:4]))
+    shown = ", ".join(map(repr, similar[0][:4]))
     return [
         f"Classes {shown} differ in capitals or spaces alone, and count as different ones. If they "
         "are one class, give it one name."
     ]
 
 
-def loaded_data_of(
+def make_loaded_data(
     x: Any,
     y: np.ndarray,
     names: list[str],
@@ -156,10 +158,10 @@ def loaded_data_of(
     contract: Contract,
     description: Description,
 ) -> LoadedData:
-    """LoadedData with the three parts of a split."""
+    """Make a LoadedData with the three parts of a split."""
     class_names = None if contract.class_names is None else list(contract.class_names)
     train, val, test = (
-        part_of(
+        make_part(
             x,
             y,
             names,
@@ -179,14 +181,14 @@ def loaded_data_of(
 
 
 def _contract(samples: Samples, class_names: list[str] | None, split: Split) -> Contract:
-    """What a model that is trained on these samples has to remember of them."""
+    """The contract of a model that is trained on these samples."""
     image = target_range = None
     if samples.kind == "images":
         height, width, channels = map(int, samples.x.shape[1:])
-        some = split.train[:: max(1, len(split.train) // 500)]  # the pictures may fill a disk
-        image = ImageInput(height, width, channels, drawing_of(samples.x[some]))
+        sample = split.train[:: max(1, len(split.train) // 500)]  # there may be millions
+        image = ImageInput(height, width, channels, detect_drawing(samples.x[sample]))
     if samples.values is not None and split.train.size:
-        target_range = measured_target(samples.values[split.train])
+        target_range = measure_target(samples.values[split.train])
     return Contract(
         kind=samples.kind,
         columns=samples.columns,
@@ -194,7 +196,7 @@ def _contract(samples: Samples, class_names: list[str] | None, split: Split) -> 
         target=samples.target,
         class_names=None if class_names is None else tuple(class_names),
         target_range=target_range,
-        split=split.how,
+        split=split.method,
     )
 
 
@@ -205,16 +207,16 @@ def _targets(samples: Samples) -> tuple[list[str] | None, np.ndarray]:
     names, y = np.unique(np.array(samples.labels, dtype=object).astype(str), return_inverse=True)
     if len(names) < 2:
         raise ValueError(
-            f"All {len(y):,} samples are of one class, {str(names[0])!r}: there is nothing to tell "
-            "apart.\n  Expected: samples of two classes at least."
+            f"All {len(y):,} samples are of one class, {str(names[0])!r}: there is nothing to "
+            "distinguish.\n  Expected: samples of at least two classes."
         )
-    ordered = sorted(names.tolist(), key=_as_number_or_text)
-    place = {name: i for i, name in enumerate(ordered)}
-    return ordered, np.array([place[names[i]] for i in y], dtype="int32")
+    sorted_names = sorted(names.tolist(), key=_sort_key)
+    index_of = {name: i for i, name in enumerate(sorted_names)}
+    return sorted_names, np.array([index_of[names[i]] for i in y], dtype="int32")
 
 
-def _as_number_or_text(name: str) -> tuple[float, str]:
-    """Classes that are numbers come in the order of the numbers: 2 before 10."""
+def _sort_key(name: str) -> tuple[float, str]:
+    """Sorts class names that are numbers by value: 2 before 10."""
     try:
         return float(name), name
     except ValueError:
@@ -223,37 +225,38 @@ def _as_number_or_text(name: str) -> tuple[float, str]:
 
 def _split(samples: Samples, labels: np.ndarray | None, options: Options) -> Split:
     rows = len(samples.names)
-    how = options.split or ("stratified" if labels is not None else "random")
-    if how == "stratified" and labels is None:
+    method = options.split or ("stratified" if labels is not None else "random")
+    if method == "stratified" and labels is None:
         raise ValueError(
-            "split='stratified' keeps the mix of classes, and the target is a number.\n"
+            "split='stratified' keeps the class frequencies, but the target is a number.\n"
             "  Fix: split='random'."
         )
-    together = samples.groups
-    if together is None and samples.copies is not None:
-        together = samples.copies.groups
+    groups = samples.groups
+    if groups is None and samples.copies is not None:
+        groups = samples.copies.groups
     if samples.parts is None:
         return split_rows(
-            rows, how, options.validation, options.test, options.seed, labels, together
+            rows, method, options.validation, options.test, options.seed, labels, groups
         )
-    given = np.array(samples.parts)
-    train, val, test = (np.flatnonzero(given == part) for part in ("train", "val", "test"))
-    said = "as given"
-    for wanted, fraction in (("test", options.test), ("val", options.validation)):
-        if (test if wanted == "test" else val).size or not fraction:
+    parts = np.array(samples.parts)
+    train, val, test = (np.flatnonzero(parts == part) for part in ("train", "val", "test"))
+    description = "as given"
+    for part, fraction in (("test", options.test), ("val", options.validation)):
+        if (test if part == "test" else val).size or not fraction:
             continue
-        of = split_rows(
+        # The missing part is split off the training part.
+        split = split_rows(
             len(train),
-            how,
+            method,
             fraction,
             0,
             options.seed,
             None if labels is None else labels[train],
-            None if together is None else together[train],
+            None if groups is None else groups[train],
         )
-        if wanted == "test":
-            test, train = train[of.val], train[of.train]
+        if part == "test":
+            test, train = train[split.val], train[split.train]
         else:
-            val, train = train[of.val], train[of.train]
-        said += f", {wanted} taken from train"
-    return Split(said, train, val, test)
+            val, train = train[split.val], train[split.train]
+        description += f", {part} taken from train"
+    return Split(description, train, val, test)

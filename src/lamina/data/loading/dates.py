@@ -1,4 +1,4 @@
-"""Dates as people and programs write them, and whether the day or the month comes first."""
+"""Parses dates in many formats, and finds whether the day or the month comes first."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _TIME = (
     r"(?:[.,](?P<fraction>\d{1,9}))?)?\s*(?P<half>[ap]\.?m\.?)?\s*"
     r"(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?"
 )
-_DAYS = (
+_DATE_PATTERNS = (
     r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})",
     r"(?P<year>\d{4})[-/](?P<month>\d{1,2})",
     r"(?P<left>\d{1,2})(?P<mark>[-/.])(?P<right>\d{1,2})(?P=mark)(?P<year>\d{4}|\d{2})",
@@ -28,19 +28,19 @@ _DAYS = (
     r"(?P<year>\d{4}|\d{2})",
     rf"{_MONTH},?[\s-]+(?P<year>\d{{4}})",
 )
-_FORMS = tuple(re.compile(rf"{_WEEKDAY}{day}{_TIME}", re.IGNORECASE) for day in _DAYS)
+_PATTERNS = tuple(re.compile(rf"{_WEEKDAY}{day}{_TIME}", re.IGNORECASE) for day in _DATE_PATTERNS)
 # Longer texts are not dates; the cache does not keep them.
-_LONGEST = 64
+_MAX_LENGTH = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DateOrder(NamedTuple):
-    """Which of two numbers is the day.
+    """Whether the day or the month comes first in the dates of a column.
 
     Args:
-        day_first: Whether it is the first.
-        why: What tells so, as the end of a sentence; empty where the dates leave no choice.
-        assumed: Whether nothing tells so.
+        day_first: Whether the day comes first.
+        why: The reason, as the end of a sentence; empty if no date is ambiguous.
+        assumed: Whether the order is a guess.
     """
 
     day_first: bool
@@ -48,10 +48,10 @@ class DateOrder(NamedTuple):
     assumed: bool = False
 
 
-def date_of(text: str, day_first: bool) -> datetime | None:
-    """The date that a text says, in UTC; None if it says none.
+def parse_date(text: str, day_first: bool) -> datetime | None:
+    """Parse a date, in UTC; None if the text is not a date.
 
-    Two numbers that have one reading are read in that one, whatever `day_first` says.
+    `day_first` decides only for ambiguous dates: 31/1/2024 is a day in January in any case.
 
     Args:
         text: A date, perhaps with a time: numbers with the year first or last, or an English name
@@ -59,9 +59,9 @@ def date_of(text: str, day_first: bool) -> datetime | None:
         day_first: Whether 2/3/2024 is the 2nd of March.
 
     Example:
-        >>> [date_of(text, False).day for text in ("2/3/2024", "31/1/2024", "Jan 15, 2024 8:30 pm")]
+        >>> [parse_date(t, False).day for t in ("2/3/2024", "31/1/2024", "Jan 15, 2024 8:30 pm")]
         [3, 31, 15]
-        >>> date_of("31/13/2024", False)
+        >>> parse_date("31/13/2024", False)
     """
     match = _match(text)
     if match is None:
@@ -79,25 +79,25 @@ def date_of(text: str, day_first: bool) -> datetime | None:
         month = _MONTHS.index(name[:3].lower()) + 1 if name else int(groups["month"])
     year = int(groups["year"])
     if len(groups["year"]) == 2:
-        year += 1900 if year > 68 else 2000  # as POSIX has it
+        year += 1900 if year > 68 else 2000  # as in POSIX
     try:
         return datetime(year, month, day, tzinfo=_zone(groups["zone"])) + _time_of_day(groups)
     except (ValueError, OverflowError):
         return None
 
 
-def day_month_order(texts: Iterable[str], wanted: bool | None = None) -> DateOrder:
-    """Whether the dates of a column begin with the day, told from those that have one reading.
+def day_month_order(texts: Iterable[str], user_choice: bool | None = None) -> DateOrder:
+    """Find whether the dates of a column begin with the day, from those that are not ambiguous.
 
     Args:
         texts: The dates.
-        wanted: What the user says; it decides where the dates do not.
+        user_choice: The user's `day_first`, for ambiguous dates.
 
     Example:
         >>> day_month_order(["2/3/2024", "31/1/2024"])
         DateOrder(day_first=True, why='the day comes first, as in 31/1/2024', assumed=False)
     """
-    days, months, open_ = [], [], []
+    days, months, ambiguous = [], [], []
     for text in texts:
         match = _match(text)
         if match is None or "left" not in match.groupdict():
@@ -108,27 +108,29 @@ def day_month_order(texts: Iterable[str], wanted: bool | None = None) -> DateOrd
         elif right > 12 >= left:
             months.append(text)
         elif left != right:
-            open_.append(text)
+            ambiguous.append(text)
     if days and months:
-        first = len(days) > len(months) if wanted is None else wanted
+        first = len(days) > len(months) if user_choice is None else user_choice
         return DateOrder(
             first,
             f"the {'day' if first else 'month'} comes first where both readings are possible: "
             f"{len(days):,} dates are like {days[0]} and {len(months):,} like {months[0]}",
-            wanted is None and bool(open_),
+            user_choice is None and bool(ambiguous),
         )
     if days or months:
         what, example = ("day", days[0]) if days else ("month", months[0])
         return DateOrder(bool(days), f"the {what} comes first, as in {example}")
-    if not open_:
-        return DateOrder(bool(wanted))
-    if wanted is not None:
-        return DateOrder(wanted, f"the {'day' if wanted else 'month'} comes first, as you said")
-    with_points = all("." in text for text in open_)
+    if not ambiguous:
+        return DateOrder(bool(user_choice))
+    if user_choice is not None:
+        return DateOrder(
+            user_choice, f"the {'day' if user_choice else 'month'} comes first, as you said"
+        )
+    with_points = all("." in text for text in ambiguous)
     what, other = ("day", "month") if with_points else ("month", "day")
     return DateOrder(
         with_points,
-        f"{open_[0]} is read with the {what} first, and no date of the column tells; "
+        f"{ambiguous[0]} is read with the {what} first, and all dates of the column are ambiguous; "
         f"day_first={not with_points} (--{other}-first on the command line) reads the {other} "
         "first",
         assumed=True,
@@ -136,26 +138,26 @@ def day_month_order(texts: Iterable[str], wanted: bool | None = None) -> DateOrd
 
 
 def is_date(text: str) -> bool:
-    """Whether a text is a date of one of the known forms that exists in the calendar."""
-    return date_of(text, day_first=False) is not None
+    """Whether a text is a date in a known format that exists in the calendar."""
+    return parse_date(text, day_first=False) is not None
 
 
 def date_columns(
     name: str, texts: Sequence[str | None], day_first: bool
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Dates as three numbers each: days since 1970, the month, the day of the week from 0.
+    """Convert dates to three numbers each: days since 1970, the month, the day of the week from 0.
 
     Args:
         name: Name of the column, with which the names of the arrays begin.
-        texts: The dates, None where they are missing.
+        texts: The dates; None for missing dates.
         day_first: Whether 2/3/2024 is the 2nd of March.
     """
-    read = [None if text is None else date_of(text, day_first) for text in texts]
-    unread = [i for i, text in enumerate(texts) if text is not None and read[i] is None]
-    for i, date in zip(unread, _read_by_pandas([texts[i] for i in unread]), strict=True):
-        read[i] = date
-    numbers = np.full((3, len(read)), np.nan)
-    for i, date in enumerate(read):
+    dates = [None if text is None else parse_date(text, day_first) for text in texts]
+    unparsed = [i for i, text in enumerate(texts) if text is not None and dates[i] is None]
+    for i, date in zip(unparsed, _parse_with_pandas([texts[i] for i in unparsed]), strict=True):
+        dates[i] = date
+    numbers = np.full((3, len(dates)), np.nan)
+    for i, date in enumerate(dates):
         if date is not None:
             numbers[:, i] = (date - _EPOCH) / timedelta(days=1), date.month, date.weekday()
     names = (f"{name}_days", f"{name}_month", f"{name}_weekday")
@@ -163,12 +165,12 @@ def date_columns(
 
 
 def _match(text: str) -> re.Match[str] | None:
-    return _match_of_short(text.strip()) if len(text) <= _LONGEST else None
+    return _match_of_short(text.strip()) if len(text) <= _MAX_LENGTH else None
 
 
 @lru_cache(2**14)
 def _match_of_short(text: str) -> re.Match[str] | None:
-    return next((match for form in _FORMS if (match := form.fullmatch(text))), None)
+    return next((match for form in _PATTERNS if (match := form.fullmatch(text))), None)
 
 
 def _time_of_day(groups: dict[str, str | None]) -> timedelta:
@@ -192,8 +194,8 @@ def _zone(text: str | None) -> timezone:
     return timezone(-offset if text[0] == "-" else offset)
 
 
-def _read_by_pandas(texts: list[str | None]) -> list[datetime | None]:
-    """Dates of rarer forms, such as 20240131 or 2024-W05-3, where the user says that they are."""
+def _parse_with_pandas(texts: list[str | None]) -> list[datetime | None]:
+    """Parse rarer ISO formats, such as 20240131 or 2024-W05-3, in a column of dates."""
     if not texts:
         return []
     import pandas as pd

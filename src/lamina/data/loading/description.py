@@ -1,13 +1,13 @@
-"""What was found in a user's data: everything that `load` has guessed, left out or noticed."""
+"""Description of loaded data: what `load` has guessed, left out or noticed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 
-# A class that is this many times rarer than the largest one is announced.
+# Classes are imbalanced if the largest has this many times the samples of the smallest.
 _IMBALANCE = 10
-_SHOWN = 10
+_MAX_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class LeftOut:
 @filter_tracebacks_of_methods
 @dataclass
 class Description:
-    """What `lamina.data.load` has found. `print` shows it as text.
+    """Description of data that `lamina.data.load` has loaded. `print` shows it as text.
 
     Args:
-        title: What the source is, in a line.
-        parts: Samples in each part.
-        split: How the parts were made.
-        classes: Samples of each class, in the order of the labels; empty for other targets.
-        columns: For a table, a line for every column: its type and why it was taken for that.
+        title: The source, in one line.
+        parts: Number of samples in each part.
+        split: How the samples were split.
+        classes: Number of samples of each class, in the order of the labels; empty for a number.
+        columns: For a table, a line for every column: its kind and the reason for it.
         left_out: What could not be used.
         duplicates: Pairs of names of samples that are copies of each other.
-        leaks: Those of them that are in different parts.
-        remarks: What else the user should know.
+        leaks: The duplicates whose samples are in different parts.
+        remarks: Further remarks for the user.
     """
 
     title: str
@@ -55,7 +55,7 @@ class Description:
 
     @property
     def baseline(self) -> float | None:
-        """Accuracy of naming the largest class every time; None without classes."""
+        """Accuracy of always predicting the largest class; None without classes."""
         total = sum(self.classes.values())
         return max(self.classes.values()) / total if total else None
 
@@ -66,7 +66,7 @@ class Description:
         return bool(counts) and max(counts) > _IMBALANCE * min(counts)
 
     def headline(self) -> str:
-        """The lines that `load` prints: what there is, and that something was left out."""
+        """The lines that `load` prints."""
         sizes = ", ".join(f"{size:,} {part}" for part, size in self.parts.items())
         lines = [f"{self.title}: {sizes} (split: {self.split})."]
         if self.is_imbalanced and self.baseline is not None:
@@ -91,7 +91,7 @@ class Description:
         sizes = ", ".join(f"{part} {size:,}" for part, size in self.parts.items())
         lines = [self.title, f"  Split ({self.split}): {sizes}"]
         if self.classes:
-            lines.append(f"  Classes: {_counted(self.classes)}")
+            lines.append(f"  Classes: {_list_counts(self.classes)}")
         if self.baseline is not None:
             lines.append(f"  Always answering the largest class is right for {self.baseline:.1%}")
         lines += _section("Columns", self.columns, None)
@@ -105,15 +105,15 @@ class Description:
         return str(self)
 
 
-def _counted(classes: dict[str, int]) -> str:
-    shown = [f"{name} {count:,}" for name, count in list(classes.items())[:_SHOWN]]
-    more = [f"and {len(classes) - _SHOWN:,} more"] if len(classes) > _SHOWN else []
+def _list_counts(classes: dict[str, int]) -> str:
+    shown = [f"{name} {count:,}" for name, count in list(classes.items())[:_MAX_SHOWN]]
+    more = [f"and {len(classes) - _MAX_SHOWN:,} more"] if len(classes) > _MAX_SHOWN else []
     return ", ".join(shown + more)
 
 
-def _section(title: str, lines: Sequence[str], most: int | None = _SHOWN) -> list[str]:
+def _section(title: str, lines: Sequence[str], max_lines: int | None = _MAX_SHOWN) -> list[str]:
     if not lines:
         return []
-    shown = lines if most is None else lines[:most]
+    shown = lines if max_lines is None else lines[:max_lines]
     more = [f"    … and {len(lines) - len(shown):,} more"] if len(lines) > len(shown) else []
     return [f"  {title}:", *(f"    {line}" for line in shown), *more]

@@ -1,6 +1,6 @@
 """Finds pictures, texts and rows that occur more than once.
 
-A copy of a training sample in the test part makes every number measured there too good.
+Copies of training samples in the test part make its results too good.
 """
 
 import hashlib
@@ -9,14 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-# The side that pictures are reduced to.
+# The side of reduced pictures, in pixels.
 _SIDE = 16
-# Two are copies if grey pixels differ by less than the first on average, of 255, and the standard
-# deviation of the differences, relative to that of the pixels, is below the second.
-_ALIKE, _SAME = 1.2, 0.08
-_ALIKE_IN_COLOURS = 4.0
+# Two pictures are copies if the mean difference of their grey values (0–255) is below the first
+# number, and the standard deviation of the differences, relative to that of the pixels, is below
+# the second.
+_MAX_MEAN_DIFFERENCE, _MAX_DEVIATION = 1.2, 0.08
+# The mean difference of their colours must be below this.
+_MAX_COLOUR_DIFFERENCE = 4.0
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype="float32")
-# Nearest pictures that each is compared with, itself among them.
+# Number of nearest pictures that each picture is compared with, including itself.
 _NEIGHBOURS = 8
 
 
@@ -24,8 +26,8 @@ class Copies(NamedTuple):
     """Samples that are copies of each other.
 
     Args:
-        groups: A number for every sample, `(samples,)`: equal for copies.
-        pairs: For every copy the sample that it repeats and itself, `(first, copy)`.
+        groups: A group index for every sample, `(samples,)`: equal for copies.
+        pairs: For every copy, the indices of the original and of the copy.
     """
 
     groups: np.ndarray
@@ -33,21 +35,22 @@ class Copies(NamedTuple):
 
     def between(self, first: np.ndarray, second: np.ndarray) -> list[tuple[int, int]]:
         """Pairs of copies with one sample in each of two parts."""
-        there: dict[int, int] = {}
+        sample_of_group: dict[int, int] = {}
         for sample in first:
-            there.setdefault(int(self.groups[sample]), int(sample))
+            sample_of_group.setdefault(int(self.groups[sample]), int(sample))
         return [
-            (there[int(self.groups[sample])], int(sample))
+            (sample_of_group[int(self.groups[sample])], int(sample))
             for sample in second
-            if int(self.groups[sample]) in there
+            if int(self.groups[sample]) in sample_of_group
         ]
 
 
 def copies_of_pictures(pictures: np.ndarray) -> Copies:
-    """Pictures that are the same, or were the same before one was compressed or resized.
+    """Find pictures that are the same, or were the same before one was compressed or resized.
 
-    They are compared as 16×16 pixels, where compression hardly shows, with those that are nearest
-    as 4×4 pixels. docs/your-data.md has what that finds, and how often it is wrong.
+    Pictures are reduced to 16×16 pixels, where compression hardly shows, and compared with their
+    nearest neighbours at 4×4 pixels. docs/your-data.md says what this finds, and how often it is
+    wrong.
 
     Args:
         pictures: uint8, `(pictures, height, width, channels)`; may be mapped from a file.
@@ -59,30 +62,30 @@ def copies_of_pictures(pictures: np.ndarray) -> Copies:
     """
     groups = copies_of_values([_digest(picture) for picture in pictures]).groups.copy()
     unique = np.flatnonzero(groups == np.arange(len(groups)))
-    small = np.stack([_reduced(pictures[i]) for i in unique]) if len(unique) else np.zeros((0, 1))
-    for first, copy in _near(small):
-        # Copies of copies are left: pictures taken one after another would be one long chain.
+    reduced = np.stack([_reduce(pictures[i]) for i in unique]) if len(unique) else np.zeros((0, 1))
+    for first, copy in _similar_pairs(reduced):
+        # Copies of copies are not joined: a sequence of similar photos would become one group.
         if groups[unique[first]] == unique[first] and groups[unique[copy]] == unique[copy]:
             groups[groups == unique[copy]] = unique[first]
-    pairs = [(int(group), number) for number, group in enumerate(groups) if group != number]
+    pairs = [(int(group), index) for index, group in enumerate(groups) if group != index]
     return Copies(groups, pairs)
 
 
 def copies_of_values(values: Sequence[object]) -> Copies:
-    """Values, such as texts or rows, that are equal.
+    """Find values, such as texts or rows, that are equal.
 
     Example:
         >>> copies_of_values(["a", "b", "a"]).pairs
         [(0, 2)]
     """
-    first: dict[bytes, int] = {}
+    first_index: dict[bytes, int] = {}
     groups = np.arange(len(values))
     pairs = []
-    for number, value in enumerate(values):
+    for index, value in enumerate(values):
         key = hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).digest()
-        groups[number] = first.setdefault(key, number)
-        if groups[number] != number:
-            pairs.append((int(groups[number]), number))
+        groups[index] = first_index.setdefault(key, index)
+        if groups[index] != index:
+            pairs.append((int(groups[index]), index))
     return Copies(groups, pairs)
 
 
@@ -90,40 +93,42 @@ def _digest(picture: np.ndarray) -> bytes:
     return hashlib.sha256(np.ascontiguousarray(picture).tobytes()).digest()
 
 
-def _reduced(picture: np.ndarray) -> np.ndarray:
+def _reduce(picture: np.ndarray) -> np.ndarray:
     """A picture of 16×16 pixels, float32, `(16, 16, channels)`."""
     from PIL import Image
 
     sides = (_SIDE, _SIDE)
     image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
-    small = np.asarray(image.resize(sides, Image.Resampling.BOX), dtype="float32")
-    return small.reshape(*sides, -1)
+    reduced = np.asarray(image.resize(sides, Image.Resampling.BOX), dtype="float32")
+    return reduced.reshape(*sides, -1)
 
 
-def _near(small: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of reduced pictures that are alike, in order."""
+def _similar_pairs(reduced: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of indices of similar reduced pictures, in ascending order."""
     from scipy.spatial import KDTree  # type: ignore[import-untyped]  # takes long to import
 
-    count = len(small)
+    count = len(reduced)
     if count < 2:
         return []
     # Compression changes colours more than the luminance (ITU-R BT.601).
-    grey = small @ _LUMINANCE if small.shape[3] == 3 else small.mean(axis=3)
-    spreads = grey.std(axis=(1, 2))
-    parts = grey.reshape(count, 4, _SIDE // 4, 4, _SIDE // 4)
-    coarse = parts.mean(axis=(2, 4)).reshape(count, 16)
-    # The mean difference of means is at most that of the pixels.
+    grey = reduced @ _LUMINANCE if reduced.shape[3] == 3 else reduced.mean(axis=3)
+    deviations = grey.std(axis=(1, 2))
+    blocks = grey.reshape(count, 4, _SIDE // 4, 4, _SIDE // 4)
+    coarse = blocks.mean(axis=(2, 4)).reshape(count, 16)
+    # The mean difference of the blocks is at most that of the pixels, so no copy is missed.
     neighbours = KDTree(coarse).query(
-        coarse, k=min(_NEIGHBOURS, count), p=1, distance_upper_bound=16 * _ALIKE
+        coarse, k=min(_NEIGHBOURS, count), p=1, distance_upper_bound=16 * _MAX_MEAN_DIFFERENCE
     )[1]
-    first, place = np.nonzero(neighbours < count)
-    second = neighbours[first, place]
+    first, column = np.nonzero(neighbours < count)
+    second = neighbours[first, column]
     pairs = np.unique(np.sort(np.stack([first, second], axis=1), axis=1), axis=0)
-    found = []
+    similar = []
     for a, b in pairs[pairs[:, 0] < pairs[:, 1]].tolist():
-        change = grey[a] - grey[b]
-        if np.abs(change).mean() >= _ALIKE or change.std() >= _SAME * min(spreads[a], spreads[b]):
+        difference = grey[a] - grey[b]
+        if np.abs(difference).mean() >= _MAX_MEAN_DIFFERENCE:
             continue
-        if np.abs(small[a] - small[b]).mean() < _ALIKE_IN_COLOURS:
-            found.append((a, b))
-    return found
+        if difference.std() >= _MAX_DEVIATION * min(deviations[a], deviations[b]):
+            continue
+        if np.abs(reduced[a] - reduced[b]).mean() < _MAX_COLOUR_DIFFERENCE:
+            similar.append((a, b))
+    return similar

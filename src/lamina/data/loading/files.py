@@ -1,4 +1,4 @@
-"""Which files a folder has, and what its subfolders mean: classes, or parts of the data."""
+"""Finds the files of a folder, and whether its subfolders are classes or parts of the data."""
 
 import os
 import unicodedata
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lamina.data.loading.description import LeftOut
 
-# Names of subfolders that hold parts of the data and not classes.
+# Names of subfolders that are parts of the data rather than classes.
 _PARTS = {
     "train": "train",
     "training": "train",
@@ -19,7 +19,7 @@ _PARTS = {
     "test": "test",
     "testing": "test",
 }
-# Endings of pictures; what Pillow makes of a file is decided by its content.
+# Endings of picture files; Pillow then detects the format from the content.
 PICTURES = frozenset(
     ".avif .bmp .dib .gif .ico .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pgm .png .pnm .ppm .qoi .tga "
     ".tif .tiff .webp".split()
@@ -29,15 +29,15 @@ TABLES = frozenset({".csv", ".tsv", ".tab", ".parquet", ".pq"})
 
 
 @dataclass
-class FoundFiles:
-    """The files of a folder that count.
+class FolderFiles:
+    """The files of a folder that are used as samples.
 
     Args:
         paths: The files, sorted within each class.
-        classes: The class of each file, or None where there are no subfolders.
-        parts: `"train"`, `"val"` or `"test"` for each file, or None where they are not given.
-        left_out: Files and links that are not among them.
-        remarks: What the names of folders were taken for, where that could be otherwise.
+        classes: The class of each file; None without subfolders.
+        parts: `"train"`, `"val"` or `"test"` for each file; None without such subfolders.
+        left_out: Files and links that are not used.
+        remarks: Remarks for the user on how ambiguous names of folders were understood.
     """
 
     paths: list[Path] = field(default_factory=list)
@@ -47,88 +47,92 @@ class FoundFiles:
     remarks: list[str] = field(default_factory=list)
 
 
-def find_files(folder: Path, endings: Collection[str]) -> FoundFiles:
-    """Files with these endings, by class and part where subfolders say so.
+def find_files(folder: Path, endings: Collection[str]) -> FolderFiles:
+    """Find the files with these endings, with their classes and parts if subfolders say them.
 
-    Hidden files and folders do not count. Links that lead out of the folder are not followed.
+    Hidden files and folders are ignored. Links that lead out of the folder are not followed.
 
     Args:
         folder: The folder.
         endings: Endings of file names in lower case, with the dot.
     """
-    found = FoundFiles()
     parts = {name: _PARTS[name.lower()] for name in _subfolders(folder) if name.lower() in _PARTS}
     if "train" not in parts.values():
-        return _by_class(folder, folder, endings)
-    inside = {name: _by_class(folder / name, folder, endings) for name in parts}
-    if _are_classes(folder, parts, inside):
-        found = _by_class(folder, folder, endings)
+        return _find_by_class(folder, folder, endings)
+    files_of = {name: _find_by_class(folder / name, folder, endings) for name in parts}
+    if _are_classes(folder, parts, files_of):
+        files = _find_by_class(folder, folder, endings)
         names = ", ".join(sorted(parts))
-        found.remarks.append(
+        files.remarks.append(
             f"The folders {names} were taken for classes, since there are no folders of classes "
             "in them. If they are parts of the data, each needs a subfolder for every class."
         )
-        return found
-    found.parts, classes = [], []
-    labelled = any(part.classes for part in inside.values())
-    for name, part in inside.items():
-        found.left_out += part.left_out
-        if labelled and part.classes is None:
-            found.left_out += [
+        return files
+    files, classes = FolderFiles(parts=[]), []
+    assert files.parts is not None
+    have_classes = any(part.classes for part in files_of.values())
+    for name, part in files_of.items():
+        files.left_out += part.left_out
+        if have_classes and part.classes is None:
+            files.left_out += [
                 LeftOut(_name(p, folder), "is in no folder of a class") for p in part.paths
             ]
             continue
-        found.paths += part.paths
-        found.parts += [parts[name]] * len(part.paths)
+        files.paths += part.paths
+        files.parts += [parts[name]] * len(part.paths)
         classes += part.classes or []
     others = [name for name in _subfolders(folder) if name not in parts]
-    found.left_out += [LeftOut(f"{n}/", "lies beside the parts of the data") for n in others]
-    found.classes = classes if labelled else None
-    return found
+    files.left_out += [LeftOut(f"{n}/", "lies beside the parts of the data") for n in others]
+    files.classes = classes if have_classes else None
+    return files
 
 
-def _are_classes(folder: Path, parts: dict[str, str], inside: dict[str, FoundFiles]) -> bool:
-    """Whether folders named train and test are of those things rather than parts of the data.
+def _are_classes(folder: Path, parts: dict[str, str], files_of: dict[str, FolderFiles]) -> bool:
+    """Whether folders named train and test are classes of these names, not parts of the data.
 
-    They are if files lie in them directly, none is named like a validation part, and no table says
-    what the files show.
+    They are classes if they contain files directly, none is named like a validation part, and there
+    is no table with labels.
     """
-    if any(part.classes for part in inside.values()) or "val" in parts.values():
+    if any(part.classes for part in files_of.values()) or "val" in parts.values():
         return False
     if tables_in(folder):
         return False
-    return sum(bool(part.paths) for part in inside.values()) > 1 or any(
+    return sum(bool(part.paths) for part in files_of.values()) > 1 or any(
         name not in parts for name in _subfolders(folder)
     )
 
 
-def _by_class(folder: Path, root: Path, endings: Collection[str]) -> FoundFiles:
-    found = FoundFiles()
+def _find_by_class(folder: Path, root: Path, endings: Collection[str]) -> FolderFiles:
+    files = FolderFiles()
     classes: list[str] = []
     for name in _subfolders(folder):
-        for path in _walk(folder / name, root, endings, found.left_out):
-            found.paths.append(path)
-            classes.append(unicodedata.normalize("NFC", name))  # as in any other file system
-    if found.paths:
-        found.classes = classes
-        loose = [p for p in _files(folder) if p.suffix.lower() in endings]
-        found.left_out += [LeftOut(_name(p, root), "is in no folder of a class") for p in loose]
+        for path in _walk(folder / name, root, endings, files.left_out):
+            files.paths.append(path)
+            # macOS decomposes accented letters in file names.
+            classes.append(unicodedata.normalize("NFC", name))
+    if files.paths:
+        files.classes = classes
+        unlabelled = [p for p in _files(folder) if p.suffix.lower() in endings]
+        files.left_out += [
+            LeftOut(_name(p, root), "is in no folder of a class") for p in unlabelled
+        ]
     else:
-        found.paths = list(_walk(folder, root, endings, found.left_out))
-    return found
+        files.paths = list(_walk(folder, root, endings, files.left_out))
+    return files
 
 
 def _walk(folder: Path, root: Path, endings: Collection[str], left_out: list) -> list[Path]:
-    inside = []
-    # Follows no links to folders, so that no circle of them is walked for ever.
-    for place, folders, names in os.walk(folder):
+    """The files with these endings in a folder and its subfolders; adds others to `left_out`."""
+    paths = []
+    # Links to folders are not followed, since they may form a cycle.
+    for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in folders:
-            path = Path(place) / name
+            path = Path(parent) / name
             if path.is_symlink():
                 left_out.append(LeftOut(_name(path, root), "is a link to a folder"))
         for name in sorted(names):
-            path = Path(place) / name
+            path = Path(parent) / name
             if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
                 continue
             if path.is_symlink() and not path.exists():
@@ -136,10 +140,10 @@ def _walk(folder: Path, root: Path, endings: Collection[str], left_out: list) ->
             elif path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
                 left_out.append(LeftOut(_name(path, root), "is a link out of the folder"))
             elif path.suffix.lower() in endings:
-                inside.append(path)
+                paths.append(path)
             elif path.suffix.lower() not in TABLES:
                 left_out.append(LeftOut(_name(path, root), "is of another kind"))
-    return inside
+    return paths
 
 
 def _subfolders(folder: Path) -> list[str]:
@@ -159,5 +163,5 @@ def _name(path: Path, root: Path) -> str:
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """The tables that lie in a folder itself, which may say what its pictures show."""
+    """The tables directly in a folder, which may have the labels of its pictures."""
     return [path for path in _files(folder) if path.suffix.lower() in TABLES]

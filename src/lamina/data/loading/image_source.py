@@ -1,4 +1,4 @@
-"""Folders of pictures: one folder a class, or a table that says what each shows."""
+"""Reads folders of pictures, with a subfolder for each class, or a table with labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,19 +8,19 @@ from lamina.data.loading.assembly import Samples
 from lamina.data.loading.cells import as_texts
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.duplicates import copies_of_pictures
-from lamina.data.loading.files import PICTURES, FoundFiles, find_files, tables_in
+from lamina.data.loading.files import PICTURES, FolderFiles, find_files, tables_in
 from lamina.data.loading.image_files import read_pictures
 from lamina.data.loading.options import Options
 from lamina.data.loading.table_files import read_table
 
 
 def read_images(folder: Path, options: Options) -> Samples:
-    """The pictures of a folder.
+    """Read the pictures of a folder.
 
     Raises:
-        ValueError: If there are no pictures, or nothing says what they show.
+        ValueError: If there are no readable pictures, or no labels.
     """
-    files, target = with_labels(find_files(folder, PICTURES), folder, options.target)
+    files, target = add_labels_from_table(find_files(folder, PICTURES), folder, options.target)
     remarks = files.remarks
     if files.classes is None:
         raise ValueError(
@@ -31,15 +31,14 @@ def read_images(folder: Path, options: Options) -> Samples:
         )
     names = [path.relative_to(folder).as_posix() for path in files.paths]
     pictures = read_pictures(files.paths, names, options.image_size, options.max_memory)
-    if not pictures.used:
+    if not pictures.indices:
         why = "; ".join(map(str, pictures.left_out[:3]))
         raise ValueError(f"None of the pictures in {folder} can be read: {why}.")
     height, width, channels = pictures.pixels.shape[1:]
-    labels = [files.classes[i] for i in pictures.used]
+    labels = [files.classes[i] for i in pictures.indices]
     kind = "grey" if channels == 1 else "colour"
-    title = (
-        f"{len(pictures.used):,} pictures of {len(set(labels))} classes, {height}×{width} in {kind}"
-    )
+    count = len(pictures.indices)
+    title = f"{count:,} pictures of {len(set(labels))} classes, {height}×{width} in {kind}"
     return Samples(
         kind="images",
         title=title,
@@ -47,44 +46,46 @@ def read_images(folder: Path, options: Options) -> Samples:
         target=target,
         labels=labels,
         values=None,
-        names=[names[i] for i in pictures.used],
+        names=[names[i] for i in pictures.indices],
         left_out=files.left_out + pictures.left_out,
         remarks=remarks + pictures.remarks,
         copies=copies_of_pictures(pictures.pixels),
-        parts=None if files.parts is None else [files.parts[i] for i in pictures.used],
+        parts=None if files.parts is None else [files.parts[i] for i in pictures.indices],
     )
 
 
-def with_labels(files: FoundFiles, folder: Path, target: str | None) -> tuple[FoundFiles, str]:
-    """The files with the classes that a table beside them gives, if it is needed.
+def add_labels_from_table(
+    files: FolderFiles, folder: Path, target: str | None
+) -> tuple[FolderFiles, str]:
+    """Take the classes of files from a table in the same folder, if subfolders do not say them.
 
     Args:
         files: The files of the folder, with their classes if subfolders say them.
-        folder: Where they are.
-        target: The column with the classes, if the user names one.
+        folder: The folder.
+        target: The column with the classes, if the user has named one.
 
     Returns:
-        The files, and what the target is called.
+        The files, and the name of the target.
 
     Raises:
-        ValueError: If a column is named and there is no table, or it is not in the table.
+        ValueError: If the user has named a column, and there is no table with such a column.
     """
     if target is None and files.classes is not None:
         return files, "class"
-    table = _table_of_labels(folder)
+    table = _find_label_table(folder)
     if table is not None:
         remarks = files.remarks
-        files, target = _labelled_by(table, files, folder, target)
+        files, target = _apply_label_table(table, files, folder, target)
         files.remarks = [*remarks, f"Classes are those of column {target!r} of {table.name}."]
     elif target is not None:
         raise ValueError(
-            f"target={target!r} is a column, and there is no table beside the pictures in "
+            f"target={target!r} is a column, but there is no table beside the pictures in "
             f"{folder}.\n  Fix: leave target out, and the subfolders are the classes."
         )
     return files, target or "class"
 
 
-def _table_of_labels(folder: Path) -> Path | None:
+def _find_label_table(folder: Path) -> Path | None:
     tables = tables_in(folder)
     if len(tables) > 1:
         raise ValueError(
@@ -94,14 +95,14 @@ def _table_of_labels(folder: Path) -> Path | None:
     return tables[0] if tables else None
 
 
-def _labelled_by(
-    table: Path, files: FoundFiles, folder: Path, target: str | None
-) -> tuple[FoundFiles, str]:
-    """The files that a table has a row for, with its classes, and the name of their column."""
+def _apply_label_table(
+    table: Path, files: FolderFiles, folder: Path, target: str | None
+) -> tuple[FolderFiles, str]:
+    """The files that have a row in a table, with their classes, and the name of the target."""
     frame = read_table(table).frame
     columns = {str(name): as_texts(frame[name]) for name in frame.columns}
     by_name: dict[str, Path] = {}
-    # The full path last: it is never ambiguous.
+    # The full path comes last, since it is never ambiguous.
     by_name |= {path.stem: path for path in files.paths}
     by_name |= {path.name: path for path in files.paths}
     by_name |= {path.relative_to(folder).as_posix(): path for path in files.paths}
@@ -116,14 +117,14 @@ def _labelled_by(
     if target is None:
         if len(others) != 1:
             raise ValueError(
-                f"Which column of {table.name} is to be predicted? It has {_listed(others)}.\n"
+                f"Which column of {table.name} is to be predicted? It has {_join_names(others)}.\n"
                 f"  Fix: target={others[0] if others else 'class'!r}"
             )
         target = others[0]
     if target not in others:
         raise ValueError(
             f"{table.name} has no column {target!r} beside the names of the files."
-            f"{did_you_mean(target, others)}\n  Its columns: {_listed(others)}."
+            f"{did_you_mean(target, others)}\n  Its columns: {_join_names(others)}."
         )
     left_out = list(files.left_out)
     classes: dict[Path, str] = {}
@@ -134,21 +135,21 @@ def _labelled_by(
         elif label is None:
             left_out.append(LeftOut(str(name), f"has no {target} in {table.name}"))
         elif picture in classes:
-            left_out.append(LeftOut(f"{table.name}: {name}", "is there twice"))
+            left_out.append(LeftOut(f"{table.name}: {name}", "is listed twice"))
         else:
             classes[picture] = label
-    listed = {by_name[name] for name in columns[file_column] if name in by_name}
+    in_table = {by_name[name] for name in columns[file_column] if name in by_name}
     left_out += [
         LeftOut(path.relative_to(folder).as_posix(), f"is not in {table.name}")
         for path in files.paths
-        if path not in listed
+        if path not in in_table
     ]
     parts = None
     if files.parts is not None:
         part_of = dict(zip(files.paths, files.parts, strict=True))
         parts = [part_of[path] for path in classes]
-    return FoundFiles(list(classes), list(classes.values()), parts, left_out), target
+    return FolderFiles(list(classes), list(classes.values()), parts, left_out), target
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return ", ".join(map(str, names)) or "no other"

@@ -1,4 +1,4 @@
-"""`lamina.data.load`: from a folder, a table or a text file to data that a model can train on."""
+"""`lamina.data.load`: loads a folder, a table or a text file as data to train a model on."""
 
 import os
 from collections import Counter
@@ -47,46 +47,46 @@ def load(
 ) -> LoadedData:
     """Load your own data: a folder of pictures or texts, a table, or a series.
 
-    What the source does not say is guessed, and `describe()` tells what from. What cannot be used
-    is named, never dropped silently. The same call gives the same parts every time.
+    What the source does not say is guessed, and `describe()` gives the reasons. It also lists what
+    could not be used. The same call returns the same parts every time.
 
     Args:
         source: One of
 
             - a folder with a subfolder for every class, of pictures or of `.txt` files;
-            - a folder with `train`, `val` and `test` folders like that;
+            - a folder with such folders named `train`, `val` and `test`;
             - a folder of pictures and a table with a column of file names;
             - a table: `.csv`, `.tsv`, `.parquet`, or a pandas, polars or pyarrow table.
         target: For tables, the column to predict.
-        text: For tables, the one column to predict from if it is a text.
+        text: For tables, a column of texts that is the only input.
         time: For tables, a column of dates; a series is sorted by it.
-        forecast: Makes the table a series, of which so many steps are predicted.
-        window: How many steps of a series to predict from; twice `forecast` if None.
-        columns: For tables, the columns to predict from; all that are of use if None.
-        drop: For tables, columns not to predict from, such as what is known only afterwards.
-        kinds: What columns hold, e.g. `{"postcode": "category"}`, where numbers are codes:
-            `"number"`, `"category"`, `"date"` or `"text"`; guessed for the others.
-        day_first: Whether dates such as 02/03/2024 begin with the day. It decides where no date of
-            a column does, as 31/01/2024 would. If None, the month is taken to come first there,
-            except for dates with points, and `describe()` says so.
-        decimal_comma: Whether 1,234 in a text is little more than 1. It decides where neither the
-            numbers of the column tell, as 1,5 would, nor those of other columns. If None, commas
-            separate thousands there, except in a file with semicolons, and `describe()` says so.
-        task: `"classes"` or `"number"`, what the target is; guessed if None.
-        split: `"stratified"` (the mix of classes is the same in all parts; the default for
-            classes), `"random"` (the default for numbers), `"tail"` (the last rows are the test
-            part) or `"group"`. Folders named `train`, `val` and `test` decide for themselves, and
-            the parts of a series follow each other in time.
-        group: A column whose equal values, such as those of one patient, stay in one part.
+        forecast: Number of steps to forecast; the table is then a series.
+        window: Number of steps of a series to predict from; twice `forecast` if None.
+        columns: For tables, the input columns; all useful ones if None.
+        drop: For tables, columns not to use, such as what is known only afterwards.
+        kinds: The kinds of columns, `"number"`, `"category"`, `"date"` or `"text"`, e.g.
+            `{"postcode": "category"}` for numbers that are codes; other kinds are guessed.
+        day_first: Whether dates such as 02/03/2024 begin with the day. It is used if all dates of a
+            column are ambiguous, unlike 31/01/2024. If None, the month comes first in such a
+            column, except in dates with points, and `describe()` says so.
+        decimal_comma: Whether 1,234 in a text is little more than 1. It is used if all numbers of a
+            column are ambiguous, unlike 1,5, and other columns have none. If None, commas in such
+            a column separate thousands, except in a file with semicolons, and `describe()` says so.
+        task: Whether the target is `"classes"` or a `"number"`; guessed if None.
+        split: `"stratified"` (with equal class frequencies in all parts; the default for classes),
+            `"random"` (the default for numbers), `"tail"` (the last rows are the test part) or
+            `"group"`. Folders named `train`, `val` and `test` define the split, and a series is
+            split by time.
+        group: A column such as `"patient"`; rows with the same value stay in one part.
         validation: Fraction of the rows for validation while training.
-        test: Fraction of the rows to measure on at the end.
-        image_size: `(height, width)` that pictures are brought to; chosen from them if None.
+        test: Fraction of the rows to test on at the end.
+        image_size: `(height, width)` that pictures are resized to; chosen from them if None.
         max_memory: Bytes of pictures that are kept in memory; a quarter of the machine's memory if
             None. More pictures are kept in a file in Lamina's cache folder (`$LAMINA_CACHE`), which
             is removed when they are no longer used; the parts are memory-mapped arrays then.
         batch_size: Rows in a batch.
-        seed: For the split and for the order of batches.
-        verbose: Whether to print what was found in a few lines.
+        seed: Seed of the split and of the order of batches.
+        verbose: Whether to print a summary in a few lines.
 
     Returns:
         A `LoadedData` with the parts `train`, `val` and `test`, each a `Dataset` of batches with
@@ -96,9 +96,9 @@ def load(
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
-        ImportError: If a table is given and pandas is not installed.
-        ValueError: If there is nothing to learn: no files, one class alone, a target that is not
-            there or has one value.
+        ImportError: If the source is a table and pandas is not installed.
+        ValueError: If there is nothing to learn: no files, only one class, or a target that is
+            missing or has a single value.
 
     Example:
         >>> import tempfile
@@ -133,19 +133,19 @@ def load(
         batch_size=batch_size,
         seed=seed,
     )
-    data = _loaded(source, options)
+    data = _load_source(source, options)
     if verbose:
         print(data.describe().headline())
     return data
 
 
-def _name(argument: str, given: Any) -> str | None:
-    """The name of a column; those of some data frames are numbers."""
-    if isinstance(given, int) and not isinstance(given, bool):
-        return str(given)
-    if isinstance(given, str) or given is None:
-        return given
-    raise TypeError(f"{argument} is the name of a column; received {given!r}.")
+def _name(argument: str, name: Any) -> str | None:
+    """The name of a column as a string; some data frames have numbers as names."""
+    if isinstance(name, int) and not isinstance(name, bool):
+        return str(name)
+    if isinstance(name, str) or name is None:
+        return name
+    raise TypeError(f"{argument} is the name of a column; received {name!r}.")
 
 
 def _names(columns: Any) -> Any:
@@ -154,7 +154,7 @@ def _names(columns: Any) -> Any:
     return [_name("columns", name) for name in columns]
 
 
-def _loaded(source: Any, options: Options) -> LoadedData:
+def _load_source(source: Any, options: Options) -> LoadedData:
     if is_frame(source):
         frame = as_frame(source, "the table")
         return _from_table(Table(frame, True, [], []), "the table", options)
@@ -167,10 +167,10 @@ def _loaded(source: Any, options: Options) -> LoadedData:
             "  Fix: arrays need no loading: model.fit(x, y)."
         ) from None
     if not path.exists():
-        there = [entry.name for entry in _siblings(path)]
+        existing = [entry.name for entry in _siblings(path)]
         raise FileNotFoundError(
             f"There is no file or folder {str(source)!r}; Python works in {os.getcwd()}."
-            f"{did_you_mean(path.name, there)}"
+            f"{did_you_mean(path.name, existing)}"
         )
     refuse_special_file(path)
     if path.is_file():
@@ -184,10 +184,11 @@ def _loaded(source: Any, options: Options) -> LoadedData:
     if kind == "texts":
         options.refuse_unused("texts")
         return assemble(read_texts(path, options), options)
-    table = tables_in(path)
-    if len(table) == 1:
-        return _from_table(read_table(table[0], options.named_columns()), table[0].name, options)
-    raise ValueError(_no_files(path, table))
+    tables = tables_in(path)
+    if len(tables) == 1:
+        table = read_table(tables[0], options.named_columns())
+        return _from_table(table, tables[0].name, options)
+    raise ValueError(_no_files(path, tables))
 
 
 def _from_table(table: Table, name: str, options: Options) -> LoadedData:
@@ -210,7 +211,7 @@ def _kind_of_folder(folder: Path) -> str | None:
 
 
 def _endings(folder: Path) -> Counter[str]:
-    """How many files of each ending there are, in all subfolders."""
+    """The number of files with each ending, in all subfolders."""
     return Counter(
         Path(name).suffix.lower()
         for _, folders, names in os.walk(folder)

@@ -1,4 +1,4 @@
-"""`LoadedData`: a user's data in three parts, with what was found in it."""
+"""`LoadedData`: a user's data in three parts, with a description."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from lamina.contract import Contract
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.data.dataset import Dataset
 from lamina.data.loading.description import Description
-from lamina.data.loading.picture_store import rows_of
+from lamina.data.loading.picture_store import take_rows
 
 
 @filter_tracebacks_of_methods
@@ -20,12 +20,12 @@ class LoadedPart(Dataset):
     Args:
         x: Inputs with rows on the first axis: an array, or a dict of arrays by column.
         y: Targets, one for every row.
-        names: What each row is called: a file, or a line of a table.
+        names: The name of each row: a file, or a line of a table.
         batch_size: Rows in a batch.
         shuffle: Whether every pass has a new order.
-        seed: For that order.
-        class_names: What the labels 0, 1, … mean, if they are classes.
-        contract: What a model that is trained on it has to remember.
+        seed: Seed of the order.
+        class_names: The names of the classes 0, 1, …; None if the target is a number.
+        contract: The contract of a model that is trained on it.
 
     Example:
         >>> part = LoadedPart(np.zeros((5, 2)), np.arange(5), list("abcde"), batch_size=2)
@@ -55,7 +55,7 @@ class LoadedPart(Dataset):
                 order = np.random.default_rng([seed, next(passes)]).permutation(order)
             for first in range(0, len(order), batch_size):
                 rows = order[first : first + batch_size]
-                yield _rows_of(self.x, rows), self.y[rows]
+                yield _take_rows(self.x, rows), self.y[rows]
 
         super().__init__(
             batches, -(-len(y) // batch_size), class_names=class_names, contract=contract
@@ -76,16 +76,16 @@ class LoadedPart(Dataset):
 @filter_tracebacks_of_methods
 @dataclass(frozen=True)
 class LoadedData:
-    """A user's data, ready to train on. Made by `lamina.data.load`.
+    """A user's data, ready to train on; `lamina.data.load` returns it.
 
     Args:
         kind: `"images"`, `"table"`, `"text"` or `"series"`.
-        target: What is to be predicted: the name of a column, or `"class"`.
+        target: Name of the target: a column, or `"class"`.
         train: The part to train on.
         val: The part to validate on while training.
-        test: The part to measure on at the end.
-        class_names: What the labels 0, 1, … mean; None if the target is a number.
-        columns: For a table, its input columns with their types.
+        test: The part to test on at the end.
+        class_names: The names of the classes 0, 1, …; None if the target is a number.
+        columns: For a table, its input columns with their kinds.
     """
 
     kind: str
@@ -103,7 +103,7 @@ class LoadedData:
         return {"train": self.train, "val": self.val, "test": self.test}
 
     def describe(self) -> Description:
-        """What was found: types and why, missing values, copies, balance, what was left out.
+        """The description of the data: kinds of columns, missing values, copies, class counts.
 
         Returns:
             A `Description`; `print` shows it.
@@ -113,11 +113,11 @@ class LoadedData:
     def encoded(self) -> Any:
         """The first layers of a model for these data: scaling, vocabularies, missing values.
 
-        They are part of the model, so whatever it is given later is prepared in the same way. What
-        they need to know is taken from the training part alone.
+        They are part of the model, so later inputs are preprocessed in the same way. They are
+        adapted to the training part alone.
 
         Returns:
-            `(inputs, features)`: what the model takes, and a tensor for the layers that follow.
+            `(inputs, features)`: the inputs of the model, and a tensor for the next layers.
 
         Example:
             >>> import lamina
@@ -128,16 +128,16 @@ class LoadedData:
             >>> outputs = lamina.layers.Dense(len(data.class_names), activation="softmax")(x)
             >>> model = lamina.Model(inputs, outputs)
         """
-        from lamina.data.loading.encoding import encoded  # layers, where a model is made
+        from lamina.data.loading.encoding import encoded  # imports all layers
 
         return encoded(self)
 
     def decoded(self, outputs: Any, inputs: Any) -> Any:
-        """The last layers of a model whose target is a number: they bring it back to its units.
+        """The last layers of a model whose target is a number: they scale it to its units.
 
         Args:
-            outputs: What the model computes, about 0 with a spread of 1.
-            inputs: What `encoded` gave as inputs.
+            outputs: The outputs of the model, with a mean of about 0 and a standard deviation of 1.
+            inputs: The inputs that `encoded` has returned.
 
         Returns:
             A tensor of the same shape.
@@ -145,30 +145,32 @@ class LoadedData:
         Raises:
             ValueError: If the target is a class.
         """
-        from lamina.data.loading.encoding import decoded  # layers, where a model is made
+        from lamina.data.loading.encoding import decoded  # imports all layers
 
         return decoded(self, outputs, inputs)
 
     def plot(self) -> Any:
-        """A picture of the data: examples of the classes, distributions of columns, or the series.
+        """Draw the data: examples of the classes, distributions of columns, or the series.
 
         Returns:
             A matplotlib figure.
         """
-        from lamina.data.loading.plots import figure_of  # matplotlib, where it is wanted
+        from lamina.data.loading.plots import make_figure  # needs matplotlib
 
-        return figure_of(self)
+        return make_figure(self)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {part.size:,}" for name, part in self.parts.items())
         return f"<LoadedData {self.kind}, target {self.target!r}: {sizes}>"
 
 
-def part_of(x: Any, y: np.ndarray, names: list[str], rows: np.ndarray, **kwargs: Any) -> LoadedPart:
-    """The part that these rows make."""
-    some = rows_of(x, rows) if isinstance(x, np.ndarray) else _rows_of(x, rows)
-    return LoadedPart(some, y[rows], [names[row] for row in rows], **kwargs)
+def make_part(
+    x: Any, y: np.ndarray, names: list[str], rows: np.ndarray, **kwargs: Any
+) -> LoadedPart:
+    """Make a part of these rows."""
+    inputs = take_rows(x, rows) if isinstance(x, np.ndarray) else _take_rows(x, rows)
+    return LoadedPart(inputs, y[rows], [names[row] for row in rows], **kwargs)
 
 
-def _rows_of(x: Any, rows: np.ndarray) -> Any:
+def _take_rows(x: Any, rows: np.ndarray) -> Any:
     return {name: column[rows] for name, column in x.items()} if isinstance(x, dict) else x[rows]

@@ -1,4 +1,4 @@
-"""What a user says about the data, checked."""
+"""Options: the arguments of `lamina.data.load`, with checks."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,8 @@ from lamina.contract import COLUMN_KINDS
 from lamina.core.user_data.arguments import check_integer, is_number
 from lamina.data.loading.splits import SPLIT_METHODS
 
-# What arguments are for, in messages.
-_FOR = {
+# What each argument applies to, for messages.
+_APPLIES_TO = {
     "text": "a table",
     "time": "a table",
     "group": "a table that is split by groups",
@@ -23,13 +23,13 @@ _FOR = {
     "window": "a series, of which forecast=… steps are predicted",
     "image_size": "pictures",
 }
-# What is true of every series anyway.
-_AS_FOR_SERIES = (("task", "number"), ("split", "tail"))
+# Values of arguments that are allowed for a series, since they apply to every series.
+_TRUE_OF_SERIES = (("task", "number"), ("split", "tail"))
 
 
 @dataclass(frozen=True)
 class Options:
-    """The arguments of `load` beside the source.
+    """The arguments of `load`, without the source.
 
     Args:
         target: Column to predict.
@@ -37,20 +37,20 @@ class Options:
         time: Column to sort by, for a series.
         forecast: Steps of a series to predict.
         window: Steps of a series to predict from.
-        columns: Columns to predict from; all that are of use if None.
-        drop: Columns not to predict from.
-        kinds: What columns hold, by name, where that is not to be guessed.
-        day_first: Whether dates begin with the day, where they do not tell.
-        decimal_comma: Whether numbers in texts have a decimal comma, where they do not tell.
-        task: `"classes"` or `"number"`: what the target is; guessed if None.
+        columns: Input columns; all useful ones if None.
+        drop: Columns not to use.
+        kinds: The kinds of columns by name; other kinds are guessed.
+        day_first: Whether ambiguous dates begin with the day.
+        decimal_comma: Whether ambiguous numbers in texts have a decimal comma.
+        task: Whether the target is `"classes"` or a `"number"`; guessed if None.
         split: How to split the rows.
-        group: Column whose equal values stay in one part, for `split="group"`.
+        group: Column with groups of rows that stay in one part, for `split="group"`.
         validation: Fraction for validation.
         test: Fraction for testing.
         image_size: `(height, width)` of pictures.
         max_memory: Bytes of pictures that are kept in memory.
         batch_size: Rows in a batch.
-        seed: For the split and the order of batches.
+        seed: Seed of the split and of the order of batches.
     """
 
     target: str | None = None
@@ -88,20 +88,20 @@ class Options:
         Raises:
             ValueError: The message names the argument and what it is for.
         """
-        of_tables = ("text", "time", "group", "columns", "drop", "kinds")
-        useless = {
-            "pictures": ("forecast", "window", *of_tables),
-            "texts": ("image_size", "forecast", "window", "target", *of_tables),
+        table_arguments = ("text", "time", "group", "columns", "drop", "kinds")
+        unused = {
+            "pictures": ("forecast", "window", *table_arguments),
+            "texts": ("image_size", "forecast", "window", "target", *table_arguments),
             "a table": ("image_size", "window"),
             "texts of a table": ("image_size", "window", "columns", "drop", "kinds"),
             "a series": ("image_size", "text", "group", "task", "split"),
         }[kind]
-        for name in useless:
+        for name in unused:
             value = getattr(self, name)
-            if value is None or (name, value) in _AS_FOR_SERIES:
+            if value is None or (name, value) in _TRUE_OF_SERIES:
                 continue
             raise ValueError(
-                f"{name}={value!r} is for {_FOR[name]}, and has no effect on {kind}.\n"
+                f"{name}={value!r} is for {_APPLIES_TO[name]}, and has no effect on {kind}.\n"
                 f"  Fix: leave {name} out."
             )
         if self.task == "number" and kind in ("pictures", "texts"):
@@ -123,9 +123,9 @@ class Options:
         if self.task not in ("classes", "number", None):
             raise ValueError(f"task must be 'classes' or 'number'; received {self.task!r}.")
         for name in ("day_first", "decimal_comma"):
-            given = getattr(self, name)
-            if given not in (True, False, None):
-                raise ValueError(f"{name} must be True, False or None; received {given!r}.")
+            value = getattr(self, name)
+            if value not in (True, False, None):
+                raise ValueError(f"{name} must be True, False or None; received {value!r}.")
         self._check_columns()
         for name, fraction in (("validation", self.validation), ("test", self.test)):
             if not is_number(fraction) or not 0 <= fraction < 1:
@@ -163,13 +163,13 @@ class Options:
         if self.columns is not None and not self.columns:
             raise ValueError(
                 "columns=[] leaves nothing to predict from.\n"
-                "  Fix: leave it out, and every column of use is taken."
+                "  Fix: leave it out, and all useful columns are used."
             )
-        twice = [name for name, count in Counter(self.columns or ()).items() if count > 1]
-        if twice:
-            once = list(dict.fromkeys(self.columns or ()))
+        repeated = [name for name, count in Counter(self.columns or ()).items() if count > 1]
+        if repeated:
+            distinct = list(dict.fromkeys(self.columns or ()))
             raise ValueError(
-                f"columns names {twice[0]!r} more than once.\n  Fix: columns={once!r}."
+                f"columns names {repeated[0]!r} more than once.\n  Fix: columns={distinct!r}."
             )
         if not isinstance(self.kinds, (Mapping, type(None))):
             raise ValueError(
@@ -191,7 +191,7 @@ class Options:
             if getattr(self, role) is not None and getattr(self, role) in (self.drop or ()):
                 raise ValueError(
                     f"drop names {getattr(self, role)!r}, which is the {role}.\n"
-                    "  Fix: leave it out of drop; what is no input is not predicted from."
+                    "  Fix: leave it out of drop; only input columns are dropped."
                 )
         if self.target is None:
             return

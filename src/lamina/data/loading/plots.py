@@ -1,4 +1,4 @@
-"""Pictures of a user's data, by its kind."""
+"""Figures of loaded data, for each kind of data."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ _COLUMNS = 12
 _PART_COLOURS = {"train": "#2563c9", "val": "#c94f0a", "test": "#1f8a4c"}
 
 
-def figure_of(data: "LoadedData") -> "Figure":
-    """A matplotlib figure of loaded data. No window is opened."""
+def make_figure(data: "LoadedData") -> "Figure":
+    """A matplotlib figure of loaded data, without opening a window."""
     if data.kind == "images":
         return _images(data)
     if data.kind == "series":
@@ -30,11 +30,11 @@ def _images(data: "LoadedData") -> "Figure":
     figure = _figure(1.1 * _PER_CLASS + 1.6, 1.2 * max(1, len(shown)))
     grid = figure.subplots(len(shown), _PER_CLASS, squeeze=False)
     for label, row in enumerate(grid):
-        of_class = np.flatnonzero(data.train.y == label)[:_PER_CLASS]
-        for place, axes in enumerate(row):
+        indices = np.flatnonzero(data.train.y == label)[:_PER_CLASS]
+        for axes in row:
             axes.axis("off")
-            if place < len(of_class):
-                axes.imshow(data.train.x[of_class[place]].squeeze(), cmap="gray", vmin=0, vmax=255)
+        for axes, index in zip(row, indices, strict=False):
+            axes.imshow(data.train.x[index].squeeze(), cmap="gray", vmin=0, vmax=255)
         row[0].set_title(f"{names[label]}", loc="left", fontsize=9)
     return figure
 
@@ -42,14 +42,14 @@ def _images(data: "LoadedData") -> "Figure":
 def _table(data: "LoadedData") -> "Figure":
     inputs = data.train.x if isinstance(data.train.x, dict) else {"text": data.train.x}
     shown = list(inputs.items())[: _COLUMNS - 1]
-    across = 4 if len(shown) > 3 else len(shown) + 1
-    down = -(-(len(shown) + 1) // across)
-    figure = _figure(3 * across, 2.4 * down)
-    places = figure.subplots(down, across, squeeze=False).ravel()
-    _target(places[0], data)
-    for axes, (name, values) in zip(places[1:], shown, strict=False):
+    columns = 4 if len(shown) > 3 else len(shown) + 1
+    rows = -(-(len(shown) + 1) // columns)
+    figure = _figure(3 * columns, 2.4 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    _target(grid[0], data)
+    for axes, (name, values) in zip(grid[1:], shown, strict=False):
         _column(axes, name, values)
-    for axes in places[len(shown) + 1 :]:
+    for axes in grid[len(shown) + 1 :]:
         axes.axis("off")
     return figure
 
@@ -81,13 +81,13 @@ def _bars(axes: "Axes", names: list[str], counts: list[int], colour: str) -> Non
     largest = np.argsort(counts, kind="stable")[::-1][:8]
     labels = [str(names[i]) or "(missing)" for i in largest]
     axes.barh(
-        range(len(largest)), [counts[i] for i in largest], color=colour, tick_label=_cut(labels)
+        range(len(largest)), [counts[i] for i in largest], color=colour, tick_label=_shorten(labels)
     )
     axes.invert_yaxis()
     axes.tick_params(labelsize=8)
 
 
-def _cut(labels: list[str]) -> list[str]:
+def _shorten(labels: list[str]) -> list[str]:
     return [label if len(label) < 16 else f"{label[:14]}…" for label in labels]
 
 

@@ -1,4 +1,4 @@
-"""A table of measurements in the order of time, as windows and what follows each of them."""
+"""Cuts a series into windows and the steps that follow each window."""
 
 from typing import NamedTuple
 
@@ -11,9 +11,9 @@ class Windows(NamedTuple):
     """Windows of a series and their targets.
 
     Args:
-        x: What was before, `(windows, steps, channels)`; the target's own past is channel 0.
-        y: What followed, `(windows, forecast)`.
-        starts: The step that each forecast begins at, `(windows,)`.
+        x: The windows, `(windows, steps, channels)`; the target's past is channel 0.
+        y: The following steps of the target, `(windows, forecast)`.
+        starts: The first step of each forecast, `(windows,)`.
         split: Which windows are in which part.
     """
 
@@ -23,7 +23,7 @@ class Windows(NamedTuple):
     split: Split
 
 
-def windows_of(
+def make_windows(
     target: np.ndarray,
     others: np.ndarray,
     forecast: int,
@@ -31,10 +31,10 @@ def windows_of(
     validation: float,
     test: float,
 ) -> Windows:
-    """Cut a series into windows, the last part of it for testing and the one before for validation.
+    """Cut a series into windows; the last ones are for testing, those before for validation.
 
-    A window belongs to the part that all of its targets lie in. Windows whose targets would be in
-    two parts are left out, so that no value is both learnt and measured on.
+    A window belongs to the part that contains all of its targets. Windows whose targets are in two
+    parts are left out, so that no value is both trained and tested on.
 
     Args:
         target: The values to predict, `(steps,)`.
@@ -50,7 +50,7 @@ def windows_of(
     steps = len(target)
     if window is None:
         window = max(1, min(2 * forecast, steps // 4))
-    ends = _ends(steps, forecast, validation, test)
+    ends = _part_ends(steps, forecast, validation, test)
     first = ends[0]
     if first < window + forecast:
         raise ValueError(_too_short(steps, forecast, window, validation, test))
@@ -68,24 +68,26 @@ def windows_of(
 
 
 def _too_short(steps: int, forecast: int, window: int, validation: float, test: float) -> str:
-    """Why a series cannot be divided, and a forecast, window or parts with which it can be."""
-    held_out = steps - _ends(steps, forecast, validation, test)[0]
+    """A message that says why a series is too short, with arguments for which it is not."""
+    held_out = steps - _part_ends(steps, forecast, validation, test)[0]
     what = (
-        f"The series has {steps:,} steps, too few to learn {forecast} from {window}: that takes "
+        f"The series has {steps:,} steps, too few to predict {forecast} from {window}: that takes "
         f"{window + forecast}, and {held_out:,} are kept for validation and test."
     )
 
     def is_enough(forecast: int, window: int, validation: float, test: float) -> bool:
-        return _ends(steps, forecast, validation, test)[0] >= window + forecast
+        return _part_ends(steps, forecast, validation, test)[0] >= window + forecast
 
-    shorter = next(
+    smaller_window = next(
         (w for w in range(window - 1, 0, -1) if is_enough(forecast, w, validation, test)), None
     )
-    if shorter is not None:
-        return f"{what}\n  Fix: window={shorter} or less."
-    nearer = next((f for f in range(forecast - 1, 0, -1) if is_enough(f, 1, validation, test)), 0)
-    if nearer:
-        return f"{what}\n  Fix: forecast={nearer}, window=1."
+    if smaller_window is not None:
+        return f"{what}\n  Fix: window={smaller_window} or less."
+    smaller_forecast = next(
+        (f for f in range(forecast - 1, 0, -1) if is_enough(f, 1, validation, test)), 0
+    )
+    if smaller_forecast:
+        return f"{what}\n  Fix: forecast={smaller_forecast}, window=1."
     if is_enough(forecast, 1, 0.15, 0.15):
         return f"{what}\n  Fix: validation=0.15, test=0.15, window=1."
     if is_enough(forecast, 1, 0, 0):
@@ -93,23 +95,23 @@ def _too_short(steps: int, forecast: int, window: int, validation: float, test: 
     return f"{what}\n  Fix: a longer series; of {steps:,} steps nothing can be learnt."
 
 
-def _ends(steps: int, forecast: int, validation: float, test: float) -> tuple[int, int, int]:
+def _part_ends(steps: int, forecast: int, validation: float, test: float) -> tuple[int, int, int]:
     """The steps before which the training, validation and test parts end."""
-    wanted_test = max(forecast, round(test * steps)) if test else 0
-    wanted_val = max(forecast, round(validation * steps)) if validation else 0
-    return steps - wanted_test - wanted_val, steps - wanted_test, steps
+    test_steps = max(forecast, round(test * steps)) if test else 0
+    val_steps = max(forecast, round(validation * steps)) if validation else 0
+    return steps - test_steps - val_steps, steps - test_steps, steps
 
 
-def without_gaps(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """A series with its missing values interpolated, and how many they were.
+def interpolate_gaps(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """Interpolate the missing values of a series; also return their number.
 
     Example:
-        >>> filled, missing = without_gaps(np.array([1.0, np.nan, 3.0]))
+        >>> filled, missing = interpolate_gaps(np.array([1.0, np.nan, 3.0]))
         >>> filled.tolist(), missing
         ([1.0, 2.0, 3.0], 1)
     """
     gaps = np.isnan(values)
     if not gaps.any():
         return values, 0
-    known = np.flatnonzero(~gaps)
-    return np.interp(np.arange(len(values)), known, values[known]), int(gaps.sum())
+    present = np.flatnonzero(~gaps)
+    return np.interp(np.arange(len(values)), present, values[present]), int(gaps.sum())

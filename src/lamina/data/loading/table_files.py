@@ -1,4 +1,4 @@
-"""Tables from files and data frames: the encoding is found, and broken lines are named."""
+"""Reads tables from files and data frames; detects the encoding, and reports malformed lines."""
 
 import csv
 import io
@@ -13,28 +13,28 @@ from lamina.core.user_data.data_kinds import is_table
 from lamina.core.user_data.paths import refuse_special_file
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.table_layout import (
-    NOTHING,
+    UNNAMED_COLUMN,
+    count_title_rows,
+    find_quoting,
+    find_separator,
     first_rows,
     has_header,
-    lines_above,
     names_of_longer_lines,
-    quoting_of,
-    separator_of,
 )
 
-# The encoding, separator and header are found from so much of a file.
-_SAMPLE = 2**18
+# The encoding, separator and header are detected from this many bytes of a file.
+_SAMPLE_SIZE = 2**18
 
 
 class Table(NamedTuple):
-    """A table as it was read.
+    """A table that was read.
 
     Args:
         frame: A pandas DataFrame; from text files, of strings.
         has_header: Whether its first line names the columns.
         left_out: Lines that could not be read.
-        remarks: What was found out about the file, for the user.
-        separator: What separates the values in it; empty if it is none of texts.
+        remarks: Remarks for the user on how the file was read.
+        separator: What separates the values in a text file; empty for other tables.
     """
 
     frame: Any
@@ -49,7 +49,8 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
 
     Args:
         path: The file.
-        expected: Names of columns that the user has given: a first line with one is the header.
+        expected: Names of columns that the user has named. A first line with such a name is the
+            header.
 
     Raises:
         ImportError: If pandas is not installed; the message has the command.
@@ -68,15 +69,15 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
         except Exception as error:
             raise ValueError(f"{path} cannot be read as Parquet: {error}.") from None
         return Table(as_frame(frame, str(path)), True, [], [])
-    return table_of(path.read_bytes(), path, expected)
+    return parse_table(path.read_bytes(), path, expected)
 
 
-def table_of(content: bytes, path: Path, expected: Collection[str | None] = ()) -> Table:
-    """The table that the content of a text file is.
+def parse_table(content: bytes, path: Path, expected: Collection[str | None] = ()) -> Table:
+    """Parse the content of a text file as a table.
 
     Args:
-        content: The bytes.
-        path: Where they are from, for messages.
+        content: The bytes of the file.
+        path: The file, for messages.
         expected: As for `read_table`.
 
     Raises:
@@ -85,17 +86,19 @@ def table_of(content: bytes, path: Path, expected: Collection[str | None] = ()) 
     if not content.strip():
         raise ValueError(f"{path} is empty.")
     text, remarks = decode_text(content, path)
-    given = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it
-    text = text[given.end() :] if given else text
-    separator = given[1] if given else separator_of(text[:_SAMPLE])
-    quoting = quoting_of(text[:_SAMPLE], separator)
-    rows, ends = first_rows(text[:_SAMPLE], separator, quoting)
-    skipped = lines_above(rows)
-    if skipped:
-        rows, first = rows[skipped:], ends[skipped - 1]
-        text = text.split("\n", first)[first]
-        above = "Line 1 is" if first == 1 else f"Lines 1 to {first} are"
-        remarks.append(f"{above} not of the table in {path.name}, and passed over.")
+    separator_line = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it
+    if separator_line:
+        text, separator = text[separator_line.end() :], separator_line[1]
+    else:
+        separator = find_separator(text[:_SAMPLE_SIZE])
+    quoting = find_quoting(text[:_SAMPLE_SIZE], separator)
+    rows, line_numbers = first_rows(text[:_SAMPLE_SIZE], separator, quoting)
+    title_rows = count_title_rows(rows)
+    if title_rows:
+        rows, title_lines = rows[title_rows:], line_numbers[title_rows - 1]
+        text = text.split("\n", title_lines)[title_lines]
+        above = "Line 1 is" if title_lines == 1 else f"Lines 1 to {title_lines} are"
+        remarks.append(f"{above} not part of the table in {path.name}, and skipped.")
     is_named = has_header(rows) or bool({name.strip() for name in rows[0]} & set(expected))
     if is_named:
         refuse_duplicate_columns(rows[0], str(path))
@@ -104,20 +107,20 @@ def table_of(content: bytes, path: Path, expected: Collection[str | None] = ()) 
     names = names_of_longer_lines(rows, path, remarks) if is_named else None
     if not is_named:
         names = [f"column_{i + 1}" for i in range(max(map(len, rows)))]
-    frame, left_out = _parsed(text, separator, quoting, 0 if is_named else None, names, path)
+    frame, left_out = _parse_lines(text, separator, quoting, 0 if is_named else None, names, path)
     frame.columns = [str(name).strip() for name in frame.columns]
-    frame = frame.drop(columns=[NOTHING], errors="ignore")
+    frame = frame.drop(columns=[UNNAMED_COLUMN], errors="ignore")
     width = len(frame.columns)
     short = sum(len(row) < width for row in rows[1:-1])  # the last one may be cut off
     if short:
         remarks.append(
             f"{short:,} of the first {len(rows):,} lines of {path.name} have fewer values than "
-            "there are columns; what they lack counts as missing."
+            "there are columns; the absent values count as missing."
         )
     return Table(frame, is_named, left_out, remarks, separator)
 
 
-def _parsed(
+def _parse_lines(
     text: str, separator: str, quoting: Any, header: int | None, names: Any, path: Path
 ) -> tuple[Any, list[LeftOut]]:
     """A table of strings, and the lines with too many values."""
@@ -134,15 +137,15 @@ def _parsed(
     }
     try:
         with warnings.catch_warnings():
-            # It would lose the values that a first line has too many.
+            # Where pandas warns, it would drop surplus values of the first line.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(io.StringIO(text), **options), []
     except (pd.errors.ParserError, pd.errors.ParserWarning):
         pass
-    # Line by line, so that those with too many values can be named.
+    # Read line by line, to report lines with too many values.
     left_out: list[LeftOut] = []
     reader = csv.reader(io.StringIO(text), delimiter=separator, quoting=quoting)
-    kept: list[list[str | None]] = []
+    rows: list[list[str | None]] = []
     try:
         for row in filter(None, reader):
             if header is not None and names is None:
@@ -154,28 +157,28 @@ def _parsed(
                 shown = separator.join(row)[:40]
                 left_out.append(LeftOut(f"the line {shown!r}", "has too many values"))
             else:
-                kept.append([*row, *[None] * (len(names) - len(row))])
+                rows.append([*row, *[None] * (len(names) - len(row))])
     except csv.Error as error:
         raise ValueError(f"{path} cannot be read, in line {reader.line_num:,}: {error}.") from None
-    return pd.DataFrame(kept, columns=names, dtype=object), left_out
+    return pd.DataFrame(rows, columns=names, dtype=object), left_out
 
 
 def refuse_duplicate_columns(names: Sequence[str], where: str) -> None:
-    """Refuse a table in which two columns have one name.
+    """Refuse a table in which several columns have the same name.
 
     Raises:
         ValueError: The message names them.
     """
     counts = Counter(name.strip() for name in names if name.strip())
-    twins = [name for name, count in counts.items() if count > 1]
-    if not twins:
+    repeated = [name for name, count in counts.items() if count > 1]
+    if not repeated:
         return
-    shown = ", ".join(map(repr, twins[:5]))
-    places = [i + 1 for i, name in enumerate(names) if name.strip() == twins[0]]
+    shown = ", ".join(map(repr, repeated[:5]))
+    positions = [i + 1 for i, name in enumerate(names) if name.strip() == repeated[0]]
     raise ValueError(
-        f"{where} has several columns of one name: {shown}. {twins[0]!r} is the name of columns "
-        f"{', '.join(map(str, places[:-1]))} and {places[-1]}.\n"
-        "  Fix: give each column a name of its own, or leave out what is there twice; of a data "
+        f"{where} has several columns of one name: {shown}. {repeated[0]!r} is the name of columns "
+        f"{', '.join(map(str, positions[:-1]))} and {positions[-1]}.\n"
+        "  Fix: give each column a different name, or leave out repeated columns; for a data "
         "frame, frame.loc[:, ~frame.columns.duplicated()] keeps the first of each name."
     )
 
@@ -190,13 +193,13 @@ def as_frame(source: Any, where: str) -> Any:
 
     Args:
         source: A table of pandas, polars or pyarrow.
-        where: What it is called in messages.
+        where: Name of the table in messages.
 
     Raises:
-        ValueError: If two columns have one name.
+        ValueError: If several columns have the same name.
     """
     if not hasattr(source, "iloc"):
-        # Not to_pandas, for which polars needs pyarrow.
+        # `to_pandas` of polars would need pyarrow.
         if hasattr(source, "to_pydict"):
             source = import_pandas().DataFrame(source.to_pydict())
         elif hasattr(source, "to_dict"):
@@ -224,35 +227,36 @@ def import_pandas() -> Any:
 
 
 def decode_text(content: bytes, path: Path) -> tuple[str, list[str]]:
-    """The text of a file, whatever its encoding, and a remark if that is not UTF-8.
+    """Decode a file in any encoding; also return a remark if it is not UTF-8.
 
     Raises:
         ValueError: If it is not text.
     """
-    remark = []
+    remarks = []
     try:
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            text, remark = content.decode("utf-16"), [f"{path.name} is UTF-16."]
+            text, remarks = content.decode("utf-16"), [f"{path.name} is UTF-16."]
         else:
             text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         from charset_normalizer import from_bytes  # seldom needed, and slow to import
 
-        found = list(from_bytes(content[:_SAMPLE]))
-        best = [
-            m for m in found if (m.chaos, -m.coherence) == (found[0].chaos, -found[0].coherence)
+        matches = list(from_bytes(content[:_SAMPLE_SIZE]))
+        encodings = [
+            match.encoding
+            for match in matches
+            if (match.chaos, match.coherence) == (matches[0].chaos, matches[0].coherence)
         ]
-        encodings = [match.encoding for match in best]
-        # Of those that fit equally, the one that most such files have.
+        # Of equally good matches, the most common encoding.
         encoding = "cp1252" if "cp1252" in encodings or not encodings else encodings[0]
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             encoding, text = "latin-1", content.decode("latin-1")
-        remark = [
+        remarks = [
             f"{path.name} is not UTF-8; it was read as {encoding}. If letters are wrong, save it "
             "as UTF-8."
         ]
     if "\0" in text:
         raise ValueError(f"{path} is not text: it has bytes of value 0.")
-    return text, remark
+    return text, remarks

@@ -1,4 +1,4 @@
-"""Tables: which column is predicted, what the others hold, which of them are of no use."""
+"""Reads tables: finds the target and its kind, the input columns, and columns to leave out."""
 
 from typing import Any
 
@@ -6,50 +6,55 @@ import numpy as np
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.data.loading.assembly import Samples
-from lamina.data.loading.cells import as_texts, numbers_of, odd_value, strings_in
-from lamina.data.loading.columns import Column, Unusable, guess_column, inputs_of
+from lamina.data.loading.cells import as_texts, parse_numbers, strings_in, unsupported_value
+from lamina.data.loading.column_warnings import (
+    missing_value_code,
+    mixed_units,
+    predicts_target,
+    repeats_target,
+)
+from lamina.data.loading.columns import Column, UnusableColumn, guess_column, inputs_of
 from lamina.data.loading.dates import day_month_order
 from lamina.data.loading.decimal_marks import DecimalMarks, decimal_marks, has_decimal_comma
 from lamina.data.loading.description import LeftOut
-from lamina.data.loading.doubts import repeats_target, several_units, stand_in, tells_target
 from lamina.data.loading.duplicates import copies_of_values
 from lamina.data.loading.numbers import mostly_numbers
 from lamina.data.loading.options import Options
 from lamina.data.loading.table_files import Table
-from lamina.data.loading.text_source import as_text_inputs
+from lamina.data.loading.text_source import texts_as_array
 
-# A target of so many different whole numbers, or fewer, is taken for classes.
-_MOST_CLASSES = 10
-# Texts as a target are not classes if more than this share of them are different.
-_MOST_DISTINCT, _FEWEST = 0.9, 20
-_SHOWN = 12
+# A target with up to this many distinct integers is taken for classes.
+_MAX_CLASSES = 10
+# Texts are not classes if more than this fraction of them are distinct, of more than this many.
+_MAX_DISTINCT, _MIN_ROWS = 0.9, 20
+_MAX_SHOWN = 12
 
 
 def read_samples(table: Table, name: str, options: Options) -> Samples:
-    """The samples of a table.
+    """Read the samples of a table.
 
     Raises:
-        ValueError: If the target is missing, has no values or a single value, or if no column is
-            of use.
+        ValueError: If the target is missing, has no values or a single value, or if there is no
+            useful input column.
     """
     frame, remarks = table.frame, list(table.remarks)
     if not table.has_header:
         frame = _with_names(frame, options, remarks)
     target = find_target(frame, options, name)
     left_out = list(table.left_out)
-    odd = odd_value(frame[target])
-    if odd is not None:
+    unsupported = unsupported_value(frame[target])
+    if unsupported is not None:
         raise ValueError(
-            f"Column {target!r}, the target, has {odd} in it, and not one number or text a row.\n"
-            "  Fix: a column for each of its values, and one of them as the target."
+            f"Column {target!r}, the target, has {unsupported} in it, and not one number or text a "
+            "row.\n  Fix: a column for each of its values, and one of them as the target."
         )
-    known = [text is not None for text in as_texts(frame[target])]
-    if not any(known):
+    has_target = [text is not None for text in as_texts(frame[target])]
+    if not any(has_target):
         raise ValueError(f"Column {target!r}, the target, has no values in {name}.")
-    if not all(known):
-        left_out.append(LeftOut(f"{known.count(False):,} rows", f"have no {target}"))
-        frame = frame[np.array(known)]
-    lines = (np.flatnonzero(known) + 1).tolist()
+    if not all(has_target):
+        left_out.append(LeftOut(f"{has_target.count(False):,} rows", f"have no {target}"))
+        frame = frame[np.array(has_target)]
+    lines = (np.flatnonzero(has_target) + 1).tolist()
     texts = [text for text in as_texts(frame[target]) if text is not None]
     distinct = set(texts)
     if len(distinct) == 1:
@@ -59,13 +64,13 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
         )
     marks = decimal_marks(frame, options.decimal_comma, table.separator)
     comma = has_decimal_comma(strings_in(frame[target]), marks.comma_for(target))
-    read = numbers_of(frame[target], comma)
-    is_number, why = _is_number(texts, read, distinct, options.task)
+    numbers = parse_numbers(frame[target], comma)
+    is_number, why = _is_number(texts, numbers, distinct, options.task)
     remarks.append(f"The target {target!r} is {'a number' if is_number else 'a class'}: {why}.")
     remarks += marks.remarks_on(target) if is_number else []
     names = [f"row {line}" for line in lines]
     labels = None if is_number else texts
-    if labels and len(labels) > _FEWEST and len(distinct) > _MOST_DISTINCT * len(labels):
+    if labels and len(labels) > _MIN_ROWS and len(distinct) > _MAX_DISTINCT * len(labels):
         raise ValueError(
             f"Column {target!r}, the target, has another value in nearly every row, e.g. "
             f"{texts[0]!r} and {texts[1]!r}: there is no class to learn.\n"
@@ -73,19 +78,19 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
         )
     values = None
     if is_number:
-        if not any(number is not None for number in read):
+        if not any(number is not None for number in numbers):
             raise ValueError(
                 f"Column {target!r}, the target, has no numbers, e.g. {texts[0]!r}.\n"
                 "  Fix: leave task='number' out."
             )
-        if None in read:
-            rows = np.array([number is not None for number in read])
+        if None in numbers:
+            is_valid = np.array([number is not None for number in numbers])
             left_out.append(
-                LeftOut(f"{(~rows).sum():,} rows", f"have a {target} that is not a number")
+                LeftOut(f"{(~is_valid).sum():,} rows", f"have a {target} that is not a number")
             )
-            frame, read = frame[rows], [number for number in read if number is not None]
-            names = [name for name, kept in zip(names, rows, strict=True) if kept]
-        values = np.array(read, dtype="float32")
+            frame, numbers = frame[is_valid], [n for n in numbers if n is not None]
+            names = [name for name, valid in zip(names, is_valid, strict=True) if valid]
+        values = np.array(numbers, dtype="float32")
     shared: dict[str, Any] = {
         "target": target,
         "labels": labels,
@@ -108,22 +113,22 @@ def find_target(frame: Any, options: Options, name: str) -> str:
         ValueError: If none is named, or the name is unknown.
     """
     columns = list(map(str, frame.columns))
-    shown = ", ".join(columns[:_SHOWN]) + (", …" if len(columns) > _SHOWN else "")
+    shown = ", ".join(columns[:_MAX_SHOWN]) + (", …" if len(columns) > _MAX_SHOWN else "")
     if options.target is None:
         raise ValueError(
             f"Which column of {name} is to be predicted? It has {shown}.\n"
             f"  Fix: target={columns[-1]!r}, or --target {columns[-1]} on the command line."
         )
-    for wanted in options.named_columns():
-        if wanted not in columns:
+    for column in options.named_columns():
+        if column not in columns:
             spaces = (
                 "\n  Likely cause: spaces separate its values.\n"
                 f"  Fix: load(pandas.read_csv({name!r}, sep=r'\\s+'), …)."
             )
             raise ValueError(
-                f"{name} has no column {wanted!r}.{did_you_mean(wanted, columns)}\n"
+                f"{name} has no column {column!r}.{did_you_mean(column, columns)}\n"
                 f"  Its columns: {shown}."
-                f"{spaces if len(columns) == 1 and wanted in columns[0].split() else ''}"
+                f"{spaces if len(columns) == 1 and column in columns[0].split() else ''}"
             )
     return options.target
 
@@ -131,22 +136,22 @@ def find_target(frame: Any, options: Options, name: str) -> str:
 def _texts(
     frame: Any, column: str, target: str, kind: str, name: str, shared: dict[str, Any]
 ) -> Samples:
-    read = as_texts(frame[column])
-    present = np.array([text is not None for text in read])
+    texts_or_none = as_texts(frame[column])
+    present = np.array([text is not None for text in texts_or_none])
     if not present.any():
         raise ValueError(f"Column {column!r} has no texts in {name}.")
     if not present.all():
         shared["left_out"].append(LeftOut(f"{(~present).sum():,} rows", f"have no {column}"))
         for key in ("labels", "names"):
             if shared[key] is not None:
-                kept = zip(shared[key], present, strict=True)
-                shared[key] = [value for value, is_there in kept if is_there]
+                pairs = zip(shared[key], present, strict=True)
+                shared[key] = [value for value, is_present in pairs if is_present]
         for key in ("values", "groups"):
             shared[key] = None if shared[key] is None else shared[key][present]
-    texts = [text for text in read if text is not None]
+    texts = [text for text in texts_or_none if text is not None]
     others = [n for n in map(str, frame.columns) if n not in (column, target)]
     shared["left_out"] += [LeftOut(f"column {n}", "is not the text") for n in others]
-    x, remarks = as_text_inputs(texts)
+    x, remarks = texts_as_array(texts)
     shared["remarks"] += remarks
     return Samples(
         kind="text",
@@ -168,77 +173,81 @@ def _columns(
     shared: dict[str, Any],
 ) -> Samples:
     dropped = set(options.drop or ())
-    chosen = options.columns or [n for n in map(str, frame.columns) if n != target]
-    chosen = [name for name in chosen if name not in dropped]
+    candidates = options.columns or [n for n in map(str, frame.columns) if n != target]
+    candidates = [name for name in candidates if name not in dropped]
     shared["left_out"] += [
         LeftOut(f"column {n}", "was dropped, as you asked") for n in options.drop or ()
     ]
     columns: list[Column] = []
     lines = [f"{target}: the target, {kind}"]
-    answers = as_texts(frame[target])
+    target_texts = as_texts(frame[target])
     kinds = dict(options.kinds or {})
-    for name in chosen:
+    for name in candidates:
         if name in (target, options.group):
             continue
-        found: Column | Unusable = guess_column(
+        column: Column | UnusableColumn = guess_column(
             name,
             frame[name],
             kinds.get(name, "date" if name == options.time else None),
-            chosen=options.columns is not None,
+            named_by_user=options.columns is not None,
             day_first=options.day_first,
             decimal_comma=marks.comma_for(name),
         )
         if (
-            isinstance(found, Column)
+            isinstance(column, Column)
             and options.columns is None
-            and repeats_target(as_texts(frame[name]), answers, number=shared["labels"] is None)
+            and repeats_target(
+                as_texts(frame[name]), target_texts, is_number=shared["labels"] is None
+            )
         ):
-            found = Unusable(name, "says the target in other words, so a model would learn nothing")
-        if isinstance(found, Unusable):
-            shared["left_out"].append(LeftOut(f"column {name}", found.why))
+            column = UnusableColumn(name, "repeats the target, so a model would learn nothing")
+        if isinstance(column, UnusableColumn):
+            shared["left_out"].append(LeftOut(f"column {name}", column.why))
             continue
-        columns.append(found)
-        lines.append(str(found))
-        if found.kind == "date":
-            shared["remarks"] += remarks_on_assumed_order(name, frame[name], options)
-        if found.kind == "number":
+        columns.append(column)
+        lines.append(str(column))
+        if column.kind == "date":
+            shared["remarks"] += remarks_on_date_order(name, frame[name], options)
+        if column.kind == "number":
             shared["remarks"] += marks.remarks_on(name)
     if not columns:
-        why = "; ".join(str(out) for out in shared["left_out"])
+        why = "; ".join(map(str, shared["left_out"]))
         raise ValueError(f"No column is left to predict {target!r} from: {why}.")
     inputs, _ = inputs_of(columns, {str(n): frame[n] for n in frame.columns})
     is_number = shared["labels"] is None
-    meant = shared["values"] if is_number else np.unique(shared["labels"], return_inverse=True)[1]
+    targets = shared["values"] if is_number else np.unique(shared["labels"], return_inverse=True)[1]
     chosen_by_user = options.columns is not None or len(columns) == 1
     for column in columns:
-        doubts = _doubts(column, frame[column.name], inputs)
+        warnings = _warnings_about(column, frame[column.name], inputs)
         if not chosen_by_user and column.name in inputs:
-            doubts += tells_target(inputs[column.name], meant, column.name, target, is_number)
-        shared["remarks"] += [f"Column {column.name!r}: {doubt}" for doubt in doubts]
+            warnings += predicts_target(
+                inputs[column.name], targets, column.name, target, is_number
+            )
+        shared["remarks"] += [f"Column {column.name!r}: {warning}" for warning in warnings]
     count = len(shared["names"])
-    same = frame.groupby([target, *(column.name for column in columns)], sort=False, dropna=False)
+    groups = frame.groupby([target, *(column.name for column in columns)], sort=False, dropna=False)
     return Samples(
         kind="table",
         title=f"{count:,} rows of {len(columns)} columns, {target}: {kind}",
         x=inputs,
         columns=tuple(columns),
         column_lines=tuple(lines),
-        same_rows=same.ngroup().to_numpy(),
+        same_rows=groups.ngroup().to_numpy(),
         **shared,
     )
 
 
-def _doubts(column: Column, values: Any, inputs: dict[str, np.ndarray]) -> list[str]:
-    """What to say of numbers that may not be what they seem."""
+def _warnings_about(column: Column, values: Any, inputs: dict[str, np.ndarray]) -> list[str]:
+    """Warnings about codes for missing values and mixed units in a column of numbers."""
     if column.kind != "number":
         return []
     texts = [text for text in values.tolist() if isinstance(text, str) and text.strip()]
-    found = (stand_in(inputs[column.name]), several_units(texts))
-    return [doubt for doubt in found if doubt is not None]
+    warnings = (missing_value_code(inputs[column.name]), mixed_units(texts))
+    return [warning for warning in warnings if warning is not None]
 
 
-def remarks_on_assumed_order(name: str, values: Any, options: Options) -> list[str]:
-    """Remarks for the user on a column of dates whose order, day or month first, is assumed."""
+def remarks_on_date_order(name: str, values: Any, options: Options) -> list[str]:
+    """Remarks for the user on a column of dates whose order, day or month first, is a guess."""
     texts = [text for text in as_texts(values) if text is not None]
     order = day_month_order(texts, options.day_first)
     return [f"Column {name!r}: {order.why}."] if order.assumed else []
@@ -254,27 +263,27 @@ def _is_number(
         return False, f"{len(distinct):,} different values"
     if any(number is not None and number != int(number) for number in numbers):
         return True, "its values have fractions"
-    if len(distinct) > _MOST_CLASSES:
-        return True, f"{len(distinct):,} different whole numbers"
-    return False, f"{len(distinct):,} different whole numbers; task='number' predicts an amount"
+    if len(distinct) > _MAX_CLASSES:
+        return True, f"{len(distinct):,} different integers"
+    return False, f"{len(distinct):,} different integers; task='number' predicts an amount"
 
 
 def _groups(frame: Any, options: Options) -> np.ndarray | None:
     if options.group is None:
         return None
-    place: dict[str | None, int] = {}
+    index_of: dict[str | None, int] = {}
     texts = as_texts(frame[options.group])
-    # Rows without a value are groups of their own.
+    # Each row without a value is a separate group.
     return np.array(
         [
-            len(texts) + i if text is None else place.setdefault(text, len(place))
+            len(texts) + i if text is None else index_of.setdefault(text, len(index_of))
             for i, text in enumerate(texts)
         ]
     )
 
 
 def _with_names(frame: Any, options: Options, remarks: list[str]) -> Any:
-    """A table without a header; of two columns the text is told from the target by its length."""
+    """Name the two columns of a table without a header: the one with longer texts is the text."""
     if options.text is None or options.target is None or len(frame.columns) != 2:
         return frame
     lengths = [

@@ -13,15 +13,15 @@ from lamina.data.loading.files import TEXTS, find_files
 from lamina.data.loading.options import Options
 from lamina.data.loading.table_files import decode_text
 
-# Longer texts are cut: a model reads so much of one at most.
-LONGEST = 100_000
+# Longer texts are cut to this number of characters.
+MAX_LENGTH = 100_000
 
 
 def read_texts(folder: Path, options: Options) -> Samples:
-    """The texts of a folder.
+    """Read the texts of a folder.
 
     Raises:
-        ValueError: If nothing says what class they are of.
+        ValueError: If there are no subfolders for classes, or no readable texts.
     """
     files = find_files(folder, TEXTS)
     if files.classes is None:
@@ -31,7 +31,7 @@ def read_texts(folder: Path, options: Options) -> Samples:
         )
     texts, labels, names, parts = [], [], [], []
     left_out = list(files.left_out)
-    for number, path in enumerate(files.paths):
+    for index, path in enumerate(files.paths):
         name = path.relative_to(folder).as_posix()
         try:
             refuse_special_file(path)
@@ -43,12 +43,12 @@ def read_texts(folder: Path, options: Options) -> Samples:
             left_out.append(LeftOut(name, "is empty"))
             continue
         texts.append(text)
-        labels.append(files.classes[number])
+        labels.append(files.classes[index])
         names.append(name)
-        parts.append(files.parts[number] if files.parts else "")
+        parts.append(files.parts[index] if files.parts else "")
     if not texts:
         raise ValueError(f"None of the {len(files.paths):,} texts in {folder} can be read.")
-    x, remarks = as_text_inputs(texts)
+    x, remarks = texts_as_array(texts)
     return Samples(
         kind="text",
         title=f"{len(texts):,} texts of {len(set(labels))} classes",
@@ -64,10 +64,10 @@ def read_texts(folder: Path, options: Options) -> Samples:
     )
 
 
-def as_text_inputs(texts: list[str]) -> tuple[np.ndarray, list[str]]:
+def texts_as_array(texts: list[str]) -> tuple[np.ndarray, list[str]]:
     """Texts as an array of strings, `(texts,)`, and a remark if some of them were cut."""
     x = np.empty(len(texts), dtype=object)
-    x[:] = [unicodedata.normalize("NFC", text[:LONGEST]) for text in texts]
-    long = sum(len(text) > LONGEST for text in texts)
-    remarks = [f"{long:,} texts are longer than {LONGEST:,} characters and were cut."]
-    return x, remarks if long else []
+    x[:] = [unicodedata.normalize("NFC", text[:MAX_LENGTH]) for text in texts]
+    count = sum(len(text) > MAX_LENGTH for text in texts)
+    remarks = [f"{count:,} texts are longer than {MAX_LENGTH:,} characters and were cut."]
+    return x, remarks if count else []
