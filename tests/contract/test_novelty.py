@@ -106,7 +106,7 @@ def test_a_damaged_record_is_refused(learned, text):
 def test_large_images_are_examined_a_few_at_a_time(monkeypatch):
     smooth = np.linspace(0, 1, 40)[None, :, None, None] * RNG.random((300, 1, 40, 3))
     at_once = novelty.learned({"x": smooth})
-    monkeypatch.setattr(novelty, "_NUMBERS", 10_000)
+    monkeypatch.setattr(novelty, "_BLOCK_SIZE", 10_000)
     assert novelty.learned({"x": smooth}) == at_once
     assert far(at_once, RNG.random((50, 40, 40, 3))).all()
     assert far(at_once, np.zeros((0, 40, 40, 3))).shape == (0,)

@@ -121,12 +121,12 @@ def test_a_series_is_forecast_from_its_last_steps(tmp_path):
     for form in (frame, tmp_path / "v.csv", np.arange(60.0)):
         np.testing.assert_allclose(Predictor(model).answer([form])[0].value, expected, rtol=1e-5)
     short = Predictor(model).answer([np.arange(3.0)])[0]
-    assert "3 steps, and the model needs 6" in short.error
+    assert "3 steps, but the model needs 6" in short.error
 
 
 def test_arrays_alone_make_no_contract_for_files():
     model = lamina.Sequential([lamina.Input((2,)), Dense(1)])
-    with pytest.raises(ValueError, match="does not say what it was trained on"):
+    with pytest.raises(ValueError, match="has only the ranges of the arrays"):
         Predictor(model).answer("photo.jpg")
 
 
@@ -180,5 +180,5 @@ def test_names_that_do_not_fit_the_outputs_are_refused(houses):
     from lamina.contract import Contract
     from lamina.prediction.answers import make_answers
 
-    with pytest.raises(ValueError, match="2 classes apart, and its file has 3 names"):
+    with pytest.raises(ValueError, match="predicts 2 classes, but its file has 3 names"):
         make_answers(Contract(class_names=("a", "b", "c")), ["x"], np.array([[0.5, 0.5]]))

@@ -31,7 +31,7 @@ def box_of(pixels):
 
 def test_a_drawing_is_cropped_scaled_centred_and_made_light_on_dark(page):
     picture = made(page, Contract("images", image=STROKES))
-    assert picture.inverted
+    assert picture.is_inverted
     assert picture.is_centred
     first, last = box_of(picture.pixels)
     assert max(last - first) == pytest.approx(20, abs=1)
@@ -42,7 +42,7 @@ def test_a_drawing_is_made_dark_on_light_for_a_model_that_learnt_such_ones(page)
     light = made(page, Contract("images", image=STROKES)).pixels
     drawing = Drawing(longest=20, centred_by="mass", strokes=True, is_dark=True)
     dark = made(page, Contract("images", image=ImageInput(28, 28, 1, drawing)))
-    assert not dark.inverted
+    assert not dark.is_inverted
     np.testing.assert_allclose(255 - dark.pixels.astype(int), light, atol=30)
 
 
@@ -62,12 +62,12 @@ def test_without_a_form_an_unusual_picture_is_inverted_if_that_makes_it_usual():
         "images", image=ImageInput(12, 12, 3), novelty=novelty.learned({"x": faces})
     )
     usual = Image.fromarray(faces[0].astype("uint8"))
-    assert not made(usual, contract).inverted
+    assert not made(usual, contract).is_inverted
     inverse = made(Image.fromarray(255 - faces[0].astype("uint8")), contract)
-    assert inverse.inverted
+    assert inverse.is_inverted
     np.testing.assert_array_equal(inverse.pixels, made(usual, contract).pixels)
     noise = Image.fromarray(RNG.integers(0, 256, (12, 12, 3)).astype("uint8"))
-    assert not made(noise, contract).inverted
+    assert not made(noise, contract).is_inverted
 
 
 def test_a_blank_page_stays_as_it_is():

@@ -63,7 +63,7 @@ def test_no_classes_at_all_are_refused(top_k):
 
 def test_names_that_do_not_fit_are_refused():
     predictor = lamina.Predictor(logits_of(0, 1), InputDescription(class_names=("a", "b", "c")))
-    with pytest.raises(ValueError, match="3 class names, and model .* tells 2 classes apart"):
+    with pytest.raises(ValueError, match="3 class names, but model .* predicts 2 classes"):
         predictor.classify(X)
 
 

@@ -203,7 +203,7 @@ def test_dates_are_read_in_the_order_that_the_table_tells_and_that_is_said():
     found = read("table", pd.DataFrame(rows))
     assert found.x["day_month"].tolist() == [2, 1]
     assert found.remarks == [
-        "day: 02/03/2024 is read with the month first, as other dates of the column tell; in "
+        "day: 02/03/2024 is read with the month first, as other dates of the column show; in "
         "training the day came first."
     ]
 
