@@ -6,7 +6,7 @@ import numpy as np
 
 from lamina.diagnosis import samples
 from lamina.diagnosis.experiments.setup import undisturbed
-from lamina.diagnosis.given_model import request_for
+from lamina.diagnosis.user_model import request_for
 from lamina.diagnosis.layer_statistics import PROBED_ROWS, LayerProbe
 from lamina.findings import LayerStatistics
 

@@ -10,7 +10,7 @@ from lamina.diagnosis import label_noise
 from lamina.diagnosis.data_checks import label_noise as module
 from lamina.diagnosis.experiments.scores import Task
 from lamina.diagnosis.experiments.setup import Samples, TrainingSetup, held_out
-from lamina.diagnosis.given_model import request_for
+from lamina.diagnosis.user_model import request_for
 from lamina.layers import Dense, Input
 
 

@@ -20,7 +20,7 @@ from lamina.diagnosis.experiments.setup import (
     training_rows,
     undisturbed,
 )
-from lamina.diagnosis.given_model import initial_weights, request_for
+from lamina.diagnosis.user_model import initial_weights, request_for
 from lamina.findings import Finding
 
 _EPOCHS = 10
