@@ -12,8 +12,8 @@ from lamina.diagnosis.examination import examine, setup_of, tasks_of
 from lamina.diagnosis.experiments.copies import CannotCopyError
 from lamina.diagnosis.experiments.setup import undisturbed
 from lamina.diagnosis.experiments.trials import Trials
-from lamina.diagnosis.user_model import initial_weights, request_for
 from lamina.diagnosis.layer_statistics import LayerProbe
+from lamina.diagnosis.user_model import initial_weights, request_for
 from lamina.findings import Change, Findings, Record, calibrated
 from lamina.training.recorder import record_of
 from lamina.training.requests import FitRequest

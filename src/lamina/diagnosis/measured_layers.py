@@ -6,8 +6,8 @@ import numpy as np
 
 from lamina.diagnosis import samples
 from lamina.diagnosis.experiments.setup import undisturbed
-from lamina.diagnosis.user_model import request_for
 from lamina.diagnosis.layer_statistics import PROBED_ROWS, LayerProbe
+from lamina.diagnosis.user_model import request_for
 from lamina.findings import LayerStatistics
 
 
