@@ -334,12 +334,12 @@ CASES = {
         "«predictor.answer({'message': 'a text'})»; «predictor.answer('a text')»",
         _ASKED + "predictor = predictor_of('text')",
     ),
-    ("prediction/raw_texts.py", "and the model takes a text a row"): (
+    ("prediction/raw_texts.py", "but the model takes a text a row"): (
         "predictor.answer({'message': [['a']]})",
         "«predictor.answer({'message': 'a text'})»",
         _ASKED + "predictor = predictor_of('text')",
     ),
-    ("prediction/raw_inputs.py", "does not say what it was trained on"): (
+    ("prediction/raw_inputs.py", "has only the ranges of the arrays"): (
         "lamina.Predictor(model).answer('a.png')",
         "«model.predict(x)»",
         _TRAINED,

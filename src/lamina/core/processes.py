@@ -8,9 +8,10 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 _WAIT_SECONDS = 120
 # Exit status of a process that ends by an exception, for a launcher to see (EX_TEMPFAIL).
@@ -39,6 +40,8 @@ def largest_of_all(*numbers: float) -> list[float]:
         >>> largest_of_all(0.5, 2)
         [0.5, 2.0]
     """
+    import numpy as np  # the command line starts without it
+
     if not are_several():
         return [float(number) for number in numbers]
     from jax.experimental import multihost_utils
@@ -49,6 +52,8 @@ def largest_of_all(*numbers: float) -> list[float]:
 
 def value_of_first(number: int) -> int:
     """The number that the first process has; every process must call it."""
+    import numpy as np  # the command line starts without it
+
     if not are_several():
         return number
     from jax.experimental import multihost_utils
@@ -65,6 +70,8 @@ def find_differences(digests: Mapping[str, bytes]) -> dict[str, list[int]]:
     Returns:
         For the names that differ, the processes whose digest is not that of the first process.
     """
+    import numpy as np  # the command line starts without it
+
     if not are_several():
         return {}
     from jax.experimental import multihost_utils
@@ -101,9 +108,10 @@ def wait_for_all(what: str) -> None:
         ) from error
 
 
-def gather(array: Any) -> np.ndarray:
+def gather(array: Any) -> "np.ndarray":
     """A JAX array with parts on devices of other processes, whole; every process calls it."""
     import jax
+    import numpy as np  # the command line starts without it
 
     replicated = jax.sharding.NamedSharding(
         array.sharding.mesh,
