@@ -94,6 +94,9 @@ def summary(rows: list[dict[str, Any]]) -> str:
     first, two = (sum(is_right(row, count) for row in bad) for count in (1, 2))
     shown = sum(len(codes(row)) for row in bad)
     right = sum(code in row["right"] for row in bad for code in codes(row))
+    harmless = sorted(
+        {row["fault"] for row in rows if row["fault"]} - {row["fault"] for row in bad}
+    )
     by_cause = defaultdict(list)
     for row in bad:
         by_cause[row["right"][0]].append(is_right(row, 2))
@@ -101,7 +104,8 @@ def summary(rows: list[dict[str, Any]]) -> str:
     return "\n".join(
         [
             f"- Faulty runs that hurt: {len(bad)} of "
-            f"{sum(row['fault'] is not None for row in rows)}.",
+            f"{sum(row['fault'] is not None for row in rows)}. Faults that hurt in none: "
+            f"{', '.join(harmless) or 'none'}.",
             f"- Something found: {share(found, len(bad))}.",
             f"- A right cause first: {share(first, len(bad))}; in the first two: "
             f"{share(two, len(bad))}; averaged over {len(by_cause)} causes: {average:.0%}.",
