@@ -60,6 +60,17 @@ def transformer(rng):
     return model, rng.integers(0, 20, (ROWS, 8)), _labels(rng), {}
 
 
+def gpt_block(rng):
+    inputs = lamina.Input((8,), dtype="int32")
+    x = layers.Embedding(20, 16)(inputs)
+    y = layers.LayerNormalization()(x)
+    x = x + layers.MultiHeadAttention(4, 4)(y, y, use_causal_mask=True)
+    y = layers.Dense(32, activation="gelu", name="up")(layers.LayerNormalization()(x))
+    x = x + layers.Dense(16, name="down")(y)
+    model = _compiled(lamina.Model(inputs, _head(layers.Flatten()(x))))
+    return model, rng.integers(0, 20, (ROWS, 8)), _labels(rng), {}
+
+
 def class_weights(rng):
     model = _dense(weighted_metrics=["accuracy"])
     weights = {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5, 3: 3.0}}
@@ -124,6 +135,7 @@ KINDS = [
     cnn,
     lstm,
     transformer,
+    gpt_block,
     class_weights,
     sample_weights,
     average_of_weights,

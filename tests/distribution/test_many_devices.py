@@ -17,8 +17,9 @@ from lamina.distribution import (
     ModelParallel,
     list_devices,
     set_distribution,
+    transformer_layout_map,
 )
-from models_to_divide import KINDS, cnn, lstm, make, mlp
+from models_to_divide import KINDS, cnn, gpt_block, lstm, make, mlp
 
 pytestmark = [pytest.mark.extra, pytest.mark.usefixtures("eight_devices", "in_float64")]
 
@@ -330,6 +331,19 @@ def test_the_output_of_a_layer_can_have_a_layout():
     layouts[".*hidden/output"] = ("batch", "model")
     result = train(mlp, ModelParallel(layout_map=layouts, batch_dim_name="batch"))
     assert largest_difference(on_one_device(mlp), result) < TOLERANCE
+
+
+def test_the_layout_map_of_transformers_divides_heads_and_units():
+    layouts = transformer_layout_map(
+        DeviceMesh((2, 4), ("batch", "model")), feed_forward=("up", "down")
+    )
+    parallel = ModelParallel(layout_map=layouts, batch_dim_name="batch")
+    result = train(gpt_block, parallel)
+    assert largest_difference(on_one_device(gpt_block), result) < TOLERANCE
+    with parallel.scope():
+        model, *_ = make(gpt_block)
+    large = [v for v in model.variables if v.ndim > 1 and "head" not in v.path]
+    assert {v.value.addressable_shards[0].data.size * 4 == v.size for v in large} == {True}
 
 
 def test_fit_says_how_it_distributes(capsys):

@@ -14,6 +14,7 @@ from lamina.distribution.strategies import (
     distribution,
     set_distribution,
 )
+from lamina.distribution.transformer_layouts import transformer_layout_map
 
 __all__ = [
     "DataParallel",
@@ -28,6 +29,7 @@ __all__ = [
     "initialize",
     "list_devices",
     "set_distribution",
+    "transformer_layout_map",
 ]
 
 suggest_similar_names(__name__)
