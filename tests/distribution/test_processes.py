@@ -40,6 +40,7 @@ TRAIN = """
 model = network()
 callbacks = [
     lamina.callbacks.CSVLogger("log.csv"),
+    lamina.callbacks.TensorBoard("board", histogram_freq=1),
     lamina.callbacks.ModelCheckpoint("{epoch}.keras"),
     lamina.callbacks.BackupAndRestore("backup"),
 ]
@@ -88,6 +89,7 @@ def test_two_processes_give_what_one_gives(how, devices, tmp_path, of_one_proces
     assert "Epoch" not in outputs[1]
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
     assert f"{2 * devices} devices in 2 processes" in outputs[0]
+    assert len(list((tmp_path / "board" / "train").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

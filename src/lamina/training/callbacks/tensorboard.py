@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core import processes
 from lamina.core.layer.layer_state import all_layers
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import check_integer, explain_arguments
@@ -196,6 +197,8 @@ class TensorBoard(Callback):
     def _write(self, folder: str, summary: Any, step: int) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
 
+        if not processes.is_first():
+            return
         if folder not in self._writers:
             make_folder(os.path.join(self.log_dir, folder))
             self._writers[folder] = _writer_class()(os.path.join(self.log_dir, folder))
@@ -260,6 +263,8 @@ class TensorBoard(Callback):
             entry = config.embeddings.add(tensor_name=layer.name, tensor_path=_vectors_file(layer))
             if file:
                 entry.metadata_path = file
+        if not processes.is_first():
+            return
         folder = Path(self.log_dir)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "projector_config.pbtxt").write_text(text_format.MessageToString(config))
@@ -267,7 +272,9 @@ class TensorBoard(Callback):
     def _write_embeddings(self) -> None:
         for layer in self._embedding_layers():
             vectors = np.asarray(layer.embeddings.numpy(), "float32")
-            np.savetxt(Path(self.log_dir, _vectors_file(layer)), vectors, "%.6g", delimiter="\t")
+            if processes.is_first():
+                file = Path(self.log_dir, _vectors_file(layer))
+                np.savetxt(file, vectors, "%.6g", delimiter="\t")
 
     def _start_profile(self) -> None:
         jax.profiler.start_trace(os.path.join(self.log_dir, "train"))
