@@ -111,6 +111,16 @@ def test_processes_that_would_compute_different_things_are_stopped(difference, w
         assert "Fix:" in output
 
 
+def test_data_that_end_earlier_in_one_process_end_all_with_a_message(tmp_path):
+    script = DISTRIBUTIONS["data"] + NETWORK + "model = network()\n"
+    ends = "batches = ((x[:16], y[:16]) for _ in range(5 - number))\n"
+    fit = "model.fit(batches, verbose=0)\nmodel.predict(x)\n"
+    statuses, outputs = wait(start(script + ends + fit, tmp_path), tmp_path, seconds=60)
+    assert statuses == [75, 75]
+    for output in outputs:
+        assert "the data of process 1 go on in another way" in output
+
+
 def train_slowly(epochs):
     fit = f"history = model.fit(x, y, epochs={epochs}, callbacks=[Slow()], verbose=2)\n"
     report = "print('LENGTH', len(history.history['loss']), float(model.get_weights()[0].sum()))\n"

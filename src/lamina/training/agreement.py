@@ -1,12 +1,14 @@
 """Checks that all processes train the same model on the same data, before the first step."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
 from lamina.core import processes
+from lamina.training.feeds.chunks import Chunk
 from lamina.training.requests import FitRequest
 from lamina.training.train_state import TrainState
 
@@ -41,6 +43,34 @@ def check_processes_agree(request: FitRequest, variables: TrainState[Any]) -> No
             "  Likely cause: a random number or a file that is not the same everywhere.\n"
             f"  Fix: {_FIXES[name]}."
         )
+
+
+def check_chunks(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The chunks, of which all processes must have equally many, of the same sizes.
+
+    Raises:
+        RuntimeError: If the data of one process end earlier. The others would wait for it forever.
+    """
+    if not processes.are_several():
+        yield from chunks
+        return
+    steps = 0
+    while True:
+        chunk = next(chunks, None)
+        size = b"" if chunk is None else repr((chunk.batch_size, chunk.start, chunk.stop)).encode()
+        different = processes.find_differences({"size": _digest(size)}).get("size")
+        if different:
+            numbers = ", ".join(map(str, different))
+            raise RuntimeError(
+                f"After {steps} steps the data of process {numbers} go on in another way than "
+                "those of process 0: they end, or have batches of another size.\n"
+                "  Likely cause: each process reads other files, or a generator ends earlier.\n"
+                f"  Fix: {_FIXES['the data']}."
+            )
+        if chunk is None:
+            return
+        steps += chunk.stop - chunk.start
+        yield chunk
 
 
 def _arrays(example: tuple[Any, Any, Any]) -> list[np.ndarray]:

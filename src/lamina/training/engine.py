@@ -229,7 +229,7 @@ class Engine:
         deferred = by_step and callbacks.allows_deferred_logs and not model.run_eagerly
         previous: LogReader | None = None  # of the last step, which the device may still be running
         last_event = time.perf_counter()
-        for chunk in feed.chunks(epoch):
+        for chunk in agreement.check_chunks(feed.chunks(epoch)):
             for start, stop in self._split_into_calls(chunk, by_step, checkpoint.max_steps):
                 if by_step:
                     callbacks.on_train_batch_begin(step)
@@ -395,7 +395,7 @@ class Engine:
         callbacks.on_test_begin()
         by_step = callbacks.has_batch_hooks("test")
         step, logs, continues = 0, {}, True
-        for chunk in feed.evaluation_chunks():
+        for chunk in agreement.check_chunks(feed.evaluation_chunks()):
             for start, stop in self._test_calls(chunk, by_step):
                 if by_step:
                     callbacks.on_test_batch_begin(step)
