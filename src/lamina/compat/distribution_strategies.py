@@ -76,7 +76,7 @@ class MirroredStrategy(Strategy):
     """
 
     def __init__(self, devices: Sequence[str] | None = None, cross_device_ops: Any = None):
-        if devices is not None and processes.are_several():
+        if devices is not None and processes.is_multi_process():
             warn_at_user(
                 "MirroredStrategy(devices=…) uses all devices of all processes: each process has "
                 "the same names for its own."
@@ -97,7 +97,7 @@ class MultiWorkerMirroredStrategy(Strategy):
         self, cluster_resolver: Any = None, communication_options: Any = None, **kwargs: Any
     ):
         super().__init__()
-        if not processes.are_several():
+        if not processes.is_multi_process():
             warn_at_user(
                 "MultiWorkerMirroredStrategy: this is one process, so it trains by itself.\n"
                 "  Fix: lamina run --processes 2 SCRIPT; or lamina run --distributed SCRIPT in "

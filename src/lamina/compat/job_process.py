@@ -57,7 +57,7 @@ def end_at_once(code: Any) -> None:
     Args:
         code: As for `sys.exit`.
     """
-    if code in (None, 0, _AGREED_STOP) or not processes.are_several():
+    if code in (None, 0, _AGREED_STOP) or not processes.is_multi_process():
         return
     if not isinstance(code, int):
         print(code, file=sys.stderr)

@@ -66,7 +66,7 @@ def run_script(
         if diagnosis is not None:
             diagnosis.on_error(error)
         frames = _frames_of(error.__traceback__, str(script))
-        if processes.are_several():
+        if processes.is_multi_process():
             _finish(diagnosis)  # the hook ends the process
         sys.excepthook(type(error), error.with_traceback(frames), frames)
         _finish(diagnosis)

@@ -1,7 +1,7 @@
-"""Several processes that train one model: what they must agree on, and which of them writes files.
+"""Several processes that train one model together: how they agree, and which one writes files.
 
-Each process runs the same script. A step that one of them runs and another does not would wait
-forever, so that whatever depends on time or on signals is agreed on first.
+Each process runs the same script. If one process runs a step and another does not, the first waits
+forever. So the processes agree on everything that depends on time or signals.
 """
 
 import os
@@ -17,32 +17,33 @@ _WAIT_SECONDS = 120
 # Exit status of a process that ends by an exception, for a launcher to see (EX_TEMPFAIL).
 _FAILED = 75
 
-_waits = 0
+_barriers_passed = 0
 
 
-def are_several() -> bool:
-    """Whether this process is one of several of a job."""
+def is_multi_process() -> bool:
+    """Whether this process trains together with others."""
     jax = sys.modules.get("jax")
-    # Without JAX, or before it is connected with other processes, there is one. Asking JAX for
-    # their number would start the devices.
-    return jax is not None and jax.distributed.is_initialized() and jax.process_count() > 1
+    distributed = getattr(jax, "distributed", None)  # None while another thread imports JAX
+    if jax is None or distributed is None or not distributed.is_initialized():
+        return False  # asking for the number of processes would initialize the devices
+    return bool(jax.process_count() > 1)
 
 
 def is_first() -> bool:
-    """Whether this process prints and writes files: the first one, or the only one."""
-    return not are_several() or sys.modules["jax"].process_index() == 0
+    """Whether this is the first or the only process, which prints and writes files."""
+    return not is_multi_process() or sys.modules["jax"].process_index() == 0
 
 
-def largest_of_all(*numbers: float) -> list[float]:
-    """For each number the largest that any process has; every process must call it.
+def max_over_processes(*numbers: float) -> list[float]:
+    """The maximum of each number over all processes; every process must call it.
 
     Example:
-        >>> largest_of_all(0.5, 2)
+        >>> max_over_processes(0.5, 2)
         [0.5, 2.0]
     """
     import numpy as np  # the command line starts without it
 
-    if not are_several():
+    if not is_multi_process():
         return [float(number) for number in numbers]
     from jax.experimental import multihost_utils
 
@@ -50,11 +51,11 @@ def largest_of_all(*numbers: float) -> list[float]:
     return [float(number) for number in np.asarray(gathered).max(axis=0)]
 
 
-def value_of_first(number: int) -> int:
-    """The number that the first process has; every process must call it."""
+def broadcast_from_first(number: int) -> int:
+    """The number of the first process; every process must call it."""
     import numpy as np  # the command line starts without it
 
-    if not are_several():
+    if not is_multi_process():
         return number
     from jax.experimental import multihost_utils
 
@@ -62,7 +63,7 @@ def value_of_first(number: int) -> int:
 
 
 def find_differences(digests: Mapping[str, bytes]) -> dict[str, list[int]]:
-    """What differs between processes; every process must call it.
+    """Compare digests of all processes; every process must call it.
 
     Args:
         digests: A digest of 4 bytes or more for each thing that should be equal, by its name.
@@ -72,7 +73,7 @@ def find_differences(digests: Mapping[str, bytes]) -> dict[str, list[int]]:
     """
     import numpy as np  # the command line starts without it
 
-    if not are_several():
+    if not is_multi_process():
         return {}
     from jax.experimental import multihost_utils
 
@@ -85,21 +86,24 @@ def find_differences(digests: Mapping[str, bytes]) -> dict[str, list[int]]:
     return {name: numbers for name, numbers in different.items() if numbers}
 
 
-def wait_for_all(what: str) -> None:
-    """Wait until every process has come here, such as after the first one has written a file.
+def wait_at_barrier(what: str) -> None:
+    """Wait until all processes have called it, e.g. after the first one has written a file.
+
+    Args:
+        what: What the process was doing, for the message.
 
     Raises:
-        RuntimeError: If a process does not come within two minutes.
+        RuntimeError: If another process has not called it within two minutes.
     """
-    if not are_several():
+    if not is_multi_process():
         return
     import jax
 
-    global _waits
-    _waits += 1
+    global _barriers_passed
+    _barriers_passed += 1
     client: Any = jax._src.distributed.global_state.client
     try:
-        client.wait_at_barrier(f"lamina:{_waits}", timeout_in_ms=_WAIT_SECONDS * 1000)
+        client.wait_at_barrier(f"lamina:{_barriers_passed}", timeout_in_ms=_WAIT_SECONDS * 1000)
     except jax.errors.JaxRuntimeError as error:
         raise RuntimeError(
             f"A process waited {_WAIT_SECONDS} s for the others at {what}.\n"
@@ -108,8 +112,11 @@ def wait_for_all(what: str) -> None:
         ) from error
 
 
-def gather(array: Any) -> "np.ndarray":
-    """A JAX array with parts on devices of other processes, whole; every process calls it."""
+def gather_on_host(array: Any) -> "np.ndarray":
+    """All of a JAX array, parts of which are on devices of other processes.
+
+    Every process must call it.
+    """
     import jax
     import numpy as np  # the command line starts without it
 
@@ -121,9 +128,9 @@ def gather(array: Any) -> "np.ndarray":
 
 
 def end_on_exceptions() -> None:
-    """From now on, an exception that is not caught ends this process at once.
+    """Make an uncaught exception end this process at once.
 
-    Otherwise Python would wait for the other processes, which wait for this one.
+    Otherwise Python would wait at its end for the other processes, which wait for this one.
     """
 
     def end(error_type: Any, error: Any, trace: Any) -> None:

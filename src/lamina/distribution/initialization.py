@@ -94,12 +94,14 @@ def initialize(
                 "already.\n  Fix: call it right after the imports."
             ) from None
         raise
-    if processes.are_several():
+    if processes.is_multi_process():
         processes.end_on_exceptions()
         seed = global_seed()
-        set_random_seed(processes.value_of_first(make_default_seed() if seed is None else seed))
+        set_random_seed(
+            processes.broadcast_from_first(make_default_seed() if seed is None else seed)
+        )
         # It decides how data are read, which must be the same in all processes.
-        (negative,) = processes.largest_of_all(-config.resident_budget())
+        (negative,) = processes.max_over_processes(-config.resident_budget())
         config.set_resident_budget(int(-negative))
 
 

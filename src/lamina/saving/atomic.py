@@ -52,7 +52,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(path))
     if not processes.is_first():
         yield io.BytesIO()  # the first process writes the file
-        processes.wait_for_all(f"saving {path.name}")
+        processes.wait_at_barrier(f"saving {path.name}")
         return
     if os.path.isdir(path):
         raise IsADirectoryError(
@@ -88,7 +88,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-    processes.wait_for_all(f"saving {path.name}")
+    processes.wait_at_barrier(f"saving {path.name}")
 
 
 def _prefix(path: Path) -> str:

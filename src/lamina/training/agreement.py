@@ -27,7 +27,7 @@ def check_processes_agree(request: FitRequest, variables: TrainState[Any]) -> No
         RuntimeError: If data, weights or arguments differ. Training would hang, or give a model
             that differs from process to process.
     """
-    if not processes.are_several():
+    if not processes.is_multi_process():
         return
     feed = request.feed
     digests = {
@@ -51,7 +51,7 @@ def check_chunks(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     Raises:
         RuntimeError: If the data of one process end earlier. The others would wait for it forever.
     """
-    if not processes.are_several():
+    if not processes.is_multi_process():
         yield from chunks
         return
     steps = 0

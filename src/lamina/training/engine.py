@@ -155,7 +155,7 @@ class Engine:
         """The recorder of the run; None if `config.set_diagnosis("off")` was called."""
         if config.diagnosis() == "off" or context.is_training_copies:
             return None
-        if config.diagnosis() == "notes" or processes.are_several():
+        if config.diagnosis() == "notes" or processes.is_multi_process():
             return Recorder(history, show_message)
         # Imported here, because the examiner trains copies of models and is above this package.
         from lamina.diagnosis.examiner import Examiner
@@ -345,7 +345,7 @@ class Engine:
             stop = min(chunk.stop, start + count, start + (max_steps() or count))
             start_time = time.perf_counter()
             yield start, stop
-            (seconds,) = processes.largest_of_all(time.perf_counter() - start_time)
+            (seconds,) = processes.max_over_processes(time.perf_counter() - start_time)
             if stop - start == count and not by_step:
                 self._adapt_steps_per_call(count, seconds)
             start = stop

@@ -42,7 +42,7 @@ class Interrupt:
 
     def agree(self) -> None:
         """Take over a request that any process has received; every process calls it."""
-        (received,) = processes.largest_of_all(self._received)
+        (received,) = processes.max_over_processes(self._received)
         self.requested = self.requested or received > 0
         self.terminated = self.terminated or int(received) == signal.SIGTERM
 
@@ -64,7 +64,7 @@ class Interrupt:
             raise SystemExit(_EXIT_CODE)
 
     def _request_stop(self, number: int, _: Any) -> None:
-        if processes.are_several():
+        if processes.is_multi_process():
             is_second, self._received = self._received > 0, max(self._received, number)
             if is_second:
                 raise KeyboardInterrupt

@@ -132,7 +132,7 @@ class MeshPlacement:
         return jax.tree.map(constrain_array, batch)
 
     def constrain_predictions(self, outputs: PyTree) -> PyTree:
-        if not processes.are_several():
+        if not processes.is_multi_process():
             return outputs
         everywhere = NamedSharding(self.mesh, PartitionSpec())
         return jax.tree.map(lambda a: lax.with_sharding_constraint(a, everywhere), outputs)

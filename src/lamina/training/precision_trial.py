@@ -46,7 +46,7 @@ def choose_precision(learner: Learner, feed: Feed, report: Callable[[str], None]
     precision = learner.precision
     if precision.active != "auto":
         return
-    if learner.model.run_eagerly or processes.are_several():  # their trials could differ
+    if learner.model.run_eagerly or processes.is_multi_process():  # their trials could differ
         precision.active = "float32"
         return
     chunk = feed.first_chunk()

@@ -87,7 +87,7 @@ def stack_batches(
     count, rows, capacity = 0, 0, 0
     spec: Any = None
     start_time = 0.0
-    may_be_short = not processes.are_several()  # all processes need the same chunks
+    may_be_short = not processes.is_multi_process()  # all processes need the same chunks
 
     def make_chunk() -> Chunk:
         views = [array[: count * rows] for array in buffer]
