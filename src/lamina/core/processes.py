@@ -156,7 +156,9 @@ def _number() -> int:
 
 
 def _is_lost_connection(error: BaseException) -> bool:
-    if type(error).__name__ not in ("JaxRuntimeError", "XlaRuntimeError"):
-        return False
     text = str(error)
-    return any(words in text for words in ("Gloo", "Connection", "NCCL", "heartbeat", "Timed out"))
+    if "Gloo" in text:
+        return True
+    is_from_jax = type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError")
+    words = ("Connection", "NCCL", "heartbeat", "Timed out")
+    return is_from_jax and any(word in text for word in words)
