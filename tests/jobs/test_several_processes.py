@@ -296,8 +296,21 @@ def test_the_cause_is_the_first_end_that_does_not_follow_from_another(statuses, 
 
 
 def test_a_frozen_process_is_named_if_another_lost_the_connection():
-    said = describe(Ending(0, 100, -signal.SIGABRT, 20.0), 2, [1], 1)
+    said = describe(Ending(0, 100, -signal.SIGABRT, 20.0), 2, [1], [], 1)
     assert "Likely cause: process 1 no longer answered." in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the state of a process")
+def test_a_suspended_process_is_named_and_killed(launch):
+    status, said = launch(
+        """
+        if number == 1: os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(1)
+        sys.exit(75)
+        """
+    )
+    assert status == 75
+    assert "Likely cause: process 1 no longer answered and was suspended." in said
 
 
 def test_numbers_of_signals_without_a_name_are_shown():

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 
@@ -142,6 +143,14 @@ class ProcessGroup:
             except (AttributeError, ProcessLookupError, PermissionError):
                 child.kill()
 
+    def suspended(self) -> list[int]:
+        """The numbers of processes that are stopped by SIGSTOP, as far as the system tells."""
+        return [
+            number
+            for number, child in enumerate(self._children)
+            if child.poll() is None and _state(child.pid) in ("T", "t")
+        ]
+
     def stop(self, patience: float) -> tuple[list[Ending], list[int]]:
         """End every process: SIGTERM, and SIGKILL for those that run on.
 
@@ -164,6 +173,14 @@ class ProcessGroup:
         for thread in self._threads:
             # A process that the script has started may hold the pipe open for longer.
             thread.join(timeout=1.0)
+
+
+def _state(pid: int) -> str:
+    """The letter for the state of a process, on Linux."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
 
 
 def _show_lines(pipe: IO[bytes], number: int) -> None:

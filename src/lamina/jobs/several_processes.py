@@ -136,10 +136,11 @@ class SeveralProcesses:
     def _end_all(self, group: ProcessGroup, first: Ending) -> Ending:
         endings = [first, *group.endings_within(_SECONDS_TO_FAIL)]
         patience = 0.0 if len(self._signals) > 1 else _SECONDS_TO_TERMINATE
+        suspended = group.suspended()
         _, killed = group.stop(patience)
         cause = cause_of(endings)
         if not self._signals:
-            self.tell(describe(cause, self.processes, killed, self.restarts))
+            self.tell(describe(cause, self.processes, killed, suspended, self.restarts))
         return cause
 
     def _tell_of_waiting(self, ended: Sequence[Ending]) -> None:
@@ -283,31 +284,39 @@ def cause_of(endings: Sequence[Ending]) -> Ending:
     return next((e for e in bad if e.status not in _FOLLOWING), bad[0])
 
 
-def describe(cause: Ending, processes: int, killed: Sequence[int], restarts: int) -> str:
+def describe(
+    cause: Ending,
+    processes: int,
+    killed: Sequence[int],
+    suspended: Sequence[int],
+    restarts: int,
+) -> str:
     """What ended badly, why, and what to do.
 
     Args:
         cause: The first process that ended badly.
         processes: Number of processes.
         killed: Numbers of the processes that did not end by SIGTERM.
+        suspended: Numbers of those that the system had suspended before.
         restarts: How many restarts were asked for.
     """
     text = (
         f"Process {cause.process} of {processes} (pid {cause.pid}) {cause}, "
         f"{cause.seconds:.0f} s after its start."
     )
-    frozen = [n for n in killed if n != cause.process]
     reason, fix = _CAUSES.get(cause.status, _LEFT)
-    if frozen:
-        are = "process" if len(frozen) == 1 else "processes"
+    late = [n for n in killed if n != cause.process]
+    if late:
+        are = "process" if len(late) == 1 else "processes"
         text += (
-            f" Then {are} {', '.join(map(str, frozen))} did not end within "
+            f" Then {are} {', '.join(map(str, late))} did not end within "
             f"{_SECONDS_TO_TERMINATE:.0f} s and had to be killed."
         )
-        if cause.status == -signal.SIGABRT:
-            reason = f"{are} {', '.join(map(str, frozen))} no longer answered"
-            fix = "see whether it was suspended, or its memory was swapped out; then start it again"
-    elif processes > 1:
+    if suspended or (late and cause.status == -signal.SIGABRT):
+        silent = ", ".join(map(str, suspended or late))
+        reason = f"process {silent} no longer answered" + " and was suspended" * bool(suspended)
+        fix = "see who suspended it, or whether its memory was swapped out; then start it again"
+    if processes > 1 and not late:
         text += " The others were ended."
     if not restarts:
         fix += (
