@@ -17,7 +17,7 @@ import lamina
 import programs
 from lamina.diagnosis import find_duplicates
 from lamina.diagnosis.data_checks.checking import check_data
-from lamina.diagnosis.data_checks.label_noise import class_indices, noise_of
+from lamina.diagnosis.data_checks.label_noise import class_indices, estimate_noise
 from lamina.diagnosis.data_checks.noise_or_overlap import noise_rate
 from lamina.diagnosis.data_checks.out_of_sample import out_of_sample
 from lamina.diagnosis.experiments.scores import task_of
@@ -53,7 +53,7 @@ def classes_of(program: Program) -> tuple[np.ndarray, int] | None:
     return (labels, task.classes) if task.kind == "classes" and labels is not None else None
 
 
-def with_labels(program: Program, labels: np.ndarray, classes: int) -> Program:
+def add_labels_from_table(program: Program, labels: np.ndarray, classes: int) -> Program:
     one_hot = program.y.ndim == 2
     return replace(program, y=np.eye(classes, dtype="float32")[labels] if one_hot else labels)
 
@@ -115,10 +115,10 @@ def one_noise(program: Program, rate: float, seed: int) -> tuple[Any, ...]:
     changed = rng.permutation(len(labels))[: round(rate * len(labels))]
     given = labels.copy()
     given[changed] = (labels[changed] + rng.integers(1, classes, len(changed))) % classes
-    setup = setup_of(with_labels(program, given, classes), seed)
+    setup = setup_of(add_labels_from_table(program, given, classes), seed)
     probabilities = out_of_sample(setup, given, FOLDS, classes)
     assert probabilities is not None
-    found, wrong = noise_of(given, probabilities), given != labels
+    found, wrong = estimate_noise(given, probabilities), given != labels
     theirs = of_cleanlab(given, probabilities)
     return (
         found.rate,

@@ -41,7 +41,7 @@ def test_every_picture_is_drawn_in_both_themes(make_outcome, tmp_path, name, the
     with Image.open(path) as image:
         assert image.width > 300
         corner = "#{:02x}{:02x}{:02x}".format(*image.convert("RGB").getpixel((0, 0)))
-    assert corner == theme.ground
+    assert corner == theme.background
 
 
 def test_drawing_leaves_the_users_pyplot_alone(make_outcome):
@@ -64,7 +64,7 @@ def test_short_names_get_a_verb(make_outcome):
 
 
 def test_no_mistakes_is_said_in_words(make_outcome):
-    assert "Not one mistake." in texts(draw(make_outcome(wrong=0), LIGHT)["mistakes"])
+    assert "No mistakes." in texts(draw(make_outcome(wrong=0), LIGHT)["mistakes"])
 
 
 def test_curves_name_their_ends_and_labels_do_not_overlap(make_outcome):
@@ -119,7 +119,7 @@ def test_counts_in_the_matrix_can_be_read_on_their_colour():
     figure = charts.confusion_matrix(np.array([[99, 1], [50, 50]]), ("a", "b"), theme=LIGHT)
     ink = {t.get_text(): t.get_color() for t in figure.axes[0].texts}
     assert ink["1"] == LIGHT.text
-    assert set(ink.values()) <= {LIGHT.text, LIGHT.ground}
+    assert set(ink.values()) <= {LIGHT.text, LIGHT.background}
 
 
 def test_empty_cells_of_the_matrix_stay_empty():

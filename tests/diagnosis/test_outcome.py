@@ -97,5 +97,5 @@ def test_what_is_left_out_by_a_limit_of_steps_is_left_out_of_the_measures():
 
 def test_names_that_do_not_fit_the_outputs_are_refused():
     model = _model(lamina.layers.Dense(2, "softmax"), loss="sparse_categorical_crossentropy")
-    with pytest.raises(ValueError, match="3 names, and the model tells 2 classes apart"):
+    with pytest.raises(ValueError, match="3 names, but the model predicts 2 classes"):
         measure(model, X, LABELS, class_names=("a", "b", "c"))

@@ -14,9 +14,9 @@ from lamina.findings import (
     findings_of,
 )
 
-PIXELS = Values("x", (784,), "f", 1000, low=0, high=1, mean=0.13, spread=0.3)
+PIXELS = Values("x", (784,), "f", 1000, low=0, high=1, mean=0.13, std=0.3)
 DIGITS = Targets("class indices", replace(PIXELS, name="y", shape=(), high=9), (100,) * 10, 10)
-AMOUNTS = Targets("numbers", Values("y", (), "f", 1000, low=-3, high=3, mean=0, spread=1))
+AMOUNTS = Targets("numbers", Values("y", (), "f", 1000, low=-3, high=3, mean=0, std=1))
 OUTPUT = OutputFacts("out", 10, "softmax", "sparse_categorical_crossentropy", targets=DIGITS)
 REGRESSION = OutputFacts("out", 1, "linear", "mean_squared_error", targets=AMOUNTS)
 GLOROT = ("GlorotUniform", {})
@@ -99,13 +99,13 @@ WRONG = {
         regression(
             epochs=curve(9.0e6, 8.9e6),
             targets=replace(
-                AMOUNTS, values=replace(AMOUNTS.values, mean=3000, spread=900, high=9000)
+                AMOUNTS, values=replace(AMOUNTS.values, mean=3000, std=900, high=9000)
             ),
         ),
         "targets-not-scaled",
     ),
     "raw pixels": (inputs(STUCK, high=255, large=0.2), "inputs-not-scaled"),
-    "tiny inputs": (inputs(STUCK, high=0.003, spread=0.001), "inputs-not-scaled"),
+    "tiny inputs": (inputs(STUCK, high=0.003, std=0.001), "inputs-not-scaled"),
     "columns of one value": (inputs(STUCK, constant=0.8), "constant-inputs"),
     "a rare class": (
         replace(
@@ -225,7 +225,7 @@ RIGHT = {
     "regression": regression(),
     "scaled targets in the thousands that are learned": regression(
         epochs=curve(9e4, 5e4, 2e4, 1e4),
-        targets=replace(AMOUNTS, values=replace(AMOUNTS.values, mean=3000, spread=900)),
+        targets=replace(AMOUNTS, values=replace(AMOUNTS.values, mean=3000, std=900)),
     ),
     "raw pixels and a layer that scales them": replace(
         inputs(high=255, large=0.2),

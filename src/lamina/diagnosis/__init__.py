@@ -1,11 +1,11 @@
-"""What is wrong with a training, and evaluation in words and pictures.
+"""Diagnosis of a training, and reports on a trained model.
 
-`diagnose` finds out what is wrong with a model and its data. `Examiner` does so at the end of
-`fit`, with `lamina.config.set_diagnosis("full")`. `label_noise` finds wrong labels, and
-`find_duplicates` validation samples that are in the training data, too.
+`diagnose` finds what is wrong with a model and its data. `Examiner` does so at the end of `fit`,
+after `lamina.config.set_diagnosis("full")`. `label_noise` finds wrong labels, and `find_duplicates`
+finds validation samples that are also in the training data.
 
-`write_report` measures a trained model and writes the page. Its parts: `measure`
-evaluates the model, `judge` sums up the result in a sentence, `charts` draws, `write_page` writes.
+`write_report` measures a trained model and writes an HTML page. `measure` evaluates the model,
+`judge` sums up the result in a sentence, `charts` draws figures, `write_page` writes the page.
 """
 
 from lamina.diagnosis.data_checks.duplicates import find_duplicates

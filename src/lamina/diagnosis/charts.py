@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Theme:
     """Colours of a picture."""
 
-    ground: str
+    background: str
     text: str
     muted: str
     line: str
@@ -87,16 +87,16 @@ def confident_mistakes(
     """
     worst = most_confident(y_true, probabilities, rows * columns)
     if not len(worst):
-        return _text_figure("Not one mistake.", theme)
+        return _text_figure("No mistakes.", theme)
     verb = "says " if max(map(len, class_names)) < 6 else ""
     captions = []
-    for number in worst:
-        predicted = int(probabilities[number].argmax())
-        certainty = percent(float(probabilities[number, predicted]))
+    for index in worst:
+        predicted = int(probabilities[index].argmax())
+        probability = percent(float(probabilities[index, predicted]))
         captions.append(
             (
-                (f"{verb}{class_names[predicted]} ({certainty})", theme.second),
-                (f"is {class_names[int(y_true[number])]}", theme.muted),
+                (f"{verb}{class_names[predicted]} ({probability})", theme.second),
+                (f"is {class_names[int(y_true[index])]}", theme.muted),
             )
         )
     return _images(images[worst], captions, columns, theme)
@@ -111,20 +111,20 @@ def training_curves(
 ) -> "Figure":
     """Loss and accuracy over the epochs, on training and validation samples.
 
-    The axes begin at 0 for losses and span at least 10 points of accuracy, so that small changes
-    look small.
+    The axes begin at 0 for losses and span at least 10 percentage points of accuracy, so that small
+    changes look small.
 
     Args:
-        history: From measure to one value per epoch, as `History.history`.
+        history: From the name of a measure to its values per epoch, as `History.history`.
         test: Measures on the test samples after the last epoch, shown as a point.
-        only: One measure to show; loss and accuracy side by side for None.
+        only: The measure to show; None for loss and accuracy side by side.
         theme: Colours.
         marks: Epochs, from 1, at which a line is drawn, by the label that is written on it.
     """
     names = [only] if only else measures_to_show(history)
     figure = new_figure(4.4 * len(names), 2.9, theme)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        plain_axes(axes, theme)
+        style_axes(axes, theme)
         epochs = np.arange(1, len(history[name]) + 1)
         values = _finite(history[name])
         last_points = [("training", values[-1], theme.first)]
@@ -146,7 +146,7 @@ def training_curves(
         axes.set_xlabel("epoch", color=theme.muted)
         axes.set_xticks(epochs[:: -(-len(epochs) // 8)])
         axes.margins(0.08, 0.15)
-        _set_calm_limits(axes, name)
+        _set_limits(axes, name)
         if name.endswith("accuracy"):
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
         _mark(axes, marks or {}, theme)
@@ -208,15 +208,15 @@ def confusion_matrix(
     size = 0.52 * classes + 1.6
     figure = new_figure(size + 0.3, size, theme)
     axes = figure.subplots()
-    strength = colour_intensities(confusion)
+    intensities = colour_intensities(confusion)
     is_diagonal = np.eye(classes, dtype=bool)[..., None]
     colour = np.where(is_diagonal, to_rgb(theme.first), to_rgb(theme.second))
-    ground = np.array(to_rgb(theme.ground))
-    cells = ground + strength[..., None] * (colour - ground)
+    background = np.array(to_rgb(theme.background))
+    cells = background + intensities[..., None] * (colour - background)
     axes.imshow(cells)
     for (row, column), count in np.ndenumerate(confusion):
         if count:
-            ink = _readable_on(cells[row, column], (theme.text, theme.ground))
+            ink = _readable_on(cells[row, column], (theme.text, theme.background))
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=ink, fontsize=8)
     long = max(map(len, class_names)) > 3
     axes.set_xticks(
@@ -244,7 +244,7 @@ def predictions(y_true: np.ndarray, y_pred: np.ndarray, theme: Theme = LIGHT) ->
     """
     figure = new_figure(5.2, 4.2, theme)
     axes = figure.subplots()
-    plain_axes(axes, theme)
+    style_axes(axes, theme)
     all_values = np.concatenate([y_true, y_pred])
     value_range = (float(all_values.min()), float(all_values.max()))
     axes.plot(value_range, value_range, color=theme.muted, linewidth=1)
@@ -304,21 +304,21 @@ def _as_uri(png: io.BytesIO) -> str:
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 
-def new_figure(width: float, height: float, theme: Theme, arranged: bool = True) -> "Figure":
-    """An empty figure, in inches; `arranged` makes room for labels by itself."""
+def new_figure(width: float, height: float, theme: Theme, use_layout: bool = True) -> "Figure":
+    """An empty figure, in inches; `use_layout` makes room for its labels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1) if arranged else None  # inches
-    figure = Figure((width, height), facecolor=theme.ground, layout=layout)
-    FigureCanvasAgg(figure)  # whatever backend the user's pyplot has
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1) if use_layout else None  # inches
+    figure = Figure((width, height), facecolor=theme.background, layout=layout)
+    FigureCanvasAgg(figure)  # independent of the backend that the user chose for pyplot
     return figure
 
 
-def plain_axes(axes: Any, theme: Theme) -> None:
+def style_axes(axes: Any, theme: Theme) -> None:
     """Give axes the colours of a theme, and a grid instead of a frame."""
-    axes.set_facecolor(theme.ground)
+    axes.set_facecolor(theme.background)
     axes.grid(color=theme.line, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -326,8 +326,8 @@ def plain_axes(axes: Any, theme: Theme) -> None:
     axes.tick_params(colors=theme.muted, length=0, labelsize=9)
 
 
-def _set_calm_limits(axes: Any, name: str) -> None:
-    """Set limits of the value axis that do not exaggerate small changes."""
+def _set_limits(axes: Any, name: str) -> None:
+    """Set limits of the y-axis that do not exaggerate small changes."""
     low, high = axes.get_ylim()
     if name.endswith("accuracy"):
         middle, half = (low + high) / 2, max((high - low) / 2, 0.05)
@@ -373,7 +373,7 @@ def _images(
     columns: int,
     theme: Theme,
 ) -> "Figure":
-    """Images in rows, each with lines of text and their colours below it."""
+    """A grid of images, each above its caption: lines of text with their colours."""
     from matplotlib.colors import LinearSegmentedColormap
 
     columns = min(columns, len(images))
@@ -381,11 +381,11 @@ def _images(
     cell_width = _IMAGE + _GAP
     cell_height = _IMAGE + _GAP + _CAPTION * len(captions[0])
     width, height = cell_width * columns + _GAP, cell_height * rows + _GAP
-    figure = new_figure(width, height, theme, arranged=False)
+    figure = new_figure(width, height, theme, use_layout=False)
     # Strokes are drawn in the text colour of the theme, on its tile colour.
     ink = LinearSegmentedColormap.from_list("ink", [theme.tile, theme.text])
-    for number, (image, lines) in enumerate(zip(images, captions, strict=True)):
-        row, column = divmod(number, columns)
+    for index, (image, lines) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(index, columns)
         left = _GAP + column * cell_width
         bottom = height - _GAP - row * cell_height - _IMAGE
         axes = figure.add_axes((left / width, bottom / height, _IMAGE / width, _IMAGE / height))
@@ -401,7 +401,7 @@ def _images(
     return figure
 
 
-def _readable_on(ground: np.ndarray, inks: Sequence[str]) -> str:
+def _readable_on(background: np.ndarray, inks: Sequence[str]) -> str:
     """The text colour with the higher contrast (WCAG 2) on a background colour."""
     from matplotlib.colors import to_rgb
 
@@ -410,7 +410,7 @@ def _readable_on(ground: np.ndarray, inks: Sequence[str]) -> str:
         linear = np.where(channels <= 0.04, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
         return float(linear @ (0.2126, 0.7152, 0.0722)) + 0.05
 
-    ground_luminance = luminance(ground)
+    ground_luminance = luminance(background)
     return max(
         inks,
         key=lambda ink: (

@@ -1,4 +1,4 @@
-"""`diagnose`: what is wrong with a model, trained any time and anywhere."""
+"""`diagnose`: finds what is wrong with a model and its training data."""
 
 import time
 from dataclasses import replace
@@ -8,9 +8,9 @@ import jax
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data, Targets
-from lamina.diagnosis.examination import examine, setup_of, tasks_of
+from lamina.diagnosis.examination import examine, make_setup, tasks_of
 from lamina.diagnosis.experiments.copies import CannotCopyError
-from lamina.diagnosis.experiments.setup import undisturbed
+from lamina.diagnosis.experiments.setup import without_side_effects
 from lamina.diagnosis.experiments.trials import Trials
 from lamina.diagnosis.layer_statistics import LayerProbe
 from lamina.diagnosis.user_model import initial_weights, request_for
@@ -18,10 +18,10 @@ from lamina.findings import Change, Findings, Record, calibrated
 from lamina.training.recorder import record_of
 from lamina.training.requests import FitRequest
 
-# Epochs of a trial for a model of which no history is known.
+# Epochs of a trial if the model has no history.
 _EPOCHS = 10
-# Samples of the training by which the duration of a trial is estimated.
-_TIMED = 500
+# Samples of a short training, by which the duration of a full one is estimated.
+_TIMED_SAMPLES = 500
 
 
 @filter_traceback
@@ -41,11 +41,12 @@ def diagnose(
 
     Args:
         model: A compiled model, trained or not.
-        x: The inputs that it was trained on, `(samples, …)`, as for `fit`.
-        y: Their targets.
-        validation_data: `(x, y)` of other samples; a fifth of the samples is held out if None.
-        history: The result of `fit`, for its losses; the one that the model keeps for None.
-        epochs: Epochs of the training; those of the history, or 10 without one.
+        x: The training inputs, `(samples, …)`, as for `fit`.
+        y: The training targets.
+        validation_data: `(x, y)` of validation samples; if None, a fifth of the training samples is
+            held out.
+        history: The result of `fit`, for its losses; if None, `model.history`.
+        epochs: Epochs of the training; if None, those of the history, or 10 without a history.
         batch_size: Samples in a step of the training.
 
     Returns:
@@ -70,9 +71,9 @@ def diagnose(
             "  Fix: model.compile(optimizer='adam', loss=…), as for its training."
         )
     history = getattr(model, "history", None) if history is None else history
-    logs = _logs_of(history)
+    logs = _logs_per_epoch(history)
     epochs = epochs or len(logs) or _EPOCHS
-    with undisturbed():
+    with without_side_effects():
         request = request_for(model, x, y, validation_data, epochs, batch_size)
         example = request.feed.example()
         # Builds the model, and raises errors for data that do not fit it.
@@ -80,13 +81,13 @@ def diagnose(
         model.evaluate(first[0], first[1], verbose=0)
         record = _record(model, request, logs)
         validation = None if request.validation is None else request.validation.example()
-        setup = setup_of(
+        setup = make_setup(
             model,
             model._learner.compile_config or {},
             example,
             validation,
             learning_rate=record.learning_rate,
-            start=initial_weights(model),
+            initial_weights=initial_weights(model),
             epochs=epochs,
             batch_size=record.batch_size or batch_size,
         )
@@ -97,14 +98,14 @@ def diagnose(
     return calibrated(examine(record, setup, _estimated_seconds(record, setup)))
 
 
-def _logs_of(history: Any) -> list[dict[str, float]]:
+def _logs_per_epoch(history: Any) -> list[dict[str, float]]:
     """The logs of every epoch, from a `History` or a dict of lists."""
-    named = getattr(history, "history", history) or {}
-    if not isinstance(named, dict) or not named:
+    values_by_name = getattr(history, "history", history) or {}
+    if not isinstance(values_by_name, dict) or not values_by_name:
         return []
-    count = max(len(values) for values in named.values())
+    count = max(len(values) for values in values_by_name.values())
     return [
-        {name: float(values[i]) for name, values in named.items() if i < len(values)}
+        {name: float(values[i]) for name, values in values_by_name.items() if i < len(values)}
         for i in range(count)
     ]
 
@@ -124,15 +125,15 @@ def _with_statistics(model: Any, record: Record, example: Any) -> Record:
     try:
         statistics = LayerProbe(model, example[0], example[1]).measure(record.steps or 0)
     except Exception:  # the user's layers and losses may raise anything
-        note = "what layers compute: the model is not a graph of layers, or has steps of its own"
+        note = "what layers compute: the model is not a graph of layers, or overrides train_step"
         return replace(record, unchecked=(*record.unchecked, note))
     return replace(record, statistics=statistics)
 
 
 def _estimated_seconds(record: Record, setup: Any) -> float:
-    """How long a training with all samples and epochs would take."""
-    short = setup.limited(_TIMED)
-    trials = Trials(replace(short, epochs=1), tasks_of(record, setup), seconds=float("inf"))
+    """Estimate how long a training with all samples and epochs would take."""
+    short_setup = setup.subsample(_TIMED_SAMPLES)
+    trials = Trials(replace(short_setup, epochs=1), tasks_of(record, setup), seconds=float("inf"))
     try:
         trials.run(Change("fit", "epochs", 1))
     except CannotCopyError:
@@ -140,4 +141,4 @@ def _estimated_seconds(record: Record, setup: Any) -> float:
     began = time.perf_counter()
     trials.run(Change("fit", "epochs", 2))
     seconds = (time.perf_counter() - began) / 2
-    return seconds * setup.epochs * setup.train.size / max(short.train.size, 1)
+    return seconds * setup.epochs * setup.train.size / max(short_setup.train.size, 1)

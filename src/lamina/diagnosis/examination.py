@@ -1,4 +1,4 @@
-"""Examination: what is wrong with a training, with changes that were tried on copies."""
+"""Examination: finds what is wrong with a training by trying changes on copies of the model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,31 +10,33 @@ import numpy as np
 
 from lamina.core.user_data.text import Preprocessed
 from lamina.diagnosis.applying import apply
-from lamina.diagnosis.data_checks.checking import check_data, with_label_noise
-from lamina.diagnosis.experiments.baselines import best_baseline
+from lamina.diagnosis.data_checks.checking import add_label_noise, check_data
+from lamina.diagnosis.experiments.baselines import Baseline, best_baseline
 from lamina.diagnosis.experiments.candidates import candidates
 from lamina.diagnosis.experiments.conclusions import conclude
 from lamina.diagnosis.experiments.copies import CannotCopyError
 from lamina.diagnosis.experiments.sample_sizes import learning_curve
 from lamina.diagnosis.experiments.scores import Task, task_of
 from lamina.diagnosis.experiments.search import Search
-from lamina.diagnosis.experiments.setup import WHOLE_WORLD, Samples, TrainingSetup, held_out
+from lamina.diagnosis.experiments.setup import MIN_TO_HOLD_OUT, Samples, TrainingSetup, hold_out
 from lamina.diagnosis.experiments.trials import Trial, Trials
 from lamina.findings import Findings, LearningCurve, Record, all_findings_of, findings_of
 
-# Trials take at most this share of the time that training took, or these seconds if that is more.
-_SHARE_OF_TRAINING = 0.15
+# Time budget of all trials: this fraction of the training time, or these seconds if that is more.
+_FRACTION_OF_TRAINING = 0.15
 _SECONDS = 20.0
-# A trial should take at most this part of the budget.
-_PART = 6
-_FEWEST_SAMPLES = 1000
-# Below this prior a change is tried only if the training went badly.
-_SUSPECT = 0.5
-_GOOD = 0.9
-_NO_SIGNAL = 0.15
-# A repetition that differs by this much from the training shows that chance decides.
+# The budget should suffice for this many trials.
+_MIN_TRIALS = 6
+_MIN_SAMPLES = 1000
+# Changes with a lower prior are tried only if the training went badly.
+_MIN_PRIOR = 0.5
+_GOOD_SCORE = 0.9
+# If simple models stay below this score, the data hold little to learn.
+_LOW_SCORE = 0.15
+# If the score of a repetition differs from the training's by this much, the training is unstable.
 _UNSTABLE = 0.15
-# Shorter trainings gain from them, and repetitions of an unstable one do by chance.
+# Causes that are not tried if training went well and was shortened or is unstable, where such
+# changes seem to help.
 _MORE_STEPS = {"too-few-epochs", "learning-rate-too-low", "batch-size-too-large"}
 
 
@@ -42,90 +44,109 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
     """Find out what is wrong with a training.
 
     Args:
-        record: What is known of it.
-        setup: What it began with; None if it cannot be repeated.
-        seconds_of_training: How long it took.
+        record: The record of the training.
+        setup: The model, data and settings; None if the training cannot be repeated.
+        seconds_of_training: How long the training took.
 
     Returns:
         Findings. `unchecked` says what could not be tried.
     """
-    static = findings_of(record)
+    record_findings = findings_of(record)
     if setup is None:
-        return static
+        return record_findings
     seconds = budget(seconds_of_training)
     tasks = tasks_of(record, setup)
     if not tasks:
-        return Findings(static, [*static.unchecked, "changes: there are no targets to compare"])
-    of_data = check_data(record, setup, tasks)
-    short = _shortened(setup, seconds_of_training, seconds / _PART)
-    trials = Trials(short, tasks, seconds)
+        note = "changes: there are no targets to compare"
+        return Findings(record_findings, [*record_findings.unchecked, note])
+    data_findings = check_data(record, setup, tasks)
+    short_setup = _shorten(setup, seconds_of_training, seconds / _MIN_TRIALS)
+    trials = Trials(short_setup, tasks, seconds)
     try:
-        baseline = trials.run()
+        repetition = trials.run()
     except CannotCopyError as error:
         note = f"changes, because no copy of the model can be made: {error}"
-        return Findings([*of_data, *static], [*static.unchecked, note])
-    reached = baseline if record.ended == "refused" else _reached(trials, setup, baseline, record)
-    is_shorter, whole, setup = short is not setup, setup, short
-    repeated = baseline
-    unstable = not is_shorter and abs(reached.score - baseline.score) > _UNSTABLE
+        unchecked = [*record_findings.unchecked, note]
+        return Findings([*data_findings, *record_findings], unchecked)
+    original = _trial_of_model(trials, setup, repetition, record)
+    is_shorter = short_setup is not setup
+    is_unstable = not is_shorter and abs(original.score - repetition.score) > _UNSTABLE
+    baseline = repetition
     if not is_shorter:
-        baseline = min(reached, baseline, key=lambda trial: trial.score)
-    indices = _are_indices(record)
-    simple = best_baseline(tasks, setup.train, setup.validation, indices)
-    if simple is not None and simple.score < _NO_SIGNAL:
-        # Validation may be unlike training; whether there is anything to learn is another matter.
-        within = best_baseline(tasks, *held_out(setup.train), indices)
-        simple = max((one for one in (simple, within) if one), key=lambda one: one.score)
-    good = reached.score > _GOOD or (
-        simple is not None and reached.score > max(simple.score + 0.02, 0.5)
+        baseline = min(original, repetition, key=lambda trial: trial.score)
+    simple_model = _best_simple_model(tasks, short_setup, record)
+    went_well = original.score > _GOOD_SCORE or (
+        simple_model is not None and original.score > max(simple_model.score + 0.02, 0.5)
     )
-    search = Search(trials, baseline, unstable)
-    likely = [
-        candidate
-        for candidate in candidates(record, all_findings_of(record))
-        if candidate.prior >= _SUSPECT
-        or not (good or (candidate.code in _MORE_STEPS and (unstable or is_shorter)))
-    ]
-    search.run(likely)
-    findings = [*of_data, *conclude(static, search, simple, tasks[0])]
-    findings, unknown = with_label_noise(findings, whole, tasks, trials, [reached, baseline])
-    unchecked = [*static.unchecked, *unknown]
+    search = Search(trials, baseline, is_unstable)
+    search.run(
+        [
+            candidate
+            for candidate in candidates(record, all_findings_of(record))
+            if candidate.prior >= _MIN_PRIOR
+            or not (went_well or (candidate.code in _MORE_STEPS and (is_unstable or is_shorter)))
+        ]
+    )
+    findings = [*data_findings, *conclude(record_findings, search, simple_model, tasks[0])]
+    findings, notes = add_label_noise(findings, setup, tasks, trials, [original, baseline])
+    unchecked = [*record_findings.unchecked, *notes]
     if search.untried:
         unchecked.append("whether these would help: " + "; ".join(search.untried))
     curve = None
-    if reached.score > _NO_SIGNAL:
-        curve = _learning_curve(trials, repeated, tasks, _samples_of_user(record, whole))
+    if original.score > _LOW_SCORE:
+        curve = _learning_curve(trials, repetition, tasks, _user_samples(record, setup))
     if isinstance(curve, str):
         unchecked.append(curve)
         curve = None
-    return Findings(findings, unchecked, partial(apply, setup=whole, tasks=tasks), curve)
+    return Findings(findings, unchecked, partial(apply, setup=setup, tasks=tasks), curve)
 
 
-def _samples_of_user(record: Record, whole: TrainingSetup) -> int:
-    """Training samples of the user, of which a setup has some if there are very many."""
-    held = 0 if whole.has_validation else whole.validation.size
-    return max((record.samples or 0) - held, whole.train.size)
+def _user_samples(record: Record, setup: TrainingSetup) -> int:
+    """Number of training samples of the user; a setup has a part of them if there are very many."""
+    held_out = 0 if setup.has_validation else setup.validation.size
+    return max((record.samples or 0) - held_out, setup.train.size)
 
 
 def _learning_curve(
-    trials: Trials, repeated: Trial, tasks: Sequence[Task], samples: int
+    trials: Trials, repetition: Trial, tasks: Sequence[Task], samples: int
 ) -> LearningCurve | str | None:
     try:
-        return learning_curve(trials, repeated, tasks, samples)
+        return learning_curve(trials, repetition, tasks, samples)
     except CannotCopyError:
         return None
 
 
 def budget(seconds_of_training: float) -> float:
     """Seconds that trials may take after a training of this duration."""
-    return max(_SHARE_OF_TRAINING * seconds_of_training, _SECONDS)
+    return max(_FRACTION_OF_TRAINING * seconds_of_training, _SECONDS)
 
 
-def _reached(trials: Trials, setup: TrainingSetup, baseline: Trial, record: Record) -> Trial:
-    """What the user's training reached."""
+def _trial_of_model(
+    trials: Trials, setup: TrainingSetup, repetition: Trial, record: Record
+) -> Trial:
+    """The user's training as a trial; its repetition if the training was refused."""
+    if record.ended == "refused":
+        return repetition
     if record.ended == "not finite":
-        return replace(baseline, validation=np.full_like(baseline.validation, -1.0))
-    return trials.trained(setup.model)
+        worst = np.full_like(repetition.validation_scores, -1.0)
+        return replace(repetition, validation_scores=worst)
+    return trials.evaluate(setup.model)
+
+
+def _best_simple_model(tasks: list[Task], setup: TrainingSetup, record: Record) -> Baseline | None:
+    """The best baseline, in validation or, if that is poor, within the training data.
+
+    Validation data may differ from training data. A baseline within the training data says whether
+    there is anything to learn at all.
+    """
+    are_indices = any(layer.kind == "Embedding" for layer in record.layers)
+    best = best_baseline(tasks, setup.train, setup.validation, are_indices)
+    if best is None or best.score >= _LOW_SCORE:
+        return best
+    within_training = best_baseline(tasks, *hold_out(setup.train), are_indices)
+    if within_training is None:
+        return best
+    return max(best, within_training, key=lambda baseline: baseline.score)
 
 
 def tasks_of(record: Record, setup: TrainingSetup) -> list[Task]:
@@ -139,33 +160,29 @@ def tasks_of(record: Record, setup: TrainingSetup) -> list[Task]:
     ]
 
 
-def _are_indices(record: Record) -> bool:
-    """Whether inputs are indices of words."""
-    return any(layer.kind == "Embedding" for layer in record.layers)
-
-
-def _shortened(setup: TrainingSetup, seconds: float, most: float) -> TrainingSetup:
+def _shorten(setup: TrainingSetup, seconds: float, max_seconds: float) -> TrainingSetup:
     """A setup with fewer samples, if training took longer than a trial may take."""
-    if seconds <= most:
+    if seconds <= max_seconds:
         return setup
-    samples = max(int(setup.train.size * most / seconds), _FEWEST_SAMPLES)
-    return setup.limited(samples)
+    samples = max(int(setup.train.size * max_seconds / seconds), _MIN_SAMPLES)
+    return setup.subsample(samples)
 
 
-def setup_of(
+def make_setup(
     model: Any,
     arguments: Mapping[str, Any],
     data: tuple[Any, Any, Any],
     validation: tuple[Any, Any, Any] | None,
     **settings: Any,
 ) -> TrainingSetup | None:
-    """A setup from arrays; None for inputs that were text, of which only numbers are left.
+    """A setup from arrays; None without targets, or if inputs are text.
 
     Args:
         model: The model.
         arguments: The arguments of `compile`.
         data: x, y and sample_weight of training.
-        validation: The same of validation; a part of the training data is held out if None.
+        validation: x, y and sample_weight of validation; if None, a part of the training data is
+            held out.
         **settings: Other fields of `TrainingSetup`.
     """
     if data[1] is None or any(
@@ -173,17 +190,17 @@ def setup_of(
     ):
         return None
     train = Samples(*jax.tree.map(np.asarray, data))
-    if validation is None and train.size < WHOLE_WORLD:
-        held = train
-    elif validation is None:
-        train, held = held_out(train)
+    if validation is not None:
+        validation_samples = Samples(*jax.tree.map(np.asarray, validation))
+    elif train.size < MIN_TO_HOLD_OUT:
+        validation_samples = train
     else:
-        held = Samples(*jax.tree.map(np.asarray, validation))
+        train, validation_samples = hold_out(train)
     return TrainingSetup(
         model=model,
         compile_arguments=arguments,
         train=train,
-        validation=held,
+        validation=validation_samples,
         has_validation=validation is not None,
         **settings,
     )

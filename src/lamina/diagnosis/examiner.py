@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from lamina.diagnosis.examination import budget, examine, setup_of
-from lamina.diagnosis.experiments.setup import undisturbed
+from lamina.diagnosis.examination import budget, examine, make_setup
+from lamina.diagnosis.experiments.setup import without_side_effects
 from lamina.diagnosis.layer_statistics import LayerProbe
-from lamina.diagnosis.sampled_facts import with_samples
+from lamina.diagnosis.sampled_facts import add_facts_from_samples
 from lamina.findings import Findings, LayerStatistics, Record, findings_of
 from lamina.training.learner import Learner
 from lamina.training.recorder import Recorder
 from lamina.training.requests import FitRequest
 from lamina.training.trainable import Trainable
 
-# Samples that are kept for trials.
-_MOST_SAMPLES = 20_000
+# Maximum number of samples that trials use.
+_MAX_SAMPLES = 20_000
 
 
 class Examiner(Recorder):
@@ -27,7 +27,7 @@ class Examiner(Recorder):
         super().on_run_begin(request, learner)
         self._began = time.perf_counter()
         self._request, self._learner = request, learner
-        self._start = [np.array(weight) for weight in learner.model.weights]
+        self._initial_weights = [np.array(weight) for weight in learner.model.weights]
         self._statistics: list[LayerStatistics] = []
         self._measured_at = 0
         try:
@@ -52,16 +52,18 @@ class Examiner(Recorder):
             self._measured_at = self._steps
 
     def complete(self, record: Record) -> Record:
-        """The record with the statistics of layers, and with facts that need samples."""
-        with undisturbed():
+        """Add the statistics of layers, and facts that need samples."""
+        with without_side_effects():
             try:
-                self._drawn, self._drawn_validation = self._draw()
-                record = with_samples(record, self._learner, self._drawn, self._drawn_validation)
+                self._train_data, self._validation_data = self._draw()
+                record = add_facts_from_samples(
+                    record, self._learner, self._train_data, self._validation_data
+                )
             except Exception:  # the user's sources may raise anything
-                self._drawn = self._drawn_validation = None
+                self._train_data = self._validation_data = None
         if self._probe is None:
             note = (
-                "what layers compute: the model is not a graph of layers, or has steps of its own"
+                "what layers compute: the model is not a graph of layers, or overrides train_step"
             )
             return replace(record, unchecked=(*record.unchecked, note))
         if record.ended != "not finite":
@@ -69,7 +71,7 @@ class Examiner(Recorder):
         return replace(record, statistics=tuple(self._statistics))
 
     def findings_of(self, record: Record) -> Findings:
-        """What is wrong, with changes that were tried."""
+        """Examine the training, with trials of changes."""
         seconds = time.perf_counter() - self._began
         self._show_message(
             "Looking for what would help: copies of the model are trained with one change each, "
@@ -77,33 +79,34 @@ class Examiner(Recorder):
         )
         try:
             return examine(record, self._setup(record), seconds)
-        except Exception as error:  # the training must not be lost for what is said about it
-            found = findings_of(record)
+        except Exception as error:  # a failed diagnosis must not fail the training
+            findings = findings_of(record)
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            return Findings(found, [*found.unchecked, f"changes, because of an error ({reason})"])
+            note = f"changes, because of an error ({reason})"
+            return Findings(findings, [*findings.unchecked, note])
 
     def _draw(self) -> tuple[Any, Any]:
         validation = self._request.validation
-        held_out = None if validation is None else validation.take_samples(_MOST_SAMPLES)
-        rows = self._request.feed.sampled_rows(_MOST_SAMPLES)
+        validation_data = None if validation is None else validation.take_samples(_MAX_SAMPLES)
+        rows = self._request.feed.sampled_rows(_MAX_SAMPLES)
         if rows is not None and self._request.split is not None:
             rows = np.asarray(self._request.split.train)[rows]
         self._numbers = rows
-        return self._request.feed.take_samples(_MOST_SAMPLES), held_out
+        return self._request.feed.take_samples(_MAX_SAMPLES), validation_data
 
     def _setup(self, record: Record) -> Any:
         request, learner = self._request, self._learner
         if not learner.compares_targets(True) or not isinstance(learner, Learner):
             return None
-        if self._drawn is None:
+        if self._train_data is None:
             return None
-        return setup_of(
+        return make_setup(
             learner.model,
             learner.compile_config or {},
-            self._drawn,
-            self._drawn_validation,
+            self._train_data,
+            self._validation_data,
             learning_rate=record.learning_rate,
-            start=self._start,
+            initial_weights=self._initial_weights,
             epochs=max(len(record.epochs), record.planned_epochs or 1),
             batch_size=record.batch_size or 32,
             shuffle=request.shuffle,

@@ -13,14 +13,14 @@ class ClassMeasures(NamedTuple):
         samples: Number of samples of the class.
         precision: Fraction of the samples predicted as this class that belong to it.
         recall: Fraction of the samples of this class that are predicted as it.
-        called: Number of samples predicted as this class.
+        predicted: Number of samples predicted as this class.
     """
 
     name: str
     samples: int
     precision: float
     recall: float
-    called: int = 0
+    predicted: int = 0
 
     @property
     def missed(self) -> int:
@@ -30,8 +30,8 @@ class ClassMeasures(NamedTuple):
     @property
     def false_alarms(self) -> int:
         """Number of samples of other classes that were predicted as this one (false positives)."""
-        hits = self.samples - self.missed
-        return self.called - hits
+        true_positives = self.samples - self.missed
+        return self.predicted - true_positives
 
     @property
     def f1(self) -> float:
@@ -44,8 +44,8 @@ def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np
     """The confusion matrix: counts of samples by true class and predicted class.
 
     Args:
-        y_true: Class numbers, `(samples,)`.
-        y_pred: Class numbers, `(samples,)`.
+        y_true: Class indices, `(samples,)`.
+        y_pred: Class indices, `(samples,)`.
         classes: Number of classes.
 
     Returns:
@@ -61,11 +61,16 @@ def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np
 
 def per_class(confusion: np.ndarray, class_names: tuple[str, ...]) -> list[ClassMeasures]:
     """Precision and recall of every class; 0 if there are no such samples or predictions."""
-    correct = np.diag(confusion)
-    predicted, actual = confusion.sum(axis=0), confusion.sum(axis=1)
+    columns = (confusion.sum(axis=1), np.diag(confusion), confusion.sum(axis=0))
     return [
-        ClassMeasures(name, int(n), _share(hit, c), _share(hit, n), int(c))
-        for name, hit, c, n in zip(class_names, correct, predicted, actual, strict=True)
+        ClassMeasures(
+            name,
+            samples=int(samples),
+            precision=_fraction(correct, predicted),
+            recall=_fraction(correct, samples),
+            predicted=int(predicted),
+        )
+        for name, samples, correct, predicted in zip(class_names, *columns, strict=True)
     ]
 
 
@@ -75,7 +80,7 @@ def confident_mistakes(
     """Indices of the wrong predictions with the highest probability, worst first.
 
     Args:
-        y_true: Class numbers, `(samples,)`.
+        y_true: Class indices, `(samples,)`.
         probabilities: `(samples, classes)`.
         count: Number of indices, at most.
 
@@ -84,9 +89,9 @@ def confident_mistakes(
         [1]
     """
     y_pred = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(y_pred != np.asarray(y_true))
-    certainty = probabilities[wrong, y_pred[wrong]]
-    return wrong[np.argsort(-certainty, kind="stable")][:count]
+    mistakes = np.flatnonzero(y_pred != np.asarray(y_true))
+    probability = probabilities[mistakes, y_pred[mistakes]]
+    return mistakes[np.argsort(-probability, kind="stable")][:count]
 
 
 def most_doubtful(probabilities: np.ndarray, count: int = 20) -> np.ndarray:
@@ -121,5 +126,5 @@ def most_frequent_confusions(confusion: np.ndarray, count: int = 3) -> list[tupl
     return [(i, j, int(mistakes[i, j])) for i, j in cells if mistakes[i, j]]
 
 
-def _share(count: int, total: int) -> float:
+def _fraction(count: int, total: int) -> float:
     return float(count / total) if total else 0.0

@@ -50,7 +50,7 @@ class Outcome:
         title: Name of the data.
         class_names: Names of the classes; empty unless it is a classifier.
         noun: Word for the samples: `"images"`, `"samples"`.
-        history: From measure to one value per epoch, as `History.history`.
+        history: From the name of a measure to its values per epoch, as `History.history`.
         train: Measures on training samples, after training; None without training samples.
         test: Measures on the test samples.
         train_data: `(samples, class indices)` of the training, or None.
@@ -240,9 +240,9 @@ def _classify_task(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:
     outputs, targets = np.asarray(predictions), np.asarray(y)
     if outputs.ndim == 2 and targets.dtype.kind in "uifb" and len(outputs):
         classes = outputs.shape[1]
-        numbers = _class_indices(targets, classes)
-        if numbers is not None:
-            return "classes", numbers, as_probabilities(outputs)
+        class_indices = _class_indices(targets, classes)
+        if class_indices is not None:
+            return "classes", class_indices, as_probabilities(outputs)
         if classes == 1 and targets.size == len(targets):
             return "numbers", targets.reshape(-1).astype("float64"), outputs.reshape(-1)
     if outputs.ndim == 1 and targets.size == len(outputs) and targets.dtype.kind in "uif":
@@ -251,7 +251,7 @@ def _classify_task(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:
 
 
 def _class_indices(targets: np.ndarray, classes: int) -> Any:
-    """Class numbers of the targets; None if they are not classes."""
+    """Class indices of the targets; None if they are not classes."""
     if classes == 1:
         flat = targets.reshape(-1)
         return flat.astype("int64") if np.isin(flat, (0, 1)).all() else None
@@ -261,8 +261,8 @@ def _class_indices(targets: np.ndarray, classes: int) -> Any:
     if targets.size != len(targets):
         return None
     flat = targets.reshape(-1)
-    are_class_numbers = (flat == np.round(flat)).all() and flat.min() >= 0 and flat.max() < classes
-    return flat.astype("int64") if are_class_numbers else None
+    are_class_indices = (flat == np.round(flat)).all() and flat.min() >= 0 and flat.max() < classes
+    return flat.astype("int64") if are_class_indices else None
 
 
 def _predicted_samples(predictions: Any, x: Any, y: Any) -> tuple[Any, Any]:
@@ -284,8 +284,8 @@ def _names(class_names: Sequence[str] | None, class_count: int) -> tuple[str, ..
         return tuple(map(str, range(class_count)))
     if len(class_names) != class_count:
         raise ValueError(
-            f"class_names has {len(class_names)} names, and the model tells {class_count} classes "
-            "apart."
+            f"class_names has {len(class_names)} names, but the model predicts {class_count} "
+            "classes."
         )
     return tuple(map(str, class_names))
 
@@ -295,11 +295,11 @@ def _evaluate(model: Any, x: Any, y: Any) -> dict[str, float]:
     if not model.compiled:
         return {}
     logs = model.evaluate(x, y, verbose=0, return_dict=True)
-    plain = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
-    accuracies = [name for name in plain if name.endswith("accuracy")]
-    if "accuracy" not in plain and accuracies:
-        plain["accuracy"] = plain[accuracies[0]]
-    return plain
+    results = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
+    accuracies = [name for name in results if name.endswith("accuracy")]
+    if "accuracy" not in results and accuracies:
+        results["accuracy"] = results[accuracies[0]]
+    return results
 
 
 def _are_scalars(values: Any) -> bool:

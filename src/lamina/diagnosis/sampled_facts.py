@@ -1,4 +1,4 @@
-"""Facts that need samples: targets of streams, and what a model without a graph gives."""
+"""Facts that need samples: the targets of streams, and the outputs of a model without a graph."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,19 +16,21 @@ _ROWS = 64
 _TOLERANCE = 1e-3
 
 
-def with_samples(record: Record, learner: Trainable, drawn: Any, validation: Any) -> Record:
-    """A record with the facts that it lacks.
+def add_facts_from_samples(
+    record: Record, learner: Trainable, data: Any, validation: Any
+) -> Record:
+    """Add to a record the facts that need samples.
 
     Args:
-        record: What is known.
-        learner: The model.
-        drawn: x, y and sample_weight of training samples, or None.
-        validation: The same of validation.
+        record: The record of a training.
+        learner: The learner of the trained model.
+        data: x, y and sample_weight of training samples, or None.
+        validation: x, y and sample_weight of validation samples, or None.
     """
-    if drawn is None:
+    if data is None:
         note = "the samples: they come from a source that can be read only once"
         return replace(record, unchecked=(*record.unchecked, note))
-    x, y, _ = drawn
+    x, y, _ = data
     y_validation = None if validation is None else validation[1]
     outputs = record.outputs
     if not outputs and learner.compares_targets(True):
@@ -45,7 +47,7 @@ def with_samples(record: Record, learner: Trainable, drawn: Any, validation: Any
 def _observed_outputs(
     learner: Trainable, x: Any, y: Any, y_validation: Any
 ) -> tuple[OutputFacts, ...]:
-    """The output of a model without a graph, whose last activation is told from predictions."""
+    """The output of a model without a graph; its last activation is inferred from predictions."""
     losses = learner.objectives.losses
     targets = jax.tree.leaves(y)
     if len(losses) != 1 or len(targets) != 1:
@@ -57,7 +59,7 @@ def _observed_outputs(
         OutputFacts(
             name="output",
             units=int(predictions.shape[-1]) if predictions.ndim > 1 else None,
-            activation=activation_like(predictions),
+            activation=infer_activation(predictions),
             loss=checks.loss_name(loss),
             from_logits=bool(getattr(loss, "from_logits", False)),
             targets=describe_targets(targets[0]),
@@ -66,11 +68,11 @@ def _observed_outputs(
     )
 
 
-def activation_like(predictions: Any) -> str | None:
-    """The last activation, as far as numbers tell: sigmoid, softmax or linear; else None.
+def infer_activation(predictions: Any) -> str | None:
+    """Infer the last activation from its outputs: sigmoid, softmax, linear, or None if unclear.
 
     Example:
-        >>> activation_like(np.array([[0.2, 0.8], [0.5, 0.5]]))
+        >>> infer_activation(np.array([[0.2, 0.8], [0.5, 0.5]]))
         'softmax'
     """
     values = np.asarray(predictions, float)

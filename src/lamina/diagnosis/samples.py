@@ -17,11 +17,11 @@ def join_batches(x: Any, y: Any) -> tuple[Any, Any]:
         return x, y
     if hasattr(x, "shape") or isinstance(x, (dict, str)):
         raise ValueError(
-            "The targets are missing: give x and y, or batches (x, y) in place of both."
+            "The targets are missing: pass x and y, or batches (x, y) in place of both."
         )
     batches = [x[i] for i in range(len(x))] if hasattr(x, "__getitem__") else list(x)
     if not batches or any(not isinstance(b, (tuple, list)) or len(b) < 2 for b in batches):
-        raise ValueError("Give x and y, or batches (x, y) in place of both.")
+        raise ValueError("Pass x and y, or batches (x, y) in place of both.")
     first = batches[0][0]
     if isinstance(first, dict):
         arrays: Any = {k: np.concatenate([np.asarray(b[0][k]) for b in batches]) for k in first}
@@ -64,7 +64,7 @@ def samples_at(x: Any, indices: Any) -> Any:
 
 
 def as_images(x: Any) -> np.ndarray | None:
-    """Samples as images, `(samples, height, width[, channels])`; None if they are none."""
+    """Samples as images, `(samples, height, width[, channels])`; None if they are not images."""
     if isinstance(x, (dict, list, tuple)) or is_table(x) or is_column(x):
         return None
     array = np.asarray(x)

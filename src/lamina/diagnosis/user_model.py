@@ -1,4 +1,4 @@
-"""A model and data that a user gives for diagnosis, as training sees them."""
+"""Prepares a user's model and data for diagnosis, in the form that training uses."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from lamina.training.requests import FitRequest, fit_request
 def request_for(
     model: Any, x: Data, y: Targets, validation_data: Data, epochs: int, batch_size: int
 ) -> FitRequest:
-    """The request of a `fit` with these data, which checks and converts them."""
+    """The `FitRequest` of a `fit` with these arguments, with checked and converted data."""
     return fit_request(
         model._learner, x, y,
         batch_size=batch_size, epochs=epochs, verbose=0, callbacks=None, validation_split=0.0,

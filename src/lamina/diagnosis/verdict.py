@@ -10,11 +10,11 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 
-# A gap between training and test accuracy below the first is normal; above the second the model has
-# memorised its training samples. Fractions of all samples.
+# A gap between training and test accuracy below the first number is normal; above the second, the
+# model has memorised its training samples. Fractions of all samples.
 SMALL_GAP, LARGE_GAP = 0.02, 0.05
-# The least that a model has learned: fraction of the way from chance to perfect accuracy.
-LEARNT = 0.5
+# Below this fraction of the way from chance to perfect accuracy, a model underfits.
+UNDERFITTING_LIMIT = 0.5
 
 _ADVICE = {
     "generalises": "More epochs or a larger network may still raise the accuracy.",
@@ -29,7 +29,7 @@ _ADVICE = {
     "too few samples": "Keep more samples for the test, or average over several splits.",
     "easier test": "Check how the two sets were split: shuffle before splitting.",
     "measured": "With the training samples, train=(x, y), the report says whether it generalises.",
-    "numbers": "Predictions far from the line below are worth a look: wrong targets, rare cases?",
+    "numbers": "Look at predictions far from the line below: are their targets wrong or rare?",
     "no better than the mean": "Check that the targets belong to the samples, and scale both.",
 }
 
@@ -86,7 +86,7 @@ def judge(
         train_samples: Number of training samples evaluated.
         test_samples: Number of test samples evaluated.
         chance: Accuracy of always predicting the most frequent class.
-        loss: A loss of the training, which is checked for NaN.
+        loss: A loss of the training, which is checked for NaN and infinity.
         noun: Word for the samples.
 
     Returns:
@@ -102,25 +102,32 @@ def judge(
         return Verdict("diverged", "Training diverged: the loss is no longer a finite number.")
     low, high = interval_of_difference(train_accuracy, train_samples, test_accuracy, test_samples)
     gap = train_accuracy - test_accuracy
-    unseen = (
+    test_text = (
         f"{percent(test_accuracy)} right on {test_samples:,} {noun} it has never seen "
         f"(± {_margin(test_accuracy, test_samples)})"
     )
-    facts = f"{unseen}, {percent(train_accuracy)} on what it learnt from"
-    with_gap = f"{facts}, a gap of {100 * gap:.1f} points" if gap >= 0.0005 else f"{facts}, no gap"
+    both_accuracies = f"{test_text}, {percent(train_accuracy)} on what it learnt from"
+    with_gap = (
+        f"{both_accuracies}, a gap of {100 * gap:.1f} points"
+        if gap >= 0.0005
+        else f"{both_accuracies}, no gap"
+    )
     if wilson(train_accuracy, train_samples)[0] <= chance:
         return Verdict(
             "guesses",
-            f"It guesses: {unseen}, and always giving the most frequent answer gets "
+            f"It guesses: {test_text}, and always giving the most frequent answer gets "
             f"{percent(chance)}.",
         )
     if low > LARGE_GAP:
         return Verdict("memorises", f"It memorises instead of generalising: {with_gap}.")
-    if (train_accuracy - chance) / max(1 - chance, 1e-9) < LEARNT:
-        return Verdict("underfits", f"It underfits: {facts}, where much is left to learn.")
+    if (train_accuracy - chance) / max(1 - chance, 1e-9) < UNDERFITTING_LIMIT:
+        return Verdict(
+            "underfits", f"It underfits: {both_accuracies}, where much is left to learn."
+        )
     if high < -SMALL_GAP:
         return Verdict(
-            "easier test", f"The test looks easier than the training: {facts}; that is unusual."
+            "easier test",
+            f"The test looks easier than the training: {both_accuracies}; that is unusual.",
         )
     if low > SMALL_GAP:
         return Verdict("begins to memorise", f"It generalises, but begins to memorise: {with_gap}.")
@@ -172,10 +179,10 @@ def judge_numbers(y_true: np.ndarray, y_pred: np.ndarray, noun: str = "samples")
 
 
 def wilson(fraction: float, samples: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a fraction that was counted on some samples.
+    """The confidence interval of a fraction of `samples`, at 95 % for the default `z`.
 
-    Unlike fraction ± z · standard error it stays within 0–1 and has a width even where all
-    samples are right.
+    Unlike fraction ± z · standard error it stays within 0–1 and has a width even if all samples
+    are correct.
 
     Source: Wilson, 1927, "Probable Inference, the Law of Succession, and Statistical Inference",
     Journal of the American Statistical Association 22.
@@ -213,7 +220,7 @@ def interval_of_difference(
 
 
 def percent(fraction: float) -> str:
-    """`97.3 %`; nearly all is never rounded up to all.
+    """A fraction in percent, such as `97.3 %`; less than 1 is never rounded up to 100 %.
 
     Example:
         >>> percent(0.9731), percent(0.99968), percent(0.999999), percent(1.0)

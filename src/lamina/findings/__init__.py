@@ -1,4 +1,4 @@
-"""What is wrong with a training: the record that checks read, the checks, and findings.
+"""Checks of a training: the record that they read, the checks, and the findings that they return.
 
 Everything here is plain data and pure functions. `lamina.training` fills records and shows
 findings; `lamina.diagnosis` examines trained models.

@@ -1,4 +1,4 @@
-"""Finding: one thing that is wrong, or may be, in a training, with its evidence and what to do."""
+"""Finding: a fault of a training, with its evidence and a fix; and Change, the fix as data."""
 
 import html
 import json
@@ -23,7 +23,7 @@ class Change:
         name: The argument, the setting, or the operation.
         value: The new value, as plain data.
         layer: Name of the layer, for `"layer"`; None for all layers.
-        also: Changes that belong to this one.
+        also: Changes to make together with this one.
 
     Example:
         >>> Change("compile", "learning_rate", 0.001).describe()
@@ -38,20 +38,20 @@ class Change:
 
     @classmethod
     def joined(cls, changes: "Iterable[Change]") -> "Change":
-        """Several changes as one, which is applied as a whole.
+        """Combine several changes into one.
 
         Args:
-            changes: One or more.
+            changes: One or more changes.
 
         Returns:
-            The first of their parts, with the others in `also`.
+            The first single change, with the others in `also`.
         """
         first, *rest = (part for change in changes for part in change.parts)
         return replace(first, also=tuple(rest))
 
     @property
     def parts(self) -> "tuple[Change, ...]":
-        """This change and those that belong to it, each by itself."""
+        """This change and those of `also`, as single changes."""
         return (replace(self, also=()), *(part for change in self.also for part in change.parts))
 
     def describe(self) -> str:
@@ -80,7 +80,7 @@ class Change:
         return {**vars(self), "also": [part.to_json() for part in self.also]}
 
 
-_NAMED = 3
+_MAX_NAMES = 3
 
 
 def _in_words(name: str, value: Any, where: str, layers: Sequence[str | None]) -> str:
@@ -92,28 +92,28 @@ def _in_words(name: str, value: Any, where: str, layers: Sequence[str | None]) -
         where = "all layers"
         if None not in layers:
             where = "layer " if len(layers) == 1 else "layers "
-            where += ", ".join(map(repr, layers[:_NAMED]))
-            where += f" and {len(layers) - _NAMED} more" if len(layers) > _NAMED else ""
+            where += ", ".join(map(repr, layers[:_MAX_NAMES]))
+            where += f" and {len(layers) - _MAX_NAMES} more" if len(layers) > _MAX_NAMES else ""
     return f"{name} = {value!r} in {where}"
 
 
 @filter_tracebacks_of_methods
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or may be, in a training.
+    """A fault of a training, or a suspected one.
 
     Args:
         code: A stable name, such as `"inputs-not-scaled"`.
         severity: `"problem"`, `"warning"` or `"hint"`.
-        title: What it is, in one sentence with its numbers.
+        title: The fault, in one sentence with its numbers.
         fix: What to do, in one sentence.
-        evidence: The numbers that show it, by name; `"epoch"` is when it began, from 1.
-        where: A layer, an argument, or numbers of samples.
-        change: What `fix` says, as a value; None if no single change mends it.
+        evidence: From names to the numbers that show the fault; `"epoch"` is when it began, from 1.
+        where: A layer, an argument, or indices of samples.
+        change: The fix as a value; None if no single change fixes it.
         confidence: From 0 to 1.
-        others: Codes of causes that the evidence cannot tell from this one.
-        samples: Numbers of the training samples that it is about, the most doubtful first; some
-            of them, if there are many.
+        others: Codes of other causes that would show the same evidence.
+        samples: Indices of the training samples concerned, the most doubtful first; some of them,
+            if there are many.
 
     Example:
         >>> finding = Finding("one-class", "problem", "All labels are 3.", "Shuffle the data.")
@@ -145,29 +145,29 @@ class Finding:
     def apply(self, model: Any) -> Any:
         """Train a copy of the model with the change, and one without it, and compare them.
 
-        Both begin with the weights that the model had before its last `fit`, and take its data,
-        epochs and batch size. The model is not changed.
+        Both are trained from the weights that the model had before its last `fit`, with the same
+        data, epochs and batch size. The model is not changed.
 
         Args:
             model: The model that the finding is about, after `fit` with
                 `lamina.config.set_diagnosis("full")`.
 
         Returns:
-            What the change did: `helped`, the scores `before` and `after`, and the trained `model`.
+            An object with `helped`, the scores `before` and `after`, and the trained `model`.
 
         Raises:
-            ValueError: If the finding has no change, or the model does not know its training.
+            ValueError: If the finding has no change, or the training was not recorded.
         """
         if self.change is None:
             raise ValueError(f"{self.code} has no change to apply; what to do: {self.fix}")
-        known = getattr(getattr(model, "history", None), "findings", None)
-        if known is None or known.apply is None:
+        findings = getattr(getattr(model, "history", None), "findings", None)
+        if findings is None or findings.apply is None:
             raise ValueError(
-                f"{getattr(model, 'name', model)!r} does not know what its training began with.\n"
+                f"The training of {getattr(model, 'name', model)!r} was not recorded.\n"
                 '  Fix: lamina.config.set_diagnosis("full") before fit, or '
                 "lamina.diagnosis.diagnose(model, x, y).apply(finding.change)."
             )
-        return known.apply(self.change)
+        return findings.apply(self.change)
 
     def to_json(self) -> dict[str, Any]:
         """The finding as plain data.
@@ -191,14 +191,14 @@ class Findings(Sequence[Finding]):
     Args:
         findings: Any number of findings.
         unchecked: What could not be checked, and why.
-        apply: Takes a `Change`, trains copies with and without it, and returns what it did; None
-            if the training cannot be repeated.
-        learning_curve: What copies reached that were trained on fewer samples; None if there are
+        apply: A function that takes a `Change`, trains copies with and without it, and returns the
+            comparison; None if the training cannot be repeated.
+        learning_curve: The scores of copies that were trained on fewer samples; None if there are
             none.
 
     Example:
-        >>> found = Findings([Finding("b", "hint", "B.", "x"), Finding("a", "problem", "A.", "y")])
-        >>> [finding.code for finding in found]
+        >>> hint, problem = Finding("b", "hint", "B.", "x"), Finding("a", "problem", "A.", "y")
+        >>> [finding.code for finding in Findings([hint, problem])]
         ['a', 'b']
     """
 
@@ -209,7 +209,7 @@ class Findings(Sequence[Finding]):
         apply: Callable[[Change], Any] | None = None,
         learning_curve: LearningCurve | None = None,
     ):
-        self._findings = sorted(findings, key=lambda found: SEVERITIES.index(found.severity))
+        self._findings = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
         self.unchecked = tuple(unchecked)
         self.apply = apply
         self.learning_curve = learning_curve
@@ -248,9 +248,9 @@ class Findings(Sequence[Finding]):
     def _repr_html_(self) -> str:
         """For notebooks."""
         rows = "".join(
-            f"<tr><td>{html.escape(found.severity)}</td><td>{html.escape(found.code)}</td>"
-            f"<td>{html.escape(found.title)}<br><b>Fix:</b> {html.escape(found.fix)}</td></tr>"
-            for found in self
+            f"<tr><td>{html.escape(finding.severity)}</td><td>{html.escape(finding.code)}</td>"
+            f"<td>{html.escape(finding.title)}<br><b>Fix:</b> {html.escape(finding.fix)}</td></tr>"
+            for finding in self
         )
         head = "<tr><th>severity</th><th>code</th><th>finding</th></tr>"
         rest = ""
@@ -269,7 +269,7 @@ class Findings(Sequence[Finding]):
             `learning_curve`.
         """
         record: dict[str, Any] = {
-            "findings": [found.to_json() for found in self],
+            "findings": [finding.to_json() for finding in self],
             "unchecked": self.unchecked,
         }
         if self.learning_curve is not None:

@@ -1,4 +1,4 @@
-"""How well a training went: between guessing and perfect, from its curves and its targets."""
+"""Performance of a training, between guessing and perfect, from its losses and targets."""
 
 import math
 from dataclasses import dataclass
@@ -16,48 +16,49 @@ _ACCURACIES = ("accuracy", "acc")
 
 @dataclass(frozen=True)
 class Performance:
-    """How far a training came.
+    """Losses of a training compared with guessing.
 
     Args:
-        guess: The loss of the best constant answer.
-        first: The training loss of the first epoch.
-        last: The training loss of the last epoch.
-        learned: How far the best epoch came from guessing (0) to a loss of 0 (1), in training; may
-            be negative.
-        validated: The same in validation; None if there was none.
+        guessing_loss: The loss of the best constant prediction.
+        first_loss: The training loss of the first epoch.
+        last_loss: The training loss of the last epoch.
+        train_progress: How far the lowest training loss is from guessing (0) toward a loss of 0
+            (1); negative if it is worse than guessing.
+        val_progress: How far the lowest validation loss is; None without validation.
     """
 
-    guess: float
-    first: float
-    last: float
-    learned: float
-    validated: float | None
+    guessing_loss: float
+    first_loss: float
+    last_loss: float
+    train_progress: float
+    val_progress: float | None
 
 
 def performance(record: Record) -> Performance | None:
-    """How far a training with one output came; None if that cannot be told.
+    """The performance of a training with one output; None if it is not known.
 
-    With weights of classes the loss of guessing is not known.
+    With class weights the loss of guessing is not known.
     """
     if len(record.outputs) != 1 or not record.epochs or record.class_weight:
         return None
-    guess = guessing_loss(record.outputs[0])
+    guessing_loss = loss_of_guessing(record.outputs[0])
     losses = [epoch.get("loss", math.nan) for epoch in record.epochs]
-    if guess is None or guess <= 0 or not math.isfinite(losses[-1]):
+    if guessing_loss is None or guessing_loss <= 0 or not math.isfinite(losses[-1]):
         return None
     validation = [epoch["val_loss"] for epoch in record.epochs if "val_loss" in epoch]
+    is_validated = bool(validation) and all(map(math.isfinite, validation))
     finite = [loss for loss in losses if math.isfinite(loss)]
     return Performance(
-        guess,
+        guessing_loss,
         losses[0],
         losses[-1],
-        1 - min(finite) / guess,
-        1 - min(validation) / guess if validation and all(map(math.isfinite, validation)) else None,
+        1 - min(finite) / guessing_loss,
+        1 - min(validation) / guessing_loss if is_validated else None,
     )
 
 
-def answers_well(record: Record) -> bool:
-    """Whether the last accuracy is far above that of always answering the commonest class."""
+def has_high_accuracy(record: Record) -> bool:
+    """Whether the last accuracy is far above that of always predicting the most frequent class."""
     targets = record.outputs[0].targets if len(record.outputs) == 1 else None
     accuracy = _last_accuracy(record)
     if targets is None or not targets.counts or accuracy is None:
@@ -78,8 +79,8 @@ def _last_accuracy(record: Record) -> float | None:
     return next(iter((validated or named).values()), None)
 
 
-def guessing_loss(output: OutputFacts) -> float | None:
-    """The loss of always giving the best constant answer; None if it is not known."""
+def loss_of_guessing(output: OutputFacts) -> float | None:
+    """The loss of the best constant prediction; None if it is not known."""
     targets = output.targets
     if targets is None:
         return None
@@ -88,17 +89,17 @@ def guessing_loss(output: OutputFacts) -> float | None:
         if not counts.size or targets.form == "numbers":
             return None
         if targets.form == "several classes":
-            share = counts / targets.values.samples
-            return float(np.mean([_entropy(np.array([p, 1 - p])) for p in share]))
+            fractions = counts / targets.values.samples
+            return float(np.mean([_entropy(np.array([p, 1 - p])) for p in fractions]))
         return _entropy(counts / counts.sum())
     if output.loss in _SQUARED:
-        return targets.values.spread**2
+        return targets.values.std**2
     if output.loss in _ABSOLUTE:
-        # Of a normal distribution; between 0 for one value and 1 for two values of equal share.
-        return targets.values.spread * math.sqrt(2 / math.pi)
+        # Exact for a normal distribution. The factor is 1 for two equally frequent values.
+        return targets.values.std * math.sqrt(2 / math.pi)
     return None
 
 
-def _entropy(shares: np.ndarray) -> float:
-    positive = shares[shares > 0]
+def _entropy(fractions: np.ndarray) -> float:
+    positive = fractions[fractions > 0]
     return float(-(positive * np.log(positive)).sum())

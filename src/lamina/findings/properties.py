@@ -1,6 +1,6 @@
-"""What losses, activations and layers expect and give, for checks before and after a training."""
+"""Properties of losses, activations and layers, for checks before and after a training."""
 
-# The activation that makes the probabilities that a loss expects.
+# From a loss to the activation that computes the probabilities that it expects.
 PROBABILITY_LOSSES = {
     "sparse_categorical_crossentropy": "softmax",
     "categorical_crossentropy": "softmax",
@@ -34,5 +34,5 @@ WEIGHTED_KINDS = frozenset(
 )
 # Networks learn poorly from inputs far beyond ±20. Hours of the day (0 to 24) are fine.
 LARGE_INPUT = 25
-# Share of the inputs that must be as large to count.
+# Inputs are too large if this fraction of them is beyond that limit.
 LARGE_INPUT_SHARE = 0.02

@@ -1,8 +1,8 @@
-"""Record: what is known of a training, as plain data that checks read.
+"""Record: facts about a training, as plain data that checks read.
 
 `lamina.training.recorder` fills it while `fit` runs, and `lamina.diagnosis.diagnose` fills it for
-a model that was trained before. Checks know nothing else, so they run on a record that was made by
-hand as well.
+a model that was trained before. Checks use nothing else, so they also run on a record that was made
+by hand.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """One layer.
+    """Facts about one layer.
 
     Args:
         name: Its name.
-        kind: Its class, e.g. `"Dense"`.
+        kind: Name of its class, e.g. `"Dense"`.
         is_from_lamina: Whether the class is one of Lamina's, so that its settings have the meaning
             that checks rely on.
         activation: Name of its activation function, if it has one.
@@ -42,19 +42,19 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class Values:
-    """The values of an array with one row a sample. Of many rows some are examined.
+    """Statistics of an array with one row for each sample; large arrays are sampled.
 
     Args:
         name: Its name.
-        shape: Of one sample.
-        kind: `"i"`, `"u"`, `"f"` or `"b"`, as NumPy names kinds of numbers.
+        shape: Shape of one sample.
+        kind: NumPy's character for the kind of its dtype: `"i"`, `"u"`, `"f"` or `"b"`.
         samples: Number of rows.
         low: The smallest value.
         high: The largest value.
-        mean: Of all values.
-        spread: Their standard deviation.
-        large: Share of values beyond ±25.
-        constant: Share of the columns with a single value.
+        mean: Mean of all values.
+        std: Standard deviation of all values.
+        large: Fraction of values beyond ±25.
+        constant: Fraction of columns with a single value.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Values:
     low: float
     high: float
     mean: float
-    spread: float
+    std: float
     large: float = 0.0
     constant: float = 0.0
 
@@ -76,10 +76,11 @@ class Targets:
     Args:
         form: `"class indices"`, `"one-hot"`, `"zeros and ones"`, `"several classes"` (zeros and
             ones in several columns) or `"numbers"`.
-        values: Their values.
-        counts: Number of samples of each class; for `"several classes"` of ones in each column.
-        distinct: Number of different values, where there are few; else None.
-        is_sorted: Whether equal classes follow each other.
+        values: Statistics of the targets.
+        counts: Number of samples of each class; for `"several classes"`, number of ones in each
+            column.
+        distinct: Number of distinct values if there are few; else None.
+        is_sorted: Whether the samples of each class are contiguous.
     """
 
     form: str
@@ -91,17 +92,17 @@ class Targets:
 
 @dataclass(frozen=True)
 class OutputFacts:
-    """One output of the model and what it is compared with.
+    """Facts about one output of the model, its loss and its targets.
 
     Args:
         name: Its name.
         units: Size of its last axis.
         activation: The last activation function; None if it is not known.
-        loss: Name of its loss; None if it has none or one of the user's.
+        loss: Name of its loss; None if it has none, or a loss that the user wrote.
         from_logits: The `from_logits` of the loss.
         metrics: Names of its metrics.
-        targets: Its targets, if they are available.
-        validation_targets: Those of the validation, if they are available.
+        targets: Its targets in training, if they are available.
+        validation_targets: Its targets in validation, if they are available.
     """
 
     name: str
@@ -116,17 +117,17 @@ class OutputFacts:
 
 @dataclass(frozen=True)
 class LayerStatistics:
-    """What a layer did on a batch at one moment of the training.
+    """Statistics of a layer on one batch, after some training steps.
 
     Args:
         layer: Its name.
-        step: Index of the step.
+        step: Number of steps so far.
         gradient: Root mean square of the gradient of its kernel.
-        update: Size of an update of its kernel relative to the kernel.
-        dead: Share of its units whose output is 0 for every sample.
-        saturated: Share of its outputs near the ends of a sigmoid or tanh.
-        rank: In how many directions its kernel acts about equally strongly; None if the kernel is
-            too large.
+        update: Norm of an update of its kernel, relative to the norm of the kernel.
+        dead: Fraction of its units whose output is 0 for every sample.
+        saturated: Fraction of its outputs where its sigmoid or tanh saturates.
+        rank: The effective rank of its kernel: in how many directions it acts about equally
+            strongly; None if the kernel is too large.
         largest_rank: The largest rank that the kernel can have.
     """
 
@@ -142,12 +143,12 @@ class LayerStatistics:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a training.
+    """Facts about a training.
 
     Args:
         model: Name of the model.
         layers: Its layers, in the order of their calls.
-        is_chain: Whether each layer takes the output of the one before.
+        is_chain: Whether the input of each layer is the output of the previous one.
         inputs: Values of the input arrays, if they are available.
         outputs: The outputs.
         optimizer: Name of the optimizer.
@@ -159,13 +160,13 @@ class Record:
         planned_epochs: The `epochs` of `fit`.
         shuffle: Whether samples are shuffled.
         class_weight: Whether classes are weighted.
-        validation_split: Fraction of the training data that is used for validation, if so.
+        validation_split: Fraction of the training data that is used for validation, or None.
         epochs: Losses and metrics, by name, of every epoch that has ended.
         steps: Number of steps that were made.
         ended: `"running"`, `"finished"`, `"stopped"`, `"not finite"` or `"refused"`.
-        statistics: What layers did, if it was recorded.
+        statistics: Statistics of layers, if they were recorded.
         called_from: File and line of the user's call of `fit`, as `"file.py:12"`.
-        unchecked: What is not known, and why.
+        unchecked: What could not be checked, and why.
     """
 
     model: str

@@ -1,10 +1,10 @@
-"""The finding of an error: what Lamina refused, as a finding with a stable code."""
+"""Converts an error of Lamina to a finding with a stable code."""
 
 import re
 
 from lamina.findings.finding import Finding
 
-# A part of the message, and the code. The first that fits counts.
+# Parts of messages and their codes; the first part that a message contains decides.
 _CODES = (
     ("NaN or infinite", "missing-values"),
     ("stopped being a finite number", "non-finite"),
@@ -22,7 +22,7 @@ _CODES = (
     ("which compares the outputs with targets, and y is None", "loss-mismatch"),
     ("looks for the classes on axis", "wrong-axis"),
 )
-# Other causes of what these codes say.
+# Other possible causes, by code.
 _OTHERS = {
     "wrong-target-encoding": ("output-units", "loss-mismatch"),
     "loss-mismatch": ("wrong-target-encoding", "output-units"),

@@ -102,7 +102,7 @@ def describe_values(name: str, array: Any) -> Values | None:
         low=float(finite.min()),
         high=float(finite.max()),
         mean=float(finite.mean()),
-        spread=float(finite.std()),
+        std=float(finite.std()),
         large=float(np.mean(np.abs(finite) > LARGE_INPUT)),
         constant=constant,
     )

@@ -9,7 +9,7 @@ import lamina
 from lamina.diagnosis import label_noise
 from lamina.diagnosis.data_checks import label_noise as module
 from lamina.diagnosis.experiments.scores import Task
-from lamina.diagnosis.experiments.setup import Samples, TrainingSetup, held_out
+from lamina.diagnosis.experiments.setup import Samples, TrainingSetup, hold_out
 from lamina.diagnosis.user_model import request_for
 from lamina.layers import Dense, Input
 
@@ -25,7 +25,7 @@ def compiled(units=2, loss="sparse_categorical_crossentropy"):
     [
         (np.linspace(0, 1, 8), "one label for each sample"),
         (np.array([0, 1, 2, 0, 1, 2, 0, 1]), "2 classes"),
-        (np.array([0, 0, 0, 0, 0, 0, 0, 1]), "class 1 has 1"),
+        (np.array([0, 0, 0, 0, 0, 0, 0, 1]), "class 1 has only 1"),
     ],
 )
 def test_targets_that_are_no_labels_are_refused(y, message):
@@ -51,7 +51,7 @@ def setup(rng):
     wrong = rng.permutation(3000)[:300]
     given = y.copy()
     given[wrong] = (y[wrong] + rng.integers(1, 10, 300)) % 10
-    train, held = held_out(Samples(np.stack([np.arange(3000), y], axis=1), given))
+    train, held = hold_out(Samples(np.stack([np.arange(3000), y], axis=1), given))
     made = TrainingSetup(
         None, {}, None, None, train, held, epochs=1, has_validation=False
     )  # fmt: skip

@@ -51,8 +51,8 @@ def test_nothing_is_suspect_in_usual_settings():
     [
         (replace(USUAL, learning_rate=0.1), "learning-rate-too-high"),
         (replace(USUAL, learning_rate=1e-5), "learning-rate-too-low"),
-        (inputs(high=255, mean=80, spread=90), "inputs-not-scaled"),
-        (inputs(high=1e-3, mean=3e-4, spread=3e-4), "inputs-not-scaled"),
+        (inputs(high=255, mean=80, std=90), "inputs-not-scaled"),
+        (inputs(high=1e-3, mean=3e-4, std=3e-4), "inputs-not-scaled"),
         (hidden(activation="linear"), "hidden-activation-missing"),
         (hidden(activation="softmax"), "saturated-activations"),
         (hidden(units=2), "network-too-small"),
@@ -71,7 +71,7 @@ def test_what_is_far_from_usual_is_suspect(record, code):
 
 def test_inputs_that_a_layer_scales_are_not_suspect():
     scaled = (LayerFacts("scale", "Rescaling"), HIDDEN, LAST)
-    large = replace(PIXELS, high=255, mean=80, spread=90)
+    large = replace(PIXELS, high=255, mean=80, std=90)
     assert "inputs-not-scaled" not in likely(replace(USUAL, layers=scaled, inputs=(large,)))
 
 

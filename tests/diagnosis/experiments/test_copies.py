@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.diagnosis.experiments.copies import CannotCopyError, changed_data, copy_of
-from lamina.diagnosis.experiments.setup import Samples, TrainingSetup, undisturbed
+from lamina.diagnosis.experiments.copies import CannotCopyError, apply_data_changes, make_copy
+from lamina.diagnosis.experiments.setup import Samples, TrainingSetup, without_side_effects
 from lamina.findings import Change
 from lamina.layers import Dense, Input
 
@@ -45,70 +45,71 @@ def activations(model):
 
 
 def test_a_copy_begins_with_the_weights_of_the_model(setup):
-    copy = copy_of(setup)
+    copy = make_copy(setup)
     assert copy is not setup.model
-    for weight, value in zip(copy.weights, setup.start, strict=True):
+    for weight, value in zip(copy.weights, setup.initial_weights, strict=True):
         np.testing.assert_array_equal(weight, value)
     assert type(copy.optimizer) is lamina.optimizers.SGD
     assert copy.optimizer is not setup.model.optimizer
 
 
 def test_a_setting_of_a_layer_is_changed(setup):
-    copy = copy_of(setup, [Change("layer", "activation", "relu", "hidden")])
+    copy = make_copy(setup, [Change("layer", "activation", "relu", "hidden")])
     assert activations(copy) == ["relu", "softmax"]
     assert activations(setup.model) == ["tanh", "softmax"]
-    np.testing.assert_array_equal(copy.weights[0], setup.start[0])
+    np.testing.assert_array_equal(copy.weights[0], setup.initial_weights[0])
 
 
 def test_arguments_of_compile_are_changed(setup):
     assert (
-        float(copy_of(setup, [Change("compile", "learning_rate", 0.5)]).optimizer.learning_rate)
+        float(make_copy(setup, [Change("compile", "learning_rate", 0.5)]).optimizer.learning_rate)
         == 0.5
     )
     assert (
-        type(copy_of(setup, [Change("compile", "optimizer", "adam")]).optimizer).__name__ == "Adam"
+        type(make_copy(setup, [Change("compile", "optimizer", "adam")]).optimizer).__name__
+        == "Adam"
     )
 
 
 def test_a_layer_that_is_not_there_is_refused(setup):
     with pytest.raises(CannotCopyError, match="'hiden'"):
-        copy_of(setup, [Change("layer", "activation", "relu", "hiden")])
+        make_copy(setup, [Change("layer", "activation", "relu", "hiden")])
 
 
 @pytest.mark.parametrize("setup", ["graph"], indirect=True)
 def test_a_layer_with_other_units_begins_anew(setup):
-    copy = copy_of(setup, [Change("layer", "units", 7, "hidden")])
+    copy = make_copy(setup, [Change("layer", "units", 7, "hidden")])
     assert copy.layers[0].units == 7
     assert tuple(copy.weights[2].shape) == (7, 2)
 
 
 @pytest.mark.parametrize("setup", ["graph"], indirect=True)
 def test_a_hidden_layer_is_inserted(setup):
-    copy = copy_of(setup, [Change("model", "insert-hidden-layer", 5, "last")])
+    copy = make_copy(setup, [Change("model", "insert-hidden-layer", 5, "last")])
     assert [layer.units for layer in copy.layers] == [4, 5, 2]
 
 
 @pytest.mark.parametrize("setup", ["graph"], indirect=True)
 def test_operations_on_data(setup):
-    train, validation = changed_data(setup, [Change("data", "standardize-inputs")])
+    train, validation = apply_data_changes(setup, [Change("data", "standardize-inputs")])
     np.testing.assert_allclose(train.x.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(validation.x.std(axis=0), 1, atol=1e-5)
-    train, _ = changed_data(setup, [Change("data", "divide-inputs-by", 2)])
+    train, _ = apply_data_changes(setup, [Change("data", "divide-inputs-by", 2)])
     np.testing.assert_allclose(train.x, X / 2)
-    train, validation = changed_data(setup, [Change("data", "shuffle-before-split")])
+    train, validation = apply_data_changes(setup, [Change("data", "shuffle-before-split")])
     together = np.concatenate([train.x, validation.x])
     np.testing.assert_array_equal(
         np.sort(together, axis=0), np.sort(np.concatenate([X, X]), axis=0)
     )
     with pytest.raises(CannotCopyError, match="square"):
-        changed_data(setup, [Change("data", "square")])
+        apply_data_changes(setup, [Change("data", "square")])
 
 
 def test_the_users_program_does_not_notice_it():
     lamina.utils.set_random_seed(3)
     expected = np.random.random()
     lamina.utils.set_random_seed(3)
-    with undisturbed():
+    with without_side_effects():
         lamina.utils.set_random_seed(9)
         np.random.random(5)
     assert np.random.random() == expected

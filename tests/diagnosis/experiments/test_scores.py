@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
-from lamina.diagnosis.experiments.scores import Task, goodness, score_of, shown, task_of
+from lamina.diagnosis.experiments.scores import Task, format_score, sample_scores, score_of, task_of
 
 RNG = np.random.default_rng(0)
 
 
 def score(task, predictions, y):
-    return float(goodness(task, predictions, y).mean())
+    return float(sample_scores(task, predictions, y).mean())
 
 
 def test_the_score_of_classes_is_the_adjusted_balanced_accuracy():
@@ -83,6 +83,6 @@ def test_outputs_are_averaged():
 
 
 def test_scores_are_shown_as_the_measure_that_users_know():
-    assert shown(0.0, Task("classes", 10)) == "10.0%"
-    assert shown(1.0, Task("classes", 2)) == "100.0%"
-    assert shown(0.8123, Task("numbers")) == "0.81"
+    assert format_score(0.0, Task("classes", 10)) == "10.0%"
+    assert format_score(1.0, Task("classes", 2)) == "100.0%"
+    assert format_score(0.8123, Task("numbers")) == "0.81"

@@ -23,8 +23,8 @@ SIGMOID = Change("layer", "activation", "sigmoid", "last")
 def trial(score, change=None, seconds=1.0):
     """A trial with this score: right answers count 1 and wrong ones -1."""
     right = round((score + 1) / 2 * 400)
-    goodness = np.repeat([1.0, -1.0], [right, 400 - right])
-    return Trial(change, goodness, goodness, (), seconds)
+    sample_scores = np.repeat([1.0, -1.0], [right, 400 - right])
+    return Trial(change, sample_scores, sample_scores, (), seconds)
 
 
 @dataclass
@@ -59,7 +59,7 @@ def candidate(change, code, prior=0.6, finding=None):
 def findings(trials, candidates, static=(), baseline=0.0, simple=0.9, unstable=False):
     search = Search(trials, trial(baseline), unstable)
     search.run(candidates)
-    yardstick = None if simple is None else Baseline("ridge", trial(simple).validation)
+    yardstick = None if simple is None else Baseline("ridge", trial(simple).validation_scores)
     return conclude(list(static), search, yardstick, TASK)
 
 
@@ -100,7 +100,7 @@ def test_a_second_cause_is_found_on_top_of_the_first():
     }
     found = findings(GivenTrials(scores), [NOT_SCALED, OUTPUT])
     assert [one.code for one in found] == ["inputs-not-scaled", "output-activation"]
-    assert "besides" in found[1].title
+    assert "in addition" in found[1].title
 
 
 def test_changes_that_help_only_together_are_found_without_those_that_are_not_needed():
@@ -149,11 +149,14 @@ def test_what_checks_propose_is_tried_at_once_if_time_is_short():
     both = frozenset({"standardize-inputs", "activation"})
     search = Search(GivenTrials({both: 0.9}, seconds_left=5.0), trial(0.0), False)
     search.run(tried)
-    assert [one.code for one in search.jointly] == ["output-activation", "inputs-not-scaled"]
+    assert [one.code for one in search.joint_candidates] == [
+        "output-activation",
+        "inputs-not-scaled",
+    ]
 
 
 def test_what_there_is_no_time_for_is_said():
     search = Search(GivenTrials({}, seconds_left=0.0), trial(0.0), False)
-    search.singly([HIGH_RATE])
+    search.try_each([HIGH_RATE])
     assert search.results == []
     assert search.untried == ["learning_rate = 0.001 in compile"]

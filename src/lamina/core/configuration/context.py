@@ -71,7 +71,7 @@ class Context(threading.local):
         # Listeners to the events of a run; set by `add_listeners`.
         self.listeners: tuple[Any, ...] = ()
         # Whether copies of a model are being trained for diagnosis, which is not recorded; set by
-        # `undisturbed`.
+        # `without_side_effects`.
         self.is_training_copies = False
 
         # -- reading and writing files ----------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Which checks of data an examination makes, and when."""
+"""Runs the checks of data that an examination includes."""
 
 from collections.abc import Sequence
 
@@ -11,60 +11,61 @@ from lamina.diagnosis.experiments.setup import TrainingSetup
 from lamina.diagnosis.experiments.trials import Trial, Trials
 from lamina.findings import Finding, Record
 
-# Wrong labels show as a score below this, or as this difference between training and validation.
-_GOOD, _GAP = 0.9, 0.1
-# They look like wrong labels that were learned by heart.
+# Labels are checked if a score is below the first number, or if the scores in training and
+# validation differ by more than the second.
+_GOOD_SCORE, _MAX_GAP = 0.9, 0.1
+# Findings that memorized wrong labels can cause as well.
 _SYMPTOMS = {"overfitting", "too-few-samples"}
 
 
 def check_data(record: Record, setup: TrainingSetup, tasks: Sequence[Task]) -> list[Finding]:
-    """Findings of the checks that train no network.
+    """Findings of the checks of data that train no network.
 
     Args:
-        record: What is known of the training.
-        setup: What it began with.
+        record: The record of the training.
+        setup: The model, data and settings of the training.
         tasks: What each output predicts.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     if setup.has_validation:
-        found += check_duplicates(record, setup.train, setup.validation)
+        findings += check_duplicates(record, setup.train, setup.validation)
     if len(tasks) == 1:
-        found += check_target_leak(tasks[0], setup.train, setup.validation)
-    return found
+        findings += check_target_leak(tasks[0], setup.train, setup.validation)
+    return findings
 
 
-def with_label_noise(
-    found: Sequence[Finding],
+def add_label_noise(
+    findings: Sequence[Finding],
     setup: TrainingSetup,
     tasks: Sequence[Task],
     trials: Trials,
-    reached: Sequence[Trial],
+    unchanged: Sequence[Trial],
 ) -> tuple[list[Finding], list[str]]:
-    """Findings, and label noise if the training went badly and nothing else explains it.
+    """Check for label noise if the training went badly and no finding explains it.
 
     Args:
-        found: Findings so far.
-        setup: What the training began with, with all samples.
+        findings: Findings so far.
+        setup: The model, data and settings of the training, with all samples.
         tasks: What each output predicts.
-        trials: Knows the time that is left.
-        reached: The training, and a repetition of it.
+        trials: The trials so far, with the time that is left.
+        unchanged: Trials without a change: the user's training, and a repetition of it.
 
     Returns:
-        The findings, and what could not be checked.
+        The findings, with that of label noise if there is one, and what could not be checked.
     """
-    causes = [one for one in found if one.severity == "problem" and one.code not in _SYMPTOMS]
-    if causes or len(tasks) != 1 or not any(map(_is_suspicious, reached)):
-        return list(found), []
-    repeated = reached[-1].seconds * setup.train.size / max(trials.setup.train.size, 1)
+    causes = [f for f in findings if f.severity == "problem" and f.code not in _SYMPTOMS]
+    if causes or len(tasks) != 1 or not any(map(_is_suspicious, unchanged)):
+        return list(findings), []
+    seconds_of_training = unchanged[-1].seconds * setup.train.size / max(trials.setup.train.size, 1)
     try:
-        noise = list(check_label_noise(setup, tasks[0], trials.seconds_left, repeated))
+        results = list(check_label_noise(setup, tasks[0], trials.seconds_left, seconds_of_training))
     except CannotCopyError:
-        return list(found), []
-    findings = [one for one in noise if isinstance(one, Finding)]
-    others = [one for one in found if not findings or one.code not in _SYMPTOMS]
-    return [*findings, *others], [one for one in noise if isinstance(one, str)]
+        return list(findings), []
+    noise = [result for result in results if isinstance(result, Finding)]
+    others = [finding for finding in findings if not noise or finding.code not in _SYMPTOMS]
+    return [*noise, *others], [result for result in results if isinstance(result, str)]
 
 
 def _is_suspicious(trial: Trial) -> bool:
     gap = abs(trial.train_score - trial.score)
-    return min(trial.train_score, trial.score) < _GOOD or gap > _GAP
+    return min(trial.train_score, trial.score) < _GOOD_SCORE or gap > _MAX_GAP

@@ -1,4 +1,4 @@
-"""Confident learning: which labels are wrong, from probabilities that did not see the labels.
+"""Confident learning: which labels are wrong, judged by out-of-sample probabilities.
 
 Source: Northcutt, Jiang and Chuang, 2021, "Confident Learning: Estimating Uncertainty in Dataset
 Labels", Journal of Artificial Intelligence Research 70, arXiv:1911.00068.
@@ -6,18 +6,20 @@ Labels", Journal of Artificial Intelligence Research 70, arXiv:1911.00068.
 
 import numpy as np
 
-_SMALLEST = 1e-7
+_MIN_PROBABILITY = 1e-7
 
 
 def likely_classes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The class that each sample is confidently of; -1 where no class is confident.
+    """The class that each sample confidently belongs to; -1 if there is none.
 
-    A class is confident where its probability is at least the mean probability that samples with
-    this label have for it, `t_j` in the paper. The most probable of the confident classes is taken.
+    A sample confidently belongs to a class if its probability of the class is at least the mean
+    probability that samples with this label have of it, `t_j` in the paper. Of several such
+    classes, the most probable is chosen.
 
     Args:
         labels: Given labels, class indices `(samples,)`.
-        probabilities: Of models that were trained without the sample, `(samples, classes)`.
+        probabilities: Predicted by models that were trained without the sample,
+            `(samples, classes)`.
 
     Returns:
         Class indices, `(samples,)`.
@@ -29,20 +31,20 @@ def likely_classes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """
     classes = probabilities.shape[1]
     counts = np.bincount(labels, minlength=classes)
-    own = probabilities[np.arange(len(labels)), labels]
-    thresholds = np.bincount(labels, weights=own, minlength=classes) / np.maximum(counts, 1)
-    # A class without samples is confident of nothing.
+    of_label = probabilities[np.arange(len(labels)), labels]
+    thresholds = np.bincount(labels, weights=of_label, minlength=classes) / np.maximum(counts, 1)
+    # No sample belongs to a class without labels.
     thresholds[counts == 0] = np.inf
     confident = np.where(probabilities >= thresholds - 1e-9, probabilities, -1.0)
     likely = confident.argmax(axis=1)
     return np.where(confident.max(axis=1) >= 0, likely, -1)
 
 
-def joint_of(labels: np.ndarray, likely: np.ndarray, classes: int) -> np.ndarray:
+def joint_distribution(labels: np.ndarray, likely: np.ndarray, classes: int) -> np.ndarray:
     """The estimated joint distribution of given and true labels.
 
-    Pairs of given and confident classes are counted. Each row is scaled to the number of samples
-    with that label, because not every sample is confident; then everything sums to 1.
+    Pairs of given label and likely class are counted. Each row is scaled to the number of samples
+    with that label, since some samples have no likely class; then all are divided by their sum.
 
     Args:
         labels: Given labels, `(samples,)`.
@@ -50,48 +52,48 @@ def joint_of(labels: np.ndarray, likely: np.ndarray, classes: int) -> np.ndarray
         classes: Number of classes.
 
     Returns:
-        Shares of the samples, `(given class, true class)`.
+        Fractions of the samples, `(given class, true class)`.
 
     Example:
-        >>> joint_of(np.array([0, 0, 1, 1]), np.array([0, -1, 1, 0]), 2).tolist()
+        >>> joint_distribution(np.array([0, 0, 1, 1]), np.array([0, -1, 1, 0]), 2).tolist()
         [[0.5, 0.0], [0.25, 0.25]]
     """
-    counted = np.zeros((classes, classes))
-    sure = likely >= 0
-    np.add.at(counted, (labels[sure], likely[sure]), 1.0)
-    rows = np.bincount(labels, minlength=classes).astype(float)
-    nothing = counted.sum(axis=1) == 0
-    counted[nothing, nothing] = 1.0
-    joint: np.ndarray = counted * (rows / counted.sum(axis=1))[:, None]
+    pairs = np.zeros((classes, classes))
+    has_class = likely >= 0
+    np.add.at(pairs, (labels[has_class], likely[has_class]), 1.0)
+    samples_of_label = np.bincount(labels, minlength=classes).astype(float)
+    is_empty = pairs.sum(axis=1) == 0
+    pairs[is_empty, is_empty] = 1.0
+    joint: np.ndarray = pairs * (samples_of_label / pairs.sum(axis=1))[:, None]
     return joint / joint.sum()
 
 
-def suspects_of(labels: np.ndarray, probabilities: np.ndarray, rate: float) -> np.ndarray:
+def rank_suspects(labels: np.ndarray, probabilities: np.ndarray, rate: float) -> np.ndarray:
     """Samples whose labels are likely wrong, the most doubtful first.
 
-    As many as the rate says, those with the largest margin between the given class and the best
-    other one. The margin is a difference of log-probabilities: with known noise this ranks better
-    than the difference of probabilities in the paper, where an unsure network counts as much as the
-    label.
+    Samples are ranked by the margin between the log-probabilities of the given class and of the
+    most probable other class, and as many are returned as `rate` says. In trials with known noise
+    this ranked better than the difference of probabilities in the paper.
 
     Args:
         labels: Given labels, `(samples,)`.
-        probabilities: Of models that were trained without the sample, `(samples, classes)`.
-        rate: The share of wrong labels, 0–1.
+        probabilities: Predicted by models that were trained without the sample,
+            `(samples, classes)`.
+        rate: The fraction of wrong labels, 0–1.
 
     Returns:
         Indices of samples.
 
     Example:
         >>> p = np.array([[0.9, 0.1], [0.7, 0.3], [0.1, 0.9], [0.95, 0.05]])
-        >>> suspects_of(np.array([0, 1, 1, 1]), p, 0.5).tolist()
+        >>> rank_suspects(np.array([0, 1, 1, 1]), p, 0.5).tolist()
         [3, 1]
     """
-    logs = np.log(np.maximum(probabilities, _SMALLEST))
-    own = logs[np.arange(len(labels)), labels]
+    logs = np.log(np.maximum(probabilities, _MIN_PROBABILITY))
+    of_label = logs[np.arange(len(labels)), labels]
     logs[np.arange(len(labels)), labels] = -np.inf
-    margin = own - logs.max(axis=1)
+    margin = of_label - logs.max(axis=1)
     ranked = np.argsort(margin, kind="stable")[: round(rate * len(labels))]
-    # A sample whose own label is the most probable one is not doubtful.
-    doubtful: np.ndarray = ranked[margin[ranked] < 0]
-    return doubtful
+    # A sample whose given label is the most probable class is not a suspect.
+    suspects: np.ndarray = ranked[margin[ranked] < 0]
+    return suspects

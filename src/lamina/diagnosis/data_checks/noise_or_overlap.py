@@ -1,40 +1,41 @@
-"""Tells wrong labels from classes that overlap.
+"""Distinguishes wrong labels from overlapping classes.
 
-Both make a network contradict labels of samples that it has not seen. Where classes overlap, such
-as the survivors of a shipwreck, it contradicts fewer labels, the surer it is. Labels that are wrong
-by accident are contradicted as often where it is quite sure as where it is only fairly sure, and
-with many classes the given label is any class, not the second most probable one.
+Both make a network contradict labels of samples that it was not trained on. If classes overlap,
+like survivors and victims of a shipwreck, fewer labels are contradicted where the network is
+confident. Labels that are wrong at random are contradicted equally often at any confidence; and
+with many classes the given label is then any class, rather than the second most probable one.
 """
 
 import numpy as np
 
 from lamina.diagnosis.verdict import wilson
 
-# At least this share of the labels is wrong, for certain.
-_FEWEST = 0.02
-# Shares of the samples, the surest first.
-_SUREST, _SURE, _MOST = 0.2, 0.5, 0.75
-# Among the surest samples contradictions are nearly as frequent as among others.
-_AS_FREQUENT = 0.7
-_ABOUT_AS_FREQUENT = 0.5
-# With so many classes the second most probable class tells more than frequencies do.
+# Lower end of the confidence interval of the noise rate from which noise is reported.
+_MIN_RATE = 0.02
+# Fractions of the samples, the most confident predictions first.
+_TOP, _HALF, _MOST = 0.2, 0.5, 0.75
+# The rate of contradictions among the most confident samples must be at least this multiple of
+# the rate among more samples: with few classes, and with many.
+_MIN_RATIO, _MIN_RATIO_OF_MANY_CLASSES = 0.7, 0.5
+# From this many classes on, the rank of the given label is used as well.
 _MANY_CLASSES = 5
-# By this much the given label may be the second class more often than by chance.
-_BEYOND_CHANCE = 0.15
-# One-sided 95 %.
+# How much more often than by chance the given label may be the second most probable class.
+_MAX_EXCESS_OF_SECOND = 0.15
+# Quantile of the normal distribution for a one-sided interval of 95 %.
 _Z = 1.645
 
 
 def noise_rate(labels: np.ndarray, probabilities: np.ndarray) -> float | None:
-    """The share of wrong labels, if contradictions look like wrong labels.
+    """The fraction of wrong labels; None if there are none, or if classes overlap instead.
 
     Args:
         labels: Given labels, `(samples,)`.
-        probabilities: Of models that were trained without the sample, `(samples, classes)`.
+        probabilities: Predicted by models that were trained without the sample,
+            `(samples, classes)`.
 
     Returns:
-        The share among the half of the samples that the models are surest of; None if labels look
-        right, or classes overlap, or there are too few samples to tell.
+        The fraction among the half of the samples with the most confident predictions; None if the
+        labels seem right, classes overlap, or there are too few samples to tell.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -48,18 +49,18 @@ def noise_rate(labels: np.ndarray, probabilities: np.ndarray) -> float | None:
     """
     classes = probabilities.shape[1]
     order = np.argsort(-probabilities.max(axis=1), kind="stable")
-    contradicted = (probabilities.argmax(axis=1) != labels)[order]
-    surest, sure, most = (
-        contradicted[: max(int(len(labels) * share), 1)] for share in (_SUREST, _SURE, _MOST)
+    is_contradicted = (probabilities.argmax(axis=1) != labels)[order]
+    top, half, most = (
+        is_contradicted[: max(int(len(labels) * fraction), 1)] for fraction in (_TOP, _HALF, _MOST)
     )
-    rate = float(sure.mean())
-    if wilson(rate, len(sure), _Z)[0] < _FEWEST:
+    rate = float(half.mean())
+    if wilson(rate, len(half), _Z)[0] < _MIN_RATE:
         return None
     if classes < _MANY_CLASSES:
-        lowest = wilson(float(surest.mean()), len(surest), _Z)[0]
-        return rate if lowest > _AS_FREQUENT * most.mean() else None
-    if surest.mean() < _ABOUT_AS_FREQUENT * rate:
+        lower_end = wilson(float(top.mean()), len(top), _Z)[0]
+        return rate if lower_end > _MIN_RATIO * most.mean() else None
+    if top.mean() < _MIN_RATIO_OF_MANY_CLASSES * rate:
         return None
-    rows = order[: len(sure)][sure]
-    second = np.argsort(-probabilities[rows], axis=1)[:, 1] == labels[rows]
-    return rate if second.mean() < 1 / (classes - 1) + _BEYOND_CHANCE else None
+    rows = order[: len(half)][half]
+    is_second = np.argsort(-probabilities[rows], axis=1)[:, 1] == labels[rows]
+    return rate if is_second.mean() < 1 / (classes - 1) + _MAX_EXCESS_OF_SECOND else None

@@ -1,4 +1,4 @@
-"""A column of a table that alone tells the target, where the others do not."""
+"""Finds a column of a table that alone predicts the target, while the other columns do not."""
 
 import warnings
 from collections.abc import Iterator
@@ -8,34 +8,35 @@ from typing import Any
 import numpy as np
 
 from lamina.diagnosis.experiments.baselines import best_baseline
-from lamina.diagnosis.experiments.scores import Task, goodness, shown
+from lamina.diagnosis.experiments.scores import Task, format_score, sample_scores
 from lamina.diagnosis.experiments.setup import Samples
 from lamina.findings import Finding
 
-# A column tells the target if a tree that sees nothing else reaches this score in validation:
-# for classes, and for numbers.
-_TELLS, _TELLS_NUMBER = 0.98, 0.995
-# The column misses less than this share of what all others together miss, by so many standard
-# errors.
-_SHARE, _ERRORS = 0.2, 2.5
-# Beside others that reach this it cannot be told.
-_PERFECT = 0.99
-# In toy data the other columns often say nothing, that is less than this.
-_SOMETHING = 0.1
-_FEWEST_COLUMNS, _MOST_COLUMNS = 3, 2000
-_FEWEST_SAMPLES, _MOST_SAMPLES = 50, 2000
-_MOST_CLASSES = 50
-# Columns that get a tree: those that are related most to the target.
-_MOST_TREES = 50
+# Minimum validation score of a decision tree on one column for the column to reveal the target: for
+# classes, and for numbers.
+_MIN_SCORE, _MIN_SCORE_OF_NUMBERS = 0.98, 0.995
+# What the tree lacks to a perfect score must be less than this fraction of what a model of all
+# other columns lacks, and the difference must be this many standard errors.
+_MAX_FRACTION, _MIN_STANDARD_ERRORS = 0.2, 2.5
+# If the other columns reach this score, nothing is reported.
+_MAX_SCORE_OF_OTHERS = 0.99
+# If the other columns stay below this score, as is usual in toy data, the finding is a hint.
+_USEFUL_SCORE = 0.1
+_MIN_COLUMNS, _MAX_COLUMNS = 3, 2000
+_MIN_SAMPLES, _MAX_SAMPLES = 50, 2000
+_MAX_CLASSES = 50
+# Columns that a tree is fitted to: those that are most related to the target.
+_MAX_TREES = 50
 _LEAVES = 64
-# A rank correlation of a column that rises or falls with the target everywhere.
+# Rank correlation from which a column counts as a monotone function of the target.
 _MONOTONE = 0.9999
-_DIFFERENT_VALUES = 20
+# Targets with fewer distinct values are not compared by rank.
+_MIN_DISTINCT_VALUES = 20
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Columns with their names, and one target a row: a class index or a number."""
+    """Named columns, and one target for each row: a class index or a number."""
 
     names: list[str]
     train: np.ndarray
@@ -45,11 +46,11 @@ class _Table:
 
 
 def check_target_leak(task: Task, train: Samples, validation: Samples) -> Iterator[Finding]:
-    """A finding if one column alone tells the target.
+    """Yield a finding if one column alone predicts the target.
 
-    The score of a small decision tree that sees only the column is compared with what simple models
-    reach with all other columns. Tables of one or two columns are not checked. If the others have
-    nothing to do with the target, which is usual in toy data, the finding is a hint.
+    The score of a small decision tree on this column is compared with the score of simple models on
+    all other columns. Tables of one or two columns are not checked. If the other columns are
+    unrelated to the target, which is usual in toy data, the finding is a hint.
 
     Args:
         task: What is predicted: classes, or one number.
@@ -65,78 +66,92 @@ def check_target_leak(task: Task, train: Samples, validation: Samples) -> Iterat
         >>> next(check_target_leak(Task("classes", 2), train, validation)).where
         'column 3 of x'
     """
-    table = _table_of(task, train, validation)
+    table = _as_table(task, train, validation)
     if table is None:
         return
-    column, alone = _best_column(task, table)
-    single = float(alone.mean())
-    if single < (_TELLS if task.kind == "classes" else _TELLS_NUMBER):
+    column, column_scores = _best_column(task, table)
+    score = float(column_scores.mean())
+    if score < (_MIN_SCORE if task.kind == "classes" else _MIN_SCORE_OF_NUMBERS):
         return
-    left = np.arange(len(table.names)) != column
-    rest = best_baseline(
+    is_other = np.arange(len(table.names)) != column
+    others = best_baseline(
         [task],
-        Samples(table.train[:, left], table.targets),
-        Samples(table.validation[:, left], table.validation_targets),
+        Samples(table.train[:, is_other], table.targets),
+        Samples(table.validation[:, is_other], table.validation_targets),
     )
-    if rest is None or rest.score > _PERFECT:
+    if others is None or others.score > _MAX_SCORE_OF_OTHERS:
         return
     is_copy = _is_copy(task, table.train[:, column], table.targets)
-    gain = alone - rest.validation
+    gain = column_scores - others.validation_scores
     error = float(gain.std() / np.sqrt(len(gain)))
-    clear = 1 - single < _SHARE * (1 - rest.score) and float(gain.mean()) > _ERRORS * error
-    if not clear and not is_copy:
+    is_significant = float(gain.mean()) > _MIN_STANDARD_ERRORS * error
+    is_clear = is_significant and 1 - score < _MAX_FRACTION * (1 - others.score)
+    if not is_clear and not is_copy:
         return
-    others = max(rest.score, 0.0)
+    score_of_others = max(others.score, 0.0)
     name = table.names[column]
     yield Finding(
         "target-leak",
-        "warning" if others > _SOMETHING else "hint",
-        title=f"{name} alone tells the target: with it a small tree reaches a {task.measure} of "
-        f"{shown(single, task)}, and all other columns together reach {shown(others, task)}.",
+        "warning" if score_of_others > _USEFUL_SCORE else "hint",
+        title=f"{name} alone predicts the target: with it a small tree reaches a {task.measure} of "
+        f"{format_score(score, task)}, and all other columns together reach "
+        f"{format_score(score_of_others, task)}.",
         fix=f"Unless {name} is known before the target is, leave it out: "
-        f"{_without(train.x, column)}",
-        evidence={"score of the column": single, "score of the other columns": others},
+        f"{_how_to_remove(train.x, column)}",
+        evidence={"score of the column": score, "score of the other columns": score_of_others},
         where=name,
         confidence=0.9 if is_copy else 0.7,
     )
 
 
-def _table_of(task: Task, train: Samples, validation: Samples) -> _Table | None:
-    """The inputs as a table; None if they are none, or there is nothing to check."""
-    if task.kind == "several classes" or task.classes > _MOST_CLASSES:
+def _as_table(task: Task, train: Samples, validation: Samples) -> _Table | None:
+    """The inputs as a table; None if they are not a table, or are not checked."""
+    if task.kind == "several classes" or task.classes > _MAX_CLASSES:
         return None
-    names, columns = _columns(train.x)
-    _, others = _columns(validation.x)
-    if not _FEWEST_COLUMNS <= len(names) <= _MOST_COLUMNS or columns.shape[1:] != others.shape[1:]:
+    names, values = _named_columns(train.x)
+    _, validation_values = _named_columns(validation.x)
+    if not _MIN_COLUMNS <= len(names) <= _MAX_COLUMNS:
         return None
-    targets, seen = (_one_a_row(part.y, task) for part in (train, validation))
-    if targets is None or seen is None or len(targets) != len(columns):
+    if values.shape[1:] != validation_values.shape[1:]:
         return None
-    if min(len(targets), len(seen)) < _FEWEST_SAMPLES or len(np.unique(targets)) < 2:
+    targets, validation_targets = (
+        _target_per_row(train.y, task),
+        _target_per_row(validation.y, task),
+    )
+    if targets is None or validation_targets is None or len(targets) != len(values):
         return None
-    some, few = (slice(None, None, -(-len(part) // _MOST_SAMPLES)) for part in (targets, seen))
-    return _Table(names, columns[some], others[few], targets[some], seen[few])
+    if min(len(targets), len(validation_targets)) < _MIN_SAMPLES or len(np.unique(targets)) < 2:
+        return None
+    rows = slice(None, None, -(-len(targets) // _MAX_SAMPLES))
+    validation_rows = slice(None, None, -(-len(validation_targets) // _MAX_SAMPLES))
+    return _Table(
+        names,
+        values[rows],
+        validation_values[validation_rows],
+        targets[rows],
+        validation_targets[validation_rows],
+    )
 
 
-def _columns(x: Any) -> tuple[list[str], np.ndarray]:
-    """Names of the columns, and a table of numbers; no names if the inputs are none."""
-    nothing: tuple[list[str], np.ndarray] = ([], np.zeros((0, 0)))
+def _named_columns(x: Any) -> tuple[list[str], np.ndarray]:
+    """Names of the columns, and a table of numbers; both empty if the inputs are not a table."""
+    no_table: tuple[list[str], np.ndarray] = ([], np.zeros((0, 0)))
     if isinstance(x, dict):
-        parts = {name: np.asarray(part) for name, part in x.items()}
-        if any(part.dtype.kind not in "biuf" or part.size != len(part) for part in parts.values()):
-            return nothing
-        table = np.stack([part.reshape(-1).astype(float) for part in parts.values()], axis=1)
-        return [f"{name!r}" for name in parts], np.nan_to_num(table)
+        columns = {name: np.asarray(column) for name, column in x.items()}
+        if any(c.dtype.kind not in "biuf" or c.size != len(c) for c in columns.values()):
+            return no_table
+        table = np.stack([c.reshape(-1).astype(float) for c in columns.values()], axis=1)
+        return [f"{name!r}" for name in columns], np.nan_to_num(table)
     if not hasattr(x, "shape"):
-        return nothing
+        return no_table
     table = np.asarray(x)
     if table.ndim != 2 or table.dtype.kind not in "biuf":
-        return nothing
+        return no_table
     names = [f"column {number} of x" for number in range(table.shape[1])]
     return names, np.nan_to_num(table.astype(float))
 
 
-def _one_a_row(y: Any, task: Task) -> np.ndarray | None:
+def _target_per_row(y: Any, task: Task) -> np.ndarray | None:
     if not hasattr(y, "shape"):
         return None
     y = np.asarray(y)
@@ -146,7 +161,7 @@ def _one_a_row(y: Any, task: Task) -> np.ndarray | None:
 
 
 def _best_column(task: Task, table: _Table) -> tuple[int, np.ndarray]:
-    """The column that tells most, and the goodness of each validation sample with it alone."""
+    """The column that predicts the target best, and the validation scores of its tree."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     if task.kind == "classes":
@@ -155,21 +170,21 @@ def _best_column(task: Task, table: _Table) -> tuple[int, np.ndarray]:
         )
     else:
         tree = DecisionTreeRegressor(max_leaf_nodes=_LEAVES, random_state=0)
-    best, alone = 0, np.full(len(table.validation_targets), -np.inf)
-    for number in _most_related(task, table):
-        tree.fit(table.train[:, [number]], table.targets)
-        answers = tree.predict(table.validation[:, [number]])
+    best, best_scores = 0, np.full(len(table.validation_targets), -np.inf)
+    for column in _most_related(task, table):
+        tree.fit(table.train[:, [column]], table.targets)
+        predictions = tree.predict(table.validation[:, [column]])
         if task.kind == "classes":
-            answers = np.eye(task.classes)[answers.astype("int64")]
-        reached = goodness(task, answers, table.validation_targets)
-        if reached.mean() > alone.mean():
-            best, alone = int(number), reached
-    return best, alone
+            predictions = np.eye(task.classes)[predictions.astype("int64")]
+        scores = sample_scores(task, predictions, table.validation_targets)
+        if scores.mean() > best_scores.mean():
+            best, best_scores = int(column), scores
+    return best, best_scores
 
 
 def _most_related(task: Task, table: _Table) -> np.ndarray:
     count = len(table.names)
-    if count <= _MOST_TREES:
+    if count <= _MAX_TREES:
         return np.arange(count)
     if task.kind == "classes":
         from sklearn.feature_selection import f_classif
@@ -179,17 +194,17 @@ def _most_related(task: Task, table: _Table) -> np.ndarray:
             relation, _ = f_classif(table.train, table.targets)
     else:
         ranks = _ranks(table.targets)
-        relation = np.array([abs(_correlation(_ranks(part), ranks)) for part in table.train.T])
-    return np.argsort(-np.nan_to_num(relation, nan=0.0, posinf=np.inf))[:_MOST_TREES]
+        relation = np.array([abs(_correlation(_ranks(column), ranks)) for column in table.train.T])
+    return np.argsort(-np.nan_to_num(relation, nan=0.0, posinf=np.inf))[:_MAX_TREES]
 
 
 def _is_copy(task: Task, column: np.ndarray, targets: np.ndarray) -> bool:
-    """Whether a column is the target under other names, or on another scale."""
+    """Whether a column is a renaming of the classes, or a monotone function of the target."""
     if task.kind == "classes":
         pairs = len(np.unique(np.stack([column, targets], axis=1), axis=0))
         return pairs == len(np.unique(column)) == len(np.unique(targets))
-    several = len(np.unique(targets)) > _DIFFERENT_VALUES
-    return several and abs(_correlation(_ranks(column), _ranks(targets))) > _MONOTONE
+    is_continuous = len(np.unique(targets)) > _MIN_DISTINCT_VALUES
+    return is_continuous and abs(_correlation(_ranks(column), _ranks(targets))) > _MONOTONE
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
@@ -206,10 +221,10 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float((first * second).sum() / lengths) if lengths else 0.0
 
 
-def _without(x: Any, column: int) -> str:
+def _how_to_remove(x: Any, column: int) -> str:
     if isinstance(x, dict):
-        return f"x.pop({list(x)[column]!r}), and the input of the model with it."
+        return f"x.pop({list(x)[column]!r}), and remove this input from the model."
     return (
-        f"x, x_val = (numpy.delete(part, {column}, axis=1) for part in (x, x_val)), and one input "
-        "less in the model."
+        f"x, x_val = (numpy.delete(part, {column}, axis=1) for part in (x, x_val)), and a model "
+        "with one input column less."
     )

@@ -1,4 +1,4 @@
-"""Candidates: the changes that are worth trying, the likeliest causes first."""
+"""Candidates: the changes to try, ranked by how likely they are to help."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -26,12 +26,12 @@ class Candidate:
     """A change that may help.
 
     Args:
-        code: The cause, if it helps.
+        code: The code of the finding if the change helps.
         change: The change.
-        title: What is unusual, in a clause.
+        title: What is unusual about the training, as a clause.
         fix: What to type.
-        prior: From 0 to 1: how likely the cause is before any trial.
-        finding: The finding of a check that proposes the change.
+        prior: How likely it is to be the cause, before any trial, 0–1.
+        finding: The finding of a check that proposes the change; None if no check does.
     """
 
     code: str
@@ -43,126 +43,127 @@ class Candidate:
 
 
 def candidates(record: Record, findings: Iterable[Finding]) -> list[Candidate]:
-    """Changes to try, in this order.
+    """Changes to try, the likeliest first.
 
     Args:
-        record: What is known of the training.
-        findings: What checks found in it.
+        record: The record of the training.
+        findings: The findings of checks of the record.
 
     Returns:
-        Those that the checks propose and those that settings far from the usual ones suggest; each
-        change once.
+        The changes that checks propose, and changes of unusual settings, without duplicates.
     """
-    proposed = [
-        Candidate(found.code, found.change, "", found.fix, _prior(found), found)
-        for found in findings
-        # Copies have no metrics.
-        if found.change is not None and found.severity != "hint" and found.change.name != "metrics"
+    of_checks = [
+        Candidate(finding.code, finding.change, "", finding.fix, _prior(finding), finding)
+        for finding in findings
+        if finding.change is not None
+        and finding.severity != "hint"
+        and finding.change.name != "metrics"  # copies have no metrics
     ]
-    others = [
-        *_of_inputs(record),
-        *_of_outputs(record),
-        *_of_layers(record),
-        *_of_compile(record),
-        *_of_fit(record),
+    of_settings = [
+        *_input_candidates(record),
+        *_output_candidates(record),
+        *_layer_candidates(record),
+        *_compile_candidates(record),
+        *_fit_candidates(record),
     ]
-    chosen: dict[str, Candidate] = {}
-    for candidate in [*proposed, *others]:
+    likeliest: dict[str, Candidate] = {}
+    for candidate in [*of_checks, *of_settings]:
         key = candidate.change.describe()
-        if key not in chosen or candidate.prior > chosen[key].prior:
-            chosen[key] = candidate
-    return sorted(chosen.values(), key=lambda candidate: -candidate.prior)
+        if key not in likeliest or candidate.prior > likeliest[key].prior:
+            likeliest[key] = candidate
+    return sorted(likeliest.values(), key=lambda candidate: -candidate.prior)
 
 
 def _prior(finding: Finding) -> float:
-    """More epochs help many faulty programs a little, so they are seldom the cause."""
+    """The prior of a finding; more epochs help a little whatever the fault, so theirs is low."""
     return 0.4 if finding.code == "too-few-epochs" else 0.5 + finding.confidence / 2
 
 
-def _of_inputs(record: Record) -> Iterator[Candidate]:
+def _input_candidates(record: Record) -> Iterator[Candidate]:
     if is_scaled(record) or not record.inputs:
         return
-    widest = max(record.inputs, key=_oddity)
-    oddity = _oddity(widest)
-    if oddity < 1.0:
+    worst = max(record.inputs, key=_distance_from_standard)
+    distance = _distance_from_standard(worst)
+    if distance < 1.0:
         return
     yield Candidate(
         "inputs-not-scaled",
         Change("data", "standardize-inputs"),
-        f"{widest.name} runs from {widest.low:.4g} to {widest.high:.4g}, with a standard deviation "
-        f"of {widest.spread:.3g}",
+        f"{worst.name} runs from {worst.low:.4g} to {worst.high:.4g}, with a standard deviation "
+        f"of {worst.std:.3g}",
         "normalization = lamina.layers.Normalization(); normalization.adapt(x), and "
         "normalization as the first layer.",
-        min(0.9, 0.2 + 0.2 * oddity),
+        min(0.9, 0.2 + 0.2 * distance),
     )
 
 
-def _of_outputs(record: Record) -> Iterator[Candidate]:
-    """A last activation that cuts off numbers, or that does not give probabilities."""
+def _output_candidates(record: Record) -> Iterator[Candidate]:
+    """A last activation that limits the range of a regression, or returns no probabilities."""
     if len(record.outputs) != 1:
         return
     output = record.outputs[0]
     activation, targets = output.activation, output.targets
-    last = [
+    layers = [
         layer for layer in record.layers if layer.is_from_lamina and layer.activation == activation
     ]
-    if activation in (None, "linear", "softmax") or targets is None or not last:
+    if activation in (None, "linear", "softmax") or targets is None or not layers:
         return
     if output.loss not in REGRESSION_LOSSES:
         return
-    wanted = None
+    right_activation = None
     if targets.form in ("zeros and ones", "several classes"):
-        wanted = "sigmoid"
-    if activation == wanted or (activation == "sigmoid" and targets.values.high <= 1):
+        right_activation = "sigmoid"
+    is_in_range = activation == "sigmoid" and targets.values.high <= 1
+    if activation == right_activation or is_in_range:
         return
     yield Candidate(
         "output-activation",
-        Change("layer", "activation", wanted, last[-1].name),
+        Change("layer", "activation", right_activation, layers[-1].name),
         f"the last activation is {activation}, and the loss {output.loss}",
-        f"activation={wanted!r} on the last layer.",
+        f"activation={right_activation!r} on the last layer.",
         0.6,
     )
 
 
-def _oddity(values: Values) -> float:
-    """How many powers of ten inputs are away from a mean of 0 and a deviation of 1."""
-    largest = max(abs(values.mean), values.spread, 1e-12)
-    return max(math.log10(largest / 2), math.log10(0.2 / max(values.spread, 1e-12)), 0.0)
+def _distance_from_standard(values: Values) -> float:
+    """How many powers of ten inputs are away from a mean of 0 and a standard deviation of 1."""
+    largest = max(abs(values.mean), values.std, 1e-12)
+    return max(math.log10(largest / 2), math.log10(0.2 / max(values.std, 1e-12)), 0.0)
 
 
-def _of_layers(record: Record) -> Iterator[Candidate]:
+def _layer_candidates(record: Record) -> Iterator[Candidate]:
     weighted_layers = [
         layer for layer in record.layers if layer.is_from_lamina and layer.kind in WEIGHTED_KINDS
     ]
     hidden = [layer for layer in weighted_layers[:-1] if layer.kind not in _RECURRENT]
-    yield from _activations(record, hidden)
-    odd = [
+    yield from _activation_candidates(record, hidden)
+    unusual = [
         layer
         for layer in weighted_layers
         if layer.initializer and layer.initializer[0] not in _DEFAULT_INITIALIZERS
     ]
-    if odd:
+    if unusual:
         yield Candidate(
             "bad-initialization",
-            _each(odd, "kernel_initializer", "glorot_uniform"),
-            f"the kernel of {odd[0].name!r} begins as {_in_words(odd[0])}",
-            f"kernel_initializer='glorot_uniform' in {_names(odd)}.",
+            _change_in_each(unusual, "kernel_initializer", "glorot_uniform"),
+            f"the kernel of {unusual[0].name!r} is {_describe_initializer(unusual[0])}",
+            f"kernel_initializer='glorot_uniform' in {_list_names(unusual)}.",
             0.6,
         )
-    dropping = [
+    dropouts = [
         layer
         for layer in record.layers
         if layer.is_from_lamina
         and "Dropout" in layer.kind
         and (layer.settings.get("rate") or 0) >= 0.3
     ]
-    if dropping:
-        rate = max(float(layer.settings["rate"]) for layer in dropping)
+    if dropouts:
+        rate = max(float(layer.settings["rate"]) for layer in dropouts)
         yield Candidate(
             "dropout-too-high",
-            _each(dropping, "rate", 0.1),
-            f"{_names(dropping)} drops {rate:.0%} of its inputs in every step",
-            f"A rate of 0.1 in {_names(dropping)}.",
+            _change_in_each(dropouts, "rate", 0.1),
+            f"{_list_names(dropouts)} drops {rate:.0%} of its inputs in every step",
+            f"A rate of 0.1 in {_list_names(dropouts)}.",
             0.2 + 0.7 * max(0.0, rate - 0.3),
         )
     regularized_layers = [
@@ -172,9 +173,9 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
         factor = max(layer.regularizer for layer in regularized_layers)
         yield Candidate(
             "regularization-too-strong",
-            _each(regularized_layers, "kernel_regularizer", None),
-            f"{_names(regularized_layers)} is regularized with a factor of {factor:g}",
-            f"A smaller factor in {_names(regularized_layers)}, or no regularizer.",
+            _change_in_each(regularized_layers, "kernel_regularizer", None),
+            f"{_list_names(regularized_layers)} is regularized with a factor of {factor:g}",
+            f"A smaller factor in {_list_names(regularized_layers)}, or no regularizer.",
             0.7 if factor > 0.005 else 0.3,
         )
     frozen = [layer for layer in record.layers if not layer.trainable and layer.parameters]
@@ -198,7 +199,7 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
             yield Candidate(
                 "wrong-axis",
                 Change("layer", "axis", -1, layer.name),
-                f"{layer.name!r} works along axis {axis}",
+                f"{layer.name!r} is applied along axis {axis}",
                 f"axis=-1 in {layer.name!r}.",
                 0.6,
             )
@@ -208,7 +209,9 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
         ):  # fmt: skip
             yield Candidate(
                 "batch-norm-unsettled",
-                _each([part for part in record.layers if part.kind == layer.kind], "momentum", 0.8),
+                _change_in_each(
+                    [other for other in record.layers if other.kind == layer.kind], "momentum", 0.8
+                ),
                 f"{layer.name!r} averages over about {1 / max(1 - momentum, 1e-6):.0f} steps, and "
                 f"there were {record.steps}",
                 f"momentum=0.8 in {layer.name!r}, or more epochs.",
@@ -225,87 +228,94 @@ def _of_layers(record: Record) -> Iterator[Candidate]:
             0.5,
         )
     if narrow and not repeats_inputs(record):
-        parts = [Change("layer", _size_name(layer), 64, layer.name) for layer in narrow]
+        changes = [Change("layer", _size_name(layer), 64, layer.name) for layer in narrow]
         smallest = min(narrow, key=lambda layer: layer.units or 0)
         yield Candidate(
             "network-too-small",
-            Change.joined(parts),
+            Change.joined(changes),
             f"{smallest.name!r} has {smallest.units} units",
-            f"{_size_name(smallest)}=64 in {_names(narrow)}.",
+            f"{_size_name(smallest)}=64 in {_list_names(narrow)}.",
             0.6 if (smallest.units or 0) <= 4 else 0.35,
         )
 
 
-def _activations(record: Record, hidden: list[LayerFacts]) -> Iterator[Candidate]:
+def _activation_candidates(record: Record, hidden: list[LayerFacts]) -> Iterator[Candidate]:
     if repeats_inputs(record):
         return
-    followed = _followed_by_activation(record)
+    with_activation = _layers_before_activation(record)
     linear = [
-        layer for layer in hidden if layer.activation == "linear" and layer.name not in followed
+        layer
+        for layer in hidden
+        if layer.activation == "linear" and layer.name not in with_activation
     ]
     if linear:
         yield Candidate(
             "hidden-activation-missing",
-            _each(linear, "activation", "relu"),
-            f"no activation follows {_names(linear)}",
-            f"activation='relu' in {_names(linear)}.",
+            _change_in_each(linear, "activation", "relu"),
+            f"no activation follows {_list_names(linear)}",
+            f"activation='relu' in {_list_names(linear)}.",
             0.6,
         )
-    odd = [layer for layer in hidden if layer.activation in _SATURATING]
-    if odd:
+    saturating = [layer for layer in hidden if layer.activation in _SATURATING]
+    if saturating:
+        is_softmax = saturating[0].activation == "softmax"
         yield Candidate(
-            "vanishing-gradients" if len(odd) >= 3 else "saturated-activations",
-            _each(odd, "activation", "relu"),
-            f"{_names(odd)} applies {odd[0].activation}",
-            f"activation='relu' in {_names(odd)}.",
-            0.6 if odd[0].activation == "softmax" else 0.3 + 0.08 * min(len(odd), 4),
+            "vanishing-gradients" if len(saturating) >= 3 else "saturated-activations",
+            _change_in_each(saturating, "activation", "relu"),
+            f"{_list_names(saturating)} applies {saturating[0].activation}",
+            f"activation='relu' in {_list_names(saturating)}.",
+            0.6 if is_softmax else 0.3 + 0.08 * min(len(saturating), 4),
         )
-    clipped = [layer for layer in hidden if layer.activation in ("relu", "relu6")]
-    dead = {found.layer: found.dead for found in record.statistics if (found.dead or 0.0) > 0.5}
-    if clipped and dead:
-        worst = max(dead, key=lambda name: dead[name] or 0.0)
+    relu_layers = [layer for layer in hidden if layer.activation in ("relu", "relu6")]
+    dead_units = {s.layer: s.dead for s in record.statistics if (s.dead or 0.0) > 0.5}
+    if relu_layers and dead_units:
+        worst = max(dead_units, key=lambda name: dead_units[name] or 0.0)
         yield Candidate(
             "dead-relu",
-            _each(clipped, "activation", "leaky_relu"),
-            f"{dead[worst]:.0%} of the units of {worst!r} give 0 for every sample",
-            f"activation='leaky_relu' in {_names(clipped)}, or a smaller learning rate.",
+            _change_in_each(relu_layers, "activation", "leaky_relu"),
+            f"{dead_units[worst]:.0%} of the units of {worst!r} output 0 for every sample",
+            f"activation='leaky_relu' in {_list_names(relu_layers)}, or a smaller learning rate.",
             0.5,
         )
 
 
-def _followed_by_activation(record: Record) -> set[str]:
-    """Layers whose outputs go into an activation layer, directly or after a normalization."""
-    passing = {"BatchNormalization", "LayerNormalization", "Dropout", "Rescaling"}
-    found: set[str] = set()
-    waiting: str | None = None
+def _layers_before_activation(record: Record) -> set[str]:
+    """Layers that an activation layer follows, directly or after a normalization."""
+    may_come_between = {"BatchNormalization", "LayerNormalization", "Dropout", "Rescaling"}
+    names: set[str] = set()
+    last_weighted: str | None = None
     for layer in record.layers:
         if layer.kind in WEIGHTED_KINDS:
-            waiting = layer.name
-        elif waiting is not None and (
+            last_weighted = layer.name
+        elif last_weighted is not None and (
             layer.kind in ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax")
             or "ctivation" in layer.kind
             or not layer.is_from_lamina
         ):
-            found.add(waiting)
-            waiting = None
-        elif layer.kind not in passing:
-            waiting = None
-    return found
+            names.add(last_weighted)
+            last_weighted = None
+        elif layer.kind not in may_come_between:
+            last_weighted = None
+    return names
 
 
-def _of_compile(record: Record) -> Iterator[Candidate]:
+def _compile_candidates(record: Record) -> Iterator[Candidate]:
     ratio, usual = rate_ratio(record), record.usual_rate
-    shown = f"optimizer=lamina.optimizers.{record.optimizer}"
+    optimizer = f"optimizer=lamina.optimizers.{record.optimizer}"
     if ratio is not None and usual is not None and record.learning_rate is not None:
         rate = record.learning_rate
         high = min(0.9, 0.3 + 0.3 * max(math.log10(max(ratio, 1e-9)), 0.0))
         low = min(0.9, 0.3 + 0.3 * max(-math.log10(max(ratio, 1e-9)), 0.0))
         if ratio > 2:
-            yield _rate("learning-rate-too-high", rate, usual, shown, high)
+            yield _learning_rate_candidate("learning-rate-too-high", rate, usual, optimizer, high)
         if ratio < 0.5:
-            yield _rate("learning-rate-too-low", rate, usual, shown, low)
-        yield _rate("learning-rate-too-high", rate, rate / 10, shown, high if ratio > 2 else 0.25)
-        yield _rate("learning-rate-too-low", rate, rate * 10, shown, low if ratio < 0.5 else 0.25)
+            yield _learning_rate_candidate("learning-rate-too-low", rate, usual, optimizer, low)
+        yield _learning_rate_candidate(
+            "learning-rate-too-high", rate, rate / 10, optimizer, high if ratio > 2 else 0.25
+        )
+        yield _learning_rate_candidate(
+            "learning-rate-too-low", rate, rate * 10, optimizer, low if ratio < 0.5 else 0.25
+        )
     if record.optimizer is not None and record.optimizer not in _ADAPTIVE:
         yield Candidate(
             "optimizer-choice",
@@ -318,7 +328,7 @@ def _of_compile(record: Record) -> Iterator[Candidate]:
         yield Candidate(
             "optimizer-choice",
             Change("compile", "optimizer", "adam"),
-            f"the optimizer is {record.optimizer}, whose steps are short",
+            f"the optimizer is {record.optimizer}, whose updates are small",
             "optimizer='adam'.",
             0.5,
         )
@@ -326,24 +336,26 @@ def _of_compile(record: Record) -> Iterator[Candidate]:
         yield Candidate(
             "exploding-gradients",
             Change("compile", "clipnorm", 1.0),
-            "gradients are not limited",
-            f"{shown}({record.learning_rate or usual or 0.001:g}, clipnorm=1.0).",
+            "gradients are not clipped",
+            f"{optimizer}({record.learning_rate or usual or 0.001:g}, clipnorm=1.0).",
             0.4 if record.ended == "not finite" else 0.15,
         )
 
 
-def _rate(code: str, rate: float, value: float, shown: str, prior: float) -> Candidate:
+def _learning_rate_candidate(
+    code: str, rate: float, value: float, optimizer: str, prior: float
+) -> Candidate:
     value = float(f"{value:.3g}")
     return Candidate(
         code,
         Change("compile", "learning_rate", value),
         f"the learning rate is {rate:g}",
-        f"{shown}({value:g}).",
+        f"{optimizer}({value:g}).",
         prior,
     )
 
 
-def _of_fit(record: Record) -> Iterator[Candidate]:
+def _fit_candidates(record: Record) -> Iterator[Candidate]:
     size, samples, epochs = record.batch_size, record.samples, record.planned_epochs
     if size is not None and samples is not None:
         if size > 64 and samples / size < 60:
@@ -382,8 +394,8 @@ def _of_fit(record: Record) -> Iterator[Candidate]:
         )
     for output in record.outputs:
         counts = [] if output.targets is None else [c for c in output.targets.counts if c]
-        one_of_many = output.targets is not None and output.targets.form != "several classes"
-        if len(counts) > 1 and one_of_many and max(counts) > 4 * min(counts):
+        has_one_label = output.targets is not None and output.targets.form != "several classes"
+        if len(counts) > 1 and has_one_label and max(counts) > 4 * min(counts):
             if not record.class_weight and len(record.outputs) == 1:
                 yield Candidate(
                     "class-imbalance",
@@ -399,16 +411,16 @@ def _size_name(layer: LayerFacts) -> str:
     return "filters" if "Conv" in layer.kind else "units"
 
 
-def _each(layers: list[LayerFacts], name: str, value: object) -> Change:
+def _change_in_each(layers: list[LayerFacts], name: str, value: object) -> Change:
     return Change.joined([Change("layer", name, value, layer.name) for layer in layers])
 
 
-def _names(layers: list[LayerFacts]) -> str:
+def _list_names(layers: list[LayerFacts]) -> str:
     names = ", ".join(repr(layer.name) for layer in layers[:3])
     return names + (f" and {len(layers) - 3} more" if len(layers) > 3 else "")
 
 
-def _in_words(layer: LayerFacts) -> str:
+def _describe_initializer(layer: LayerFacts) -> str:
     assert layer.initializer is not None
     kind, settings = layer.initializer
     numbers = ", ".join(f"{k}={v:g}" for k, v in settings.items() if isinstance(v, (int, float)))

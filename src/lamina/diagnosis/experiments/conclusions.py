@@ -1,83 +1,87 @@
-"""Conclusions: from trials and findings of checks to findings whose changes were tried."""
+"""Conclusions: combines the findings of checks with the results of trials."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from lamina.diagnosis.experiments.baselines import Baseline
 from lamina.diagnosis.experiments.candidates import Candidate
-from lamina.diagnosis.experiments.scores import Task, shown
-from lamina.diagnosis.experiments.search import GAIN, Search, Tried
+from lamina.diagnosis.experiments.scores import Task, format_score
+from lamina.diagnosis.experiments.search import MIN_GAIN, Search, TriedCandidate
 from lamina.diagnosis.experiments.trials import Trial
 from lamina.findings import Finding
 
-# A gain that makes it a problem: absolute, and as a share of what is missing.
-_LARGE_GAIN, _LARGE_SHARE = 0.08, 0.25
-# Changes that gain this share of the best gain may be the cause.
-_AS_GOOD = 0.6
-# Two causes are reported; others are named.
-_REPORTED = 2
-# Findings that only describe losses; a cause that was found explains them.
+# A cause is a problem, rather than a warning, if its change gains this much, and this fraction of
+# what the score lacks to 1.
+_LARGE_GAIN, _LARGE_FRACTION = 0.08, 0.25
+# Changes with at least this fraction of the best gain may be the cause as well.
+_SIMILAR_GAIN = 0.6
+# Maximum number of causes that are reported; others are named in the `others` of a finding.
+_MAX_REPORTED = 2
+# Findings that only describe losses; they are left out if a cause explains them.
 _SYMPTOMS = {"labels-unrelated", "too-few-epochs", "class-imbalance", "overfitting"}
-_POOR = 0.4
-_SIGNAL = 3.0
-# The score in training above that in validation by this much is memorising.
-_GAP = 0.25
-# Fewer samples than this for each class are few.
+_POOR_SCORE = 0.4
+# A score within this many standard errors of 0 is no better than guessing.
+_STANDARD_ERRORS = 3.0
+# The training score exceeds the validation score by at least this much if a model overfits.
+_OVERFITTING_GAP = 0.25
+# Fewer samples than this for each class are too few.
 _FEW_SAMPLES = 30
 
 
 def conclude(
-    static: Sequence[Finding], search: Search, simple: Baseline | None, task: Task
+    check_findings: Sequence[Finding], search: Search, simple_model: Baseline | None, task: Task
 ) -> list[Finding]:
-    """Findings of checks, confirmed or weakened by trials, and those that only trials show.
+    """Findings of checks, revised by the results of trials, and findings of trials alone.
 
     Args:
-        static: What checks found.
+        check_findings: The findings of checks.
         search: The changes that were tried.
-        simple: The best simple model, if there is one.
+        simple_model: The best simple model, if there is one.
         task: What the first output predicts.
     """
     baseline = search.baseline
     causes = _causes(search.helping)
-    reported = [*causes[:1], *search.further, *causes[1:]][:_REPORTED]
-    findings = [_found_jointly(candidate, task, search) for candidate in search.jointly]
-    findings += [_found(result, task, search) for result in reported]
+    reported = [*causes[:1], *search.additional, *causes[1:]][:_MAX_REPORTED]
+    findings = [
+        _finding_of_joint_trial(candidate, task, search) for candidate in search.joint_candidates
+    ]
+    findings += [_finding_of_trial(result, task, search) for result in reported]
     codes = {finding.code for finding in findings}
-    singly = {
+    results = {
         result.candidate.finding.code: result
         for result in search.results
         if result.candidate.finding is not None
     }
-    for finding in static:
+    for finding in check_findings:
         if finding.code in codes:
             continue
         if finding.code in search.dismissed:
             findings.append(replace(finding, severity="hint", confidence=finding.confidence / 3))
         elif not (codes and finding.code in _SYMPTOMS):
-            result = singly.get(finding.code)
-            kept = _weighed(finding, result, baseline, simple, bool(codes))
-            if kept is not None:
-                findings.append(kept)
-    few = [finding for finding in static if finding.code == "too-few-samples"]
-    if few:  # other changes gain a little then, and are not the cause
+            result = results.get(finding.code)
+            revised = _revise(finding, result, baseline, simple_model, bool(codes))
+            if revised is not None:
+                findings.append(revised)
+    too_few = [finding for finding in check_findings if finding.code == "too-few-samples"]
+    if too_few:  # with few samples many changes gain a little, but are not the cause
         rest = [finding for finding in findings if finding.code != "too-few-samples"]
-        return few + [
+        return too_few + [
             replace(finding, severity="warning") if finding.severity == "problem" else finding
             for finding in rest
         ]
     if not codes:
-        findings = _unexplained(findings, search, simple, task)
+        findings = _add_findings_without_cause(findings, search, simple_model, task)
     return findings
 
 
-def _causes(helping: Sequence[Tried]) -> list[Tried]:
-    """The likeliest causes first: what gains most, and was likeliest before."""
+def _causes(helping: Sequence[TriedCandidate]) -> list[TriedCandidate]:
+    """The likeliest causes, ranked by their gains and priors."""
     if not helping:
         return []
     best = helping[0].gain
-    chosen: dict[str, Tried] = {}
+    chosen: dict[str, TriedCandidate] = {}
     for result in helping:
-        if result.gain >= _AS_GOOD * best:
+        if result.gain >= _SIMILAR_GAIN * best:
             chosen.setdefault(result.candidate.code, result)
     return sorted(
         chosen.values(),
@@ -85,103 +89,106 @@ def _causes(helping: Sequence[Tried]) -> list[Tried]:
     )
 
 
-def _found(result: Tried, task: Task, search: Search) -> Finding:
-    candidate, known = result.candidate, result.candidate.finding
+def _finding_of_trial(result: TriedCandidate, task: Task, search: Search) -> Finding:
+    candidate, finding = result.candidate, result.candidate.finding
     before = result.reference
     others = [
         other.candidate.code
         for other in search.helping
-        if other.candidate.code != candidate.code and result not in search.further
+        if other.candidate.code != candidate.code and result not in search.additional
     ]
-    title = known.title if known else candidate.title[:1].upper() + candidate.title[1:] + "."
+    title = finding.title if finding else candidate.title[:1].upper() + candidate.title[1:] + "."
     missing = max(1 - before.score, 1e-6)
-    large = result.gain > _LARGE_GAIN and result.gain / missing > _LARGE_SHARE
+    is_large = result.gain > _LARGE_GAIN and result.gain / missing > _LARGE_FRACTION
     evidence = {
         "score": round(before.score, 4),
         "score with the change": round(result.trial.score, 4),
     }
-    besides = " besides" if result in search.further else ""
+    in_addition = " in addition" if result in search.additional else ""
     return Finding(
         candidate.code,
-        "problem" if large else "warning",
-        title=f"{title} With {candidate.change.describe()}{besides}, a copy reached a "
-        f"{task.measure} of {shown(result.trial.score, task)} instead of "
-        f"{shown(before.score, task)}.",
+        "problem" if is_large else "warning",
+        title=f"{title} With {candidate.change.describe()}{in_addition}, a copy reached a "
+        f"{task.measure} of {format_score(result.trial.score, task)} instead of "
+        f"{format_score(before.score, task)}.",
         fix=candidate.fix,
-        evidence={**(known.evidence if known else {}), **evidence},
-        where=known.where if known else candidate.change.layer or candidate.change.name,
+        evidence={**(finding.evidence if finding else {}), **evidence},
+        where=finding.where if finding else candidate.change.layer or candidate.change.name,
         change=candidate.change,
         confidence=0.9 if len(others) < 2 else 0.75,
         others=tuple(dict.fromkeys(others))[:4],
     )
 
 
-def _found_jointly(candidate: Candidate, task: Task, search: Search) -> Finding:
-    """The finding of a change that helped together with others."""
-    assert search.joint is not None
-    known, others = candidate.finding, len(search.jointly) - 1
-    title = known.title if known else candidate.title[:1].upper() + candidate.title[1:] + "."
+def _finding_of_joint_trial(candidate: Candidate, task: Task, search: Search) -> Finding:
+    """The finding of a change that helps together with other changes."""
+    assert search.joint_trial is not None
+    finding, others = candidate.finding, len(search.joint_candidates) - 1
+    title = finding.title if finding else candidate.title[:1].upper() + candidate.title[1:] + "."
     together = f" and {others} other change{'s' if others > 1 else ''}" if others else ""
     return Finding(
         candidate.code,
         "problem",
         title=f"{title} With {candidate.change.describe()}{together}, a copy reached a "
-        f"{task.measure} of {shown(search.joint.score, task)} instead of "
-        f"{shown(search.baseline.score, task)}.",
+        f"{task.measure} of {format_score(search.joint_trial.score, task)} instead of "
+        f"{format_score(search.baseline.score, task)}.",
         fix=candidate.fix,
         evidence={
-            **(known.evidence if known else {}),
+            **(finding.evidence if finding else {}),
             "score": round(search.baseline.score, 4),
-            "score with all changes": round(search.joint.score, 4),
+            "score with all changes": round(search.joint_trial.score, 4),
         },
-        where=known.where if known else candidate.change.layer or candidate.change.name,
+        where=finding.where if finding else candidate.change.layer or candidate.change.name,
         change=candidate.change,
         confidence=0.8,
     )
 
 
-def _weighed(
+def _revise(
     finding: Finding,
-    result: Tried | None,
+    result: TriedCandidate | None,
     baseline: Trial,
-    simple: Baseline | None,
+    simple_model: Baseline | None,
     has_cause: bool,
 ) -> Finding | None:
-    """A finding of a check, in the light of the trials; None to leave it out."""
+    """Revise a finding of a check by the trials; None to leave it out."""
     if finding.code == "labels-unrelated":
-        return None  # `_unexplained` decides
+        return None  # `_add_findings_without_cause` adds it where it is confirmed
     if result is not None and result.trial.failed is None and not result.helps:
-        if result.gain < -GAIN or finding.code in _SYMPTOMS:
+        if result.gain < -MIN_GAIN or finding.code in _SYMPTOMS:
             return None
-        if baseline.score < _POOR and not has_cause:
+        if baseline.score < _POOR_SCORE and not has_cause:
             return finding  # with several faults, one change may not be enough
         return replace(finding, severity="hint", confidence=finding.confidence / 3)
     if has_cause and finding.severity == "problem":
         return replace(finding, severity="warning", confidence=finding.confidence / 2)
-    good = baseline.score > 0.9 or (simple is not None and baseline.score > simple.score > _POOR)
-    if good and finding.severity == "problem" and result is None and finding.change is not None:
+    went_well = baseline.score > 0.9 or (
+        simple_model is not None and baseline.score > simple_model.score > _POOR_SCORE
+    )
+    is_untried = result is None and finding.change is not None
+    if went_well and finding.severity == "problem" and is_untried:
         return replace(finding, severity="warning", confidence=finding.confidence / 2)
     return finding
 
 
-def _unexplained(
-    findings: list[Finding], search: Search, simple: Baseline | None, task: Task
+def _add_findings_without_cause(
+    findings: list[Finding], search: Search, simple_model: Baseline | None, task: Task
 ) -> list[Finding]:
-    """Findings where no change helped: nothing to learn, or too little of it."""
+    """Add findings where no change helped: unrelated labels, overfitting, or too few samples."""
     baseline, samples = search.baseline, search.samples
     unconfirmed = [
         finding
         for finding in findings
         if finding.severity == "problem" and finding.code not in _SYMPTOMS
     ]
-    nothing = simple is not None and simple.score < max(_SIGNAL * simple.error, 0.05)
-    if simple is not None and nothing and baseline.score < 0.15 and not unconfirmed:
-        rest = [finding for finding in findings if finding.code not in _SYMPTOMS]
-        return [_unrelated(baseline, simple, task), *rest]
+    if simple_model is not None and baseline.score < 0.15 and not unconfirmed:
+        if simple_model.score < max(_STANDARD_ERRORS * simple_model.error, 0.05):
+            rest = [finding for finding in findings if finding.code not in _SYMPTOMS]
+            return [_unrelated_labels(baseline, simple_model, task), *rest]
     if any(finding.severity == "problem" for finding in findings):
         return findings
     gap = baseline.train_score - baseline.score
-    if gap < _GAP or any(finding.code == "overfitting" for finding in findings):
+    if gap < _OVERFITTING_GAP or any(finding.code == "overfitting" for finding in findings):
         return findings
     few = samples < _FEW_SAMPLES * max(task.classes, 2)
     others = ("overfitting" if few else "too-few-samples", "label-noise")
@@ -191,7 +198,8 @@ def _unexplained(
             "too-few-samples" if few else "overfitting",
             "problem" if few else "warning",
             title=f"On {samples:,} training samples the {task.measure} is "
-            f"{shown(baseline.train_score, task)}, on others {shown(baseline.score, task)}.",
+            f"{format_score(baseline.train_score, task)}, on validation samples "
+            f"{format_score(baseline.score, task)}.",
             fix="More samples, a smaller network, or dropout.",
             evidence={
                 "samples": samples,
@@ -205,15 +213,15 @@ def _unexplained(
     ]
 
 
-def _unrelated(baseline: Trial, simple: Baseline, task: Task) -> Finding:
+def _unrelated_labels(baseline: Trial, simple_model: Baseline, task: Task) -> Finding:
     return Finding(
         "labels-unrelated",
         "problem",
-        title=f"Nothing was learned that holds for other samples, and {simple.name} finds nothing "
-        f"either: a {task.measure} of {shown(baseline.score, task)} and "
-        f"{shown(simple.score, task)}.",
+        title=f"The model predicts validation samples no better than chance, and so does "
+        f"{simple_model.name}: a {task.measure} of {format_score(baseline.score, task)} and "
+        f"{format_score(simple_model.score, task)}.",
         fix="Check that each row of y belongs to the row of x with the same index.",
-        evidence={"score": baseline.score, f"score of {simple.name}": simple.score},
+        evidence={"score": baseline.score, f"score of {simple_model.name}": simple_model.score},
         where="y",
         confidence=0.8,
         others=("too-few-samples",),

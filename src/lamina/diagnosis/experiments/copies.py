@@ -1,4 +1,4 @@
-"""Copies of a model with a change, as new models that are compiled like the original."""
+"""Makes compiled copies of a model with changes, and applies changes to data."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,13 +21,13 @@ class CannotCopyError(ValueError):
     """No copy of a model can be made, or not with this change."""
 
 
-def copy_of(setup: TrainingSetup, changes: Sequence[Change] = ()) -> Any:
-    """A copy of the model as it was before its training, with changes.
+def make_copy(setup: TrainingSetup, changes: Sequence[Change] = ()) -> Any:
+    """Make a copy of the model with its initial weights, and with changes.
 
     Args:
-        setup: What the training began with.
-        changes: Changes of layers, of the model and of `compile` are applied; see `changed_data`
-            for the others. `Change.where` is one of "layer", "model", "compile", "data" and "fit".
+        setup: The model, data and settings of the training.
+        changes: Changes of layers, of the model and of `compile` are applied. Those of data are
+            applied by `apply_data_changes`, and those of `fit` by `Trials`.
 
     Returns:
         A compiled model with the initial weights. Weights affected by a change are initialized
@@ -36,38 +36,38 @@ def copy_of(setup: TrainingSetup, changes: Sequence[Change] = ()) -> Any:
     Raises:
         CannotCopyError: If the model, or a layer, cannot be made from its config.
     """
-    of_layers = [change for change in changes if change.where == "layer"]
+    layer_changes = [change for change in changes if change.where == "layer"]
     try:
-        copy = _changed_clone(setup.model, of_layers)
+        copy = _clone_with_changes(setup.model, layer_changes)
     except Exception as error:  # the user's classes may raise anything
         raise CannotCopyError(str(error)) from error
     has_new_layer = False
     for change in changes:
         if change.where == "model":
-            copy, has_new_layer = _with_hidden_layer(copy, change), True
-    if any(change.name == "trainable" and change.layer is None for change in of_layers):
+            copy, has_new_layer = _insert_hidden_layer(copy, change), True
+    if any(change.name == "trainable" and change.layer is None for change in layer_changes):
         copy.trainable = True
     copy.compile(**_compile_arguments(setup, changes))
     copy(jax.tree.map(lambda array: np.asarray(array)[:1], setup.train.x))
     if not has_new_layer:
-        _take_weights(copy, setup, of_layers)
+        _set_initial_weights(copy, setup, layer_changes)
     return copy
 
 
-def _with_hidden_layer(copy: Any, change: Change) -> Any:
-    """A Sequential model with a dense layer before another one."""
+def _insert_hidden_layer(copy: Any, change: Change) -> Any:
+    """A Sequential model with an additional Dense layer before the layer of the change."""
     names = [layer.name for layer in copy.layers]
     if not isinstance(copy, Sequential) or change.layer not in names:
         raise CannotCopyError(
             f"{copy.name!r} is not a Sequential model with layer {change.layer!r}."
         )
-    # Made again: the copy's layers are already built for other input shapes.
+    # New layers are made, since those of the copy are built for other input shapes.
     layers = [type(layer).from_config(layer.get_config()) for layer in copy.layers]
     layers.insert(names.index(change.layer), Dense(change.value, activation="relu"))
     return Sequential(layers)
 
 
-def _changed_clone(model: Any, changes: Sequence[Change]) -> Any:
+def _clone_with_changes(model: Any, changes: Sequence[Change]) -> Any:
     """A copy of a model with other settings of its layers."""
     if not changes:
         return clone_model(model)
@@ -76,17 +76,17 @@ def _changed_clone(model: Any, changes: Sequence[Change]) -> Any:
     if missing:
         raise CannotCopyError(f"There is no layer {missing[0]!r}.")
     if isinstance(model, (Sequential, Functional)):
-        return clone_model(model, clone_function=_cloning(changes))
+        return clone_model(model, clone_function=_clone_function(changes))
     copy = clone_model(model)
-    for layer, copied in zip(all_layers(model), all_layers(copy), strict=True):
+    for layer, layer_copy in zip(all_layers(model), all_layers(copy), strict=True):
         for change in changes:
             if layer is not model and change.layer in (None, layer.name):
-                changed = _cloning([replace(change, layer=None)])(layer)
-                setattr(copied, change.name, getattr(changed, change.name))
+                changed_layer = _clone_function([replace(change, layer=None)])(layer)
+                setattr(layer_copy, change.name, getattr(changed_layer, change.name))
     return copy
 
 
-def _cloning(changes: Sequence[Change]) -> Any:
+def _clone_function(changes: Sequence[Change]) -> Any:
     """The `clone_function` that applies changes to layers."""
 
     def clone(layer: Any) -> Any:
@@ -103,21 +103,21 @@ def _cloning(changes: Sequence[Change]) -> Any:
 
 
 def _compile_arguments(setup: TrainingSetup, changes: Iterable[Change]) -> dict[str, Any]:
-    """Arguments of `compile`, without metrics, which the trainings of copies do not need."""
+    """Arguments of `compile` with changes, and without metrics, which copies do not need."""
     arguments = dict(setup.compile_arguments)
     arguments.pop("metrics", None)
     arguments.pop("weighted_metrics", None)
-    chosen = {change.name: change.value for change in changes if change.where == "compile"}
-    if "loss" in chosen:
-        arguments["loss"] = chosen["loss"]
+    new_values = {change.name: change.value for change in changes if change.where == "compile"}
+    if "loss" in new_values:
+        arguments["loss"] = new_values["loss"]
     optimizer = _new_optimizer(setup)
-    if "optimizer" in chosen:
-        optimizer = optimizers.get(chosen["optimizer"])
-    if "learning_rate" in chosen:
-        optimizer.learning_rate = chosen["learning_rate"]
+    if "optimizer" in new_values:
+        optimizer = optimizers.get(new_values["optimizer"])
+    if "learning_rate" in new_values:
+        optimizer.learning_rate = new_values["learning_rate"]
     for name in ("clipnorm", "global_clipnorm"):
-        if name in chosen:
-            config = {**optimizer.get_config(), name: chosen[name]}
+        if name in new_values:
+            config = {**optimizer.get_config(), name: new_values[name]}
             optimizer = type(optimizer).from_config(config)
     arguments["optimizer"] = optimizer
     # Copies are compared with each other, so all are trained in the default precision.
@@ -126,7 +126,7 @@ def _compile_arguments(setup: TrainingSetup, changes: Iterable[Change]) -> dict[
 
 
 def _new_optimizer(setup: TrainingSetup) -> Any:
-    """An optimizer with the settings of the model's and a state of its own."""
+    """A new optimizer with the settings of the model's optimizer."""
     optimizer = setup.model.optimizer
     copy = type(optimizer).from_config(optimizer.get_config())
     if setup.learning_rate is not None:
@@ -134,27 +134,32 @@ def _new_optimizer(setup: TrainingSetup) -> Any:
     return copy
 
 
-def _take_weights(copy: Any, setup: TrainingSetup, changes: Iterable[Change]) -> None:
+def _set_initial_weights(copy: Any, setup: TrainingSetup, changes: Iterable[Change]) -> None:
     """Give a copy the initial weights, except those of layers that a change affects."""
-    if setup.start is None:
+    if setup.initial_weights is None:
         return
-    new = {c.layer for c in changes if c.name in ("units", "filters") or "initializer" in c.name}
-    new_everywhere = None in new
-    fresh = {
+    affected_layers = {
+        c.layer for c in changes if c.name in ("units", "filters") or "initializer" in c.name
+    }
+    are_all_affected = None in affected_layers
+    affected_weights = {
         id(weight)
         for layer in all_layers(copy)
-        if layer.name in new and not getattr(layer, "layers", None)
+        if layer.name in affected_layers and not getattr(layer, "layers", None)
         for weight in layer.weights
     }
-    if len(copy.weights) != len(setup.start):
+    if len(copy.weights) != len(setup.initial_weights):
         raise CannotCopyError("The copy has a different number of weights than the model.")
-    for weight, value in zip(copy.weights, setup.start, strict=True):
-        if id(weight) not in fresh and not new_everywhere and tuple(weight.shape) == value.shape:
+    for weight, value in zip(copy.weights, setup.initial_weights, strict=True):
+        is_affected = are_all_affected or id(weight) in affected_weights
+        if not is_affected and tuple(weight.shape) == value.shape:
             weight.assign(value)
 
 
-def changed_data(setup: TrainingSetup, changes: Sequence[Change] = ()) -> tuple[Samples, Samples]:
-    """Training and validation samples after the changes of data."""
+def apply_data_changes(
+    setup: TrainingSetup, changes: Sequence[Change] = ()
+) -> tuple[Samples, Samples]:
+    """Training and validation samples after changes of the data."""
     train, validation = setup.train, setup.validation
     for change in changes:
         if change.where == "data":
@@ -164,19 +169,19 @@ def changed_data(setup: TrainingSetup, changes: Sequence[Change] = ()) -> tuple[
     return train, validation
 
 
-def _scale_of(array: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation: of each column of a table, otherwise of all values."""
+def _mean_and_deviation(array: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column of a table, or of all values of other arrays."""
     values = np.asarray(array, float)
     axes = 0 if values.ndim == 2 else None
-    mean, spread = np.nanmean(values, axis=axes), np.nanstd(values, axis=axes)
-    return mean, np.where(spread > 0, spread, 1.0)
+    mean, deviation = np.nanmean(values, axis=axes), np.nanstd(values, axis=axes)
+    return mean, np.where(deviation > 0, deviation, 1.0)
 
 
 def _shift_and_scale(arrays: Any, scales: Sequence[tuple[Any, Any]]) -> Any:
     leaves, structure = jax.tree.flatten(arrays)
     scaled = [
-        ((np.asarray(leaf, float) - mean) / spread).astype("float32")
-        for leaf, (mean, spread) in zip(leaves, scales, strict=True)
+        ((np.asarray(leaf, float) - mean) / deviation).astype("float32")
+        for leaf, (mean, deviation) in zip(leaves, scales, strict=True)
     ]
     return jax.tree.unflatten(structure, scaled)
 
@@ -188,7 +193,7 @@ def _scale_inputs(samples: Samples, scales: Sequence[tuple[Any, Any]]) -> Sample
 def _standardize_inputs(
     train: Samples, validation: Samples, value: Any, setup: TrainingSetup
 ) -> tuple[Samples, Samples]:
-    scales = [_scale_of(leaf) for leaf in jax.tree.leaves(train.x)]
+    scales = [_mean_and_deviation(leaf) for leaf in jax.tree.leaves(train.x)]
     return _scale_inputs(train, scales), _scale_inputs(validation, scales)
 
 
@@ -203,7 +208,7 @@ def _standardize_targets(
     train: Samples, validation: Samples, value: Any, setup: TrainingSetup
 ) -> tuple[Samples, Samples]:
     # The score, R², is the same for scaled targets.
-    scales = [_scale_of(leaf) for leaf in jax.tree.leaves(train.y)]
+    scales = [_mean_and_deviation(leaf) for leaf in jax.tree.leaves(train.y)]
     return (
         replace(train, y=_shift_and_scale(train.y, scales)),
         replace(validation, y=_shift_and_scale(validation.y, scales)),
@@ -216,9 +221,9 @@ def _shuffle_before_split(
     def concatenate(a: Any, b: Any) -> Any:
         return jax.tree.map(lambda first, second: np.concatenate([first, second]), a, b)
 
-    together = Samples(concatenate(train.x, validation.x), concatenate(train.y, validation.y))
-    order = np.random.default_rng(setup.seed).permutation(together.size)
-    return together.take(order[: train.size]), together.take(order[train.size :])
+    all_samples = Samples(concatenate(train.x, validation.x), concatenate(train.y, validation.y))
+    order = np.random.default_rng(setup.seed).permutation(all_samples.size)
+    return all_samples.take(order[: train.size]), all_samples.take(order[train.size :])
 
 
 def _encode_one_hot(

@@ -1,7 +1,7 @@
-"""Scores: how good predictions are, comparable between models with different losses.
+"""Scores of predictions, comparable between models with different losses.
 
 0 is guessing and 1 is perfect. For classes the score is the balanced accuracy, scaled so that
-always giving one class is 0. For numbers it is the share of the variance that is explained.
+always predicting one class scores 0. For numbers it is R², the fraction of explained variance.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ import numpy as np
 
 from lamina.findings.properties import PROBABILITY_LOSSES
 
-# The error of one sample counts at most this many times the variance.
-_LARGEST_ERROR = 4.0
-# Integers of fewer different values count as classes where the loss does not say.
-_MOST_CLASSES = 20
+# The squared error of a sample is limited to this multiple of the variance.
+_MAX_ERROR = 4.0
+# Integers with at most this many distinct values count as classes if the loss does not say.
+_MAX_CLASSES = 20
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one output is to predict.
+    """What an output predicts.
 
     Args:
         kind: `"classes"`, `"several classes"` (each present or not) or `"numbers"`.
@@ -33,12 +33,12 @@ class Task:
 
     @property
     def measure(self) -> str:
-        """The name of what is compared, for messages."""
+        """The name of the score, for messages."""
         return "R²" if self.kind == "numbers" else "balanced accuracy"
 
 
 def task_of(y: Any, loss: str | None, activation: str | None = None) -> Task:
-    """What to predict, from the targets `(samples, …)` and the name of the loss."""
+    """Infer the task from targets `(samples, …)`, and names of the loss and last activation."""
     y = np.asarray(y)
     flat = y.reshape(len(y), -1)
     zeros_and_ones = bool(np.isin(flat[:2000], (0, 1)).all())
@@ -51,43 +51,45 @@ def task_of(y: Any, loss: str | None, activation: str | None = None) -> Task:
         return Task("numbers")
     if y.ndim > 2 and loss != "sparse_categorical_crossentropy":
         return Task("numbers")
-    whole = y.dtype.kind in "biu" or bool((flat == np.round(flat)).all())
-    if not whole or flat.min() < 0:
+    are_integers = y.dtype.kind in "biu" or bool((flat == np.round(flat)).all())
+    if not are_integers or flat.min() < 0:
         return Task("numbers")
     distinct = np.unique(flat)
     is_dense = len(distinct) >= 2 and distinct[0] == 0 and distinct[-1] == len(distinct) - 1
     if loss in ("sparse_categorical_crossentropy", "binary_crossentropy") or (
-        is_dense and len(distinct) <= _MOST_CLASSES
+        is_dense and len(distinct) <= _MAX_CLASSES
     ):
         return Task("classes", int(distinct[-1]) + 1)
     return Task("numbers")
 
 
-def goodness(task: Task, predictions: Any, y: Any) -> np.ndarray:
-    """A number for each sample whose mean is the score.
+def sample_scores(task: Task, predictions: Any, y: Any) -> np.ndarray:
+    """The score of each sample; their mean is the score of the predictions.
 
     Args:
-        task: What is predicted.
+        task: The task.
         predictions: Outputs of a model, `(samples, …)`.
         y: Targets, `(samples, …)`.
 
     Returns:
-        Array of floats; predictions that are not finite count as wrong.
+        Array of floats, `(samples,)`; predictions that are not finite count as wrong.
     """
     predictions, y = np.asarray(predictions, float), np.asarray(y)
     if task.kind == "numbers":
-        return _explained(predictions, y)
+        return _explained_variance(predictions, y)
     if task.kind == "several classes":
         labels = y.reshape(len(y), -1) > 0.5
-        answers = predictions.reshape(labels.shape) > _threshold(predictions)
-        columns = [_balanced(answers[:, i], labels[:, i], 2) for i in range(labels.shape[1])]
+        predicted = predictions.reshape(labels.shape) > _threshold(predictions)
+        columns = [
+            _balanced_accuracy(predicted[:, i], labels[:, i], 2) for i in range(labels.shape[1])
+        ]
         return np.mean(columns, axis=0)
     classes, labels = _classes(predictions, y, task.classes)
-    return _balanced(classes, labels, task.classes)
+    return _balanced_accuracy(classes, labels, task.classes)
 
 
 def _threshold(predictions: np.ndarray) -> float:
-    """Logits have negative values."""
+    """The threshold of the positive class; logits are recognized by negative values."""
     return 0.0 if np.nanmin(predictions) < 0 else 0.5
 
 
@@ -97,46 +99,46 @@ def _classes(predictions: np.ndarray, y: np.ndarray, count: int) -> tuple[np.nda
     labels = y.reshape(-1).astype("int64")
     finite = np.isfinite(predictions)
     if predictions.shape[-1] > 1 and predictions.size > labels.size:
-        answers = np.where(finite, predictions, -np.inf).reshape(len(labels), -1).argmax(axis=-1)
-        answers = np.where(finite.reshape(len(labels), -1).all(axis=-1), answers, -1)
+        predicted = np.where(finite, predictions, -np.inf).reshape(len(labels), -1).argmax(axis=-1)
+        predicted = np.where(finite.reshape(len(labels), -1).all(axis=-1), predicted, -1)
     elif count == 2:
         flat = predictions.reshape(-1)
-        answers = np.where(np.isfinite(flat), flat > _threshold(predictions), -1)
+        predicted = np.where(np.isfinite(flat), flat > _threshold(predictions), -1)
     else:
-        answers = np.round(np.where(finite, predictions, -1)).reshape(-1)
-    return answers.astype("int64"), labels
+        predicted = np.round(np.where(finite, predictions, -1)).reshape(-1)
+    return predicted.astype("int64"), labels
 
 
-def _balanced(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Right answers, weighted so that all classes count alike and one constant answer gives 0."""
+def _balanced_accuracy(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Correct predictions, weighted so that a constant prediction has the mean 0."""
     counts = np.bincount(labels.astype("int64"))
     present = int((counts > 0).sum())
     weights = len(labels) / (present * counts[labels.astype("int64")])
-    right = (answers == labels) * weights
+    correct = (predicted == labels) * weights
     chance = 1 / max(present, 2)
-    return (right - chance) / (1 - chance)
+    return (correct - chance) / (1 - chance)
 
 
-def _explained(predictions: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _explained_variance(predictions: np.ndarray, y: np.ndarray) -> np.ndarray:
     y = np.asarray(y, float).reshape(len(y), -1)
     predictions = predictions.reshape(len(predictions), -1)
     if predictions.shape[1] != y.shape[1]:
         predictions = np.broadcast_to(predictions.mean(axis=1, keepdims=True), y.shape)
-    spread = max(float(((y - y.mean(axis=0)) ** 2).mean()), 1e-12)
-    errors = ((predictions - y) ** 2).mean(axis=1) / spread
-    return 1 - np.where(np.isfinite(errors), np.minimum(errors, _LARGEST_ERROR), _LARGEST_ERROR)
+    variance = max(float(((y - y.mean(axis=0)) ** 2).mean()), 1e-12)
+    errors = ((predictions - y) ** 2).mean(axis=1) / variance
+    return 1 - np.where(np.isfinite(errors), np.minimum(errors, _MAX_ERROR), _MAX_ERROR)
 
 
 def score_of(tasks: Sequence[Task], predictions: Any, y: Any) -> np.ndarray:
-    """`goodness` of several outputs, averaged: array `(samples,)`."""
+    """The score of each sample, averaged over the outputs, `(samples,)`."""
     outputs, targets = jax.tree.leaves(predictions), jax.tree.leaves(y)
     values = []
     for task, output, target in zip(tasks, outputs, targets, strict=True):
-        values.append(goodness(task, output, target).reshape(len(target), -1).mean(axis=1))
+        values.append(sample_scores(task, output, target).reshape(len(target), -1).mean(axis=1))
     return np.mean(values, axis=0)
 
 
-def shown(score: float, task: Task) -> str:
+def format_score(score: float, task: Task) -> str:
     """A score as text, in the measure of the task."""
     if task.kind == "numbers":
         return f"{score:.2f}"

@@ -1,4 +1,4 @@
-"""TrainingSetup: what a training began with, so that it can be repeated on copies."""
+"""TrainingSetup: the model, data and settings of a training, to repeat it with copies."""
 
 import contextlib
 import warnings
@@ -13,8 +13,8 @@ from lamina.core.configuration.context import context
 from lamina.core.types import PyTree
 from lamina.core.variable import seed as seeds
 
-# Of fewer samples none are held out: they may be all there are, as for XOR.
-WHOLE_WORLD = 50
+# Smaller data sets are not split: they may hold all possible samples, as for XOR.
+MIN_TO_HOLD_OUT = 50
 
 
 @dataclass(frozen=True)
@@ -47,31 +47,32 @@ class Samples:
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What a training began with.
+    """The model, data and settings of a training.
 
     Args:
         model: The trained model, which is not changed.
         compile_arguments: The arguments of `compile`.
-        learning_rate: The learning rate that the training began with; None for a schedule.
-        start: The values of all weights before the first step; None if they are not known, and
-            then copies begin with new random weights.
+        learning_rate: The initial learning rate; None for a schedule.
+        initial_weights: The values of all weights before the first step; if None, copies begin
+            with new random weights.
         train: Training samples.
         validation: Validation samples.
         epochs: Number of epochs.
         batch_size: Samples in a step.
         shuffle: Whether samples are shuffled.
         class_weight: From class index to weight, or None.
-        has_validation: Whether the user gave validation samples; otherwise some were held out.
-        seed: Of the order of samples, and of new weights.
-        numbers: The numbers of the samples in the user's data, before some were held out; None if
+        has_validation: Whether the user passed validation samples; otherwise some training samples
+            were held out.
+        seed: Seed of the order of samples, and of new weights.
+        numbers: The indices of the samples in the user's data, before some were held out; None if
             they are in the same order.
-        has_numbers: Whether samples can be named by such numbers.
+        has_numbers: Whether the indices of samples in the user's data are known.
     """
 
     model: Any
     compile_arguments: Mapping[str, Any]
     learning_rate: float | None
-    start: list[np.ndarray] | None
+    initial_weights: list[np.ndarray] | None
     train: Samples
     validation: Samples
     epochs: int
@@ -83,53 +84,55 @@ class TrainingSetup:
     numbers: np.ndarray | None = None
     has_numbers: bool = True
 
-    def limited(self, samples: int) -> "TrainingSetup":
-        """The same with fewer training and validation samples, drawn at random."""
+    def subsample(self, samples: int) -> "TrainingSetup":
+        """The setup with at most `samples` training samples, and fewer validation samples."""
         rng = np.random.default_rng(self.seed)
 
-        def some(data: Samples, most: int) -> Samples:
-            if data.size <= most:
+        def draw(data: Samples, limit: int) -> Samples:
+            if data.size <= limit:
                 return data
-            rows = np.sort(rng.choice(data.size, most, replace=False))
+            rows = np.sort(rng.choice(data.size, limit, replace=False))
             return data.take(rows)
 
         return replace(
             self,
-            train=some(self.train, samples),
-            validation=some(self.validation, max(samples // 4, 200)),
+            train=draw(self.train, samples),
+            validation=draw(self.validation, max(samples // 4, 200)),
             has_numbers=False,
         )
 
 
-def held_out(samples: Samples, seed: int = 0, fraction: float = 0.2) -> tuple[Samples, Samples]:
-    """Divide samples at random into a part to train on and a part to measure on."""
-    kept, held = _divided(samples.size, seed, fraction)
-    return samples.take(kept), samples.take(held)
+def hold_out(samples: Samples, seed: int = 0, fraction: float = 0.2) -> tuple[Samples, Samples]:
+    """Split samples at random into training and validation samples."""
+    train, validation = _split_indices(samples.size, seed, fraction)
+    return samples.take(train), samples.take(validation)
 
 
 def training_rows(setup: TrainingSetup) -> np.ndarray | None:
-    """The numbers that the user's data have for the training samples; None if not known."""
+    """The indices of the training samples in the user's data, `(samples,)`; None if not known."""
     if not setup.has_numbers:
         return None
     if setup.has_validation or setup.train is setup.validation:
         rows = np.arange(setup.train.size)
     else:
-        rows = _divided(setup.train.size + setup.validation.size)[0]
+        rows = _split_indices(setup.train.size + setup.validation.size)[0]
     return rows if setup.numbers is None else setup.numbers[rows]
 
 
-def _divided(size: int, seed: int = 0, fraction: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+def _split_indices(
+    size: int, seed: int = 0, fraction: float = 0.2
+) -> tuple[np.ndarray, np.ndarray]:
     order = np.random.default_rng(seed).permutation(size)
     count = max(1, round(size * fraction))
     return np.sort(order[count:]), np.sort(order[:count])
 
 
 @contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Context manager in which copies are trained: the user's program does not notice it.
+def without_side_effects() -> Iterator[None]:
+    """A context in which copies are trained without effects on the user's program.
 
-    Global random generators are afterwards as they were before, listeners are not called, and
-    nothing is printed or recorded.
+    The states of global random generators are restored, listeners are not called, and no warnings
+    are shown.
     """
     state, listeners = seeds.random_state(), context.listeners
     context.listeners, context.is_training_copies = (), True

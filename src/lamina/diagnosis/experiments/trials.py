@@ -1,4 +1,4 @@
-"""Trials: copies of a model are trained with one change each, within a time budget."""
+"""Trials: trains copies of a model with one change each, within a time budget."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -8,29 +8,35 @@ from typing import Any
 import numpy as np
 
 from lamina.core.variable.seed import set_random_seed
-from lamina.diagnosis.experiments.copies import CannotCopyError, changed_data, copy_of
+from lamina.diagnosis.experiments.copies import CannotCopyError, apply_data_changes, make_copy
 from lamina.diagnosis.experiments.scores import Task, score_of
-from lamina.diagnosis.experiments.setup import WHOLE_WORLD, Samples, TrainingSetup, undisturbed
+from lamina.diagnosis.experiments.setup import (
+    MIN_TO_HOLD_OUT,
+    Samples,
+    TrainingSetup,
+    without_side_effects,
+)
 from lamina.findings import Change
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a copy reached.
+    """The scores of a trained copy.
 
     Args:
         change: What was changed; None for a copy without a change.
-        validation: Goodness of each validation sample; its mean is the score.
-        train: Goodness of training samples.
+        validation_scores: Score of each validation sample.
+        train_scores: Scores of training samples.
         losses: Training loss of every epoch.
         seconds: Duration.
-        failed: Why there is no result, e.g. a loss that is not finite; None if there is one.
+        failed: Why the training failed, e.g. because of a loss that is not finite; None if it did
+            not fail.
         model: The copy.
     """
 
     change: Change | None
-    validation: np.ndarray
-    train: np.ndarray
+    validation_scores: np.ndarray
+    train_scores: np.ndarray
     losses: tuple[float, ...] = ()
     seconds: float = 0.0
     failed: str | None = None
@@ -38,71 +44,71 @@ class Trial:
 
     @property
     def score(self) -> float:
-        """Score in validation: 0 is guessing, 1 is perfect."""
-        return float(self.validation.mean())
+        """Mean validation score: 0 is guessing, 1 is perfect."""
+        return float(self.validation_scores.mean())
 
     @property
     def train_score(self) -> float:
-        """Score on training samples."""
-        return float(self.train.mean())
+        """Mean score on training samples."""
+        return float(self.train_scores.mean())
 
 
-# Training samples whose predictions are scored.
-_SCORED = 2000
+# Maximum number of training samples that are scored.
+_MAX_SCORED = 2000
 
 
 class Trials:
     """Trains copies of a model, each with a change.
 
     Args:
-        setup: What the training began with.
+        setup: The model, data and settings of the training.
         tasks: What each output predicts.
-        seconds: Time budget; a trial that has begun is finished.
+        seconds: Time budget; a trial is not interrupted when the budget runs out.
     """
 
     def __init__(self, setup: TrainingSetup, tasks: Sequence[Task], seconds: float):
         self.setup = setup
         self.tasks = tasks
-        self._ends = time.perf_counter() + seconds
+        self._deadline = time.perf_counter() + seconds
 
     @property
     def seconds_left(self) -> float:
-        """What is left of the budget."""
-        return self._ends - time.perf_counter()
+        """The rest of the time budget."""
+        return self._deadline - time.perf_counter()
 
-    def trained(self, model: Any) -> Trial:
-        """What a trained model reaches, as if it were a copy without a change."""
-        with undisturbed():
+    def evaluate(self, model: Any) -> Trial:
+        """The scores of a trained model, as a trial without a change."""
+        with without_side_effects():
             return Trial(
                 None,
-                self._goodness(model, self.setup.validation),
-                self._goodness(model, _some(self.setup.train)),
+                self._sample_scores(model, self.setup.validation),
+                self._sample_scores(model, _subsample(self.setup.train)),
             )
 
     def run(self, change: Change | None = None, seed: int | None = None) -> Trial:
         """Train a copy with a change.
 
         Args:
-            change: The change; None for the training as it was.
-            seed: Of the order of samples and of new weights, if not that of the setup.
+            change: The change; None to repeat the training.
+            seed: Seed of the order of samples and of new weights; that of the setup if None.
 
         Returns:
-            What the copy reached. A loss that is not finite is a result, too.
+            The scores of the copy. If its loss became infinite or NaN, `failed` says so.
 
         Raises:
             CannotCopyError: If no such copy can be made.
         """
         began = time.perf_counter()
-        parts = () if change is None else change.parts
-        with undisturbed():
-            trial = self._train_copy(parts, self.setup.seed if seed is None else seed)
+        changes = () if change is None else change.parts
+        with without_side_effects():
+            trial = self._train_copy(changes, self.setup.seed if seed is None else seed)
         trial = replace(trial, change=change, seconds=time.perf_counter() - began)
         return trial
 
-    def _train_copy(self, parts: Sequence[Change], seed: int) -> Trial:
+    def _train_copy(self, changes: Sequence[Change], seed: int) -> Trial:
         setup = self.setup
-        train, validation = changed_data(setup, parts)
-        arguments = {part.name: part.value for part in parts if part.where == "fit"}
+        train, validation = apply_data_changes(setup, changes)
+        arguments = {change.name: change.value for change in changes if change.where == "fit"}
         epochs = arguments.pop("epochs", setup.epochs)
         if arguments.get("class_weight") == "balanced" and train.sample_weight is not None:
             raise CannotCopyError("The samples have weights already.")
@@ -113,10 +119,11 @@ class Trials:
             **arguments,
         }
         set_random_seed(seed)
-        return self._fitted(copy_of(setup, parts), train, validation, epochs, arguments)
+        copy = make_copy(setup, changes)
+        return self._fit_copy(copy, train, validation, epochs, arguments)
 
-    def fitted(self, copy: Any, train: Samples, validation: Samples) -> Trial:
-        """Train a copy that was made by the caller, on samples of his choice.
+    def train_copy(self, copy: Any, train: Samples, validation: Samples) -> Trial:
+        """Train a copy that the caller made, on samples that the caller chose.
 
         Args:
             copy: A compiled model.
@@ -132,9 +139,9 @@ class Trials:
             "shuffle": setup.shuffle,
             "class_weight": setup.class_weight,
         }
-        return self._fitted(copy, train, validation, setup.epochs, arguments)
+        return self._fit_copy(copy, train, validation, setup.epochs, arguments)
 
-    def _fitted(
+    def _fit_copy(
         self,
         copy: Any,
         train: Samples,
@@ -160,28 +167,29 @@ class Trials:
             raise CannotCopyError(str(error).splitlines()[0]) from error
         return Trial(
             None,
-            self._goodness(copy, validation),
-            self._goodness(copy, _some(train)),
+            self._sample_scores(copy, validation),
+            self._sample_scores(copy, _subsample(train)),
             tuple(map(float, losses)),
             model=copy,
         )
 
-    def _goodness(self, model: Any, samples: Samples) -> np.ndarray:
+    def _sample_scores(self, model: Any, samples: Samples) -> np.ndarray:
         predictions = model.predict(samples.x, verbose=0)
         return score_of(self.tasks, predictions, samples.y)
 
 
-def _some(samples: Samples) -> Samples:
-    return samples.take(slice(None, None, -(-samples.size // _SCORED)))
+def _subsample(samples: Samples) -> Samples:
+    return samples.take(slice(None, None, -(-samples.size // _MAX_SCORED)))
 
 
 def gain(trial: Trial, baseline: Trial) -> tuple[float, float]:
-    """How much better a trial is than another in validation, and the standard error of that.
+    """The gain in validation score over another trial, and its standard error.
 
-    Few samples are all there are, and have no error.
+    The error is 0 for few samples, which are taken for all possible samples.
     """
-    if len(trial.validation) != len(baseline.validation) or trial.failed or baseline.failed:
+    scores, other_scores = trial.validation_scores, baseline.validation_scores
+    if len(scores) != len(other_scores) or trial.failed or baseline.failed:
         return trial.score - baseline.score, 0.0
-    difference = trial.validation - baseline.validation
-    error = difference.std() / np.sqrt(len(difference)) if len(difference) >= WHOLE_WORLD else 0.0
-    return float(difference.mean()), float(error)
+    gains = scores - other_scores
+    error = gains.std() / np.sqrt(len(gains)) if len(gains) >= MIN_TO_HOLD_OUT else 0.0
+    return float(gains.mean()), float(error)

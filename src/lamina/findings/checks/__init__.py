@@ -1,7 +1,7 @@
 """Checks: functions from a record of a training to findings, one file for each kind.
 
-A check is a function that takes a `Record` and yields `Finding`s. `CHECKS` lists them; your own is
-added with `CHECKS.append(check)`.
+A check is a function that takes a `Record` and yields `Finding`s. `CHECKS` lists them; add your own
+with `CHECKS.append(check)`.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,8 +22,8 @@ CHECKS: list[Check] = [
     failures.check,
 ]
 
-# What the losses show whatever the cause is, from the vaguest to the most certain. A symptom is
-# left out if a cause is known that explains it.
+# Findings that many causes lead to, from the least to the most specific. They are left out if
+# another finding explains them.
 _SYMPTOMS = (
     "labels-unrelated",
     "too-few-epochs",
@@ -32,13 +32,13 @@ _SYMPTOMS = (
     "learning-rate-too-low",
     "targets-not-scaled",
 )
-# They explain a validation that goes badly.
-_OF_THE_SPLIT = {"data-not-shuffled", "validation-unlike-training"}
-_CERTAIN = 0.7
+# Findings about the split, which explain poor results in validation.
+_SPLIT_CODES = {"data-not-shuffled", "validation-unlike-training"}
+_MIN_CONFIDENCE = 0.7
 
 
 def all_findings_of(record: Record) -> list[Finding]:
-    """What every check finds, including symptoms of what another one finds."""
+    """The findings of every check, including those that another finding explains."""
     return [finding for check in CHECKS for finding in check(record)]
 
 
@@ -46,24 +46,21 @@ def findings_of(record: Record) -> Findings:
     """All findings of a record, the most important first.
 
     Args:
-        record: What is known of a training.
+        record: The record of a training.
 
     Returns:
-        `Findings`, without those that another one explains.
+        `Findings`, without those that another finding explains.
     """
-    found = all_findings_of(record)
-    codes = {finding.code for finding in found}
+    findings = all_findings_of(record)
+    codes = {finding.code for finding in findings}
     explained: set[str] = set()
-    if any(f.severity == "problem" and f.confidence >= _CERTAIN for f in found):
-        causes = [f for f in found if f.severity == "problem" and f.confidence >= _CERTAIN]
-        if any(f.code not in _SYMPTOMS for f in causes):
-            explained.update(_SYMPTOMS)
-    if codes - {"labels-unrelated"} and any(
-        f.severity == "problem" for f in found if f.code != "labels-unrelated"
-    ):
+    causes = [f for f in findings if f.severity == "problem" and f.confidence >= _MIN_CONFIDENCE]
+    if any(f.code not in _SYMPTOMS for f in causes):
+        explained.update(_SYMPTOMS)
+    if any(f.severity == "problem" for f in findings if f.code != "labels-unrelated"):
         explained.add("labels-unrelated")
-    if codes & _OF_THE_SPLIT:
+    if codes & _SPLIT_CODES:
         explained |= {"overfitting", "labels-unrelated"}
-    kept = [finding for finding in found if finding.code not in explained]
-    kept.sort(key=lambda finding: (finding.code in _SYMPTOMS, -finding.confidence))
-    return Findings(kept, record.unchecked)
+    findings = [finding for finding in findings if finding.code not in explained]
+    findings.sort(key=lambda finding: (finding.code in _SYMPTOMS, -finding.confidence))
+    return Findings(findings, record.unchecked)

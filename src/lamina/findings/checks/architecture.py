@@ -1,4 +1,4 @@
-"""Whether layers have settings with which a network cannot learn, or can hardly learn."""
+"""Checks for settings of layers with which a network cannot learn, or hardly learns."""
 
 import math
 from collections.abc import Iterator
@@ -9,19 +9,19 @@ from lamina.findings.performance import performance
 from lamina.findings.record import LayerFacts, Record
 
 _WEIGHTED_KINDS = {"Dense", "Conv1D", "Conv2D", "Conv3D"}
-# Layers between two products that leave them one product.
+# Linear layers without an activation; two products with such a layer between them are one product.
 _LINEAR = {
     "InputLayer", "Flatten", "Reshape", "Permute", "Dropout", "SpatialDropout1D",
     "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "BatchNormalization", "Rescaling",
     "Normalization", "ZeroPadding1D", "ZeroPadding2D", "AveragePooling1D", "AveragePooling2D",
     "GlobalAveragePooling1D", "GlobalAveragePooling2D", "UpSampling2D",
 }  # fmt: skip
-# Beyond this product of the initial standard deviation and the root of the number of inputs,
+# Above this product of the initial standard deviation and the square root of the number of inputs,
 # activations grow from layer to layer.
-_WIDE = 5.0
+_MAX_INITIAL_GAIN = 5.0
 _HIGH_DROPOUT = 0.7
 _STRONG_PENALTY = 0.05
-_POOR = 0.5
+_POOR_PROGRESS = 0.5
 
 
 def check(record: Record) -> Iterator[Finding]:
@@ -36,14 +36,14 @@ def check(record: Record) -> Iterator[Finding]:
         for layer in weighted_layers
         for found in _initialization(record, layer, is_last=layer is weighted_layers[-1])
     ]
-    yield from _one_of_all(initialized)
+    yield from _combine_findings(initialized)
     for check_layer in (_dropout, _penalty, _stateful_layers):
-        yield from _one_of_all([found for layer in own for found in check_layer(record, layer)])
+        yield from _combine_findings([found for layer in own for found in check_layer(record, layer)])
     yield from _frozen(record)
 
 
-def _one_of_all(findings: list[Finding]) -> Iterator[Finding]:
-    """One finding for all layers with the same fault: mending one of them would not help."""
+def _combine_findings(findings: list[Finding]) -> Iterator[Finding]:
+    """Combine the findings of layers with the same fault, since fixing one layer would not help."""
     if len(findings) < 2:
         yield from findings
         return
@@ -59,19 +59,17 @@ def _one_of_all(findings: list[Finding]) -> Iterator[Finding]:
     )
 
 
-def _learned(record: Record) -> float | None:
-    """How far the training came from guessing (0) to a loss of 0 (1); None if that is not known.
+def _progress(record: Record) -> float | None:
+    """How far the training came from guessing (0) to a loss of 0 (1); None if unknown.
 
-    With validation data, the smaller of both: weights may fit the training data alone.
+    With validation data, it is the smaller of the values in training and validation.
     """
-    progress = performance(record)
-    if progress is None:
+    result = performance(record)
+    if result is None:
         return None
-    return (
-        progress.learned
-        if progress.validated is None
-        else min(progress.learned, progress.validated)
-    )
+    if result.val_progress is None:
+        return result.train_progress
+    return min(result.train_progress, result.val_progress)
 
 
 def _activations(record: Record) -> Iterator[Finding]:
@@ -91,12 +89,12 @@ def _activations(record: Record) -> Iterator[Finding]:
             previous_linear = None
     if not without_activation:
         return
-    learned = _learned(record)
+    progress = _progress(record)
     names = ", ".join(map(repr, without_activation[:3]))
     more = f" and {len(without_activation) - 3} more" if len(without_activation) > 3 else ""
     yield Finding(
         "hidden-activation-missing",
-        "warning" if learned is not None and learned > 0.9 else "problem",
+        "warning" if progress is not None and progress > 0.9 else "problem",
         title=f"No activation follows {names}{more}: without one, two layers can compute no "
         "more than one.",
         fix=f"activation='relu' in {names}{more}.",
@@ -124,8 +122,8 @@ def _initialization(record: Record, layer: LayerFacts, is_last: bool) -> Iterato
         yield Finding(
             "bad-initialization",
             "problem",
-            title=f"All kernel weights of {layer.name!r} begin with one value ({kind}), so its "
-            f"{layer.units} units compute the same and stay the same.",
+            title=f"All kernel weights of {layer.name!r} are initialized with the same value "
+            f"({kind}), so its {layer.units} units compute the same and stay the same.",
             fix=f"kernel_initializer='glorot_uniform' in {layer.name!r}.",
             evidence={"units": layer.units or 0},
             where=layer.name,
@@ -133,31 +131,33 @@ def _initialization(record: Record, layer: LayerFacts, is_last: bool) -> Iterato
             confidence=0.95,
         )
         return
-    spread = {
+    std = {
         "RandomNormal": settings.get("stddev"),
         "TruncatedNormal": settings.get("stddev"),
-        "RandomUniform": _uniform_spread(settings),
+        "RandomUniform": _std_of_uniform(settings),
     }.get(kind)
-    if spread is None or not layer.units:
+    if std is None or not layer.units:
         return
     fan_in = max(layer.parameters / layer.units - 1, 1)
-    learned = _learned(record)
-    if spread * math.sqrt(fan_in) > _WIDE and (learned is None or learned < _POOR):
+    progress = _progress(record)
+    if std * math.sqrt(fan_in) > _MAX_INITIAL_GAIN and (
+        progress is None or progress < _POOR_PROGRESS
+    ):
         yield Finding(
             "bad-initialization",
             "problem",
-            title=f"The kernel of {layer.name!r} begins with a standard deviation of {spread:.3g}; "
-            f"with {fan_in:.0f} inputs its outputs begin about {spread * math.sqrt(fan_in):.3g} "
-            "times as large as its inputs.",
+            title=f"The kernel of {layer.name!r} is initialized with a standard deviation of "
+            f"{std:.3g}; with {fan_in:.0f} inputs its outputs are about "
+            f"{std * math.sqrt(fan_in):.3g} times as large as its inputs at first.",
             fix=f"kernel_initializer='glorot_uniform' in {layer.name!r}.",
-            evidence={"standard deviation": spread, "inputs": fan_in},
+            evidence={"standard deviation": std, "inputs": fan_in},
             where=layer.name,
             change=Change("layer", "kernel_initializer", "glorot_uniform", layer.name),
             confidence=0.8,
         )
 
 
-def _uniform_spread(settings: object) -> float | None:
+def _std_of_uniform(settings: object) -> float | None:
     if not isinstance(settings, dict) or not {"minval", "maxval"} <= set(settings):
         return None
     return float(settings["maxval"] - settings["minval"]) / math.sqrt(12)
@@ -165,10 +165,10 @@ def _uniform_spread(settings: object) -> float | None:
 
 def _dropout(record: Record, layer: LayerFacts) -> Iterator[Finding]:
     rate = layer.settings.get("rate") if "Dropout" in layer.kind else layer.settings.get("dropout")
-    learned = _learned(record)
+    progress = _progress(record)
     if not isinstance(rate, (int, float)) or rate < _HIGH_DROPOUT:
         return
-    if learned is not None and learned > 0.9:
+    if progress is not None and progress > 0.9:
         return
     yield Finding(
         "dropout-too-high",
@@ -215,18 +215,20 @@ def _stateful_layers(record: Record, layer: LayerFacts) -> Iterator[Finding]:
 def _frozen(record: Record) -> Iterator[Finding]:
     total = sum(layer.parameters for layer in record.layers)
     frozen = sum(layer.parameters for layer in record.layers if not layer.trainable)
-    learned = _learned(record)
-    everything = total > 0 and frozen == total
-    if not everything and (not frozen or frozen < total / 2 or learned is None or learned > 0.1):
+    progress = _progress(record)
+    is_all_frozen = total > 0 and frozen == total
+    if not is_all_frozen and (
+        not frozen or frozen < total / 2 or progress is None or progress > 0.1
+    ):
         return
     yield Finding(
         "frozen-weights",
-        "problem" if everything else "hint",
+        "problem" if is_all_frozen else "hint",
         title=f"{frozen / total:.0%} of the weights are frozen"
-        + ("." if everything else ", and the loss hardly fell."),
+        + ("." if is_all_frozen else ", and the loss hardly fell."),
         fix="model.trainable = True, if they were not trained before.",
         evidence={"frozen": frozen, "all": total},
         where="trainable",
         change=Change("layer", "trainable", True),
-        confidence=1.0 if everything else 0.4,
+        confidence=1.0 if is_all_frozen else 0.4,
     )

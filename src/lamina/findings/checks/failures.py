@@ -1,4 +1,4 @@
-"""Why a training stopped with a loss that is not a finite number."""
+"""Checks why a training ended with a loss that is NaN or infinite."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ from lamina.findings.checks.curves import rate_ratio
 from lamina.findings.finding import Change, Finding
 from lamina.findings.record import Record
 
-# Learning rates beyond this multiple of the usual one often diverge.
-_HIGH = 10.0
+# Above this multiple of the usual learning rate, trainings often diverge.
+_HIGH_RATIO = 10.0
 
 
 def check(record: Record) -> Iterator[Finding]:
@@ -17,7 +17,7 @@ def check(record: Record) -> Iterator[Finding]:
     ratio, rate, usual = rate_ratio(record), record.learning_rate, record.usual_rate
     epoch = len(record.epochs) + 1
     when = f"in epoch {epoch}"
-    if ratio is not None and ratio >= _HIGH and usual is not None:
+    if ratio is not None and ratio >= _HIGH_RATIO and usual is not None:
         yield Finding(
             "learning-rate-too-high",
             "problem",

@@ -1,4 +1,4 @@
-"""Whether inputs are on a scale that networks can learn from, and hold something to learn from."""
+"""Checks whether inputs are scaled, and whether their columns vary."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from lamina.findings.performance import performance
 from lamina.findings.properties import LARGE_INPUT_SHARE, WEIGHTED_KINDS
 from lamina.findings.record import Record, Values
 
-# Standard deviations below this are as bad as large ones.
-_SMALL = 0.01
-_SCALING = ("Rescaling", "Normalization", "BatchNormalization", "LayerNormalization")
-# A first loss so many times that of guessing comes from outputs on a wrong scale.
-_FIRST_LOSS = 3.0
+# Inputs with a smaller standard deviation are too small.
+_MIN_STD = 0.01
+_SCALING_KINDS = ("Rescaling", "Normalization", "BatchNormalization", "LayerNormalization")
+# Above this multiple of the loss of guessing, the first loss shows that outputs are too large.
+_MAX_FIRST_LOSS = 3.0
 
 
 def check(record: Record) -> Iterator[Finding]:
@@ -34,9 +34,9 @@ def check(record: Record) -> Iterator[Finding]:
 
 
 def is_scaled(record: Record) -> bool:
-    """Whether a layer scales the inputs before any layer multiplies them, or that is not known."""
+    """Whether a layer may scale the inputs before the first layer with a kernel."""
     for layer in record.layers:
-        if not layer.is_from_lamina or layer.kind in _SCALING or layer.kind == "Embedding":
+        if not layer.is_from_lamina or layer.kind in _SCALING_KINDS or layer.kind == "Embedding":
             return True
         if layer.kind in WEIGHTED_KINDS:
             return False
@@ -45,37 +45,45 @@ def is_scaled(record: Record) -> bool:
 
 def _scale(record: Record, name: str, values: Values) -> Iterator[Finding]:
     large = values.large > LARGE_INPUT_SHARE
-    small = 0 < values.spread < _SMALL and max(abs(values.low), abs(values.high)) < 10 * _SMALL
+    small = 0 < values.std < _MIN_STD and max(abs(values.low), abs(values.high)) < 10 * _MIN_STD
     if not large and not small:
         return
-    pixels = values.kind in "iu" or (0 <= values.low and values.high <= 255)
-    pixels = pixels and 200 < values.high <= 255 and len(values.shape) > 1
+    are_pixels = values.kind in "iu" or (0 <= values.low and values.high <= 255)
+    are_pixels = are_pixels and 200 < values.high <= 255 and len(values.shape) > 1
     evidence = {"lowest": values.low, "highest": values.high, "mean": values.mean}
     progress = performance(record)
     effect = ""
-    if progress is not None and progress.first > _FIRST_LOSS * progress.guess and large:
-        evidence |= {"loss of epoch 1": progress.first, "loss of guessing": progress.guess}
-        effect = (
-            f" The loss of the first epoch was {progress.first:.3g}, where guessing gives "
-            f"{progress.guess:.3g}."
-        )
-    learned = (
+    if (
         progress is not None
-        and (progress.learned if progress.validated is None else progress.validated) > 0.9
+        and progress.first_loss > _MAX_FIRST_LOSS * progress.guessing_loss
+        and large
+    ):
+        evidence |= {
+            "loss of epoch 1": progress.first_loss,
+            "loss of guessing": progress.guessing_loss,
+        }
+        effect = (
+            f" The loss of the first epoch was {progress.first_loss:.3g}, where guessing gives "
+            f"{progress.guessing_loss:.3g}."
+        )
+    went_well = (
+        progress is not None
+        and (progress.train_progress if progress.val_progress is None else progress.val_progress)
+        > 0.9
     )
     yield Finding(
         "inputs-not-scaled",
-        "warning" if learned else "problem",
+        "warning" if went_well else "problem",
         title=f"{name} runs from {values.low:.4g} to {values.high:.4g}, and no layer scales "
         f"it.{effect}",
         fix=f"{name} = {name} / 255."
-        if pixels
+        if are_pixels
         else "normalization = lamina.layers.Normalization(); normalization.adapt(x), and "
         "normalization as the first layer.",
         evidence=evidence,
         where=name,
         change=Change("data", "divide-inputs-by", 255)
-        if pixels
+        if are_pixels
         else Change("data", "standardize-inputs"),
         confidence=0.9 if effect else 0.7,
     )

@@ -1,4 +1,4 @@
-"""What layers did: dead and saturated units, gradients that vanish or explode."""
+"""Checks of layer statistics: dead and saturated units, gradients that vanish or explode."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,49 +7,52 @@ from lamina.findings.moments import as_evidence, epoch_of_step, seen_since
 from lamina.findings.performance import performance
 from lamina.findings.record import LayerStatistics, Record
 
-_DEAD, _MOST_DEAD = 0.5, 0.9
-_SATURATED = 0.7
+# Fractions of dead units from which there is a warning, and a problem.
+_DEAD_WARNING, _DEAD_PROBLEM = 0.5, 0.9
+_SATURATED_WARNING = 0.7
 # The gradient of the first layer relative to that of the last one.
 _VANISHING = 1e-3
 _EXPLODING = 100.0
-# A training that came so far is not hindered.
-_WELL = 0.8
+# Above this progress from guessing (0) to a loss of 0 (1), nothing is reported.
+_GOOD_PROGRESS = 0.8
 
 
 def check(record: Record) -> Iterator[Finding]:
-    """Findings about what layers did at the end of a training."""
+    """Findings from the layer statistics at the end of a training."""
     if not record.statistics:
         return
     progress = performance(record)
-    if progress is not None and progress.learned > _WELL:
+    if progress is not None and progress.train_progress > _GOOD_PROGRESS:
         return
-    last_step = max(measured.step for measured in record.statistics)
-    last = [measured for measured in record.statistics if measured.step == last_step]
-    # The last layer may be as certain as it likes, and checks of outputs tell of its activation.
-    yield from _dead(record, last[:-1])
-    yield from _saturated(record, last[:-1])
-    yield from _gradients(record, last)
+    last_step = max(statistics.step for statistics in record.statistics)
+    final_statistics = [
+        statistics for statistics in record.statistics if statistics.step == last_step
+    ]
+    # Saturated outputs of the last layer are normal; `outputs.py` checks its activation.
+    yield from _dead(record, final_statistics[:-1])
+    yield from _saturated(record, final_statistics[:-1])
+    yield from _gradients(record, final_statistics)
 
 
-def _is_dead(measured: LayerStatistics) -> bool:
-    return (measured.dead or 0.0) > _DEAD
+def _is_dead(statistics: LayerStatistics) -> bool:
+    return (statistics.dead or 0.0) > _DEAD_WARNING
 
 
-def _is_saturated(measured: LayerStatistics) -> bool:
-    return (measured.saturated or 0.0) > _SATURATED
+def _is_saturated(statistics: LayerStatistics) -> bool:
+    return (statistics.saturated or 0.0) > _SATURATED_WARNING
 
 
-def _dead(record: Record, last: list[LayerStatistics]) -> Iterator[Finding]:
-    dead = [measured for measured in last if _is_dead(measured)]
+def _dead(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[Finding]:
+    dead = [statistics for statistics in final_statistics if _is_dead(statistics)]
     if not dead:
         return
-    worst = max(dead, key=lambda measured: measured.dead or 0.0)
+    worst = max(dead, key=lambda statistics: statistics.dead or 0.0)
     share = worst.dead or 0.0
     yield Finding(
         "dead-relu",
-        "problem" if share > _MOST_DEAD else "warning",
-        title=f"{share:.0%} of the units of {worst.layer!r} give 0 for every sample, so their "
-        "weights do not change any more.",
+        "problem" if share > _DEAD_PROBLEM else "warning",
+        title=f"{share:.0%} of the units of {worst.layer!r} output 0 for every sample, so their "
+        "weights no longer change.",
         fix=f"activation='leaky_relu' in {worst.layer!r}, or a smaller learning rate.",
         evidence={
             "share of dead units": share,
@@ -57,24 +60,24 @@ def _dead(record: Record, last: list[LayerStatistics]) -> Iterator[Finding]:
         },
         where=worst.layer,
         change=Change.joined(
-            Change("layer", "activation", "leaky_relu", measured.layer) for measured in dead
+            Change("layer", "activation", "leaky_relu", statistics.layer) for statistics in dead
         ),
         confidence=0.6,
         others=("learning-rate-too-high", "bad-initialization", "inputs-not-scaled"),
     )
 
 
-def _saturated(record: Record, last: list[LayerStatistics]) -> Iterator[Finding]:
-    ends = [measured for measured in last if _is_saturated(measured)]
-    if not ends:
+def _saturated(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[Finding]:
+    saturated = [statistics for statistics in final_statistics if _is_saturated(statistics)]
+    if not saturated:
         return
-    worst = max(ends, key=lambda measured: measured.saturated or 0.0)
+    worst = max(saturated, key=lambda statistics: statistics.saturated or 0.0)
     share = worst.saturated or 0.0
     yield Finding(
         "saturated-activations",
         "warning",
-        title=f"{share:.0%} of the outputs of {worst.layer!r} are at an end of its activation, "
-        "where gradients are close to 0.",
+        title=f"{share:.0%} of the outputs of {worst.layer!r} are where its activation saturates "
+        "and gradients are close to 0.",
         fix=f"activation='relu' in {worst.layer!r}, or smaller inputs.",
         evidence={
             "share of saturated outputs": share,
@@ -82,50 +85,52 @@ def _saturated(record: Record, last: list[LayerStatistics]) -> Iterator[Finding]
         },
         where=worst.layer,
         change=Change.joined(
-            Change("layer", "activation", "relu", measured.layer) for measured in ends
+            Change("layer", "activation", "relu", statistics.layer) for statistics in saturated
         ),
         confidence=0.6,
         others=("inputs-not-scaled", "bad-initialization", "learning-rate-too-high"),
     )
 
 
-def _ends(measured: list[LayerStatistics]) -> tuple[float, float] | None:
+def _end_gradients(statistics: list[LayerStatistics]) -> tuple[float, float] | None:
     """The gradients of the first and the last layer that have one."""
-    gradients = [one.gradient for one in measured if one.gradient is not None]
+    gradients = [layer.gradient for layer in statistics if layer.gradient is not None]
     return (gradients[0], gradients[-1]) if len(gradients) >= 3 else None
 
 
-def _vanishes(first: float, final: float) -> bool:
-    return final > 0 and first < _VANISHING * final
+def _vanishes(first: float, last: float) -> bool:
+    return last > 0 and first < _VANISHING * last
 
 
-def _explodes(first: float, final: float) -> bool:
-    return final > 0 and first > _EXPLODING * max(final, 1e-6) and first > 1.0
+def _explodes(first: float, last: float) -> bool:
+    return last > 0 and first > _EXPLODING * max(last, 1e-6) and first > 1.0
 
 
 def _since(record: Record, is_bad: Callable[[float, float], bool]) -> dict[str, float]:
-    """The epoch since which the gradients at both ends are bad, as evidence."""
+    """The epoch since which the gradients of the first and last layer are bad, as evidence."""
     since = None
-    for step in sorted({one.step for one in record.statistics}, reverse=True):
-        ends = _ends([one for one in record.statistics if one.step == step])
+    for step in sorted({statistics.step for statistics in record.statistics}, reverse=True):
+        ends = _end_gradients([one for one in record.statistics if one.step == step])
         if ends is None or not is_bad(*ends):
             break
         since = step
     return as_evidence(None if since is None else epoch_of_step(record, since))
 
 
-def _gradients(record: Record, last: list[LayerStatistics]) -> Iterator[Finding]:
-    ends = _ends(last)
+def _gradients(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[Finding]:
+    ends = _end_gradients(final_statistics)
     if ends is None:
         return
-    with_gradient = [measured for measured in last if measured.gradient is not None]
-    first, final = ends
-    gradients = {"gradient of the first layer": first, "gradient of the last layer": final}
-    if _vanishes(first, final):
+    with_gradient = [
+        statistics for statistics in final_statistics if statistics.gradient is not None
+    ]
+    first, last = ends
+    gradients = {"gradient of the first layer": first, "gradient of the last layer": last}
+    if _vanishes(first, last):
         yield Finding(
             "vanishing-gradients",
             "warning",
-            title=f"The gradient of {with_gradient[0].layer!r} is {first / final:.1g} times that "
+            title=f"The gradient of {with_gradient[0].layer!r} is {first / last:.1g} times that "
             f"of {with_gradient[-1].layer!r}: the first layers hardly learn.",
             fix="activation='relu' in hidden layers, BatchNormalization between them, or fewer "
             "layers.",
@@ -134,11 +139,11 @@ def _gradients(record: Record, last: list[LayerStatistics]) -> Iterator[Finding]
             confidence=0.6,
             others=("dead-relu", "saturated-activations", "bad-initialization"),
         )
-    elif _explodes(first, final):
+    elif _explodes(first, last):
         yield Finding(
             "exploding-gradients",
             "warning",
-            title=f"The gradient of {with_gradient[0].layer!r} is {first / final:.3g} times that "
+            title=f"The gradient of {with_gradient[0].layer!r} is {first / last:.3g} times that "
             f"of {with_gradient[-1].layer!r}.",
             fix="clipnorm=1.0 in the optimizer.",
             evidence={**gradients, **_since(record, _explodes)},

@@ -1,4 +1,4 @@
-"""Whether targets are balanced, on a usual scale, and alike in training and validation."""
+"""Checks whether targets are balanced, scaled, and similar in training and validation."""
 
 from collections.abc import Iterator
 
@@ -8,16 +8,18 @@ from lamina.findings.finding import Change, Finding
 from lamina.findings.performance import performance
 from lamina.findings.record import OutputFacts, Record
 
-_IMBALANCE = 10.0
-# An accuracy so close to that of always answering the commonest class is no better than it.
-_NO_BETTER = 0.01
-# Targets of this spread or mean need large weights in the last layer.
+# Classes are imbalanced if the largest has this many times the samples of the smallest.
+_MIN_IMBALANCE = 10.0
+# An accuracy must exceed the fraction of the most frequent class by this much to be better.
+_MIN_ADVANTAGE = 0.01
+# Targets with such a standard deviation or mean need large weights in the last layer.
 _LARGE = 50.0
-# How far chance may move the classes of the validation: chi-square in standard deviations.
-_BEYOND_CHANCE = 8.0
-# Fewer samples than this, in all or for each class, are few if others are answered worse by this
-# share of the loss of guessing.
-_FEW, _FEW_FOR_A_CLASS, _GAP = 40, 5, 0.1
+# Class frequencies in training and validation differ if the chi-square statistic exceeds its mean
+# by this many standard deviations.
+_MAX_DEVIATIONS = 8.0
+# There are too few samples, in all or for each class, if there are fewer than this and the progress
+# in validation is less than in training by the last number.
+_FEW, _FEW_FOR_A_CLASS, _MIN_GAP = 40, 5, 0.1
 
 
 def check(record: Record) -> Iterator[Finding]:
@@ -30,7 +32,7 @@ def check(record: Record) -> Iterator[Finding]:
         yield from _few_samples(record, output)
 
 
-def _last(record: Record, *names: str) -> float | None:
+def _last_value(record: Record, *names: str) -> float | None:
     values = [epoch[name] for epoch in record.epochs for name in names if name in epoch]
     return values[-1] if values else None
 
@@ -42,18 +44,18 @@ def _imbalance(record: Record, output: OutputFacts) -> Iterator[Finding]:
     if targets.form in ("several classes", "numbers"):
         return
     counts = [count for count in targets.counts if count]
-    ratio, most = max(counts) / min(counts), max(counts) / sum(counts)
-    accuracy = _last(record, "val_accuracy", "accuracy")
-    if ratio < _IMBALANCE or accuracy is None or accuracy > most + _NO_BETTER:
+    ratio, largest_share = max(counts) / min(counts), max(counts) / sum(counts)
+    accuracy = _last_value(record, "val_accuracy", "accuracy")
+    if ratio < _MIN_IMBALANCE or accuracy is None or accuracy > largest_share + _MIN_ADVANTAGE:
         return
     yield Finding(
         "class-imbalance",
         "problem",
-        title=f"{most:.1%} of the samples are of one class, and the accuracy of {accuracy:.1%} is "
-        "no better than always answering that class.",
+        title=f"{largest_share:.1%} of the samples are of one class, and the accuracy of "
+        f"{accuracy:.1%} is no better than always predicting that class.",
         fix="fit(…, class_weight='balanced').",
         evidence={
-            "share of the commonest class": most,
+            "share of the commonest class": largest_share,
             "accuracy": accuracy,
             "largest to smallest": ratio,
         },
@@ -66,24 +68,29 @@ def _imbalance(record: Record, output: OutputFacts) -> Iterator[Finding]:
 
 def _scale(record: Record, output: OutputFacts) -> Iterator[Finding]:
     targets, progress = output.targets, performance(record)
-    if targets is None or targets.form != "numbers" or progress is None or progress.learned > 0.5:
+    if (
+        targets is None
+        or targets.form != "numbers"
+        or progress is None
+        or progress.train_progress > 0.5
+    ):
         return
     values = targets.values
-    if output.activation != "linear" or max(values.spread, abs(values.mean)) < _LARGE:
+    if output.activation != "linear" or max(values.std, abs(values.mean)) < _LARGE:
         return
     yield Finding(
         "targets-not-scaled",
         "problem",
-        title=f"The targets run from {values.low:.4g} to {values.high:.4g}, and the outputs begin "
-        f"near 0: the loss of the last epoch is {progress.last:.3g}, and the mean as a constant "
-        f"answer gives {progress.guess:.3g}.",
+        title=f"The targets run from {values.low:.4g} to {values.high:.4g}, but the outputs begin "
+        f"near 0: the loss of the last epoch is {progress.last_loss:.3g}, and that of always "
+        f"predicting the mean is {progress.guessing_loss:.3g}.",
         fix="Train on (y - y.mean()) / y.std(), and bring predictions back with "
         "lamina.layers.Rescaling.",
         evidence={
             "mean": values.mean,
-            "spread": values.spread,
-            "loss": progress.last,
-            "guess": progress.guess,
+            "spread": values.std,
+            "loss": progress.last_loss,
+            "guess": progress.guessing_loss,
         },
         where="y",
         change=Change("data", "standardize-targets"),
@@ -101,8 +108,7 @@ def _order(record: Record, output: OutputFacts) -> Iterator[Finding]:
     yield Finding(
         "data-not-shuffled",
         "problem",
-        title="The samples are sorted by class and are not shuffled, so whole batches are of one "
-        "class.",
+        title="The samples are sorted by class and not shuffled, so whole batches have one class.",
         fix="fit(…, shuffle=True), which is the default.",
         evidence={"classes": len(targets.counts)},
         where="shuffle",
@@ -112,36 +118,38 @@ def _order(record: Record, output: OutputFacts) -> Iterator[Finding]:
 
 
 def _validation(record: Record, output: OutputFacts) -> Iterator[Finding]:
-    known, seen = output.targets, output.validation_targets
-    if known is None or seen is None or not known.counts or not seen.counts:
+    targets, validation_targets = output.targets, output.validation_targets
+    if targets is None or validation_targets is None or targets.form == "several classes":
         return
-    if known.form == "several classes":
+    if not targets.counts or not validation_targets.counts:
         return
-    size = max(len(known.counts), len(seen.counts))
-    train, validation = (_padded(targets.counts, size) for targets in (known, seen))
-    together = (train + validation) / (train.sum() + validation.sum())
-    there = together > 0
-    expected = together[there] * validation.sum()
-    chi = float(((validation[there] - expected) ** 2 / expected).sum())
-    freedom = max(int(there.sum()) - 1, 1)
-    if (chi - freedom) / np.sqrt(2 * freedom) < _BEYOND_CHANCE:
+    size = max(len(targets.counts), len(validation_targets.counts))
+    train = _pad(targets.counts, size)
+    validation = _pad(validation_targets.counts, size)
+    pooled = (train + validation) / (train.sum() + validation.sum())
+    present = pooled > 0
+    expected = pooled[present] * validation.sum()
+    chi_square = float(((validation[present] - expected) ** 2 / expected).sum())
+    degrees_of_freedom = max(int(present.sum()) - 1, 1)
+    deviations = (chi_square - degrees_of_freedom) / np.sqrt(2 * degrees_of_freedom)
+    if deviations < _MAX_DEVIATIONS:
         return
-    new = int(((train == 0) & (validation > 0)).sum())
-    shares = np.abs(train / train.sum() - validation / validation.sum())
+    new_classes = int(((train == 0) & (validation > 0)).sum())
+    differences = np.abs(train / train.sum() - validation / validation.sum())
     title = (
-        f"{new} of the classes in the validation data are not in the training data."
-        if new
-        else f"The validation data have another mix of classes: the share of class "
-        f"{int(shares.argmax())} differs by {shares.max():.0%} of the samples."
+        f"{new_classes} of the classes in the validation data are not in the training data."
+        if new_classes
+        else f"The validation data have other class frequencies: that of class "
+        f"{int(differences.argmax())} differs by {differences.max():.0%} of the samples."
     )
-    sorted_tail = known.is_sorted and record.validation_split is not None
+    sorted_tail = targets.is_sorted and record.validation_split is not None
     yield Finding(
         "data-not-shuffled" if sorted_tail else "validation-unlike-training",
-        "problem" if new or sorted_tail else "warning",
+        "problem" if new_classes or sorted_tail else "warning",
         title=title,
         fix="order = numpy.random.permutation(len(x)); x, y = x[order], y[order], before the "
         "split.",
-        evidence={"chi-square": chi, "new classes": new},
+        evidence={"chi-square": chi_square, "new classes": new_classes},
         where="validation_split" if record.validation_split else "validation_data",
         change=Change("data", "shuffle-before-split"),
         confidence=0.9,
@@ -150,22 +158,28 @@ def _validation(record: Record, output: OutputFacts) -> Iterator[Finding]:
 
 def _few_samples(record: Record, output: OutputFacts) -> Iterator[Finding]:
     progress, samples = performance(record), record.samples
-    if samples is None or progress is None or progress.validated is None or output.targets is None:
+    if (
+        samples is None
+        or progress is None
+        or progress.val_progress is None
+        or output.targets is None
+    ):
         return
     classes = max(len(output.targets.counts), 2)
     if (
         samples >= max(_FEW_FOR_A_CLASS * classes, _FEW)
-        or progress.learned - progress.validated < _GAP
+        or progress.train_progress - progress.val_progress < _MIN_GAP
     ):
         return
     kinds = f" of {classes} classes" if output.targets.counts else ""
+    val_loss = (1 - progress.val_progress) * progress.guessing_loss
     yield Finding(
         "too-few-samples",
         "problem",
-        title=f"There are {samples} training samples{kinds}. The loss fell to {progress.last:.3g} "
-        f"on them, and to {(1 - progress.validated) * progress.guess:.3g} on others; guessing "
-        f"gives {progress.guess:.3g}.",
-        fix="More samples; with so few, a linear model or a network that was trained on others.",
+        title=f"There are {samples} training samples{kinds}. The loss fell to "
+        f"{progress.last_loss:.3g} on them, and to {val_loss:.3g} on others; guessing gives "
+        f"{progress.guessing_loss:.3g}.",
+        fix="More samples; with so few, a linear model or a pretrained network.",
         evidence={"samples": samples, "classes": classes},
         where="x",
         confidence=0.7,
@@ -173,5 +187,5 @@ def _few_samples(record: Record, output: OutputFacts) -> Iterator[Finding]:
     )
 
 
-def _padded(counts: tuple[int, ...], size: int) -> np.ndarray:
+def _pad(counts: tuple[int, ...], size: int) -> np.ndarray:
     return np.array([*counts, *[0] * (size - len(counts))], dtype=float)

@@ -12,7 +12,7 @@ from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Data, PyTree, Targets
 from lamina.core.user_data.arguments import check_integer
 from lamina.core.variable.variable import Variable
-from lamina.findings.performance import guessing_loss
+from lamina.findings.performance import loss_of_guessing
 from lamina.training.compiled_function import CompiledFunction, run_program
 from lamina.training.learner import Learner
 from lamina.training.recorded_facts import output_facts
@@ -170,7 +170,7 @@ def _constant_prediction_loss(learner: Learner, data: PyTree) -> float | None:
     if not isinstance(data, tuple) or len(data) != 2:
         return None  # no targets, or weights of samples
     outputs = output_facts(learner, jax.tree.map(np.asarray, data[1]), None)
-    return guessing_loss(outputs[0]) if len(outputs) == 1 else None
+    return loss_of_guessing(outputs[0]) if len(outputs) == 1 else None
 
 
 def _program(learner: Learner, variables: TrainState[Variable], steps: int) -> CompiledFunction:
