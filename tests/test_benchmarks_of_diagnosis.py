@@ -174,7 +174,7 @@ def test_random_changes_are_those_that_copies_take():
     from setups import setup_of
 
     import programs
-    from lamina.diagnosis.experiments.copies import changed_data, copy_of
+    from lamina.diagnosis.experiments.copies import apply_data_changes, make_copy
 
     x, y = np.zeros((60, 4), "float32"), np.arange(60) % 2
     stack = (programs.dense(8), ("Dropout", {"rate": 0.1}), programs.dense(2, "softmax"))
@@ -188,9 +188,9 @@ def test_random_changes_are_those_that_copies_take():
         change = draw(rng)
         settings.add(change.name)
         if change.where == "data":
-            changed_data(setup, change.parts)
+            apply_data_changes(setup, change.parts)
         elif change.name != "loss":  # most losses fit only some targets
-            copy_of(setup, change.parts)
+            make_copy(setup, change.parts)
     assert {"learning_rate", "batch_size", "epochs", "optimizer", "activation", "units"} <= settings
 
 

@@ -53,7 +53,7 @@ def classes_of(program: Program) -> tuple[np.ndarray, int] | None:
     return (labels, task.classes) if task.kind == "classes" and labels is not None else None
 
 
-def add_labels_from_table(program: Program, labels: np.ndarray, classes: int) -> Program:
+def with_labels(program: Program, labels: np.ndarray, classes: int) -> Program:
     one_hot = program.y.ndim == 2
     return replace(program, y=np.eye(classes, dtype="float32")[labels] if one_hot else labels)
 
@@ -115,7 +115,7 @@ def one_noise(program: Program, rate: float, seed: int) -> tuple[Any, ...]:
     changed = rng.permutation(len(labels))[: round(rate * len(labels))]
     given = labels.copy()
     given[changed] = (labels[changed] + rng.integers(1, classes, len(changed))) % classes
-    setup = setup_of(add_labels_from_table(program, given, classes), seed)
+    setup = setup_of(with_labels(program, given, classes), seed)
     probabilities = out_of_sample(setup, given, FOLDS, classes)
     assert probabilities is not None
     found, wrong = estimate_noise(given, probabilities), given != labels

@@ -57,7 +57,7 @@ def test_a_table_in_the_place_of_a_data_set_is_said_to_be_one(run, model_file):
     Path("data.csv").write_text("a,b\n1,2\n")
     code, _, err = run("evaluate", model_file, "data.csv")
     assert code == 1
-    assert "data.csv is a file or folder, and evaluate measures on the named sets" in err
+    assert "data.csv is a file or folder, but evaluate measures on the named sets" in err
 
 
 def test_arguments_in_the_wrong_order_are_put_right(run, model_file):

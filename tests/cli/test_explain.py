@@ -47,7 +47,7 @@ def test_a_row_of_a_table_is_explained_by_its_columns(run, houses):
     assert "town = b" in out
     code, _, err = run("explain", "houses.keras", "houses.csv", "--row", "99")
     assert code == 1
-    assert "has 30 samples, and --row 99 was asked for" in err
+    assert "has 30 samples, but --row is 99" in err
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_rows_may_come_from_standard_input(run, table, monkeypatch):
     assert code == 0, err
     assert [a["value"] for a in json.loads(out)] == [a["value"] for a in from_file]
     code, _, err = run("predict", "run", table, "--show")
-    assert (code, "--show is for pictures, and the model takes rows" in err) == (1, True)
+    assert (code, "--show is for pictures, but the model takes rows" in err) == (1, True)
     code, _, err = run("predict", "run", table, "--like", "mnist")
     assert (code, "--like is for models that do not remember" in err) == (1, True)
 

@@ -39,7 +39,7 @@ def test_a_wrong_file_in_the_chosen_folder_is_an_error_that_names_the_array(
 ):
     wrong = {**arrays, "y_train": arrays["y_train"][::-1].copy()}
     path = write_npz(chosen / "tiny.npz", wrong)
-    with pytest.raises(ValueError, match=r"is not Tiny: y_train holds other values"):
+    with pytest.raises(ValueError, match=r"is not Tiny: y_train has other values"):
         locate.load(make_source())
     assert path.exists()
 

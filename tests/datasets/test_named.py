@@ -27,7 +27,7 @@ def test_fashion_mnist_has_its_known_first_labels(real_data):
 def test_mnist_under_fashion_mnists_name_is_noticed(real_data, tmp_path, monkeypatch):
     (tmp_path / "fashion_mnist.npz").symlink_to(real_data / "mnist.npz")
     monkeypatch.setenv("LAMINA_DATASETS", str(tmp_path))
-    with pytest.raises(ValueError, match="is not Fashion-MNIST: x_train holds other values"):
+    with pytest.raises(ValueError, match="is not Fashion-MNIST: x_train has other values"):
         datasets.fashion_mnist.load_data()
 
 

@@ -51,7 +51,7 @@ CASES = {
         "x, y = np.ones((60, 3)), np.zeros((60, 1))\n"
         "model = lamina.Sequential([layers.Dense(1)])",
     ),
-    ("findings/finding.py", "does not know what its training began with"): (
+    ("findings/finding.py", "was not recorded"): (
         "finding.apply(model)",
         "findings = «lamina.diagnosis.diagnose(model, x, y)»; examination._SECONDS = 0.0; "
         "findings«.apply(finding.change)»",
@@ -116,7 +116,7 @@ CASES = {
         "«explanation.save('why.png')»",
         "explanation = net().explain(x[0])",
     ),
-    ("cli/evaluate.py", "is a file or folder, and evaluate measures"): (
+    ("cli/evaluate.py", "is a file or folder, but evaluate measures"): (
         "command('lamina evaluate model.keras data.csv')",
         "x, y = np.zeros((4, 8, 8, 1)), np.zeros(4); "
         "«lamina.models.load_model('model.keras').evaluate(x, y)»",
@@ -147,7 +147,7 @@ CASES = {
         "command('lamina predict o/model.keras t.csv')  # «leave --like out»",
         _COMMAND + _TABLE,
     ),
-    ("cli/answer.py", "is for pictures, and the model takes"): (
+    ("cli/answer.py", "is for pictures, but the model takes"): (
         "command('lamina predict o/model.keras t.csv --show')",
         "command('lamina predict o/model.keras t.csv')  # «leave --show out»",
         _COMMAND + _TABLE,
@@ -157,7 +157,7 @@ CASES = {
         "command('lamina predict model.keras digit.png')  # «leave --like out»",
         _COMMAND + "lamina.utils.save_img('digit.png', np.eye(8)[..., None])",
     ),
-    ("cli/options.py", "The model comes first, then what"): (
+    ("cli/options.py", "The model comes first, then its"): (
         "command('lamina predict digit.png model.keras')",
         "command('«lamina predict model.keras digit.png»')",
         _COMMAND + "lamina.utils.save_img('digit.png', np.eye(8)[..., None])",
@@ -168,7 +168,7 @@ CASES = {
         _COMMAND
         + "Path('folder').mkdir(exist_ok=True); Path('model.keras').rename('folder/other.keras')",
     ),
-    ("cli/train.py", "is a network, and the data set"): (
+    ("cli/train.py", "is a network, but the data set"): (
         "command('lamina train mlp')",
         "from lamina.jobs import architectures; "
         "assert 'mlp' in architectures.MODELS  # «lamina train mnist --model mlp»",

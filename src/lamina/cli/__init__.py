@@ -1,7 +1,7 @@
 """The command line: `lamina quickstart`, `train`, `evaluate`, `predict` and the rest.
 
-One file a command; each reads its arguments, calls the public library and prints. Nothing here
-imports JAX before a command needs it, so `lamina --help` answers at once.
+There is one file for each command; it reads the arguments, calls the public library and prints. JAX
+is imported only when a command needs it, so `lamina --help` answers at once.
 """
 
 from lamina.cli.app import app, main

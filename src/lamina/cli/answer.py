@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lamina.prediction.raw_sources import RawInputs
 
 _MAX_NAME_LENGTH = 48
-_TAKES = {"table": "rows", "text": "texts", "series": "a series"}
+_INPUTS = {"table": "rows", "text": "texts", "series": "a series"}
 
 
 def answer(
@@ -24,7 +24,7 @@ def answer(
 
     Args:
         model: A loaded model with a contract.
-        inputs: Paths, texts, or `-` for what comes from standard input.
+        inputs: Paths, texts, or `-` for standard input.
         top: Classes to show.
         show: Whether to draw pictures as the model receives them.
         json: Whether to print JSON.
@@ -32,7 +32,7 @@ def answer(
 
     Raises:
         ValueError: If pictures are to be drawn and the model takes none.
-        typer.Exit: With 1, if an input could not be read; the others are answered.
+        typer.Exit: With 1, if an input could not be read; the others are answer.
     """
     from lamina import Predictor  # after the cheap errors
     from lamina.prediction.raw_inputs import read_inputs
@@ -42,36 +42,36 @@ def answer(
     if (show or seen is not None) and contract.kind != "images":
         option = "--show" if show else "--seen"
         raise ValueError(
-            f"{option} is for pictures, and the model takes {_TAKES[contract.kind]}.\n"
+            f"{option} is for pictures, but the model takes {_INPUTS[contract.kind]}.\n"
             f"  Fix: leave {option} out."
         )
     sources: list[Any] = []
-    for given in inputs:
-        if given == "-":
+    for argument in inputs:
+        if argument == "-":
             sources += from_standard_input(contract)
         else:
-            sources.append(Path(given) if is_file(given) else given)
-    read = read_inputs(contract, sources)
-    answers = Predictor(model).answers_to(read)
+            sources.append(Path(argument) if is_file(argument) else argument)
+    raw_inputs = read_inputs(contract, sources)
+    answers = Predictor(model).answers_to(raw_inputs)
     if json:
-        console.print_json([answered.to_json() for answered in answers])
+        console.print_json([answer.to_json() for answer in answers])
     else:
-        for remark in read.remarks:
+        for remark in raw_inputs.remarks:
             console.remark(escape_control_characters(remark))
         _print_table(contract.target, answers, top)
         if show:
-            _show(read)
+            _show(raw_inputs)
     if seen is not None:
-        _write(read, seen)
-    failed = [answered for answered in answers if answered.error is not None]
-    for answered in failed:
-        console.print_error(ValueError(f"{answered.input}: {answered.error}"))
+        _write(raw_inputs, seen)
+    failed = [answer for answer in answers if answer.error is not None]
+    for answer in failed:
+        console.print_error(ValueError(f"{answer.input}: {answer.error}"))
     if failed:
         raise typer.Exit(1)
 
 
 def from_standard_input(contract: Any) -> list[Any]:
-    """What comes from standard input, as sources: a picture, a table, or a text in every line."""
+    """Read sources from standard input: a picture, a table, or a text in every line."""
     from lamina.data.loading.table_files import decode_text, parse_table
 
     content, name = sys.stdin.buffer.read(), Path("standard input")
@@ -90,74 +90,82 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
     from lamina.diagnosis.verdict import percent
     from lamina.training.input_contract import UNKNOWN
 
-    read = [answered for answered in answers if answered.error is None]
-    if not read:
+    valid = [answer for answer in answers if answer.error is None]
+    if not valid:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("input")
     table.add_column(Text(escape_control_characters(target or "answer")))
-    if read[0].label is not None:
+    if valid[0].label is not None:
         table.add_column("confidence", justify="right")
         table.add_column("others")
-    for answered in read:
-        name = Text(_short(answered.input))
-        if answered.label is None:
-            values = answered.value if isinstance(answered.value, list) else [answered.value]
+    for answer in valid:
+        name = Text(_shorten(answer.input))
+        if answer.label is None:
+            values = answer.value if isinstance(answer.value, list) else [answer.value]
             table.add_row(name, Text(", ".join(f"{value:,.6g}" for value in values)))
             continue
-        likeliest = sorted((answered.probabilities or {}).items(), key=lambda pair: -pair[1])
-        if answered.is_far:
+        likeliest = sorted((answer.probabilities or {}).items(), key=lambda pair: -pair[1])
+        if answer.is_far:
             table.add_row(
-                name, Text(UNKNOWN, style="bold"), Text(""), Text(_shares(likeliest[:top]))
+                name,
+                Text(UNKNOWN, style="bold"),
+                Text(""),
+                Text(_format_probabilities(likeliest[:top])),
             )
             continue
-        confidence, others = percent(answered.confidence or 0.0), _shares(likeliest[1:top])
+        confidence, others = (
+            percent(answer.confidence or 0.0),
+            _format_probabilities(likeliest[1:top]),
+        )
         table.add_row(
             name,
-            Text(escape_control_characters(answered.label), style="bold"),
+            Text(escape_control_characters(answer.label), style="bold"),
             Text(confidence),
             Text(others),
         )
     console.console().print(table, soft_wrap=True)
-    far = sum(bool(answered.is_far) for answered in read)
+    far = sum(bool(answer.is_far) for answer in valid)
     if far:
         console.remark(
-            f"{UNKNOWN} {far:,} of {len(read):,} inputs are far from everything that the model was "
-            "trained on, so the classes computed for them mean little."
+            f"{UNKNOWN} {far:,} of {len(valid):,} inputs are far from everything that the model "
+            "was trained on, so the classes computed for them mean little."
         )
 
 
-def _shares(classes: list[tuple[str, float]]) -> str:
+def _format_probabilities(classes: list[tuple[str, float]]) -> str:
     from lamina.diagnosis.verdict import percent
 
     return ", ".join(f"{escape_control_characters(label)} {percent(p)}" for label, p in classes)
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     """A name on one line, shortened at its start, because paths differ at their end."""
     line = escape_control_characters(" ".join(name.split()))
     return line if len(line) <= _MAX_NAME_LENGTH else f"…{line[-_MAX_NAME_LENGTH:]}"
 
 
-def _write(read: "RawInputs", folder: Path) -> None:
-    """Write the pictures that the model was shown."""
+def _write(raw_inputs: "RawInputs", folder: Path) -> None:
+    """Write the pictures as the model receives them."""
     from lamina.prediction.picture_inputs import write_enlarged
 
     folder.mkdir(parents=True, exist_ok=True)
-    taken: set[str] = set()
-    for name, pixels in zip(read.names, [] if read.x is None else read.x, strict=True):
+    used_stems: set[str] = set()
+    pictures = [] if raw_inputs.x is None else raw_inputs.x
+    for name, pixels in zip(raw_inputs.names, pictures, strict=True):
         stem = Path(name).stem
-        while stem in taken:  # of two folders
+        while stem in used_stems:  # files of several folders may have the same name
             stem += "_"
-        taken.add(stem)
+        used_stems.add(stem)
         write_enlarged(pixels.astype("float32") / 255, folder / f"{stem}.png")
 
 
-def _show(read: "RawInputs") -> None:
-    """Draw the pictures that the model was shown."""
+def _show(raw_inputs: "RawInputs") -> None:
+    """Draw the pictures as the model receives them."""
     from lamina.cli import art
 
-    for name, pixels in zip(read.names, [] if read.x is None else read.x, strict=True):
+    pictures = [] if raw_inputs.x is None else raw_inputs.x
+    for name, pixels in zip(raw_inputs.names, pictures, strict=True):
         console.say_plain(escape_control_characters(name))
         grey = pixels.mean(axis=2) / 255
         screen = console.console()

@@ -109,7 +109,7 @@ def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
     debug: Annotated[
@@ -120,10 +120,10 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and leave with its exit code.
+    """Run a command and exit with its exit code.
 
     Args:
-        arguments: As typed, without the program's name; the process's own for None.
+        arguments: The arguments without the program's name; those of the process if None.
     """
     debug, remaining_arguments = _take_debug(sys.argv[1:] if arguments is None else arguments)
     if debug:

@@ -86,7 +86,7 @@ def print_error(error: Exception) -> None:
         if "JAX" not in note:  # its notes are about its own tracebacks
             stderr.print(Text(note), soft_wrap=True)
     if not is_expected:
-        stderr.print(Text("This was not foreseen; --debug shows where it happened.", style="dim"))
+        stderr.print(Text("This is an unexpected error; --debug shows where.", style="dim"))
 
 
 def bar(fraction: float, width: int = 24) -> str:

@@ -1,4 +1,4 @@
-"""`lamina diagnose`: what is wrong with a saved model and its data."""
+"""`lamina diagnose`: finds what is wrong with a saved model and its data."""
 
 import json as json_format
 from typing import Annotated

@@ -38,7 +38,7 @@ def doctor(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Check the installation: versions, devices, caches, data, room on the disk.
+    """Check the installation: versions, devices, caches, data, free disk space.
 
     The exit code is 1 if something does not work; suggestions do not count.
 

@@ -1,4 +1,4 @@
-"""`lamina evaluate`: a saved model on the test part of a named data set."""
+"""`lamina evaluate`: evaluates a saved model on your own data or a named data set."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,7 +32,7 @@ def evaluate(
         return
     if Path(dataset).exists() and ("." in dataset or "/" in dataset):
         raise ValueError(
-            f"{dataset} is a file or folder, and evaluate measures on the named sets mnist, "
+            f"{dataset} is a file or folder, but evaluate measures on the named sets mnist, "
             "fashion_mnist and digits.\n"
             f"  Fix: in Python, lamina.models.load_model({str(model)!r}).evaluate(x, y), with the "
             "data read as you read them for training."
@@ -47,14 +47,14 @@ def evaluate(
     if trained_on is not None and trained_on != data.name:
         console.remark(
             f"The model was trained on {trained_on}, by its name {network.name!r}, and is "
-            f"measured on {data.name}: its classes mean other things there."
+            f"evaluation on {data.name}: its classes mean other things there."
         )
-    measured = evaluate_job.evaluate(network, data, batch_size, pixel_max)
-    if measured.range_was_guessed:
+    evaluation = evaluate_job.evaluate(network, data, batch_size, pixel_max)
+    if evaluation.range_was_guessed:
         console.remark(RANGE_REMARK)
-    if measured.was_compiled:
+    if evaluation.was_compiled:
         console.remark("The model was saved without a loss: crossentropy and accuracy are taken.")
-    results, labels = measured.results, data.test[1]
+    results, labels = evaluation.results, data.test[1]
     if json:
         console.print_json({"samples": len(labels), **results})
         return
@@ -73,25 +73,25 @@ def _evaluate_own(network: Any, source: str, batch_size: int, json: bool) -> Non
     from lamina.diagnosis.verdict import percent, wilson
     from lamina.jobs.evaluate_own import evaluate_own
 
-    measured = evaluate_own(network, source, batch_size)
+    evaluation = evaluate_own(network, source, batch_size)
     if json:
         console.print_json(
             {
-                "samples": measured.samples,
-                **measured.results,
-                "left_out": [f"{what} {why}" for what, why in measured.left_out.items()],
-                "remarks": measured.remarks,
+                "samples": evaluation.samples,
+                **evaluation.results,
+                "left_out": [f"{what} {why}" for what, why in evaluation.left_out.items()],
+                "remarks": evaluation.remarks,
             }
         )
         return
-    for what, why in list(measured.left_out.items())[:10]:
+    for what, why in list(evaluation.left_out.items())[:10]:
         console.remark(escape_control_characters(f"Left out: {what} {why}."))
-    for remark in measured.remarks:
+    for remark in evaluation.remarks:
         console.remark(escape_control_characters(remark))
-    console.say_plain(f"On {measured.samples:,} samples of {source}:")
-    for name, value in measured.results.items():
+    console.say_plain(f"On {evaluation.samples:,} samples of {source}:")
+    for name, value in evaluation.results.items():
         if name.endswith("accuracy"):
-            low, high = wilson(value, measured.samples)
+            low, high = wilson(value, evaluation.samples)
             console.say_plain(
                 f"  {name:20} {percent(value)}  (95 % sure: {percent(low)} to {percent(high)})"
             )

@@ -1,4 +1,4 @@
-"""`lamina explain`: why a saved model gives its answer for a picture, a row or a text."""
+"""`lamina explain`: explains the answer of a saved model for a picture, a row or a text."""
 
 import warnings
 from pathlib import Path
@@ -40,7 +40,7 @@ def explain(
     pixel_max: PixelMax = None,
     json: AsJson = False,
 ) -> None:
-    """Explain a model's answer: which pixels, columns or words spoke for it and against it.
+    """Explain a model's answer: which pixels, columns or words raised and lowered its score.
 
     The contributions are integrated gradients, in units of the score before softmax; for pictures
     there is a Grad-CAM map as well.
@@ -75,27 +75,27 @@ def explain(
 
 
 def _by_contract(contract: Any, source: str, row: int) -> tuple[Any, list[str]]:
-    """One sample, made as the model's contract says."""
+    """One sample, converted by the model's contract."""
     import jax
 
     from lamina.prediction.raw_inputs import read_inputs
 
-    found = read_inputs(contract, [source])
-    if found.x is None:
-        name, reason = next(iter(found.errors.items()))
+    inputs_read = read_inputs(contract, [source])
+    if inputs_read.x is None:
+        name, reason = next(iter(inputs_read.errors.items()))
         raise ValueError(f"{name}: {reason}.")
-    if row > len(found.names):
+    if row > len(inputs_read.names):
         raise ValueError(
-            f"{source} has {len(found.names)} sample{'s' * (len(found.names) > 1)}, and "
-            f"--row {row} was asked for."
+            f"{source} has {len(inputs_read.names)} sample{'s' * (len(inputs_read.names) > 1)}, "
+            f"but --row is {row}."
         )
-    return jax.tree.map(lambda a: a[row - 1 : row], found.x), found.remarks
+    return jax.tree.map(lambda a: a[row - 1 : row], inputs_read.x), inputs_read.remarks
 
 
 def _picture(
     network: Any, source: str, invert: bool | None, pixel_max: float | None
 ) -> tuple[Any, list[str]]:
-    """A picture as the model needs it, by its name and its layers."""
+    """A picture, converted by what the model's name and layers say about its inputs."""
     from lamina.prediction import (  # after the cheap errors
         inputs as model_inputs,
         named_sets,
@@ -119,7 +119,7 @@ def _picture(
 
 
 def _number_or_name(network: Any, target: str | None) -> Any:
-    """The number of a class, where the classes have no names that are numbers."""
+    """The index of a class if the target is digits and not a class name; else the name."""
     if target is None or not target.isdigit():
         return target
     contract = network.input_contract

@@ -67,7 +67,7 @@ def load(model: Path, command: str, others: Sequence[object] = ()) -> Any:
     other_model = next((o for o in others if str(o).endswith((".keras", ".h5"))), None)
     if other_model is not None and model.suffix not in (".keras", ".h5"):
         raise ValueError(
-            f"The model comes first, then what it is to be given.\n"
+            f"The model comes first, then its inputs or data.\n"
             f"  Fix: lamina {command} {other_model} {model}"
         )
     if model.is_dir():

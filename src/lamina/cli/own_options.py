@@ -5,15 +5,15 @@ from typing import Any
 
 import typer
 
-# Options that are two words, for true and for false.
-_TWO_WORDS = {
+# Options with different names for true and for false.
+_FLAGS = {
     "day_first": ("--day-first", "--month-first"),
     "decimal_comma": ("--decimal-comma", "--decimal-point"),
 }
 
 
 def pairs(options: Sequence[str] | None) -> dict[str, str] | None:
-    """The dict that options `COLUMN=KIND` mean; None without any.
+    """Convert options `COLUMN=KIND` to a dict; None without options.
 
     Raises:
         typer.BadParameter: If one has no `=`.
@@ -30,15 +30,15 @@ def pairs(options: Sequence[str] | None) -> dict[str, str] | None:
                 f"it is COLUMN=KIND, as in --kinds postcode=category; received {option!r}.",
                 param_hint="--kinds",
             )
-    # A name may have the sign, and a kind has none.
+    # The name of a column may contain the sign.
     return dict(option.rsplit("=", 1) for option in options)
 
 
-def words_of(arguments: Mapping[str, Any]) -> list[str]:
-    """The words to type for arguments; those that are None need none.
+def to_command_line(arguments: Mapping[str, Any]) -> list[str]:
+    """Convert arguments to the words of a command line; None is left out.
 
     Example:
-        >>> words_of({"target": "price", "drop": ["id"], "day_first": False, "window": None})
+        >>> to_command_line({"target": "price", "drop": ["id"], "day_first": False, "window": None})
         ['--target', 'price', '--drop', 'id', '--month-first']
     """
     words: list[str] = []
@@ -46,8 +46,8 @@ def words_of(arguments: Mapping[str, Any]) -> list[str]:
         option = f"--{name.replace('_', '-')}"
         if value is None:
             continue
-        if name in _TWO_WORDS:
-            words.append(_TWO_WORDS[name][not value])
+        if name in _FLAGS:
+            words.append(_FLAGS[name][not value])
         elif isinstance(value, Mapping):
             words += [word for key, item in value.items() for word in (option, f"{key}={item}")]
         elif isinstance(value, list):

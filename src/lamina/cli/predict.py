@@ -46,8 +46,8 @@ def predict(
     like: Annotated[
         Like | None,
         typer.Option(
-            help="The set whose images the model has learnt from: strokes are found, cut out, "
-            "scaled and centred as that set's were. none: only the size is changed.",
+            help="The data set that the model was trained on: strokes are found, cropped, "
+            "scaled and centred as in that data set. none: only the size is changed.",
             show_default="by the model's name, or its size",
         ),
     ] = None,
@@ -55,8 +55,8 @@ def predict(
         bool | None,
         typer.Option(
             "--invert/--no-invert",
-            help="Swap light and dark. Left out: swap where the ground is light, because digits "
-            "and clothes are learnt as light on dark.",
+            help="Swap light and dark. By default: if the background is light, because digits "
+            "and clothes are trained as light on dark.",
         ),
     ] = None,
     pixel_max: PixelMax = None,
@@ -129,7 +129,7 @@ def predict(
         if possible:
             console.remark(
                 f"The model's name, {network.name!r}, does not say which images it has learnt "
-                "from, so the pictures were only brought to its size; "
+                "from, so the pictures were only resized; "
                 f"--like {possible[-1]} or --like {possible[0]} makes them like that set's."
             )
         for picture, result in zip(read, results, strict=True):
@@ -171,7 +171,7 @@ def _form_for(network: Any, like: Like | None) -> Any:
 
 
 def _remarks(read: "list[PictureInput]", range_is_known: bool, invert: bool | None) -> None:
-    """Print to stderr what was done to the images."""
+    """Print remarks to stderr on how the images were converted."""
     if not range_is_known:
         console.remark(RANGE_REMARK)
     for picture in read:
@@ -195,7 +195,7 @@ def _show(result: dict, top: int) -> None:
         verdict = "[bold]blank[/bold], there is nothing to read"
         if result["uneven"]:
             verdict = (
-                "[bold]no drawing found[/bold], nothing stands out from the ground, as in noise"
+                "[bold]no drawing found[/bold], nothing stands out from the background, as in noise"
             )
         console.say(f"{path}: {verdict}")
         return

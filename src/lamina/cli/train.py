@@ -43,7 +43,7 @@ def train(
         list[str] | None,
         typer.Option(
             help="A column to predict from; several times for several.",
-            show_default="all of use",
+            show_default="all useful ones",
             rich_help_panel=OF_TABLES,
         ),
     ] = None,
@@ -80,7 +80,7 @@ def train(
     ] = None,
     forecast: Annotated[
         int | None,
-        typer.Option(min=1, help="Predict so many steps of a series.", rich_help_panel=OF_TABLES),
+        typer.Option(min=1, help="Steps of a series to predict.", rich_help_panel=OF_TABLES),
     ] = None,
     window: Annotated[
         int | None,
@@ -95,8 +95,8 @@ def train(
         bool | None,
         typer.Option(
             "--day-first/--month-first",
-            help="Whether dates such as 02/03/2024 begin with the day, where no date of a column "
-            "tells.",
+            help="Whether dates such as 02/03/2024 begin with the day, if all dates of a column "
+            "are ambiguous.",
             show_default="by the dates",
             rich_help_panel=OF_TABLES,
         ),
@@ -105,7 +105,7 @@ def train(
         bool | None,
         typer.Option(
             "--decimal-comma/--decimal-point",
-            help="Whether 1,234 is little more than 1, where no number tells.",
+            help="Whether 1,234 is little more than 1, if all numbers are ambiguous.",
             show_default="by the numbers",
             rich_help_panel=OF_TABLES,
         ),
@@ -148,7 +148,7 @@ def train(
         tuple[int, int] | None,
         typer.Option(
             metavar="HEIGHT WIDTH",
-            help="What pictures are brought to.",
+            help="Size that pictures are resized to.",
             show_default="by the pictures",
             rich_help_panel=OWN_DATA,
         ),
@@ -219,7 +219,7 @@ def train(
     devices_of(devices)  # refuses wrong text
     if dataset in architectures.MODELS:
         raise ValueError(
-            f"{dataset} is a network, and the data set comes first.\n"
+            f"{dataset} is a network, but the data set comes first.\n"
             f"  Fix: lamina train mnist --model {dataset}"
         )
     own_data_options = {

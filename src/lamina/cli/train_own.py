@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from lamina.cli import console
-from lamina.cli.own_options import words_of
+from lamina.cli.own_options import to_command_line
 from lamina.core.messages.messages import escape_control_characters
 
 
@@ -55,8 +55,8 @@ def train_own(
     data = load(source, **{k: v for k, v in arguments.items() if v is not None}, verbose=False)
     code = own_network.network_code(data, learning_rate)
     epochs = epochs or own_network.default_epochs(data)
-    words = words_of(load_arguments)
-    words += words_of(
+    words = to_command_line(load_arguments)
+    words += to_command_line(
         {
             "epochs": epochs,
             "batch_size": arguments["batch_size"],

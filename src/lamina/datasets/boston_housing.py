@@ -1,9 +1,8 @@
 """Boston housing: 506 districts, known for a column that should not be learnt from.
 
-One of its 13 columns, "B", is a transform of the share of Black residents, made on the assumption
-that segregation raises prices; others of its values are known to be wrong. scikit-learn removed
-the set for this. It is here because old scripts ask for it: to learn regression, take
-`california_housing`.
+One of its 13 columns, "B", is computed from the fraction of Black residents, on the assumption that
+segregation raises prices; some other values are known to be wrong. scikit-learn removed the data
+set for this reason. It is provided for old scripts; for other purposes use `california_housing`.
 """
 
 import os
@@ -28,12 +27,12 @@ def load_data(
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Districts of Boston in the 1970s and the median value of their houses.
 
-    Not for anything but old scripts: one column is made of the residents' race; see the module's
-    text. `california_housing` is the set to take.
+    For old scripts only: one column is computed from the race of the residents; see the module's
+    docstring. Use `california_housing` instead.
 
     Args:
         path: The file's name in `$LAMINA_DATASETS` and the caches, or the path of one file.
-        test_split: Fraction of the districts, from 0 to below 1, that is kept for testing.
+        test_split: Fraction of the districts, from 0 to below 1, for testing.
         seed: Seed of the shuffling.
 
     Returns:
@@ -43,7 +42,7 @@ def load_data(
     Raises:
         DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
             to get it offline.
-        ValueError: If `test_split` is out of range, or a named file holds something else.
+        ValueError: If `test_split` is out of range, or a named file has other contents.
 
     Source: Harrison and Rubinfeld, 1978, "Hedonic housing prices and the demand for clean air",
     Journal of Environmental Economics and Management 5.

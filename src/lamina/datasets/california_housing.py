@@ -1,4 +1,4 @@
-"""California housing: 20,640 districts of the census of 1990 and what houses cost there."""
+"""California housing: 20,640 districts of the census of 1990, and their house prices."""
 
 import os
 
@@ -14,7 +14,7 @@ SOURCE = published.single_file_source(
     "california_housing.npz",
     "sha256:1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f",
 )
-_SMALL = 600
+_SMALL_SIZE = 600
 
 
 @filter_traceback
@@ -29,7 +29,7 @@ def load_data(
     Args:
         version: `"large"`, or `"small"` for the first 600 districts.
         path: The file's name in `$LAMINA_DATASETS` and the caches, or the path of one file.
-        test_split: Fraction of the districts, from 0 to below 1, that is kept for testing.
+        test_split: Fraction of the districts, from 0 to below 1, for testing.
         seed: Seed of the shuffling.
 
     Returns:
@@ -39,7 +39,7 @@ def load_data(
     Raises:
         DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
             to get it offline.
-        ValueError: If an argument is out of range, or a named file holds something else.
+        ValueError: If an argument is out of range, or a named file has other contents.
 
     Source: Pace and Barry, 1997, "Sparse Spatial Autoregressions", Statistics and Probability
     Letters 33.
@@ -47,6 +47,6 @@ def load_data(
     if version not in ("small", "large"):
         raise ValueError(f"version must be 'small' or 'large'; received {version!r}.")
     arrays = locate.load(SOURCE, path)
-    end = _SMALL if version == "small" else None
+    end = _SMALL_SIZE if version == "small" else None
     x, y = shuffle_together(np.random.RandomState(seed), arrays["x"][:end], arrays["y"][:end])
     return train_and_test(x, y, test_split)

@@ -15,8 +15,8 @@ _TRAINING = tuple(f"data_batch_{number}" for number in range(1, 6))
 
 
 def _decode(contents: Mapping[str, bytes]) -> dict[str, np.ndarray]:
-    train = cifar_batches.batches([contents[name] for name in _TRAINING], ["labels"])
-    test = cifar_batches.batches([contents["test_batch"]], ["labels"])
+    train = cifar_batches.read_batches([contents[name] for name in _TRAINING], ["labels"])
+    test = cifar_batches.read_batches([contents["test_batch"]], ["labels"])
     return {
         "x_train": train["x"], "y_train": train["labels"],
         "x_test": test["x"], "y_test": test["labels"],
@@ -44,10 +44,10 @@ SOURCE = published.Archive(
 
 @filter_traceback
 def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Small colour pictures of ten kinds of things, and which kind each shows.
+    """Small colour pictures of ten kinds of things, and their classes.
 
-    Looked for in `$LAMINA_DATASETS`, in Lamina's cache and in Keras's, as the archive or
-    unpacked, then fetched (170 MB). A few of the labels are wrong, in the original too.
+    It is searched in `$LAMINA_DATASETS` and in the caches of Lamina and Keras, packed or unpacked,
+    then downloaded (170 MB). A few labels are wrong, as in the original.
 
     Returns:
         `((x_train, y_train), (x_test, y_test))`: 50,000 and 10,000 pictures of uint8 values from 0
@@ -57,7 +57,7 @@ def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
     Raises:
         DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
             to get it offline.
-        ValueError: If a file in `$LAMINA_DATASETS` holds something else.
+        ValueError: If a file in `$LAMINA_DATASETS` has other contents.
 
     Source: Krizhevsky, 2009, "Learning Multiple Layers of Features from Tiny Images".
     """

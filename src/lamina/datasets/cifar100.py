@@ -11,7 +11,7 @@ from lamina.datasets import cifar_batches, locate, published
 def _decode(contents: Mapping[str, bytes]) -> dict[str, np.ndarray]:
     arrays = {}
     for part in ("train", "test"):
-        for name, array in cifar_batches.batches(
+        for name, array in cifar_batches.read_batches(
             [contents[part]], ["fine_labels", "coarse_labels"]
         ).items():
             arrays[f"{name}_{part}"] = array
@@ -37,10 +37,10 @@ SOURCE = published.Archive(
 def load_data(
     label_mode: str = "fine",
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Small colour pictures of a hundred kinds of things, and which kind each shows.
+    """Small colour pictures of a hundred kinds of things, and their classes.
 
-    Looked for in `$LAMINA_DATASETS`, in Lamina's cache and in Keras's, as the archive or
-    unpacked, then fetched (169 MB).
+    It is searched in `$LAMINA_DATASETS` and in the caches of Lamina and Keras, packed or unpacked,
+    then downloaded (169 MB).
 
     Args:
         label_mode: `"fine"` for a hundred classes, `"coarse"` for the twenty groups of them.

@@ -11,8 +11,8 @@ from lamina.datasets.pickles import read_pickle
 ADDRESS = "https://www.cs.toronto.edu/~kriz/"
 
 
-def batches(contents: Sequence[bytes], label_keys: Sequence[str]) -> dict[str, np.ndarray]:
-    """The images and labels of several batches, concatenated.
+def read_batches(contents: Sequence[bytes], label_keys: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read the images and labels of several batches, and concatenate them.
 
     Args:
         contents: Contents of the files.
@@ -22,12 +22,12 @@ def batches(contents: Sequence[bytes], label_keys: Sequence[str]) -> dict[str, n
         `"x"`, uint8 of `(pictures, 3, 32, 32)`, and the labels under their keys, uint8 of
         `(pictures, 1)`.
     """
-    parts = [_decode_keys(read_pickle(batch)) for batch in contents]
-    arrays = {"x": np.concatenate([_pictures(part["data"]) for part in parts])}
+    batches = [_decode_keys(read_pickle(content)) for content in contents]
+    arrays = {"x": np.concatenate([_pictures(batch["data"]) for batch in batches])}
     for key in label_keys:
-        labels = np.concatenate([np.asarray(part[key]) for part in parts])
+        labels = np.concatenate([np.asarray(batch[key]) for batch in batches])
         if labels.dtype.kind not in "iu" or len(labels) != len(arrays["x"]):
-            raise ValueError(f"its {key} do not belong to its pictures")
+            raise ValueError(f"there is not one of its {key} for each picture")
         arrays[key] = labels.astype("uint8")[:, None]
     return arrays
 

@@ -36,7 +36,7 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Container:
-    """One or more files with the arrays of a data set."""
+    """One or more files with the arrays of a data set, and a function that reads them."""
 
     files: tuple[Path, ...]
     reader: Callable[[tuple[Path, ...]], dict[str, Any]]
@@ -88,10 +88,10 @@ def read_idx(path: Path) -> np.ndarray:
     """
     raw = Path(path).read_bytes()
     if raw[:2] == b"\x1f\x8b":
-        largest = int(min(loading_budget(len(raw)), sys.maxsize - 1))
-        raw = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(largest + 1)
-        if len(raw) > largest:
-            raise ValueError(f"{path.name} unpacks to more than {largest:,} bytes")
+        limit = int(min(loading_budget(len(raw)), sys.maxsize - 1))
+        raw = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(limit + 1)
+        if len(raw) > limit:
+            raise ValueError(f"{path.name} unpacks to more than {limit:,} bytes")
     zero, code, axes = struct.unpack(">HBB", raw[:4]) if len(raw) >= 4 else (1, 0, 0)
     if zero != 0 or code not in _IDX_TYPES:
         raise ValueError(f"{path.name} is not an idx file")
@@ -100,14 +100,14 @@ def read_idx(path: Path) -> np.ndarray:
     dtype = np.dtype(_IDX_TYPES[code])
     expected = start + math.prod(shape) * dtype.itemsize
     if len(raw) != expected:
-        raise ValueError(f"{path.name} has {len(raw)} bytes where its head promises {expected}")
+        raise ValueError(f"{path.name} has {len(raw)} bytes where its header says {expected}")
     values = np.frombuffer(raw, dtype=dtype, offset=start).reshape(shape)
     return values.astype(dtype.newbyteorder("="))
 
 
 def _read_npz(files: tuple[Path, ...]) -> dict[str, np.ndarray]:
     if not is_zipfile(files[0]):
-        raise ValueError("it is not a NumPy archive (.npz), or not a complete one")
+        raise ValueError("the file is not a NumPy archive (.npz), or is incomplete")
     return arrays_in_npz(files[0], ARRAY_NAMES, pickled=False)
 
 
@@ -118,11 +118,11 @@ def arrays_in_npz(
 
     Args:
         file: The archive.
-        names: Which arrays; all for None.
-        pickled: Whether some may be pickles, which are read as data.
+        names: The names of the arrays to read; all for None.
+        pickled: Whether arrays may be pickles, which are read without running code.
 
     Raises:
-        ValueError: If it is damaged, or unpacks to much more than data does.
+        ValueError: If the archive is damaged, or unpacks to an implausible size.
     """
     arrays = {}
     with ZipFile(file) as archive:

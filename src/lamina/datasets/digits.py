@@ -1,6 +1,6 @@
 """Digits: 1,797 real handwritten digits of 8×8 pixels that come with scikit-learn.
 
-No network is needed, which is why `lamina quickstart` falls back on it.
+No network is needed, so `lamina quickstart` falls back on it.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets.image_form import ImageForm
 
 CLASS_NAMES = tuple("0123456789")
-# Blocks of 4×4 of bitmaps of 32×32 that the digit fills.
+# Counts of ink in 4×4 blocks of 32×32 bitmaps, which each digit fills.
 FORM = ImageForm(8, 8, longer_side=8, centred_by="box", strokes=True)
 TEST_SAMPLES = 297
 
@@ -22,8 +22,8 @@ TEST_SAMPLES = 297
 def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Small images of handwritten digits and the digits they show.
 
-    The split is always the same: shuffled once, every digit with the same share in both parts.
-    Writers are not kept apart, so the test set is a little easier than new writers would be.
+    The split is always the same: shuffled once, and stratified by class. Both parts have digits of
+    the same writers, so the test set is a little easier than digits of new writers.
 
     Returns:
         `((x_train, y_train), (x_test, y_test))`: 1,500 and 297 images of uint8 values from 0 to
@@ -38,7 +38,7 @@ def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
         ((1500, 8, 8), (297, 8, 8), 16)
     """
     images, labels = _read()
-    # RandomState's streams are frozen by NumPy, so this order is the same for ever.
+    # NumPy guarantees that `RandomState` does not change, so this order is always the same.
     order = np.random.RandomState(0).permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")]
     # Evenly spaced positions in the list sorted by class give a stratified split.

@@ -41,7 +41,7 @@ SOURCE = locate.Source(
         locate.Mirror("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", IDX_FILES),
     ),
 )
-# As its authors describe it: trimmed, the longer side made 28, centred, light on dark.
+# As described by its authors: cropped, scaled to a longer side of 28, centred, light on dark.
 FORM = ImageForm(28, 28, longer_side=28, centred_by="box", strokes=False)
 
 
@@ -66,7 +66,7 @@ def load_data(
     Raises:
         DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
             to get it offline.
-        ValueError: If a file in `$LAMINA_DATASETS`, or the one named, holds something else.
+        ValueError: If a file in `$LAMINA_DATASETS`, or the one named, has other contents.
 
     Source: Xiao, Rasul and Vollgraf, 2017, "Fashion-MNIST: a Novel Image Dataset for Benchmarking
     Machine Learning Algorithms", arXiv:1708.07747. MIT.

@@ -14,7 +14,7 @@ ARRAY_NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 @dataclass(frozen=True)
 class Expected:
-    """One array as it must be."""
+    """The expected shape, digest and dtype of an array."""
 
     shape: tuple[int, ...]
     digest: str
@@ -32,7 +32,7 @@ def digest(array: np.ndarray) -> str:
 
 
 def difference(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Expected]) -> str | None:
-    """The first way in which arrays differ from what they must be, in words; None if in none."""
+    """The first difference between arrays and their expected values, in words; None if equal."""
     for name, expected_value in expected.items():
         if name not in arrays:
             return f"{name} is missing; found {', '.join(arrays) or 'nothing'}"
@@ -42,12 +42,12 @@ def difference(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Expected
                 f"{name} is {array.dtype} of shape {array.shape}, "
                 f"expected {expected_value.dtype} of shape {expected_value.shape}"
             )
-    # Digests last: they cost a pass over all bytes.
+    # Digests come last, since they take a pass over all bytes.
     for name, expected_value in expected.items():
         actual = digest(arrays[name])
         if actual != expected_value.digest:
             return (
-                f"{name} holds other values (SHA-256 {actual[:12]}…, expected "
+                f"{name} has other values (SHA-256 {actual[:12]}…, expected "
                 f"{expected_value.digest[:12]}…)"
             )
     return None

@@ -58,7 +58,7 @@ def load_data(
     Raises:
         DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
             to get it offline.
-        ValueError: If `maxlen` leaves nothing, or a named file holds something else.
+        ValueError: If `maxlen` leaves nothing, or a named file has other contents.
 
     Source: Maas et al., 2011, "Learning Word Vectors for Sentiment Analysis".
     """

@@ -25,9 +25,9 @@ class Mirror:
     """A public server with the files of a data set.
 
     Args:
-        address: With a slash at the end.
-        files: Their names.
-        checksum: Checksum of the file, if it is one file that was published with a checksum.
+        address: The address of the folder, with a slash at the end.
+        files: Names of the files.
+        checksum: Published checksum of the file, if there is one file; or None.
     """
 
     address: str
@@ -40,14 +40,13 @@ class Source:
     """Description of a data set, and where to get it.
 
     Args:
-        name: As in `lamina.datasets.mnist`.
-        title: As people write it.
-        arrays: Every array as it must be; empty for a data set whose files are checked when they
-            are read.
-        folders: Names of subfolders that other tools keep it in.
-        mirrors: In the order in which they are tried.
-        containers: Finds the files that claim to be it in a folder, given a file's name if the
-            user chose one; None for `.npz` or idx files of images.
+        name: Name of the module, as in `lamina.datasets.mnist`.
+        title: Name for people.
+        arrays: The expected arrays by name; empty if the files are verified by a checksum.
+        folders: Names of subfolders in which other tools store it.
+        mirrors: Servers, in the order in which they are tried.
+        containers: A function of a folder and a file name (or None) that finds possible files of
+            the data set; None for `.npz` or idx files of images.
     """
 
     name: str
@@ -66,30 +65,31 @@ def load(source: Source, path: str | os.PathLike | None = None) -> dict[str, Any
     """Load the arrays of a data set, and verify their digests.
 
     Args:
-        source: Which data set.
-        path: A file to read instead, or (a bare name) the file's name in the caches.
+        source: The data set.
+        path: A file to read instead; or the name of the file in the caches, if it has no folder.
 
     Raises:
         ValueError: If a file that the user named, directly or by `$LAMINA_DATASETS`, holds
             something else.
-        DatasetUnavailableError: If it is nowhere to be had; the text names the offline route.
+        DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
+            to get it offline.
     """
     file_name = None
     if path is not None:
-        given_path = Path(path).expanduser()
-        if given_path.is_absolute() or given_path.parent != Path("."):
-            return _load_named_file(source, given_path)
-        file_name = given_path.name
+        user_path = Path(path).expanduser()
+        if user_path.is_absolute() or user_path.parent != Path("."):
+            return _load_named_file(source, user_path)
+        file_name = user_path.name
     from_folder = _load_from_chosen_folder(source, file_name)
     if from_folder is not None:
         return from_folder
-    own = _own_folder()
-    for folder in (own, _keras_folder()):
+    own_folder = _own_folder()
+    for folder in (own_folder, _keras_folder()):
         for container in candidates(folder, source, file_name):
             arrays, problem = _read_checked(container, source)
             if problem is None:
                 return arrays
-            if folder == own:
+            if folder == own_folder:
                 _move_aside(container)
                 logger.warning("%s\n  It was set aside and is fetched again.", problem)
             else:
@@ -98,20 +98,20 @@ def load(source: Source, path: str | os.PathLike | None = None) -> dict[str, Any
 
 
 def candidates(folder: Path, source: Source, file_name: str | None = None) -> Iterator[Container]:
-    """Files in a folder that claim to be a data set, likely ones first."""
+    """Files in a folder that may be a data set, the likeliest first."""
     folders = [folder / sub for sub in ("", source.name, *source.folders)]
     if source.containers is not None:
-        for place in folders:
-            yield from source.containers(place, file_name)
+        for subfolder in folders:
+            yield from source.containers(subfolder, file_name)
         return
-    for place in folders:
-        archive = place / (file_name or f"{source.name}.npz")
+    for subfolder in folders:
+        archive = subfolder / (file_name or f"{source.name}.npz")
         if archive.is_file():
             yield containers.npz(archive)
-    for place in folders:
-        four = containers.idx(place)
-        if four is not None:
-            yield four
+    for subfolder in folders:
+        idx_files = containers.idx(subfolder)
+        if idx_files is not None:
+            yield idx_files
 
 
 def is_on_this_machine(source: Source) -> bool:
@@ -159,8 +159,8 @@ def _load_from_chosen_folder(source: Source, file_name: str | None) -> dict[str,
         arrays, problem = _read_checked(container, source)
         if problem is None:
             return arrays
-        # MNIST and Fashion-MNIST were published under the same four names, so bare idx files say
-        # nothing of which of the two they are.
+        # The idx files of MNIST and Fashion-MNIST have the same names, so these files may be those
+        # of the other data set.
         if len(container.files) > 1 and container.files[0].parent == folder:
             continue
         raise ValueError(
@@ -173,7 +173,7 @@ def _load_from_chosen_folder(source: Source, file_name: str | None) -> dict[str,
 
 
 def _read_checked(container: Container, source: Source) -> tuple[dict[str, Any], str | None]:
-    """The arrays, and what is wrong with them in words (None if nothing is)."""
+    """The arrays, and a problem with them in words; None if there is none."""
     try:
         arrays = container.read()
     except UnreadableError as error:
@@ -188,12 +188,12 @@ def _read_checked(container: Container, source: Source) -> tuple[dict[str, Any],
 
 
 def _fetch(source: Source) -> dict[str, Any]:
-    from lamina.utils.download import DownloadError, download  # only when nothing is here yet
+    from lamina.utils.download import DownloadError, download  # seldom needed
 
     failures = []
     for mirror in source.mirrors:
-        single = len(mirror.files) == 1
-        folder = _own_folder() if single else _own_folder() / source.name
+        is_single_file = len(mirror.files) == 1
+        folder = _own_folder() if is_single_file else _own_folder() / source.name
         try:
             for file in mirror.files:
                 download(mirror.address + file, folder / file, mirror.checksum, title=source.title)
@@ -204,9 +204,11 @@ def _fetch(source: Source) -> dict[str, Any]:
             failures.append(f"{folder} cannot be written: {error.strerror or error}")
             break
         container = (
-            _container(source, folder, mirror.files[0]) if single else containers.idx(folder)
+            _container(source, folder, mirror.files[0])
+            if is_single_file
+            else containers.idx(folder)
         )
-        assert container is not None  # every file of the mirror was just put there
+        assert container is not None  # all files of the mirror were downloaded
         arrays, problem = _read_checked(container, source)
         if problem is None:
             return arrays
@@ -216,15 +218,15 @@ def _fetch(source: Source) -> dict[str, Any]:
 
 
 def _unavailable(source: Source, failures: list[str]) -> str:
-    chosen = os.environ.get("LAMINA_DATASETS")
-    looked = [
-        f"LAMINA_DATASETS={chosen}" if chosen else "LAMINA_DATASETS (not set)",
+    variable = os.environ.get("LAMINA_DATASETS")
+    searched = [
+        f"LAMINA_DATASETS={variable}" if variable else "LAMINA_DATASETS (not set)",
         str(_own_folder()),
         str(_keras_folder()),
     ]
     lines = [
         f"{source.title} is not on this machine and could not be fetched.",
-        *(f"  Looked in: {place}" for place in looked),
+        *(f"  Looked in: {place}" for place in searched),
         *(f"  Tried: {failure}" for failure in failures),
     ]
     if source.mirrors:

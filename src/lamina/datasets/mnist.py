@@ -1,4 +1,4 @@
-"""MNIST: 70,000 handwritten digits, 28×28 pixels, light strokes on a dark ground."""
+"""MNIST: 70,000 handwritten digits, 28×28 pixels, light strokes on a dark background."""
 
 import os
 
@@ -10,7 +10,7 @@ from lamina.datasets.fingerprints import Expected
 from lamina.datasets.image_form import ImageForm
 
 CLASS_NAMES = tuple("0123456789")
-# As its authors describe it.
+# As described by its authors.
 FORM = ImageForm(28, 28, longer_side=20, centred_by="mass", strokes=True)
 
 IDX_FILES = (
@@ -67,7 +67,7 @@ def load_data(
     Raises:
         DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
             to get it offline.
-        ValueError: If a file in `$LAMINA_DATASETS`, or the one named, holds something else.
+        ValueError: If a file in `$LAMINA_DATASETS`, or the one named, has other contents.
 
     Source: LeCun, Cortes and Burges, 1998, "The MNIST database of handwritten digits".
     CC BY-SA 3.0.

@@ -1,4 +1,4 @@
-"""Data sets by name, as the command line knows them."""
+"""Loads data sets by name, for the command line."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,7 +17,7 @@ class Dataset:
     """A named data set, with a training and a test part.
 
     Args:
-        name: As in `lamina.datasets.load(name)`.
+        name: The name for `lamina.datasets.load`.
         title: Name for people.
         train: `(images, labels)` for training.
         test: `(images, labels)` for testing.
@@ -53,7 +53,7 @@ def load(name: str) -> Dataset:
 
     Raises:
         ValueError: If the name is unknown.
-        DatasetUnavailableError: If it can be had nowhere.
+        DatasetUnavailableError: If it is not found and cannot be downloaded.
 
     Example:
         >>> data = load("digits")

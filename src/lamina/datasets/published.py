@@ -25,15 +25,15 @@ def single_file_source(name: str, title: str, file: str, checksum: str) -> locat
     """A data set that is one `.npz` or `.json` file from the server of Keras's data sets.
 
     Args:
-        name: As in `lamina.datasets.imdb`.
-        title: As people write it.
+        name: Name of the module, as in `lamina.datasets.imdb`.
+        title: Name for people.
         file: The file's name.
         checksum: Such as `sha256:731c…` or `md5:f68b…`.
     """
     read = _read_json if file.endswith(".json") else _read_npz
 
-    def containers(place: Path, file_name: str | None) -> Iterator[Container]:
-        path = place / (file_name or file)
+    def containers(parent: Path, file_name: str | None) -> Iterator[Container]:
+        path = parent / (file_name or file)
         if path.is_file():
             yield Container(
                 (path,), lambda files: read(verify_checksum(files[0].read_bytes(), checksum))
@@ -48,12 +48,12 @@ class Archive:
     """A `.tar.gz` of a folder, which may be unpacked already.
 
     Args:
-        name: As in `lamina.datasets.cifar10`.
-        title: As people write it.
-        address: Where the archive is, with a slash at the end.
-        file: The archive's name.
+        name: Name of the module, as in `lamina.datasets.cifar10`.
+        title: Name for people.
+        address: Address of the folder with the archive, with a slash at the end.
+        file: Name of the archive.
         checksum: Checksum of the archive.
-        folder: Folder of the files inside.
+        folder: Folder of the files in the archive.
         members: Checksums of the needed files, by name.
         keras_name: Its name in Keras's cache.
     """
@@ -68,17 +68,17 @@ class Archive:
     keras_name: str
 
     def source(self, decode: Callable[[Mapping[str, bytes]], dict[str, Any]]) -> locate.Source:
-        """The data set; `decode` makes its arrays from the contents of the files by name."""
+        """The source of the data set; `decode` converts the contents of its files to arrays."""
 
-        def containers(place: Path, file_name: str | None) -> Iterator[Container]:
-            for folder in (place / self.folder, place / self.keras_name / self.folder):
+        def containers(parent: Path, file_name: str | None) -> Iterator[Container]:
+            for folder in (parent / self.folder, parent / self.keras_name / self.folder):
                 files = tuple(folder / member for member in self.members)
                 if all(file.is_file() for file in files):
                     yield Container(files, lambda files: decode(self._verify(_contents(files))))
             for name in (self.file, f"{self.keras_name}_archive"):
-                if (place / name).is_file():
+                if (parent / name).is_file():
                     yield Container(
-                        (place / name,), lambda files: decode(self._verify(self._unpack(files[0])))
+                        (parent / name,), lambda files: decode(self._verify(self._unpack(files[0])))
                     )
 
         mirror = locate.Mirror(self.address, (self.file,), self.checksum)
@@ -98,7 +98,7 @@ class Archive:
                         contents[name] = file.read() if file else b""
         except tarfile.TarError as error:
             raise ValueError(
-                f"the archive is not a .tar.gz file, or not a complete one ({error})"
+                f"the archive is not a .tar.gz file, or is incomplete ({error})"
             ) from error
         return contents
 

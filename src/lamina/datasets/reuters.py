@@ -52,7 +52,7 @@ def load_data(
         num_words: Words with this number or a larger one become `oov_char`; all stay for None.
         skip_top: Words with a smaller number become `oov_char`.
         maxlen: Newswires of this many words or more are left out; all stay for None.
-        test_split: Fraction of the newswires, from 0 to below 1, that is kept for testing.
+        test_split: Fraction of the newswires, from 0 to below 1, for testing.
         seed: Seed of the shuffling.
         start_char: Number before the first word of every newswire; None for none.
         oov_char: Number in place of a word that is left out; for None it leaves no gap.
@@ -65,7 +65,7 @@ def load_data(
     Raises:
         DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
             to get it offline.
-        ValueError: If `maxlen` leaves nothing, or a named file holds something else.
+        ValueError: If `maxlen` leaves nothing, or a named file has other contents.
 
     Source: Lewis, 1997, "Reuters-21578 Text Categorization Collection".
     """

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def shuffle_together(generator: np.random.RandomState, *arrays: np.ndarray) -> list[np.ndarray]:
-    """Arrays of one length in one new order."""
+    """Shuffle arrays of equal length in the same order."""
     order = np.arange(len(arrays[0]))
     generator.shuffle(order)
     return [array[order] for array in arrays]
@@ -13,7 +13,7 @@ def shuffle_together(generator: np.random.RandomState, *arrays: np.ndarray) -> l
 def train_and_test(
     x: np.ndarray, y: np.ndarray, test_split: float
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """The last fraction of the samples as the test set.
+    """Split off the last fraction of the samples as the test set.
 
     Raises:
         ValueError: If the fraction is not from 0 to below 1.

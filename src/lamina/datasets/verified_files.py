@@ -1,7 +1,7 @@
 """Remembers which files were verified, so that large files are not hashed at every start.
 
-A small JSON file in the cache has the size, modification time and digests of each file. A file that
-differs is hashed again.
+A small JSON file in the cache has the size, modification time and digests of each file. A file
+whose size or time differs is hashed again.
 """
 
 import contextlib

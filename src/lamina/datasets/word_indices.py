@@ -8,16 +8,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Words:
-    """Settings of the numbers of words, in which number 1 is the most frequent word.
+    """Settings of the conversion of word indices; index 1 is the most frequent word.
 
     Args:
-        num_words: Numbers from this one on become `oov_char`; for None only the last number that
+        num_words: Indices from this one on become `oov_char`; for None only the largest index that
             occurs does, as in Keras.
-        skip_top: Numbers below this one become `oov_char`.
+        skip_top: Indices below this one become `oov_char`.
         maxlen: Texts of this many words or more are left out, as in Keras; None keeps all.
-        start_char: Number put before every text; None for none.
-        oov_char: Number of words that are left out; for None they leave no gap.
-        index_from: Added to every word's number.
+        start_char: Index that is put before every text; None for none.
+        oov_char: Index in place of words that are left out; for None they are removed.
+        index_from: Offset that is added to every index.
     """
 
     num_words: int | None
@@ -28,7 +28,7 @@ class Words:
     index_from: int
 
     def shift_indices(self, texts: Iterable[Sequence[int]]) -> list[list[int]]:
-        """Texts with words' numbers moved up and the start marked."""
+        """Add the offset to all indices, and put `start_char` before every text."""
         start = [] if self.start_char is None else [self.start_char]
         shift = self.index_from or 0
         return [start + [word + shift for word in text] for text in texts]
@@ -49,7 +49,7 @@ class Words:
         return [texts[i] for i in indices], labels[indices]
 
     def frequent(self, texts: list[list[int]], last: int) -> np.ndarray:
-        """The texts with rare and skipped words left out, as an array of lists."""
+        """Leave out rare and skipped words; the texts are an array of lists."""
         end = self.num_words or last
         kept_words = np.empty(len(texts), dtype=object)
         for i, text in enumerate(texts):

@@ -162,7 +162,7 @@ class Attributions(NamedTuple):
     """Integrated gradients.
 
     Args:
-        values: The compute_attributions of each feature array, `(1, …)`.
+        values: The attributions of each feature array, `(1, …)`.
         gradients: The gradient at the sample with respect to each feature array, `(1, …)`.
         score: The score of the sample.
         baseline_score: The score of the baseline.

@@ -100,11 +100,11 @@ def _folder(contract: Contract, folder: Path) -> LabelledSamples:
     remarks = list(files.remarks)
     paths, classes = list(map(str, files.paths)), files.classes
     if files.parts is not None:
-        there = set(files.parts)
-        part = "test" if "test" in there else "val" if "val" in there else "train"
+        parts = set(files.parts)
+        part = "test" if "test" in parts else "val" if "val" in parts else "train"
         remarks.append(f"{folder} has folders for parts of the data; {part} was measured on.")
-        chosen = [i for i, name in enumerate(files.parts) if name == part]
-        paths, classes = [paths[i] for i in chosen], [classes[i] for i in chosen]
+        indices = [i for i, name in enumerate(files.parts) if name == part]
+        paths, classes = [paths[i] for i in indices], [classes[i] for i in indices]
     inputs = read_inputs(contract, paths)
     class_of = dict(zip(paths, classes, strict=True))
     y = _labels(contract, [class_of[name] for name in inputs.names])
@@ -119,21 +119,20 @@ def _table(contract: Contract, path: Path) -> LabelledSamples:
     columns = list(map(str, frame.columns))
     if target not in columns:
         raise ValueError(
-            f"{path} has no column {target!r}, whose values the model's answers are compared with."
+            f"{path} has no column {target!r}, which predictions are compared with."
             f"{did_you_mean(target, columns)}\n  Its columns: {', '.join(columns)}."
         )
-    answers = as_texts(frame[target])
+    texts = as_texts(frame[target])
     comma = decimal_marks(frame, None, table.separator).comma_for(target)
-    numbers = parse_numbers(answers, has_decimal_comma(answers, comma))
+    numbers = parse_numbers(texts, has_decimal_comma(texts, comma))
     is_class = contract.class_names is not None
-    has_answer = np.array([answer is not None for answer in (answers if is_class else numbers)])
-    inputs = read_inputs(contract, [frame[has_answer]])
-    texts = [text for text, is_known in zip(answers, has_answer, strict=True) if text and is_known]
+    has_target = np.array([value is not None for value in (texts if is_class else numbers)])
+    inputs = read_inputs(contract, [frame[has_target]])
     left_out = {out.what: out.why for out in table.left_out}
-    if not has_answer.all():
-        left_out[f"{(~has_answer).sum():,} rows"] = f"have no {target}"
+    if not has_target.all():
+        left_out[f"{(~has_target).sum():,} rows"] = f"have no {target}"
     if contract.class_names is not None:
-        y = _labels(contract, texts)
+        y = _labels(contract, [text for text in texts if text is not None])
     else:
         y = np.array([n for n in numbers if n is not None], dtype="float32")
     return LabelledSamples(inputs.x, y, left_out, table.remarks + inputs.remarks)

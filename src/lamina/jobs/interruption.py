@@ -12,8 +12,8 @@ from lamina.callbacks import LambdaCallback
 class Stopping:
     """Handles Ctrl-C so that the model is saved.
 
-    The first one stops `fit` after the current steps. The second one only gives a message. The
-    third one raises `KeyboardInterrupt`.
+    The first Ctrl-C stops `fit` after the current steps. The second only prints a message. The
+    third raises `KeyboardInterrupt`.
 
     Args:
         tell: Called with a message for the user.
@@ -46,7 +46,7 @@ class Stopping:
             self._handler_of_fit(*args)
             self._tell("Stopping: the steps under way are finished, then the model is saved.")
         elif self.count == 2:
-            self._tell("It was heard, and the model will be saved. Once more: leave at once.")
+            self._tell("The model will be saved. Press Ctrl-C once more to exit at once.")
         else:
             raise KeyboardInterrupt
 

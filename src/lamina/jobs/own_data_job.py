@@ -27,7 +27,7 @@ class OwnDataJob(NamedTuple):
 
     Args:
         source: Path of the data.
-        arguments: The arguments of `lamina.data.load` beside it.
+        arguments: The other arguments of `lamina.data.load`.
         data: The loaded data.
         code: The network, as Python code.
         epochs: Maximum number of epochs.
@@ -74,14 +74,15 @@ class OwnDataRun(NamedTuple):
         return len(self.history.get("loss", []))
 
 
-class Measured(NamedTuple):
+class Measurement(NamedTuple):
     """Results on samples that were not used for training.
 
     Args:
         results: Loss and metrics on the test part, or on the validation part if there is none.
-        part: Which of them.
-        baseline: What answering the same every time gives: an accuracy, or a mean absolute error.
-        outcome: Everything for the report; None for a series.
+        part: `"test"` or `"val"`.
+        baseline: The accuracy or mean absolute error of a constant prediction; for a series, of
+            repeating the last value.
+        outcome: All measures for the report; None for a series.
     """
 
     results: dict[str, float]
@@ -136,8 +137,8 @@ def fit(
 
 def script(job: OwnDataJob, run: OwnDataRun) -> str:
     """A script that does the same as a job."""
-    given_arguments = {name: value for name, value in job.arguments.items() if value is not None}
-    arguments = ", ".join([repr(job.source), *(f"{n}={v!r}" for n, v in given_arguments.items())])
+    named = {name: value for name, value in job.arguments.items() if value is not None}
+    arguments = ", ".join([repr(job.source), *(f"{n}={v!r}" for n, v in named.items())])
     epochs = run.epochs if run.stopped and run.epochs else job.epochs
     return (
         environment()
@@ -154,23 +155,25 @@ def script(job: OwnDataJob, run: OwnDataRun) -> str:
     )
 
 
-def measure(job: OwnDataJob, model: Any, run: OwnDataRun, tell: Tell = silent) -> Measured | None:
+def measure(
+    job: OwnDataJob, model: Any, run: OwnDataRun, tell: Tell = silent
+) -> Measurement | None:
     """Measure a trained model on samples that it has never seen; None if Ctrl-C stops that."""
     name, part = ("test", job.data.test) if job.data.test.size else ("val", job.data.val)
     if not part.size:
         raise ValueError(
             "Nothing was kept to measure on.\n  Fix: a test or validation fraction above 0."
         )
-    return run_unless_interrupted(lambda: _measured(job, model, run, name), tell)
+    return run_unless_interrupted(lambda: _measure_part(job, model, run, name), tell)
 
 
-def _measured(job: OwnDataJob, model: Any, run: OwnDataRun, name: str) -> Measured:
+def _measure_part(job: OwnDataJob, model: Any, run: OwnDataRun, name: str) -> Measurement:
     data, part = job.data, job.data.parts[name]
     if data.kind == "series":
         results = model.evaluate(part.x, part.y, verbose=0, return_dict=True)
-        # The last value that is known, repeated.
+        # The baseline repeats the last value of each window.
         baseline = float(np.abs(part.y - part.x[:, -1:, 0]).mean())
-        return Measured({k: float(v) for k, v in results.items()}, name, baseline, None)
+        return Measurement({k: float(v) for k, v in results.items()}, name, baseline, None)
     if data.class_names is not None:
         baseline = float(np.mean(part.y == np.bincount(data.train.y).argmax()))
     else:
@@ -187,10 +190,12 @@ def _measured(job: OwnDataJob, model: Any, run: OwnDataRun, name: str) -> Measur
         seconds=run.seconds,
         samples_trained=run.epochs * data.train.size,
     )
-    return Measured(outcome.test, name, baseline, outcome)
+    return Measurement(outcome.test, name, baseline, outcome)
 
 
-def report(job: OwnDataJob, model: Any, run: OwnDataRun, measured: Measured, folder: Path) -> Path:
+def report(
+    job: OwnDataJob, model: Any, run: OwnDataRun, measured: Measurement, folder: Path
+) -> Path:
     """Write the report; returns its path."""
     assert measured.outcome is not None
     return diagnosis.write_page(

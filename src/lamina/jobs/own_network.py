@@ -9,7 +9,7 @@ import lamina
 from lamina import layers
 from lamina.data import LoadedData
 
-# With fewer training pictures, they are randomly moved, turned and enlarged.
+# With fewer training pictures, they are randomly translated, rotated and zoomed.
 _FEW_PICTURES = 2_000
 # With fewer windows, a forecast is a weighted sum of the past; more can train a hidden layer.
 _FEW_WINDOWS = 1_000
@@ -62,7 +62,7 @@ def build(data: LoadedData, code: str, seed: int) -> Any:
     """
     lamina.utils.set_random_seed(seed)
     names: dict[str, Any] = {"lamina": lamina, "layers": layers, "data": data}
-    # The code is made above, of fixed lines and numbers; nothing of the user's is in it.
+    # The code consists of the fixed lines and numbers above, and contains no text of the user.
     exec(compile(code, "<network>", "exec"), names)
     return names["model"]
 

@@ -55,7 +55,7 @@ def train_and_write(
             tell("The model was left in the middle of a step and could not be saved.")
             raise interruption from None
     if interruption is not None:
-        tell(f"{model_file} has what was learnt until then.")
+        tell(f"{model_file} has the weights reached so far.")
         raise interruption
     return run, stopping.count > 0
 

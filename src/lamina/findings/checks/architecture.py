@@ -30,7 +30,7 @@ def check(record: Record) -> Iterator[Finding]:
     weighted_layers = [
         layer for layer in record.layers if layer.is_from_lamina and layer.kind in _WEIGHTED_KINDS
     ]
-    own = [layer for layer in record.layers if layer.is_from_lamina]
+    lamina_layers = [layer for layer in record.layers if layer.is_from_lamina]
     initialized = [
         found
         for layer in weighted_layers
@@ -38,7 +38,9 @@ def check(record: Record) -> Iterator[Finding]:
     ]
     yield from _combine_findings(initialized)
     for check_layer in (_dropout, _penalty, _stateful_layers):
-        yield from _combine_findings([found for layer in own for found in check_layer(record, layer)])
+        yield from _combine_findings(
+            [found for layer in lamina_layers for found in check_layer(record, layer)]
+        )
     yield from _frozen(record)
 
 
