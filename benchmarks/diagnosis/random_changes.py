@@ -33,7 +33,7 @@ def random_change(program: Program, rng: np.random.Generator) -> Change:
     space = space_of(program)
     count = int(rng.integers(1, MOST_SETTINGS + 1))
     chosen = rng.choice(len(space), count, replace=False)
-    return Change.combine([space[i](rng) for i in chosen])
+    return Change.joined([space[i](rng) for i in chosen])
 
 
 def space_of(program: Program) -> list[Draw]:
@@ -68,7 +68,7 @@ def _of_layers(program: Program) -> list[Draw]:
     def each(positions: list[int], name: str | None, *values: Any) -> list[Draw]:
         def draw(rng: np.random.Generator) -> Change:
             value = values[int(rng.integers(len(values)))]
-            return Change.combine(
+            return Change.joined(
                 [
                     Change("layer", name or _WEIGHTED[kinds[position]], value, names[position])
                     for position in positions

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamina.diagnosis.calibration import Calibration
-from lamina.diagnosis.charts import LIGHT, Theme, new_figure, plain_axes
+from lamina.diagnosis.charts import LIGHT, Theme, new_figure, style_axes
 from lamina.findings import LearningCurve
 
 if TYPE_CHECKING:
@@ -26,19 +26,19 @@ def reliability_diagram(calibration: Calibration, theme: Theme = LIGHT) -> "Figu
     full = calibration.counts > 0
     lefts, width = calibration.edges[:-1][full], np.diff(calibration.edges)[full]
     accuracy, confidence = calibration.accuracy[full], calibration.confidence[full]
-    plain_axes(upper, theme)
-    upper.bar(lefts, accuracy, width, align="edge", color=theme.first, edgecolor=theme.ground)
+    style_axes(upper, theme)
+    upper.bar(lefts, accuracy, width, align="edge", color=theme.first, edgecolor=theme.background)
     upper.bar(
         lefts, confidence - accuracy, width, accuracy, align="edge", color=theme.second,
-        alpha=0.45, edgecolor=theme.ground,
+        alpha=0.45, edgecolor=theme.background,
     )  # fmt: skip
     upper.plot([0, 1], [0, 1], color=theme.muted, linewidth=1, linestyle=(0, (4, 3)))
     upper.set(xlim=(0, 1), ylim=(0, 1.02))
     upper.set_ylabel("right", color=theme.muted)
-    plain_axes(lower, theme)
+    style_axes(lower, theme)
     lower.bar(
         lefts, calibration.counts[full], width, align="edge", color=theme.muted,
-        edgecolor=theme.ground,
+        edgecolor=theme.background,
     )  # fmt: skip
     lower.set_ylabel("answers", color=theme.muted)
     lower.set_xlabel("probability of the answer", color=theme.muted)
@@ -56,7 +56,7 @@ def learning_curve(curve: LearningCurve, theme: Theme = LIGHT) -> "Figure":
     """
     figure = new_figure(4.4, 2.9, theme)
     axes = figure.subplots()
-    plain_axes(axes, theme)
+    style_axes(axes, theme)
     lines = (
         ("training", curve.train_scores, theme.first),
         ("validation", curve.scores, theme.second),

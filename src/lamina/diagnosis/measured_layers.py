@@ -5,17 +5,17 @@ from typing import Any
 import numpy as np
 
 from lamina.diagnosis import samples
-from lamina.diagnosis.experiments.setup import undisturbed
+from lamina.diagnosis.experiments.setup import without_side_effects
 from lamina.diagnosis.layer_statistics import PROBED_ROWS, LayerProbe
 from lamina.diagnosis.user_model import request_for
 from lamina.findings import LayerStatistics
 
 
 def measured_layers(model: Any, train: tuple[Any, Any] | None) -> tuple[LayerStatistics, ...]:
-    """What layers did at the end of the last training.
+    """The layer statistics at the end of the last training.
 
-    With `lamina.config.set_diagnosis("full")` it was measured then. Otherwise it is measured on
-    the first training samples, without the size of updates.
+    With `lamina.config.set_diagnosis("full")` they were measured then. Otherwise they are measured
+    on the first training samples, without the size of updates.
 
     Args:
         model: A trained, compiled model.
@@ -25,16 +25,16 @@ def measured_layers(model: Any, train: tuple[Any, Any] | None) -> tuple[LayerSta
         One entry for each layer; none if they cannot be measured.
     """
     record = getattr(getattr(model, "history", None), "record", None)
-    known = () if record is None else record.statistics
-    if known:
-        last = max(one.step for one in known)
-        return tuple(one for one in known if one.step == last)
+    recorded = () if record is None else record.statistics
+    if recorded:
+        last_step = max(statistics.step for statistics in recorded)
+        return tuple(statistics for statistics in recorded if statistics.step == last_step)
     if train is None or getattr(model, "_graph", None) is None or not model.compiled:
         return ()
     rows = np.arange(min(PROBED_ROWS, samples.count_samples(train[0])))
     x, y = (samples.samples_at(part, rows) for part in train)
     try:
-        with undisturbed():
+        with without_side_effects():
             request = request_for(model, x, y, None, 1, PROBED_ROWS)
             x, y, _ = request.feed.example()
             return LayerProbe(model, x, y).measure(0)

@@ -1,14 +1,14 @@
-"""When something began: the epoch, from 1, that losses or measurements of layers tell."""
+"""When a fault began: the epoch, from 1, according to losses or layer statistics."""
 
 import math
 from collections.abc import Callable, Sequence
 
 from lamina.findings.record import LayerStatistics, Record
 
-# Share of the whole fall of the loss that a training still gains while it learns.
-_LITTLE = 0.01
-# Epochs without a gain after which learning has stopped, in all and as a share.
-_FEWEST, _SHARE = 3, 0.25
+# A training has stopped learning when less than this fraction of the fall of the loss is left.
+_LITTLE_PROGRESS = 0.01
+# Minimum number of epochs without progress, and their minimum fraction of all epochs.
+_MIN_EPOCHS, _MIN_FRACTION = 3, 0.25
 
 
 def epoch_of_step(record: Record, step: int) -> int | None:
@@ -40,17 +40,17 @@ def end_of_learning(losses: Sequence[float]) -> int | None:
     if not losses or not all(map(math.isfinite, losses)):
         return None
     lowest = min(losses)
-    enough = lowest + _LITTLE * abs(losses[0] - lowest)
+    enough = lowest + _LITTLE_PROGRESS * abs(losses[0] - lowest)
     reached = next(i for i, loss in enumerate(losses) if loss <= enough)
     after = len(losses) - 1 - reached
-    return reached + 1 if after >= max(_FEWEST, _SHARE * len(losses)) else None
+    return reached + 1 if after >= max(_MIN_EPOCHS, _MIN_FRACTION * len(losses)) else None
 
 
 def seen_since(record: Record, layer: str, is_bad: Callable[[LayerStatistics], bool]) -> int | None:
     """The epoch since which all measurements of a layer are bad.
 
     Args:
-        record: What is known of the training.
+        record: The record of the training.
         layer: Name of the layer.
         is_bad: Whether a measurement is bad.
     """

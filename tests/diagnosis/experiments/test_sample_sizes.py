@@ -52,9 +52,9 @@ class NoTime(Trials):
     def seconds_left(self):
         return self.trainings
 
-    def fitted(self, *arguments):
+    def train_copy(self, *arguments):
         self.trainings -= 1
-        return super().fitted(*arguments)
+        return super().train_copy(*arguments)
 
 
 def test_what_there_is_no_time_for_is_said(setup):
@@ -73,6 +73,6 @@ def test_what_there_is_no_time_for_is_said(setup):
 
 
 def test_few_samples_are_not_divided(setup):
-    trials = Trials(setup.limited(30), TASKS, seconds=1e6)
-    whole = trials.trained(setup.model)
+    trials = Trials(setup.subsample(30), TASKS, seconds=1e6)
+    whole = trials.evaluate(setup.model)
     assert learning_curve(trials, whole, TASKS, 30) is None

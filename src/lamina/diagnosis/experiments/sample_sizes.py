@@ -1,19 +1,19 @@
-"""What copies reach on parts of the samples, which says whether more samples would help."""
+"""Scores of copies trained on fewer samples, which say whether more samples would help."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from lamina.core.variable.seed import set_random_seed
-from lamina.diagnosis.experiments.copies import copy_of
+from lamina.diagnosis.experiments.copies import make_copy
 from lamina.diagnosis.experiments.scores import Task
-from lamina.diagnosis.experiments.setup import undisturbed
+from lamina.diagnosis.experiments.setup import without_side_effects
 from lamina.diagnosis.experiments.trials import Trial, Trials, gain
 from lamina.findings import LearningCurve
 
 _PARTS = (2, 4, 8)
-# The smallest part has so many samples.
-_FEWEST = 20
+# Minimum number of samples of the smallest part.
+_MIN_SAMPLES = 20
 # The order must not be the one that `default_rng(0).permutation` gave a user for something else.
 _STREAM = 8
 
@@ -27,8 +27,8 @@ def learning_curve(
     program and make the same number of steps.
 
     Args:
-        trials: What was trained, and the time that is left.
-        whole: What a copy reached on all samples of `trials`.
+        trials: The setup of the training, and the time that is left.
+        whole: The trial of a copy that was trained on all samples of `trials`.
         tasks: What each output predicts.
         samples: Number of training samples of the user.
 
@@ -39,16 +39,16 @@ def learning_curve(
         CannotCopyError: If no copy can be made.
     """
     train = trials.setup.train
-    parts = [part for part in _PARTS if train.size // part >= _FEWEST]
+    parts = [part for part in _PARTS if train.size // part >= _MIN_SAMPLES]
     if not parts or whole.failed:
         return None
     if trials.seconds_left < whole.seconds:
         return "whether more samples would help, for lack of time"
     order = np.random.default_rng((trials.setup.seed, _STREAM)).permutation(train.size)
-    reached, skipped = [(train.size, whole)], []
-    with undisturbed():
+    curve_trials, skipped = [(train.size, whole)], []
+    with without_side_effects():
         set_random_seed(trials.setup.seed)
-        copy = copy_of(trials.setup)
+        copy = make_copy(trials.setup)
         copy.optimizer.build(copy.trainable_variables)
         variables = [*copy.variables, *copy.optimizer.variables]
         start = [np.array(variable) for variable in variables]
@@ -60,21 +60,21 @@ def learning_curve(
             for variable, value in zip(variables, start, strict=True):
                 variable.assign(value)
             set_random_seed(trials.setup.seed)
-            part_of_samples = train.take(_repeated(order, size))
-            trial = trials.fitted(copy, part_of_samples, trials.setup.validation)
+            samples_of_part = train.take(_repeat(order, size))
+            trial = trials.train_copy(copy, samples_of_part, trials.setup.validation)
             if trial.failed is None:
-                reached.append((size, trial))
-    if len(reached) < 2:
+                curve_trials.append((size, trial))
+    if len(curve_trials) < 2:
         return None
-    return _curve(reached[::-1], tasks[0], _left_out(skipped, train.size, samples))
+    return _curve(curve_trials[::-1], tasks[0], _skipped_note(skipped, train.size, samples))
 
 
-def _repeated(order: np.ndarray, size: int) -> np.ndarray:
+def _repeat(order: np.ndarray, size: int) -> np.ndarray:
     """The first samples in this order, again and again until there are as many as before."""
     return np.resize(order[:size], len(order))
 
 
-def _left_out(skipped: Sequence[str], used: int, samples: int) -> str:
+def _skipped_note(skipped: Sequence[str], used: int, samples: int) -> str:
     notes = []
     if skipped:
         notes.append(f"parts of {' and '.join(skipped)} samples, for lack of time")
@@ -83,18 +83,18 @@ def _left_out(skipped: Sequence[str], used: int, samples: int) -> str:
     return "; ".join(notes)
 
 
-def _curve(reached: Sequence[tuple[int, Trial]], task: Task, skipped: str) -> LearningCurve:
+def _curve(trials: Sequence[tuple[int, Trial]], task: Task, skipped: str) -> LearningCurve:
     classes = 2 if task.kind == "several classes" else max(task.classes, 2)
     # From 0 for guessing to an accuracy; R² stays as it is.
     chance = 0.0 if task.kind == "numbers" else 1 / classes
     factor = 1 - chance
-    (_, before), (_, after) = reached[-2:]
-    risen, error = gain(after, before)
+    (_, before), (_, after) = trials[-2:]
+    increase, error = gain(after, before)
     return LearningCurve(
-        samples=tuple(size for size, _ in reached),
-        scores=tuple(chance + factor * trial.score for _, trial in reached),
-        train_scores=tuple(chance + factor * trial.train_score for _, trial in reached),
-        gain=factor * risen,
+        samples=tuple(size for size, _ in trials),
+        scores=tuple(chance + factor * trial.score for _, trial in trials),
+        train_scores=tuple(chance + factor * trial.train_score for _, trial in trials),
+        gain=factor * increase,
         error=factor * error,
         measure=task.measure,
         skipped=skipped,
