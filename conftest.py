@@ -45,7 +45,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import isolation
-import mlir_context
 
 # How many tests have run since programs were let go.
 _RUN = pytest.StashKey[int]()
@@ -61,7 +60,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("lamina")
-mlir_context.share()
 
 
 @pytest.fixture(autouse=True)
@@ -76,11 +74,9 @@ def _nothing_is_left_behind() -> Iterator[None]:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Let go of programs that no test will use again, before they fill the memory."""
     item.session.stash[_RUN] = item.session.stash.get(_RUN, 0) + 1
-    if nextitem is None or nextitem.path != item.path:
-        mlir_context.renew()
-        if item.session.stash[_RUN] > 500:
-            item.session.stash[_RUN] = 0
-            jax.clear_caches()
+    if (nextitem is None or nextitem.path != item.path) and item.session.stash[_RUN] > 500:
+        item.session.stash[_RUN] = 0
+        jax.clear_caches()
 
 
 @pytest.hookimpl(wrapper=True)
