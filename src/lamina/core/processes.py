@@ -7,17 +7,19 @@ forever. So the processes agree on everything that depends on time or signals.
 import os
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
-_WAIT_SECONDS = 120
+_WAIT_SECONDS = 600
 # Exit status of a process that ends by an exception, for a launcher to see (EX_TEMPFAIL).
 _FAILED = 75
 
-_barriers_passed = 0
+# How often each barrier was used; all processes count alike, since the name says what it is for.
+_uses_of_barriers: Counter[str] = Counter()
 
 
 def is_multi_process() -> bool:
@@ -93,17 +95,17 @@ def wait_at_barrier(what: str) -> None:
         what: What the process was doing, for the message.
 
     Raises:
-        RuntimeError: If another process has not called it within two minutes.
+        RuntimeError: If another process has not called it within ten minutes.
     """
     if not is_multi_process():
         return
     import jax
 
-    global _barriers_passed
-    _barriers_passed += 1
+    _uses_of_barriers[what] += 1
     client: Any = jax._src.distributed.global_state.client
     try:
-        client.wait_at_barrier(f"lamina:{_barriers_passed}", timeout_in_ms=_WAIT_SECONDS * 1000)
+        name = f"lamina:{what}:{_uses_of_barriers[what]}"
+        client.wait_at_barrier(name, timeout_in_ms=_WAIT_SECONDS * 1000)
     except jax.errors.JaxRuntimeError as error:
         raise RuntimeError(
             f"A process waited {_WAIT_SECONDS} s for the others at {what}.\n"

@@ -102,7 +102,7 @@ def initialize(
         )
         # It decides how data are read, which must be the same in all processes.
         (negative,) = processes.max_over_processes(-config.resident_budget())
-        config.set_resident_budget(int(-negative))
+        config.set_resident_budget(int(-0.99 * negative))  # it was rounded to float32
 
 
 def _check(addresses: list[str], num_processes: int | None, process_id: int | None) -> None:

@@ -64,7 +64,7 @@ class Distribution:
 
     @property
     def data_shard_id(self) -> int:
-        """Which part of a batch this process computes with."""
+        """Index of the data that this process would read, as in Keras; `fit` does not use it."""
         processes_per_replica = max(1, self.num_processes // self.num_model_replicas)
         return jax.process_index() // processes_per_replica
 
@@ -134,12 +134,13 @@ class Distribution:
             ...     distribution()
             <DataParallel device_mesh=<DeviceMesh shape=(1,), axis_names=['batch']>>
         """
-        outer = distribution()
+        outer = context.distribution, context.placement
         set_distribution(self)
         try:
             yield
         finally:
-            set_distribution(outer)
+            context.distribution, context.placement = outer
+            record_change()
 
     def placement(self) -> Placement:
         """What training uses of the distribution."""
@@ -293,8 +294,9 @@ class ModelParallel(Distribution):
         return self._layout_map[path]
 
     def placement(self) -> Placement:
+        mesh = self.device_mesh.backend_mesh
         rules = tuple((key, layout.backend_layout) for key, layout in self._layout_map.items())
-        return MeshPlacement(self.device_mesh.backend_mesh, str(self.batch_dim_name), rules)
+        return MeshPlacement(mesh, str(self.batch_dim_name), rules)
 
 
 def distribution() -> Distribution | None:
@@ -323,6 +325,6 @@ def set_distribution(value: Distribution | None) -> None:
         raise TypeError(
             f"set_distribution() takes a DataParallel, a ModelParallel or None; received {value!r}."
         )
-    context.distribution = value
-    context.placement = None if value is None else value.placement()
+    placement = None if value is None else value.placement()
+    context.distribution, context.placement = value, placement
     record_change()  # compiled programs are for one placement

@@ -88,7 +88,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-    processes.wait_at_barrier(f"saving {path.name}")
+        processes.wait_at_barrier(f"saving {path.name}")  # also after an error, which is raised
 
 
 def _prefix(path: Path) -> str:

@@ -26,7 +26,7 @@ from lamina.training.feeds.divided_rows import DividedRows, divide_rows
 from lamina.training.feeds.zero_copy import is_text_array
 from lamina.training.placement import OneDevice, Placement, copy_on_devices, use_placement
 
-# By pattern of a path: the name of the mesh's axis that divides each axis of the array, or None.
+# Pairs of a pattern that matches a whole path, and the sharding of the array with that path.
 LayoutRules = tuple[tuple[str, NamedSharding], ...]
 
 
@@ -79,7 +79,8 @@ class MeshPlacement:
     def of_slot(self, path: str, shape: Sequence[int]) -> NamedSharding:
         spec = PartitionSpec()
         rule = self._find_rule(path)
-        if rule is not None and len(rule[1].spec) <= len(shape):
+        # The state of an optimizer may have another shape than its weight, as Adafactor's has.
+        if rule is not None and self._can_divide(rule[1].spec, shape):
             spec = rule[1].spec
         if self.shard_parameters or self.shard_optimizer:
             spec = self._divide_one_axis(shape, spec)
@@ -156,8 +157,8 @@ class MeshPlacement:
         weights = "weights and optimizer state on each"
         if divided:
             weights = f"{len(divided)} of {len(flat)} arrays of weights and state divided"
-        processes = jax.process_count()
-        where = f" in {processes} processes" if processes > 1 else ""
+        count = jax.process_count()
+        where = f" in {count} processes" if count > 1 else ""
         return (
             f"Training on {self.mesh.size} devices{where} ({self._axes()}): batches divided by "
             f"{self._replicas}, {weights}, {_megabytes(bytes_per_device)} per device."
@@ -206,6 +207,11 @@ class MeshPlacement:
                     f"layout of {pattern!r}."
                 )
         return spec
+
+    def _can_divide(self, spec: PartitionSpec, shape: Sequence[int]) -> bool:
+        return len(spec) <= len(shape) and all(
+            size % self._parts(names) == 0 for size, names in zip(shape, spec, strict=False)
+        )
 
     def _parts(self, names: Any) -> int:
         if names is None:
