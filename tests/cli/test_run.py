@@ -93,7 +93,6 @@ def test_a_script_that_is_not_there_is_named(tmp_path):
         (("--processes", "0", "show.py"), 2, "--processes: it must be 1 or more."),
         (("--processes", "2", "nothing.py"), 1, "There is no file 'nothing.py'"),
         (("--processes", "2", "--distributed", "show.py"), 2, "leave --processes out"),
-        (("--distributed", "show.py"), 1, "lamina run --processes 2 SCRIPT"),
     ],
 )
 def test_wrong_numbers_and_files_are_refused_before_a_process_starts(
@@ -103,6 +102,14 @@ def test_wrong_numbers_and_files_are_refused_before_a_process_starts(
     status, out, err = run("run", *arguments)
     assert (status, out) == (code, "")
     assert words in err
+
+
+def test_a_process_without_a_job_is_told_how_to_start_one(tmp_path):
+    # In a process of its own: `lamina run` replaces Keras for the rest of the process.
+    (tmp_path / "show.py").write_text("")
+    done = lamina("run", "--distributed", "show.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "lamina run --processes 2 SCRIPT" in done.stderr
 
 
 def test_options_before_the_script_are_laminas_and_others_the_scripts():

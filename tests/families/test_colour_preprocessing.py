@@ -332,7 +332,7 @@ def test_a_model_that_augments_colours_is_trained_without_compiling_again(compil
         (lambda: layers.RandomPosterization(9), "from 1 to 8"),
         (lambda: layers.RandomGaussianBlur(kernel_size=4), "must be odd"),
         (lambda: layers.RandomErasing(fill_value="black"), "received 'black'"),
-        (lambda: layers.RandomErasing(fill_value=(1.0, 2.0))(PICTURES), "each of 3 channels"),
+        (lambda: layers.RandomErasing(fill_value=(1.0, 2.0))(PICTURES), "each of the 3 channels"),
         (lambda: layers.MixUp(alpha=0.0), "above 0"),
         (lambda: layers.RandAugment(num_ops=0), "num_ops must be an integer of at least 1"),
         (lambda: layers.RandAugment(interpolation="bicubic"), "Unknown interpolation"),
