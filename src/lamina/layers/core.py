@@ -36,7 +36,7 @@ from lamina.layers.settings import (
 )
 from lamina.ops import numpy as ops
 from lamina.ops.encoding import embedding_lookup
-from lamina.ops.lowering import lower
+from lamina.ops.lowering import run_lowering
 
 
 class Dense(Layer):
@@ -116,7 +116,7 @@ class Dense(Layer):
             ValueError: If the number of features is not the one that the layer was built for.
         """
         self._check(inputs.shape)
-        x = lower("dense", inputs, self.kernel.value)
+        x = run_lowering("dense", inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
         return activations.get(self.activation)(x)  # a user may have set it to None

@@ -26,7 +26,7 @@ from lamina.layers.settings import (
     store_weight_settings,
     weight_settings_of,
 )
-from lamina.ops.lowering import lower
+from lamina.ops.lowering import run_lowering
 
 
 class EinsumDense(Layer):
@@ -131,7 +131,7 @@ class EinsumDense(Layer):
             ValueError: If the shape does not fit the equation or the kernel.
         """
         self._shapes(inputs.shape)
-        x = lower("einsum_dense", self.equation, inputs, self.kernel.value)
+        x = run_lowering("einsum_dense", self.equation, inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
         return activations.get(self.activation)(x)  # a user may have set it to None

@@ -10,7 +10,7 @@ from lamina.core.types import Array, ArrayLike, SizeLike
 from lamina.ops import windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
-from lamina.ops.lowering import lower
+from lamina.ops.lowering import run_lowering
 
 op = operations("nn")
 
@@ -55,7 +55,7 @@ def conv(
     padding = windows.check_padding(padding, ("valid", "same", "causal"))
     caller = "conv"
     _check_shapes(caller, inputs.shape, kernel.shape, strides, padding, data_format, dilation)
-    return lower("conv", inputs, kernel, strides, padding, data_format, dilation)
+    return run_lowering("conv", inputs, kernel, strides, padding, data_format, dilation)
 
 
 @op("inputs", "kernel")
@@ -103,7 +103,7 @@ def depthwise_conv(
             f"{kernel.shape} expects {kernel.shape[-2]}.\n"
             f"  Received: inputs of shape {inputs.shape}, {data_format}."
         )
-    return lower("depthwise_conv", inputs, kernel, strides, padding, data_format, dilation)
+    return run_lowering("depthwise_conv", inputs, kernel, strides, padding, data_format, dilation)
 
 
 @op("inputs", "depthwise_kernel", "pointwise_kernel")
@@ -214,7 +214,9 @@ def conv_transpose(
             f"conv_transpose of inputs of shape {inputs.shape} has an empty result: padding='same' "
             f"removes what a kernel of shape {kernel.shape} adds.\n  Fix: padding='valid'."
         )
-    return lower("conv_transpose", inputs, kernel, strides, pads, sizes, data_format, dilation)
+    return run_lowering(
+        "conv_transpose", inputs, kernel, strides, pads, sizes, data_format, dilation
+    )
 
 
 def _channels(shape: tuple, data_format: str) -> int:

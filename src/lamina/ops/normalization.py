@@ -8,7 +8,7 @@ from lamina.core.configuration import config
 from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import Axes, as_axes, at_least_float32, broadcast_along_axes, to_floats
 from lamina.ops.define import operations
-from lamina.ops.lowering import lower
+from lamina.ops.lowering import run_lowering
 
 op = operations("nn")
 
@@ -35,7 +35,7 @@ def moments(
         (2.0, 1.0)
     """
     x = to_floats(x)
-    return lower("moments", x, as_axes(axes), keepdims)
+    return run_lowering("moments", x, as_axes(axes), keepdims)
 
 
 @op("x", "mean", "variance", "offset", "scale", class_name="BatchNorm")
@@ -67,7 +67,7 @@ def batch_normalization(
     x = to_floats(x)
     vectors = [None if v is None else to_floats(v) for v in (mean, variance, offset, scale)]
     factor, shift = _factor_and_shift(*vectors, epsilon=epsilon)
-    return lower("scale_and_shift", x, factor, shift, axis)
+    return run_lowering("scale_and_shift", x, factor, shift, axis)
 
 
 @jax.jit
@@ -116,7 +116,7 @@ def layer_normalization(
         factor = lax.rsqrt(jnp.var(wide, axis, keepdims=True) + epsilon)
         factor = factor if gamma is None else factor * broadcast_along_axes(gamma, wide, axis)
         return (wide * factor).astype(x.dtype)
-    return lower("layer_normalization", wide, gamma, beta, axis, epsilon).astype(x.dtype)
+    return run_lowering("layer_normalization", wide, gamma, beta, axis, epsilon).astype(x.dtype)
 
 
 @op("x", "scale", class_name="RMSNorm")

@@ -13,7 +13,7 @@ from lamina.core.types import Array, ArrayLike, SizeLike
 from lamina.ops import windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
-from lamina.ops.lowering import lower
+from lamina.ops.lowering import run_lowering
 
 op = operations("nn")
 
@@ -45,7 +45,7 @@ def max_pool(
         [3.0, 2.0]
     """
     x, axes, window, steps, amounts = _prepare(inputs, pool_size, strides, padding, data_format)
-    return lower("max_pool", x, axes, window, steps, amounts)
+    return run_lowering("max_pool", x, axes, window, steps, amounts)
 
 
 @op("inputs")
@@ -76,7 +76,7 @@ def average_pool(
     x, axes, window, steps, amounts = _prepare(inputs, pool_size, strides, padding, data_format)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         x = x.astype(jnp.result_type(float))
-    total = lower("sum_pool", x, axes, window, steps, amounts)
+    total = run_lowering("sum_pool", x, axes, window, steps, amounts)
     return total / _counts(x, axes, window, steps, amounts)
 
 

@@ -9,7 +9,7 @@ from lamina.core.types import Array
 from lamina.core.variable.stateless import values_of
 from lamina.core.variable.variable import Variable
 from lamina.ops.adam_rule import step_size, update as update_of_weight
-from lamina.ops.lowering import lower
+from lamina.ops.lowering import run_lowering
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like
 
@@ -98,7 +98,7 @@ class Adam(Optimizer):
             [self._slots[name][id(v)] for v in variables] for name in ("momentum", "velocity")
         )
         rate = jnp.asarray(self.learning_rate)
-        updated = lower(
+        updated = run_lowering(
             "adam",
             (values_of(variables), values_of(momenta), values_of(velocities)),
             self._clip_gradients(gradients),

@@ -13,7 +13,7 @@ from lamina.core.messages.messages import escape_control_characters
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.saving import model_file, weights_file
 from lamina.saving.atomic import atomic_write
-from lamina.saving.hdf5 import FORMAT, explain_read_errors, write_array
+from lamina.saving.hdf5 import HDF5_VERSIONS, explain_read_errors, write_array
 from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ class KerasFileEditor:
             raise ValueError(f"The name must end in '.weights.h5'; received {str(filepath)!r}.")
 
         def write(file: Any) -> None:
-            with h5py.File(file, "w", libver=FORMAT) as h5:
+            with h5py.File(file, "w", libver=HDF5_VERSIONS) as h5:
                 self._write(h5, self.weights_dict, "")
 
         with atomic_write(filepath) as file:

@@ -16,7 +16,7 @@ import numpy as np
 from lamina.core.messages.messages import escape_control_characters
 
 # A version with checksums of objects and arrays, supported since HDF5 1.10 (2016).
-FORMAT = ("v110", "latest")
+HDF5_VERSIONS = ("v110", "latest")
 CHECKSUM = "crc32"
 _MAX_CHUNK = 2**31
 
@@ -70,7 +70,7 @@ def write_texts(group: h5py.Group, name: str, value: str | Sequence[str]) -> Non
     group.attrs[f"{name}_{CHECKSUM}"] = _checksum_of_texts(texts)
 
 
-def check_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> None:
+def verify_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> None:
     """Verify the checksum of the texts of an attribute, if it has one.
 
     Raises:

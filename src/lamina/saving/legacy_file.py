@@ -22,11 +22,11 @@ from lamina.core.layer.layer import Layer
 from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.saving.hdf5 import (
-    FORMAT,
+    HDF5_VERSIONS,
     DamagedFileError,
-    check_texts,
     explain_read_errors,
     read_array,
+    verify_texts,
     write_array,
     write_texts,
 )
@@ -207,6 +207,7 @@ def _read_old_slots(optimizer: Optimizer, arrays: dict[str, np.ndarray]) -> None
     steps = 0
     for name, value in arrays.items():
         parts = re.sub(r":\d+$", "", name).split("/")
+        # The slot is the last part (`Adam/dense/kernel/m`) or the second (`Adam/m/dense/kernel`).
         old_slot = next((p for p in (parts[-1], *parts[1:2]) if p in _OLD_SLOTS), None)
         if old_slot is not None:
             slot = next((s for s in _OLD_SLOTS[old_slot] if s in optimizer._slots), None)
@@ -265,7 +266,7 @@ def _read_texts(group: h5py.Group, name: str, max_count: int, max_length: int) -
     texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else str(t) for t in items]
     if any(len(text) > max_length for text in texts):
         raise DamagedFileError(f"its attribute {name[:50]!r} is longer than any in a real file.")
-    check_texts(group, name, texts)
+    verify_texts(group, name, texts)
     return texts
 
 
@@ -299,7 +300,7 @@ def write_legacy(model: "Model", attributes: Mapping[str, Any], file: Any, optim
         file: A file object.
         optimizer: An optimizer whose state is written, or None.
     """
-    with h5py.File(file, "w", libver=FORMAT) as h5:
+    with h5py.File(file, "w", libver=HDF5_VERSIONS) as h5:
         for name, value in attributes.items():
             write_texts(h5, name, value if isinstance(value, str) else json.dumps(value))
         group = h5.create_group("model_weights")

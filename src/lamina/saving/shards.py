@@ -21,7 +21,7 @@ import numpy as np
 
 from lamina.saving import weights_file
 from lamina.saving.atomic import atomic_write
-from lamina.saving.hdf5 import FORMAT, DamagedFileError, explain_read_errors, write_array
+from lamina.saving.hdf5 import HDF5_VERSIONS, DamagedFileError, explain_read_errors, write_array
 from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _split(
 
 
 def _write(shard: list[_LayerArrays], save_id: str, file: Any) -> None:
-    with h5py.File(file, "w", libver=FORMAT) as h5:
+    with h5py.File(file, "w", libver=HDF5_VERSIONS) as h5:
         h5.attrs[_SAVE_ID] = save_id
         for path, name, arrays in shard:
             group = h5.create_group(path)

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from lamina.saving.atomic import atomic_write
-from lamina.saving.hdf5 import FORMAT, DamagedFileError, write_array
+from lamina.saving.hdf5 import HDF5_VERSIONS, DamagedFileError, write_array
 from lamina.saving.weights_file import StoredGroup, as_bytes, open_weights
 
 _ARRAY = "__array__"  # an array is replaced by a dict of this key and the index of the array
@@ -31,7 +31,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     text = json.dumps(_without_arrays(state, arrays)).encode()
 
     def write(file: Any) -> None:
-        with h5py.File(file, "w", libver=FORMAT) as h5:
+        with h5py.File(file, "w", libver=HDF5_VERSIONS) as h5:
             write_array(h5, "state", np.frombuffer(text, np.uint8))
             group = h5.create_group("arrays")
             for i, array in enumerate(arrays):

@@ -24,7 +24,7 @@ from lamina.core.serialization.naming import to_snake_case
 from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.saving.hdf5 import (
-    FORMAT,
+    HDF5_VERSIONS,
     DamagedFileError,
     damaged_error,
     explain_read_errors,
@@ -56,7 +56,7 @@ def write_weights(
     model: Layer, file: Any, include_optimizer: bool = True, objects_to_skip: Iterable[Any] = ()
 ) -> None:
     """Write all weights, and the optimizer's state if there is one, to a file object."""
-    with h5py.File(file, "w", libver=FORMAT) as h5:
+    with h5py.File(file, "w", libver=HDF5_VERSIONS) as h5:
         for path, name, arrays in arrays_of(model, include_optimizer, objects_to_skip):
             group = h5.create_group(path)
             group.attrs["name"] = name

@@ -17,7 +17,7 @@ from lamina import Input, layers, models, ops, optimizers
 from lamina.core.messages.errors import LaminaWarning
 from lamina.core.variable.seed import set_random_seed
 from lamina.ops import nn
-from lamina.ops.lowering import compiled_kernels, lower, lowering_for
+from lamina.ops.lowering import compiled_kernels, lowering_for, run_lowering
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def with_kernels(function):
 
 
 def product(x, kernel):
-    return lower("dense", x, kernel)
+    return run_lowering("dense", x, kernel)
 
 
 def primitives_of(function, *arguments) -> str:

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from lamina.ops import conv
-from lamina.ops.lowering import TABLE, Target, choose, compiled_kernels, fusion, lower, lowering_for
+from lamina.ops.lowering import (
+    TABLE,
+    Target,
+    choose,
+    compiled_kernels,
+    fusion,
+    lowering_for,
+    run_lowering,
+)
 from lamina.ops.lowering.attention import Settings
 from lamina.ops.lowering.table import Lowering
 
@@ -199,7 +207,9 @@ def program(operation, target):
     arrays, arguments = CASES[operation][0]
 
     def everything(*arrays):
-        return outputs_and_gradients(operation, partial(lower, operation), (arrays, arguments))
+        return outputs_and_gradients(
+            operation, partial(run_lowering, operation), (arrays, arguments)
+        )
 
     with lowering_for(target):
         return jax.jit(everything).lower(*arrays).as_text()

@@ -34,7 +34,7 @@ class Context(threading.local):
         # `deferred_initialization`.
         self.uninitialized: list[Variable] | None = None
         # Whether initial values stay on the host, since a Variable divides them over devices.
-        self.initializing_on_host = False
+        self.keep_initial_values_on_host = False
         # Bytes that may still be taken for new Variables; set by `memory_limit`.
         self.memory_left: float = math.inf
 

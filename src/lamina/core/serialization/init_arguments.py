@@ -18,7 +18,10 @@ LAYER_SETTINGS = ("name", "trainable", "dtype", "activity_regularizer")
 
 
 def has_automatic_config(cls: Any) -> bool:
-    """Whether a class has no `get_config` of its own; those of Lamina's base classes are marked."""
+    """Whether a class has no `get_config` of its own.
+
+    Those of Lamina's base classes are marked by `get_config.automatic = True`.
+    """
     return getattr(cls.get_config, "automatic", False)
 
 

@@ -233,11 +233,11 @@ class Variable:
             self._value = value
 
     def _run(self, initializer: Callable[..., Any], shape: Shape, dtype: str) -> Any:
-        context.initializing_on_host = self._sharding is not None
+        context.keep_initial_values_on_host = self._sharding is not None
         try:
             return initializer(shape, dtype=dtype)
         finally:
-            context.initializing_on_host = False
+            context.keep_initial_values_on_host = False
 
     def _choose_sharding(self, shape: Sequence[int]) -> jax.sharding.Sharding | None:
         """The sharding of the layout that was given, else of the current placement."""

@@ -157,7 +157,8 @@ def _names(columns: Any) -> Any:
 def _load_source(source: Any, options: Options) -> LoadedData:
     if is_frame(source):
         frame = as_frame(source, "the table")
-        return _from_table(Table(frame, True, [], []), "the table", options)
+        table = Table(frame, has_header=True, left_out=[], remarks=[])
+        return _from_table(table, "the table", options)
     try:
         path = Path(os.path.expanduser(os.fspath(source)))
     except TypeError:
@@ -176,7 +177,7 @@ def _load_source(source: Any, options: Options) -> LoadedData:
     if path.is_file():
         if path.suffix.lower() not in TABLES | {".txt"}:
             raise ValueError(f"{path} is not a table that can be read.{_advice(path)}")
-        return _from_table(read_table(path, options.named_columns()), path.name, options)
+        return _from_table(read_table(path, expected=options.named_columns()), path.name, options)
     kind = _kind_of_folder(path)
     if kind == "images":
         options.refuse_unused("pictures")
@@ -186,7 +187,7 @@ def _load_source(source: Any, options: Options) -> LoadedData:
         return assemble(read_texts(path, options), options)
     tables = tables_in(path)
     if len(tables) == 1:
-        table = read_table(tables[0], options.named_columns())
+        table = read_table(tables[0], expected=options.named_columns())
         return _from_table(table, tables[0].name, options)
     raise ValueError(_no_files(path, tables))
 
@@ -196,7 +197,7 @@ def _from_table(table: Table, name: str, options: Options) -> LoadedData:
         raise ValueError(f"{name} has no rows.")
     if options.forecast is not None:
         options.refuse_unused("a series")
-        return read_series(table, name, options)
+        return read_series(table, name, options)  # it is split by time, not by `assemble`
     options.refuse_unused("a table" if options.text is None else "texts of a table")
     return assemble(read_samples(table, name, options), options)
 

@@ -123,7 +123,7 @@ class STFTSpectrogram(Layer):
         edges = windows.padding_amounts(
             sound.shape[-1:], (self.frame_length,), (self._step,), self.padding
         )
-        sound = windows.pad(sound, [2], edges, 0)
+        sound = windows.pad(sound, axes=[2], amounts=edges, value=0)
         if sound.shape[-1] < self.frame_length:
             raise ValueError(
                 f"{self._label} needs at least frame_length={self.frame_length} samples; received "

@@ -33,7 +33,7 @@ from lamina.layers.settings import (
     settings_of,
     store_weight_settings,
 )
-from lamina.ops.lowering import lower
+from lamina.ops.lowering import run_lowering
 
 # Common arguments of the cells with kernels.
 COMMON_SETTINGS = (
@@ -529,7 +529,7 @@ class LSTMCell(KernelCell):
         weights = self.kernel.value, self.recurrent_kernel.value
         bias = None if self.bias is None else self.bias.value
         x = inputs * masks[0] if masks else inputs
-        every_h, c = lower("lstm", x, *weights, bias, *states, mask, backwards)
+        every_h, c = run_lowering("lstm", x, *weights, bias, *states, mask, backwards)
         return every_h, every_h[-1], [every_h[-1], c]
 
     def _make_bias_initializer(self, initializer: Callable) -> Callable:

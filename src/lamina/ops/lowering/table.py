@@ -184,12 +184,12 @@ def choose(operation: str, *arguments: Any) -> Lowering:
     )
 
 
-def lower(operation: str, *arguments: Any) -> Any:
+def run_lowering(operation: str, *arguments: Any) -> Any:
     """The result of an operation, computed by the row that `choose` finds.
 
     Example:
         >>> import jax.numpy as jnp
-        >>> lower("dense", jnp.ones((2, 3)), jnp.ones((3, 4))).shape
+        >>> run_lowering("dense", jnp.ones((2, 3)), jnp.ones((3, 4))).shape
         (2, 4)
     """
     return choose(operation, *arguments).function(*arguments)

@@ -21,7 +21,7 @@ from lamina.ops.arrays import (
     to_floats,
 )
 from lamina.ops.define import make_docstring, operations, set_name_and_docstring
-from lamina.ops.lowering import lower
+from lamina.ops.lowering import run_lowering
 
 op = operations("numpy")
 reduction = op.reduction
@@ -159,11 +159,11 @@ _ONE_AXIS = "Axis to reduce; None for the flattened array."
 
 
 def _argmax(x: Array, axis: Any, keepdims: bool) -> Array:
-    return lower("argmax", x, axis, keepdims)
+    return run_lowering("argmax", x, axis, keepdims)
 
 
 def _argmin(x: Array, axis: Any, keepdims: bool) -> Array:
-    return lower("argmin", x, axis, keepdims)
+    return run_lowering("argmin", x, axis, keepdims)
 
 
 argmax = reduction(
