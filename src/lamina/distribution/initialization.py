@@ -16,6 +16,8 @@ _HEARTBEAT_SECONDS = 10
 # How long a process waits for the others at the start.
 _START_SECONDS = 120
 
+_is_prepared = False
+
 
 @filter_traceback
 def initialize(
@@ -39,14 +41,38 @@ def initialize(
         local_device_ids: Which devices of this computer belong to the process; all by default.
 
     Without arguments, the variables of torchrun, Open MPI, Slurm and Kubernetes are read as well.
-    In a script that `lamina run --processes` has connected already, nothing is done.
+    Processes that are connected already, as by `lamina run --processes`, stay so.
 
     Raises:
         ValueError: If the arguments contradict each other, or the variables are incomplete.
         RuntimeError: If JAX has already used a device, or the processes do not find each other.
     """
-    if jax.distributed.is_initialized():
+    if not jax.distributed.is_initialized():
+        _connect(job_addresses, num_processes, process_id, local_device_ids)
+    _prepare()
+
+
+def _prepare() -> None:
+    """Let the processes begin alike, once, also if `jax.distributed` has connected them."""
+    global _is_prepared
+    if _is_prepared or not processes.is_multi_process():
         return
+    _is_prepared = True
+    processes.end_on_exceptions()
+    seed = global_seed()
+    seed = make_default_seed() if seed is None else seed
+    set_random_seed(processes.broadcast_from_first(seed))
+    # It decides how data are read, which must be the same in all processes.
+    (negative,) = processes.max_over_processes(-config.resident_budget())
+    config.set_resident_budget(int(-0.99 * negative))  # it was rounded to float32
+
+
+def _connect(
+    job_addresses: str | None,
+    num_processes: int | None,
+    process_id: int | None,
+    local_device_ids: Sequence[int] | None,
+) -> None:
     environ = os.environ
     if job_addresses is None and num_processes is None and process_id is None:
         cluster = detect(environ)
@@ -94,15 +120,6 @@ def initialize(
                 "already.\n  Fix: call it right after the imports."
             ) from None
         raise
-    if processes.is_multi_process():
-        processes.end_on_exceptions()
-        seed = global_seed()
-        set_random_seed(
-            processes.broadcast_from_first(make_default_seed() if seed is None else seed)
-        )
-        # It decides how data are read, which must be the same in all processes.
-        (negative,) = processes.max_over_processes(-config.resident_budget())
-        config.set_resident_budget(int(-0.99 * negative))  # it was rounded to float32
 
 
 def _check(addresses: list[str], num_processes: int | None, process_id: int | None) -> None:

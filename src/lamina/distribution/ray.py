@@ -48,12 +48,15 @@ def run(
 
     Raises:
         ImportError: If Ray is not installed.
+        ValueError: If `workers` or `restarts` is too small.
         FileNotFoundError: If there is no such script.
         RuntimeError: If a worker fails, after all have been ended.
     """
     ray = _ray()
     if workers < 1:
         raise ValueError(f"workers must be 1 or more; received {workers}.")
+    if restarts < 0:
+        raise ValueError(f"restarts must be 0 or more; received {restarts}.")
     if not callable(target):
         if not Path(target).is_file():
             raise FileNotFoundError(f"There is no file {str(target)!r}; give the path of a script.")
