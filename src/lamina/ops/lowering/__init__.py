@@ -18,6 +18,6 @@ __all__ = [
     "Target",
     "choose",
     "current_target",
-    "run_lowering",
     "lowering_for",
+    "run_lowering",
 ]
