@@ -1,4 +1,4 @@
-"""Checks that all processes train the same model on the same data, before the first step."""
+"""Checks that all processes train the same model on the same data, before and during a run."""
 
 import hashlib
 from collections.abc import Iterator

@@ -118,12 +118,8 @@ class Engine:
                     events.on_message(str(request.split))
                 callbacks.on_train_begin()
                 checkpoint.begin() if stored is None else checkpoint.resume(stored)
-                variables = self.learner.variables()
-                placement.move_variables(variables)
-                agreement.check_processes_agree(request, variables)
-                description = placement.current().describe_run(variables)
-                if description is not None:
-                    events.on_message(description)
+                if context.placement is not None or processes.is_multi_process():
+                    self._begin_distributed(request, events)
                 precision_trial.choose_precision(self.learner, feed, events.on_message)
                 for epoch in range(checkpoint.epoch, request.epochs):
                     if checkpoint.stopped and checkpoint.step == 0:
@@ -150,6 +146,15 @@ class Engine:
             recorder.conclude(events)
         interrupt.end_process()
         return history
+
+    def _begin_distributed(self, request: FitRequest, events: Events) -> None:
+        """Move the Variables to their devices, and check and say how the run is distributed."""
+        variables = self.learner.variables()
+        placement.move_variables(variables)
+        agreement.check_processes_agree(request, variables)
+        description = placement.current().describe_run(variables)
+        if description is not None:
+            events.on_message(description)
 
     def _recorder(self, history: History, show_message: Callable[[str], None]) -> Recorder | None:
         """The recorder of the run; None if `config.set_diagnosis("off")` was called."""

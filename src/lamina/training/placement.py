@@ -1,8 +1,7 @@
 """Placement: on which devices arrays are.
 
-Feeds use it to put batches and data sets on devices, programs are compiled for it, and callbacks
-that write files check whether this process is the writer. The rest of `training/` does not refer to
-devices. `placement_mesh.py` has the placement on several devices.
+Feeds use it to put batches and data sets on devices, and programs are compiled for it. The rest of
+`training/` does not refer to devices. `placement_mesh.py` has the placement on several devices.
 """
 
 import contextlib
@@ -46,14 +45,6 @@ class Placement(Protocol):
 
     def of_slot(self, path: str, shape: Sequence[int]) -> Sharding | None:
         """The sharding of an optimizer's slots for the weight with that path."""
-        ...
-
-    def of_batch(self, shape: Sequence[int]) -> Sharding | None:
-        """The sharding of batches, or chunks of batches, that are sent while training runs."""
-        ...
-
-    def of_data(self, shape: Sequence[int]) -> Sharding | None:
-        """The sharding of a data set that stays on the device, and of its order."""
         ...
 
     def put_batch(self, arrays: PyTree) -> PyTree:
@@ -135,12 +126,6 @@ class OneDevice:
         return self._sharding()
 
     def of_slot(self, path: str, shape: Sequence[int]) -> Sharding | None:
-        return self._sharding()
-
-    def of_batch(self, shape: Sequence[int]) -> Sharding | None:
-        return self._sharding()
-
-    def of_data(self, shape: Sequence[int]) -> Sharding | None:
         return self._sharding()
 
     def put_batch(self, arrays: PyTree) -> PyTree:

@@ -86,12 +86,6 @@ class MeshPlacement:
             spec = self._divide_one_axis(shape, spec)
         return NamedSharding(self.mesh, spec)
 
-    def of_batch(self, shape: Sequence[int]) -> NamedSharding:
-        return NamedSharding(self.mesh, PartitionSpec())
-
-    def of_data(self, shape: Sequence[int]) -> NamedSharding:
-        return NamedSharding(self.mesh, PartitionSpec())
-
     def put_batch(self, arrays: PyTree) -> PyTree:
         return jax.tree.map(self._put_on_all, arrays)
 
@@ -146,8 +140,8 @@ class MeshPlacement:
 
     def describe(self) -> str:
         device = self.mesh.devices.flat[0]
-        sizes = " × ".join(f"{size} {name}" for name, size in self.mesh.shape.items())
-        return f"{self.mesh.size} devices ({sizes}): {device.device_kind} ({device.platform})"
+        kind = f"{device.device_kind} ({device.platform})"
+        return f"{self.mesh.size} devices ({self._axes()}): {kind}"
 
     def describe_run(self, variables: PyTree) -> str | None:
         flat: list[Variable] = jax.tree.leaves(variables)

@@ -733,9 +733,8 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
                 build(self, *args, **kwargs)
         except Exception:
             for name, group in self._tracked.items():
-                group[:] = tracked_before[
-                    name
-                ]  # so that a second attempt starts without these weights
+                # so that a second attempt starts without these weights
+                group[:] = tracked_before[name]
             raise
         finally:
             self._building = False
