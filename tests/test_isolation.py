@@ -42,8 +42,8 @@ def _set(change, read):
 
 
 def _lower_a_limit():
-    archives._ALWAYS_ALLOWED = 0
-    return lambda: archives._ALWAYS_ALLOWED
+    archives._BYTES_ALWAYS_ALLOWED = 0
+    return lambda: archives._BYTES_ALWAYS_ALLOWED
 
 
 def _draw():

@@ -159,7 +159,7 @@ def test_smart_resize_does_not_distort(rng, shape, data_format):
         (lambda: array_to_img(np.ones((2, 2, 2))), "1, 3 or 4 channels; received 2"),
         (lambda: smart_resize(np.ones((4, 4)), (2, 2)), r"received shape \(4, 4\)"),
         (lambda: smart_resize(np.ones((4, 4, 3)), (2,)), r"received \(2,\)"),
-        (lambda: save_img("picture", np.ones((2, 2, 3))), "no ending"),
+        (lambda: save_img("picture", np.ones((2, 2, 3))), "no suffix"),
     ],
 )
 def test_bad_arguments_are_refused(call, message):

@@ -80,7 +80,7 @@ BY_HAND = {
     ): "the environment of a new process",
     ("compat/tensorflow_types.py", "do not fit into"): "the environment of a new process",
     ("training/agreement.py", "do not agree on"): "other processes",
-    ("training/agreement.py", "go on in another way"): "other processes",
+    ("training/agreement.py", "differ from those"): "other processes",
     (
         "compat/distribution_strategies.py",
         "MultiWorkerMirroredStrategy: this is",

@@ -213,7 +213,7 @@ CASES = {
         "from lamina.utils import get_file; get('bomb.zip', «extract=False»)",
         _ARCHIVE + "with zipfile.ZipFile('bomb.zip', 'w', zipfile.ZIP_DEFLATED) "
         "as z: z.writestr('zeros', bytes(2**20))\n"
-        "from lamina.utils import archives; archives._ALWAYS_ALLOWED, "
+        "from lamina.utils import archives; archives._BYTES_ALWAYS_ALLOWED, "
         "archives._MAX_EXPANSION = 0, 1\n",
     ),
     ("utils/archives.py", "is damaged or incomplete"): (
@@ -260,7 +260,7 @@ CASES = {
         "lamina.utils.array_to_img(«x[..., None]»)",
         "x = images",
     ),
-    ("utils/image.py", "has no ending that says how"): (
+    ("utils/image.py", "has no suffix, so the file format"): (
         "lamina.utils.save_img('a', images[0])",
         "lamina.utils.save_img('a.png', images[0]); lamina.utils.save_img('a', images[0], "
         "«file_format='png'»)",

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from lamina.utils.archives import RefusedArchiveError, kind_of, unpack
+from lamina.utils.archives import RefusedArchiveError, detect_format, unpack
 
 VICTIM = b"the user's own file"
 
@@ -54,7 +54,7 @@ def refusal(path, folder):
     """The message with which an archive is refused; nothing is left behind."""
     before = sorted(folder.parent.rglob("*"))
     with pytest.raises(RefusedArchiveError) as caught:
-        unpack(path, folder, kind_of(path))
+        unpack(path, folder, detect_format(path))
     assert sorted(folder.parent.rglob("*")) == before
     assert "\x1b" not in str(caught.value)
     return str(caught.value)
@@ -126,13 +126,13 @@ def test_a_zip_with_more_than_files_and_folders_is_refused(kind, tmp_path, victi
     ids=["tar", "zip"],
 )
 def test_an_archive_that_grows_out_of_all_proportion_is_refused(write, name, tmp_path, monkeypatch):
-    monkeypatch.setattr("lamina.utils.archives._ALWAYS_ALLOWED", 1000)
+    monkeypatch.setattr("lamina.utils.archives._BYTES_ALWAYS_ALLOWED", 1000)
     path = write(tmp_path / name, bytes(10**6))
     assert "unpacks to 1,000,000 bytes" in refusal(path, tmp_path / "out")
 
 
 def test_an_archive_of_too_many_entries_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("lamina.utils.archives._MAX_ENTRIES_ALWAYS_ALLOWED", 10)
+    monkeypatch.setattr("lamina.utils.archives._ENTRIES_ALWAYS_ALLOWED", 10)
     path = write_tar(tmp_path / "a.tgz", [member(f"f{i}") for i in range(2000)], "w:gz")
     assert "entries" in refusal(path, tmp_path / "out")
 
@@ -188,7 +188,7 @@ def test_a_flipped_bit_in_a_zip_is_found(tmp_path):
 def test_files_and_folders_are_unpacked_with_what_may_run(tmp_path):
     members = [member("d", type=tarfile.DIRTYPE), member("d/run.sh", b"#!", mode=0o4755)]
     path = write_tar(tmp_path / "a.tar", [*members, member("d/run.sh", b"#!/bin/sh", mode=0o4755)])
-    unpack(path, tmp_path / "out", kind_of(path))
+    unpack(path, tmp_path / "out", detect_format(path))
     file = tmp_path / "out/d/run.sh"
     assert file.read_bytes() == b"#!/bin/sh"  # the later of two, as `tar` does
     assert os.access(file, os.X_OK)

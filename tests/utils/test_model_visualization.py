@@ -7,8 +7,8 @@ from PIL import Image
 import lamina
 from lamina import layers
 from lamina.utils import load_img, model_to_dot, plot_model
-from lamina.utils.model_diagram import Contents, diagram_of
-from lamina.utils.model_layout import arrange
+from lamina.utils.model_diagram import Contents, build_diagram
+from lamina.utils.model_layout import compute_layout
 
 
 @pytest.fixture
@@ -109,9 +109,9 @@ def test_a_model_of_ones_own_is_one_box():
 
 @pytest.mark.parametrize("rankdir", ["TB", "BT", "LR", "RL"])
 def test_boxes_do_not_overlap_and_follow_what_they_depend_on(branching, rankdir):
-    diagram = diagram_of(branching, Contents(names=True), expand_nested=True)
+    diagram = build_diagram(branching, Contents(names=True), expand_nested=True)
     sizes = {key: (40.0 + 9 * n, 20.0 + n) for n, (key, _) in enumerate(diagram.boxes())}
-    layout = arrange(diagram, sizes, rankdir)
+    layout = compute_layout(diagram, sizes, rankdir)
     places = list(layout.boxes.items())
     for number, (_, (x, y, width, height)) in enumerate(places):
         assert x >= -1e-6

@@ -17,7 +17,7 @@ _current: "Strategy | None" = None
 
 
 class Strategy:
-    """Base class of the strategies, and by itself that of one device, which nobody has chosen.
+    """Base class of the strategies.
 
     Args:
         devices: Names of devices as in TensorFlow, e.g. `"/gpu:0"`; None for all.
@@ -26,7 +26,7 @@ class Strategy:
     def __init__(self, devices: Sequence[str] | None = None):
         names = None if devices is None else [_name_of(device) for device in devices]
         self._distribution: DataParallel | None = DataParallel(devices=names)
-        self._distribution.placement()  # refuses devices that are not there
+        self._distribution.placement()  # raises an error for devices that do not exist
 
     @property
     def num_replicas_in_sync(self) -> int:
@@ -116,15 +116,15 @@ class OneDeviceStrategy(Strategy):
         super().__init__([device])
 
 
-class _Default(Strategy):
-    """What `get_strategy` returns outside of all scopes."""
+class _DefaultStrategy(Strategy):
+    """The strategy outside of all scopes: one device."""
 
     def __init__(self) -> None:
         self._distribution = None
 
 
 class InputContext:
-    """What a function that makes a data set is told: there is one pipeline, with whole batches.
+    """The argument of a function that makes a data set: one pipeline, with whole batches.
 
     Args:
         num_replicas_in_sync: Number of parts that a batch is divided into.
@@ -141,7 +141,7 @@ class InputContext:
         return global_batch_size
 
 
-_default = _Default()
+_default = _DefaultStrategy()
 
 
 def get_strategy() -> Strategy:
@@ -154,8 +154,8 @@ def has_strategy() -> bool:
     return _current is not None
 
 
-def _ignored(*args: Any, **kwargs: Any) -> None:
-    """For ways to add gradients, which XLA chooses."""
+def _unused_reduction(*args: Any, **kwargs: Any) -> None:
+    """Stands for TensorFlow's ways to add gradients, which have no effect: XLA chooses one."""
 
 
 def _name_of(device: str) -> str:
@@ -166,13 +166,13 @@ def _name_of(device: str) -> str:
 
 TABLES: dict[str, dict[str, Any]] = {
     "tensorflow.distribute": {
-        "HierarchicalCopyAllReduce": _ignored,
+        "HierarchicalCopyAllReduce": _unused_reduction,
         "InputContext": InputContext,
         "MirroredStrategy": MirroredStrategy,
         "MultiWorkerMirroredStrategy": MultiWorkerMirroredStrategy,
-        "NcclAllReduce": _ignored,
+        "NcclAllReduce": _unused_reduction,
         "OneDeviceStrategy": OneDeviceStrategy,
-        "ReductionToOneDevice": _ignored,
+        "ReductionToOneDevice": _unused_reduction,
         "Strategy": Strategy,
         "get_strategy": get_strategy,
         "has_strategy": has_strategy,

@@ -1,7 +1,7 @@
 """One process of a job: what `lamina run` does around a script that several processes run.
 
-Before the script it connects the processes, and has batches divided over all devices, so that a
-script that knows nothing of them trains on all. The launcher on the same machine is
+Before the script it connects the processes, and sets a distribution that divides batches over all
+devices, so that a script for one device trains on all of them. The launcher on the same machine is
 `lamina.jobs.several_processes`; `--distributed` is for others, such as Slurm's.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from lamina.core import processes
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-# All processes agree on a stop by SIGTERM, and wait for each other at the end.
+# Exit status after SIGTERM, at which all processes stop together.
 _AGREED_STOP = 128 + signal.SIGTERM
 
 

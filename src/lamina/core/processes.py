@@ -18,7 +18,7 @@ _WAIT_SECONDS = 600
 # Exit status of a process that ends by an exception, for a launcher to see (EX_TEMPFAIL).
 _FAILED = 75
 
-# How often each barrier was used; all processes count alike, since the name says what it is for.
+# How often each barrier was used. The count makes its name unique; all processes count alike.
 _uses_of_barriers: Counter[str] = Counter()
 
 
@@ -138,14 +138,14 @@ def end_on_exceptions() -> None:
     def end(error_type: Any, error: Any, trace: Any) -> None:
         if _is_lost_connection(error):
             print(
-                f"Process {_number()} lost the connection to another process, which has ended. "
-                "That process says why it ended; this one ends, too.\n"
+                f"Process {_process_number()} lost the connection to another process, which has "
+                "ended. That process says why it ended; this one ends, too.\n"
                 f"  ({str(error).partition(chr(10))[0][:200]})",
                 file=sys.stderr,
             )
         else:
             traceback.print_exception(error_type, error, trace)
-            print(f"This was process {_number()}, which ends now.", file=sys.stderr)
+            print(f"This was process {_process_number()}, which ends now.", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(_FAILED)
@@ -153,7 +153,7 @@ def end_on_exceptions() -> None:
     sys.excepthook = end
 
 
-def _number() -> int:
+def _process_number() -> int:
     return int(sys.modules["jax"].process_index())
 
 

@@ -10,13 +10,13 @@ _SMALL = 0.02
 
 @dataclass(frozen=True)
 class Calibration:
-    """How often a classifier is right, by how probable it held its answers.
+    """The accuracy of a classifier as a function of the probability of its predictions.
 
     Args:
         edges: Ends of the bins of probabilities, `(bins + 1,)`.
         counts: Samples in each bin, `(bins,)`.
-        confidence: Mean probability of the answers in each bin; NaN for an empty one.
-        accuracy: Share of right answers in each bin; NaN for an empty one.
+        confidence: Mean probability of the predictions in each bin; NaN for an empty one.
+        accuracy: Fraction of correct predictions in each bin; NaN for an empty one.
     """
 
     edges: np.ndarray
@@ -27,20 +27,20 @@ class Calibration:
     @property
     def expected_error(self) -> float:
         """The expected calibration error: the mean difference over samples, 0–1."""
-        full = self.counts > 0
-        gaps = np.abs(self.accuracy[full] - self.confidence[full])
-        return float((gaps * self.counts[full]).sum() / max(self.counts.sum(), 1))
+        nonempty = self.counts > 0
+        gaps = np.abs(self.accuracy[nonempty] - self.confidence[nonempty])
+        return float((gaps * self.counts[nonempty]).sum() / max(self.counts.sum(), 1))
 
     @property
     def overconfidence(self) -> float:
-        """Mean probability of the answers minus their accuracy, -1–1."""
-        full = self.counts > 0
-        gaps = self.confidence[full] - self.accuracy[full]
-        return float((gaps * self.counts[full]).sum() / max(self.counts.sum(), 1))
+        """Mean probability of the predictions minus their accuracy, -1–1."""
+        nonempty = self.counts > 0
+        gaps = self.confidence[nonempty] - self.accuracy[nonempty]
+        return float((gaps * self.counts[nonempty]).sum() / max(self.counts.sum(), 1))
 
     @property
     def sentence(self) -> str:
-        """What it means, in a sentence."""
+        """The result in a sentence."""
         points = f"{100 * abs(self.overconfidence):.1f} points"
         if self.expected_error < _SMALL:
             return "The probabilities can be taken as they are."
@@ -52,7 +52,7 @@ class Calibration:
 
 
 def calibration(y_true: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> Calibration:
-    """Divide the answers into bins of equal width by their probability.
+    """Divide predictions into bins of equal width by their probability.
 
     Args:
         y_true: Class numbers, `(samples,)`.
@@ -68,7 +68,7 @@ def calibration(y_true: np.ndarray, probabilities: np.ndarray, bins: int = 15) -
         (0.25, 0.25)
     """
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == y_true
+    is_correct = probabilities.argmax(axis=1) == y_true
     edges = np.linspace(0, 1, bins + 1)
     index = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     counts = np.bincount(index, minlength=bins)
@@ -77,5 +77,5 @@ def calibration(y_true: np.ndarray, probabilities: np.ndarray, bins: int = 15) -
             edges,
             counts,
             np.bincount(index, confidence, bins) / counts,
-            np.bincount(index, right, bins) / counts,
+            np.bincount(index, is_correct, bins) / counts,
         )

@@ -91,7 +91,7 @@ class Examiner(Recorder):
         rows = self._request.feed.sampled_rows(_MAX_SAMPLES)
         if rows is not None and self._request.split is not None:
             rows = np.asarray(self._request.split.train)[rows]
-        self._numbers = rows
+        self._original_indices = rows
         return self._request.feed.take_samples(_MAX_SAMPLES), validation_data
 
     def _setup(self, record: Record) -> Any:
@@ -111,6 +111,6 @@ class Examiner(Recorder):
             batch_size=record.batch_size or 32,
             shuffle=request.shuffle,
             class_weight=request.class_weight,
-            numbers=self._numbers,
-            has_numbers=self._numbers is not None,
+            original_indices=self._original_indices,
+            has_original_indices=self._original_indices is not None,
         )

@@ -32,21 +32,21 @@ class Cell(NamedTuple):
     """One cell of the confusion matrix: its count, its colour and its samples."""
 
     samples: int
-    strength: float
-    right: bool
+    colour_intensity: float
+    is_correct: bool
     panel: str
 
 
 class Panel(NamedTuple):
     """The samples of a cell of the matrix; opened by a link to its name.
 
-    `rest` is the number of samples that are not shown.
+    `not_shown` is the number of further samples.
     """
 
     name: str
     title: str
     shown: list[ShownSample]
-    rest: int
+    not_shown: int
 
 
 # A matrix with more classes cannot be read; a list of the most frequent confusions is shown.
@@ -210,9 +210,9 @@ def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
 def _matrix(outcome: Outcome, renderer: SampleRenderer) -> tuple[list[list[Cell]], list[Panel]]:
     """The cells row by row, and panels with the samples of cells that are not empty."""
     confusion, names = outcome.confusion, outcome.class_names
-    strengths = charts.colour_intensities(confusion)
+    intensities = charts.colour_intensities(confusion)
     y_pred = outcome.probabilities.argmax(axis=1)
-    certainty = outcome.probabilities.max(axis=1)
+    probability = outcome.probabilities.max(axis=1)
     is_correct = np.eye(len(names), dtype=bool)
     # Mistakes first, if there are too many samples for the page.
     order = sorted(np.ndindex(confusion.shape), key=lambda cell: (is_correct[cell], cell))
@@ -223,14 +223,14 @@ def _matrix(outcome: Outcome, renderer: SampleRenderer) -> tuple[list[list[Cell]
             continue
         # The mistakes with the highest probability, and the correct ones with the lowest.
         sign = 1 if row == column else -1
-        shown_indices = indices[np.argsort(sign * certainty[indices], kind="stable")][
+        shown_indices = indices[np.argsort(sign * probability[indices], kind="stable")][
             :_MAX_IN_A_CELL
         ]
         samples_left -= len(shown_indices)
         name = f"cell-{row}-{column}"
         panel_names[row, column] = name
         shown_samples = [
-            renderer.test_sample(int(i), percent(float(certainty[i]))) for i in shown_indices
+            renderer.test_sample(int(i), percent(float(probability[i]))) for i in shown_indices
         ]
         title = (
             f"{names[row]}, recognised; the least sure first"
@@ -243,7 +243,7 @@ def _matrix(outcome: Outcome, renderer: SampleRenderer) -> tuple[list[list[Cell]
             Cell(int(n), float(s), row == column, panel_names.get((row, column), ""))
             for column, (n, s) in enumerate(zip(*pair, strict=True))
         ]
-        for row, pair in enumerate(zip(confusion, strengths, strict=True))
+        for row, pair in enumerate(zip(confusion, intensities, strict=True))
     ]
     return cells, panels
 

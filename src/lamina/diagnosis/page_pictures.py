@@ -1,4 +1,4 @@
-"""Charts of the report in both colour schemes, with words for those who cannot see them."""
+"""Charts of the report in both colour schemes, with alternative texts."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -57,17 +57,17 @@ def training_curves(outcome: Outcome, marked: Sequence[Moment]) -> list[Picture]
         if any(map(math.isfinite, outcome.history.get(name, ())))
     ]
     return [
-        _picture(
+        _draw_in_both_schemes(
             lambda theme, name=name: charts.training_curves(  # type: ignore[misc]
                 outcome.history, outcome.test, only=name, theme=theme, marks=marks
             ),
-            _curve_in_words(outcome, name, marked),
+            _describe_curve(outcome, name, marked),
         )
         for name in names[:_MOST_CURVES]
     ]
 
 
-def _curve_in_words(outcome: Outcome, name: str, marked: Sequence[Moment]) -> str:
+def _describe_curve(outcome: Outcome, name: str, marked: Sequence[Moment]) -> str:
     parts = []
     for label, values in (
         ("training", outcome.history[name]),
@@ -81,28 +81,25 @@ def _curve_in_words(outcome: Outcome, name: str, marked: Sequence[Moment]) -> st
 
 def scatter(outcome: Outcome) -> Picture:
     """Predictions of a regression against their targets."""
-    together = np.corrcoef(outcome.y_true, outcome.probabilities)[0, 1] if _vary(outcome) else 0.0
-    return _picture(
+    correlation = 0.0
+    if np.ptp(outcome.y_true) and np.ptp(outcome.probabilities):
+        correlation = np.corrcoef(outcome.y_true, outcome.probabilities)[0, 1]
+    return _draw_in_both_schemes(
         lambda theme: charts.predictions(outcome.y_true, outcome.probabilities, theme),
-        f"predictions beside their targets: correlation {together:.3f}",
+        f"predictions beside their targets: correlation {correlation:.3f}",
     )
-
-
-def _vary(outcome: Outcome) -> bool:
-    spreads = [np.ptp(values) for values in (outcome.y_true, outcome.probabilities)]
-    return bool(np.all(spreads))
 
 
 def reliability(calibration: Calibration) -> Picture:
     """The reliability diagram of a classifier."""
-    full = np.flatnonzero(calibration.counts)
+    nonempty = np.flatnonzero(calibration.counts)
     bins = ", ".join(
-        f"{percent(float(right))} right at {percent(float(probability))}"
-        for right, probability in zip(
-            calibration.accuracy[full], calibration.confidence[full], strict=True
+        f"{percent(float(accuracy))} right at {percent(float(probability))}"
+        for accuracy, probability in zip(
+            calibration.accuracy[nonempty], calibration.confidence[nonempty], strict=True
         )
     )
-    return _picture(
+    return _draw_in_both_schemes(
         lambda theme: diagnostic_charts.reliability_diagram(calibration, theme),
         f"accuracy by the probability of the answer: {bins}",
     )
@@ -114,12 +111,12 @@ def learning_curve(curve: LearningCurve) -> Picture:
         f"{score:.3g} with {samples:,}"
         for score, samples in zip(curve.scores, curve.samples, strict=True)
     )
-    return _picture(
+    return _draw_in_both_schemes(
         lambda theme: diagnostic_charts.learning_curve(curve, theme),
         f"{curve.measure} in validation by the number of training samples: {points}",
     )
 
 
-def _picture(draw: "Callable[[charts.Theme], Figure]", alt: str) -> Picture:
+def _draw_in_both_schemes(draw: "Callable[[charts.Theme], Figure]", alt: str) -> Picture:
     light, dark = (charts.data_uri(draw(theme)) for theme in (charts.LIGHT, charts.DARK))
     return Picture(light, dark, alt)

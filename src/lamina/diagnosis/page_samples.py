@@ -1,4 +1,4 @@
-"""Samples as the report shows them: pictures, texts or rows, with what the model said."""
+"""Samples as the report shows them: pictures, texts or rows, with their predictions."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,16 +12,22 @@ from lamina.diagnosis.verdict import percent
 
 
 class ShownSample(NamedTuple):
-    """One sample: its image or text, its class, and the prediction if it was wrong.
+    """One sample of the report.
 
-    Light strokes on a dark background are shown dark on light if the page is light.
+    Args:
+        uri: Its image, as a data URI; empty for other samples.
+        text: The sample as text, if it is not an image.
+        truth: Its label, as text.
+        prediction: The prediction of the model, as text; empty if it is not shown.
+        is_light_on_dark: Whether the image shows light strokes on a dark background, which a
+            light page shows inverted.
     """
 
     uri: str
     text: str
     truth: str
-    said: str = ""
-    is_ink: bool = False
+    prediction: str = ""
+    is_light_on_dark: bool = False
 
 
 class SampleRenderer:
@@ -34,33 +40,35 @@ class SampleRenderer:
         self.train = None if train is None else samples.as_images(train[0])
         self.suspects = None if suspects is None else samples.as_images(suspects.x)
 
-    def test_sample(self, index: int, truth: str, said: str = "") -> ShownSample:
-        """A sample of the test, with its label and what the model said."""
-        return self._render_sample(self.test, self.outcome.test_data[0], index, truth, said)
+    def test_sample(self, index: int, truth: str, prediction: str = "") -> ShownSample:
+        """A test sample, with its label and the prediction."""
+        return self._render_sample(self.test, self.outcome.test_data[0], index, truth, prediction)
 
     def train_sample(self, index: int, truth: str) -> ShownSample:
-        """A sample of the training, with its label."""
+        """A training sample, with its label."""
         assert self.outcome.train_data is not None
         return self._render_sample(self.train, self.outcome.train_data[0], index, truth)
 
-    def suspect(self, index: int, truth: str, said: str) -> ShownSample:
+    def suspect(self, index: int, truth: str, prediction: str) -> ShownSample:
         """A training sample whose label seems wrong."""
         assert self.outcome.suspects is not None
-        return self._render_sample(self.suspects, self.outcome.suspects.x, index, truth, said)
+        return self._render_sample(self.suspects, self.outcome.suspects.x, index, truth, prediction)
 
     def _render_sample(
-        self, images: np.ndarray | None, x: Any, index: int, truth: str, said: str = ""
+        self, images: np.ndarray | None, x: Any, index: int, truth: str, prediction: str = ""
     ) -> ShownSample:
         if images is None:
-            return ShownSample("", samples.as_text(x, index), truth, said)
+            return ShownSample("", samples.as_text(x, index), truth, prediction)
         image = np.asarray(images[index], dtype="float64")
         # One scale for all images, from the first few; otherwise a dim image would look bright.
         first_images = np.asarray(images[:64], dtype="float64")
         low = min(0.0, float(first_images.min()))
         top = max(float(first_images.max()) - low, 1e-9)
         edge = (first_images[:, 0] - low) / top
-        is_ink = first_images.shape[3:] in ((), (1,)) and float(np.median(edge)) < 0.1
-        return ShownSample(charts.thumbnail(image - low, top), "", truth, said, is_ink)
+        is_light_on_dark = first_images.shape[3:] in ((), (1,)) and float(np.median(edge)) < 0.1
+        return ShownSample(
+            charts.thumbnail(image - low, top), "", truth, prediction, is_light_on_dark
+        )
 
 
 def training_samples(
@@ -90,14 +98,14 @@ def mistakes(outcome: Outcome, renderer: SampleRenderer, count: int = 24) -> lis
     if outcome.kind == "other":
         return []
     names = outcome.class_names
-    panels = []
+    shown = []
     for number in confident_mistakes(outcome.y_true, outcome.probabilities, count):
         row = outcome.probabilities[number]
-        prediction = _certain(names, row, int(row.argmax()))
-        panels.append(
+        prediction = _class_and_probability(names, row, int(row.argmax()))
+        shown.append(
             renderer.test_sample(int(number), f"is {names[outcome.y_true[number]]}", prediction)
         )
-    return panels
+    return shown
 
 
 def doubtful(outcome: Outcome, renderer: SampleRenderer, count: int = 16) -> list[ShownSample]:
@@ -109,13 +117,16 @@ def doubtful(outcome: Outcome, renderer: SampleRenderer, count: int = 16) -> lis
     for number in most_doubtful(outcome.probabilities, count):
         row = outcome.probabilities[number]
         first, second = np.argsort(-row, kind="stable")[:2]
-        said = f"{_certain(names, row, first)} or {_certain(names, row, second)}"
-        shown.append(renderer.test_sample(int(number), f"is {names[outcome.y_true[number]]}", said))
+        likeliest = (_class_and_probability(names, row, index) for index in (first, second))
+        prediction = " or ".join(likeliest)
+        shown.append(
+            renderer.test_sample(int(number), f"is {names[outcome.y_true[number]]}", prediction)
+        )
     return shown
 
 
 def suspects(outcome: Outcome, renderer: SampleRenderer) -> list[ShownSample]:
-    """Training samples whose labels seem wrong, and what the model says where it contradicts."""
+    """Training samples whose labels seem wrong, with predictions that differ from the labels."""
     found = outcome.suspects
     if found is None or outcome.kind != "classes":
         return []
@@ -124,10 +135,10 @@ def suspects(outcome: Outcome, renderer: SampleRenderer) -> list[ShownSample]:
         renderer.suspect(
             i,
             f"sample {row}, labelled {names[label]}",
-            # A label that the model agrees with is one that it knows by heart.
+            # If the prediction equals the label, the model has memorised the sample.
             ""
-            if (said := int(probabilities.argmax())) == label
-            else _certain(names, probabilities, said),
+            if (prediction := int(probabilities.argmax())) == label
+            else _class_and_probability(names, probabilities, prediction),
         )
         for i, (row, label, probabilities) in enumerate(
             zip(found.rows, found.labels, found.probabilities, strict=True)
@@ -135,7 +146,7 @@ def suspects(outcome: Outcome, renderer: SampleRenderer) -> list[ShownSample]:
     ]
 
 
-def _certain(names: Sequence[str], row: np.ndarray, index: int) -> str:
+def _class_and_probability(names: Sequence[str], row: np.ndarray, index: int) -> str:
     """A class and its probability, without a line break between number and percent sign."""
-    certainty = percent(float(row[index])).replace(" ", "\N{NO-BREAK SPACE}")
-    return f"{names[index]}, {certainty}"
+    probability = percent(float(row[index])).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{names[index]}, {probability}"

@@ -38,7 +38,7 @@ class Distiller(Model):
         student: The model to train; its inputs and outputs have the shapes of the teacher's.
         distillation_losses: A `DistillationLoss`, or a list of them.
         distillation_loss_weights: Factor for each of them; 1 if None.
-        student_loss_weight: `w`, the fraction (0 to 1) that the labels count.
+        student_loss_weight: `w`, the weight of the loss on the labels, from 0 to 1.
         name: Name of the model.
         **kwargs: See `Model`.
 
@@ -75,7 +75,7 @@ class Distiller(Model):
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
-        _refuse_unlike(teacher, student)
+        _check_same_shapes(teacher, student)
         weight = student_loss_weight
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
             raise ValueError(
@@ -102,7 +102,7 @@ class Distiller(Model):
         self.distillation_loss_weights = list(distillation_loss_weights)
         self.student_loss_weight = student_loss_weight
         self.teacher.trainable = False
-        # Not attributes that are saved: their layers are those of the two models.
+        # Set without tracking, because their layers already belong to the two models.
         extractors = {role: self._extractor(role) for role in ("teacher", "student")}
         object.__setattr__(self, "_extractors", extractors)
         self.student_loss_tracker = Mean(name="student_loss")
@@ -139,7 +139,7 @@ class Distiller(Model):
         Args:
             optimizer: Name or object.
             loss: The student's loss on the labels; for several outputs a structure of them.
-            metrics: List of what to measure.
+            metrics: List of metrics.
             **kwargs: See `Model.compile`.
         """
         if loss is None:
@@ -150,7 +150,7 @@ class Distiller(Model):
         is_config = isinstance(loss, dict) and "class_name" in loss
         tree: Any = loss
         resolved = losses.get(tree) if is_config else jax.tree.map(losses.get, tree)
-        object.__setattr__(self, "_on_labels", Objectives(resolved, None, None, None))
+        object.__setattr__(self, "_label_objectives", Objectives(resolved, None, None, None))
         assert self._learner.compile_config is not None
         self._learner.compile_config["loss"] = loss
 
@@ -165,7 +165,7 @@ class Distiller(Model):
         Returns:
             What the student gives for the inputs.
         """
-        # Masks travel with the tensors, so the student's own call need not take one.
+        # Masks are stored with the tensors, so the student's own call need not take one.
         masking.set_masks(inputs, mask)
         return self.student(inputs, training=training)
 
@@ -207,7 +207,7 @@ class Distiller(Model):
         return total
 
     def _loss_on_labels(self, y: Targets, y_pred: Outputs) -> Any:
-        objectives = self._on_labels  # type: ignore[attr-defined]
+        objectives = self._label_objectives  # type: ignore[attr-defined]
         objectives.build(y, y_pred, getattr(self.student, "output_names", []))
         targets, predictions = objectives.targets(y), jax.tree.leaves(y_pred)
         values = [jnp.mean(loss(targets[i], predictions[i])) for i, loss in objectives.losses]
@@ -226,10 +226,10 @@ class Distiller(Model):
         total: Any = 0.0
         pairs = zip(self.distillation_losses, self.distillation_loss_weights, strict=True)
         for loss, weight in pairs:
-            taught = teacher[getattr(loss, "teacher_layer_name", None) or _OUTPUTS]
+            teacher_features = teacher[getattr(loss, "teacher_layer_name", None) or _OUTPUTS]
             student_features = student[getattr(loss, "student_layer_name", None) or _OUTPUTS]
-            loss.validate_outputs(taught, student_features)
-            value = loss.compute_loss(taught, student_features)
+            loss.validate_outputs(teacher_features, student_features)
+            value = loss.compute_loss(teacher_features, student_features)
             if jnp.ndim(value):
                 raise ValueError(
                     f"{type(loss).__name__}.compute_loss must give one number; received an array "
@@ -261,27 +261,30 @@ class Distiller(Model):
         return cls(**{**config, **arguments})
 
 
-def _refuse_unlike(teacher: Any, student: Any) -> None:
-    """Refuse two models whose inputs or outputs are not of the same shapes and types."""
+def _check_same_shapes(teacher: Any, student: Any) -> None:
+    """Refuse two models whose inputs or outputs differ in shapes or dtypes."""
     for role, model in (("teacher", teacher), ("student", student)):
         if not isinstance(model, Model):
             raise ValueError(f"Distiller: the {role} must be a Model; received {model!r}.")
-    for what in ("inputs", "outputs"):
-        of_teacher, of_student = getattr(teacher, what, None), getattr(student, what, None)
+    for side in ("inputs", "outputs"):
+        of_teacher, of_student = getattr(teacher, side, None), getattr(student, side, None)
         if not of_teacher or not of_student:
-            continue  # a subclassed model is found out when it is called
+            continue  # the shapes of a subclassed model are known only when it is called
         shapes = [
-            [tuple(t.shape) for t in jax.tree.leaves(side)] for side in (of_teacher, of_student)
+            [tuple(t.shape) for t in jax.tree.leaves(tensors)]
+            for tensors in (of_teacher, of_student)
         ]
-        types = [[t.dtype for t in jax.tree.leaves(side)] for side in (of_teacher, of_student)]
+        types = [
+            [t.dtype for t in jax.tree.leaves(tensors)] for tensors in (of_teacher, of_student)
+        ]
         if not _have_equal_shapes(*shapes):
             raise ValueError(
-                f"The {what} of teacher and student must have the same shapes; the teacher's are "
+                f"The {side} of teacher and student must have the same shapes; the teacher's are "
                 f"{shapes[0]}, the student's {shapes[1]}."
             )
         if types[0] != types[1]:
             raise ValueError(
-                f"The {what} of teacher and student must have the same dtypes; the teacher's are "
+                f"The {side} of teacher and student must have the same dtypes; the teacher's are "
                 f"{types[0]}, the student's {types[1]}."
             )
 

@@ -30,7 +30,7 @@ class DistillationLoss:
     def compute_loss(
         self, teacher_outputs: Outputs, student_outputs: Outputs, **kwargs: Any
     ) -> Array:
-        """One number; the outputs are arrays, or structures of them for several outputs.
+        """The loss of a batch. Outputs are arrays, or structures of them for several outputs.
 
         Args:
             teacher_outputs: Outputs of the teacher, `(batch, ...)`.
@@ -124,7 +124,7 @@ class FeatureDistillation(DistillationLoss):
 
     def validate_outputs(self, teacher_outputs: Outputs, student_outputs: Outputs) -> None:
         super().validate_outputs(teacher_outputs, student_outputs)
-        _refuse_other_structure(self.loss, teacher_outputs, "FeatureDistillation")
+        _check_loss_structure(self.loss, teacher_outputs, "FeatureDistillation")
 
     def compute_loss(
         self, teacher_outputs: Outputs, student_outputs: Outputs, **kwargs: Any
@@ -166,8 +166,8 @@ class LogitsDistillation(DistillationLoss):
     """Compares the logits of the student with those of the teacher, softened by a temperature.
 
     Both logits are divided by the temperature. For the KL divergence they then become
-    probabilities, and the result is multiplied by the square of the temperature, so that its
-    gradients stay as large.
+    probabilities, and the result is multiplied by the square of the temperature, so that the
+    scale of its gradients does not depend on the temperature.
 
     Args:
         temperature: Above 0, no unit; the higher, the more the wrong classes count. Usually 3–5.
@@ -199,14 +199,14 @@ class LogitsDistillation(DistillationLoss):
 
     def validate_outputs(self, teacher_outputs: Outputs, student_outputs: Outputs) -> None:
         super().validate_outputs(teacher_outputs, student_outputs)
-        _refuse_other_structure(self.loss, teacher_outputs, "LogitsDistillation")
+        _check_loss_structure(self.loss, teacher_outputs, "LogitsDistillation")
 
     def compute_loss(
         self, teacher_outputs: Outputs, student_outputs: Outputs, **kwargs: Any
     ) -> Array:
-        return _sum_over_outputs(self._one, self.loss, teacher_outputs, student_outputs)
+        return _sum_over_outputs(self._loss_of_output, self.loss, teacher_outputs, student_outputs)
 
-    def _one(self, loss: Callable, teacher: Any, student: Any) -> Any:
+    def _loss_of_output(self, loss: Callable, teacher: Any, student: Any) -> Any:
         teacher, student = teacher / self.temperature, student / self.temperature
         if loss is losses.kl_divergence or isinstance(loss, losses.KLDivergence):
             teacher, student = jax.nn.softmax(teacher), jax.nn.softmax(student)
@@ -248,7 +248,7 @@ def _resolve_losses(loss: LossLike, owner: str) -> Any:
     return resolved
 
 
-def _refuse_other_structure(loss: LossLike, outputs: Any, owner: str) -> None:
+def _check_loss_structure(loss: LossLike, outputs: Any, owner: str) -> None:
     if _structure(loss) != _structure(outputs):
         raise ValueError(
             f"{owner} has {_describe_structure(loss)} for its loss, and the outputs are "
@@ -269,9 +269,9 @@ def _describe_structure(structure: Any) -> str:
     return "one value"
 
 
-def _sum_over_outputs(loss_of_output: Callable, loss: LossLike, teacher: Any, student: Any) -> Any:
+def _sum_over_outputs(compute: Callable, loss: LossLike, teacher: Any, student: Any) -> Any:
     def of_output(loss: LossLike, teacher: Any, student: Any) -> Any:
-        return 0.0 if loss is None else loss_of_output(loss, teacher, student)
+        return 0.0 if loss is None else compute(loss, teacher, student)
 
     values = jax.tree.map(of_output, loss, teacher, student, is_leaf=_is_none)
     return jnp.sum(jnp.stack([jnp.asarray(value) for value in jax.tree.leaves(values)]))

@@ -1,6 +1,6 @@
-"""The place of this process in a job of several, as the environment tells it.
+"""Reads the place of this process in a job of several from environment variables.
 
-`lamina.distribution.initialize` connects what `detect` returns. Nothing here looks at the machine.
+`lamina.distribution.initialize` connects the processes that `detect` returns.
 """
 
 from dataclasses import replace
@@ -17,31 +17,31 @@ from lamina.distribution.launchers import (
     PROCESS_NUMBERS,
     Cluster,
     Environment,
-    checked_address,
-    devices_of_user,
-    integer,
-    refuse,
+    check_address,
+    parse_integer,
+    parse_local_devices,
+    raise_with_fix,
 )
 
 __all__ = ["Cluster", "detect"]
 
 
 def detect(environ: Environment) -> Cluster | None:
-    """The place of this process in a job, as far as environment variables tell.
+    """The place of this process in a job, from environment variables.
 
     Keras's variables `KERAS_DISTRIBUTION_JOB_ADDRESSES`, `KERAS_DISTRIBUTION_NUM_PROCESSES` and
-    `KERAS_DISTRIBUTION_PROCESS_ID` come before all others, and complete what a launcher leaves
-    open. So does `JAX_COORDINATOR_ADDRESS` for the address. Then, the innermost launcher first:
-    torchrun, Open MPI, Slurm, PMIx, TPU pods, Kubernetes.
+    `KERAS_DISTRIBUTION_PROCESS_ID` take precedence over all others, and complete what a launcher
+    does not set. So does `JAX_COORDINATOR_ADDRESS` for the address. Then come launchers, the
+    innermost first: torchrun, Open MPI, Slurm, PMIx, TPU pods, Kubernetes.
 
     Args:
         environ: The environment, e.g. `os.environ`.
 
     Returns:
-        The place, or None if nothing tells of a job of several processes.
+        The place, or None if no variable belongs to a job of several processes.
 
     Raises:
-        ValueError: If a variable has no possible value, or a necessary one is missing.
+        ValueError: If a variable has an impossible value, or a necessary one is missing.
 
     Example:
         >>> cluster = detect(
@@ -58,14 +58,14 @@ def detect(environ: Environment) -> Cluster | None:
     if found is not None and found.is_left_to_jax:
         return found
     found = _with_users_variables(environ, found)
-    return None if found is None else _complete(environ, found)
+    return None if found is None else _check_complete(environ, found)
 
 
-# What the user says
+# The user's own variables
 
 
 def _with_users_variables(environ: Environment, found: Cluster | None) -> Cluster | None:
-    """What a launcher tells, with the user's own variables in place of it."""
+    """The cluster of a launcher, changed by the user's own variables."""
     if found is None:
         if not any(environ.get(name) for name in KERAS_VARIABLES):
             return None
@@ -74,15 +74,15 @@ def _with_users_variables(environ: Environment, found: Cluster | None) -> Cluste
     if environ.get(ADDRESSES):
         address = _first_address(environ)
     elif environ.get(COORDINATOR):
-        address = checked_address(environ[COORDINATOR], COORDINATOR)
+        address = check_address(environ[COORDINATOR], COORDINATOR)
     count, process_id = found.num_processes, found.process_id
     if environ.get(NUM_PROCESSES):
-        count = integer(environ, NUM_PROCESSES, least=1)
+        count = parse_integer(environ, NUM_PROCESSES, least=1)
     if environ.get(PROCESS_ID):
-        process_id = integer(environ, PROCESS_ID)
+        process_id = parse_integer(environ, PROCESS_ID)
     devices = found.local_device_ids
     if environ.get(LOCAL_DEVICES):
-        devices = devices_of_user(environ)
+        devices = parse_local_devices(environ)
     return replace(
         found,
         address=address,
@@ -92,10 +92,10 @@ def _with_users_variables(environ: Environment, found: Cluster | None) -> Cluste
     )
 
 
-def _complete(environ: Environment, found: Cluster) -> Cluster:
+def _check_complete(environ: Environment, found: Cluster) -> Cluster:
     """The cluster itself, if nothing is missing and the numbers fit."""
     if found.num_processes == 1 and found.process_id in (0, None):
-        return replace(found, process_id=0)  # alone: nobody has to be reached
+        return replace(found, process_id=0)  # a single process connects to no other
     fixes = {
         ADDRESSES: f"export {ADDRESSES}=HOST:PORT, the host of process 0 and a free port there",
         NUM_PROCESSES: f"export {NUM_PROCESSES}=2, or how many there are",
@@ -107,11 +107,11 @@ def _complete(environ: Environment, found: Cluster) -> Cluster:
     missing = [name for name, value in values.items() if value is None]
     if missing:
         are = "is" if len(missing) == 1 else "are"
-        told = f"{found.name} has started this process"
+        cause = f"{found.name} has started this process"
         if found.name == KERAS:
-            told = " and ".join(f"{n}={environ[n]}" for n in KERAS_VARIABLES if environ.get(n))
-        refuse(
-            f"{told}: {' and '.join(missing)} {are} missing.",
+            cause = " and ".join(f"{n}={environ[n]}" for n in KERAS_VARIABLES if environ.get(n))
+        raise_with_fix(
+            f"{cause}: {' and '.join(missing)} {are} missing.",
             "; ".join(fixes[name] for name in missing),
         )
     assert found.num_processes is not None
@@ -119,7 +119,7 @@ def _complete(environ: Environment, found: Cluster) -> Cluster:
     if not 0 <= found.process_id < found.num_processes:
         name = PROCESS_NUMBERS.get(found.name, PROCESS_ID)
         name = PROCESS_ID if environ.get(PROCESS_ID) else name
-        refuse(
+        raise_with_fix(
             f"{name}={found.process_id}: there are {found.num_processes} processes, with the "
             f"numbers 0 to {found.num_processes - 1}.",
             f"export {name}=0 in the first process, and so on; or another number of processes",
@@ -128,13 +128,13 @@ def _complete(environ: Environment, found: Cluster) -> Cluster:
 
 
 def _first_address(environ: Environment) -> str:
-    """The first of Keras's addresses, of which there is one, or one for each process."""
+    """The first of Keras's addresses, which have one entry, or one for each process."""
     addresses = [a.strip() for a in environ[ADDRESSES].split(",") if a.strip()]
     if environ.get(NUM_PROCESSES) and len(addresses) > 1:
-        count = integer(environ, NUM_PROCESSES, least=1)
+        count = parse_integer(environ, NUM_PROCESSES, least=1)
         if count != len(addresses):
-            refuse(
+            raise_with_fix(
                 f"{ADDRESSES} has {len(addresses)} addresses, and {NUM_PROCESSES} is {count}.",
                 f"export {ADDRESSES}={addresses[0]}; the address of process 0 is enough",
             )
-    return checked_address(addresses[0] if addresses else "", ADDRESSES)
+    return check_address(addresses[0] if addresses else "", ADDRESSES)

@@ -23,7 +23,7 @@ def list_devices(device_type: str | None = None) -> list[str]:
 
 @filter_traceback
 def get_device_count(device_type: str | None = None) -> int:
-    """Number of devices of a kind.
+    """Number of devices of a type.
 
     Args:
         device_type: `"cpu"`, `"gpu"` or `"tpu"`; None for the default type.

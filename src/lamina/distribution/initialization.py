@@ -11,12 +11,12 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.variable.seed import global_seed, make_default_seed, set_random_seed
 from lamina.distribution.cluster import detect
 
-# A process that sends no sign of life for so long is taken for dead.
+# A process that sends no heartbeat for this time counts as dead.
 _HEARTBEAT_SECONDS = 10
 # How long a process waits for the others at the start.
 _START_SECONDS = 120
 
-_is_prepared = False
+_is_synchronized = False
 
 
 @filter_traceback
@@ -49,22 +49,25 @@ def initialize(
     """
     if not jax.distributed.is_initialized():
         _connect(job_addresses, num_processes, process_id, local_device_ids)
-    _prepare()
+    _synchronize_settings()
 
 
-def _prepare() -> None:
-    """Let the processes begin alike, once, also if `jax.distributed` has connected them."""
-    global _is_prepared
-    if _is_prepared or not processes.is_multi_process():
+def _synchronize_settings() -> None:
+    """Give all processes the same seed and memory budget, once.
+
+    It is also called for processes that `jax.distributed` has connected.
+    """
+    global _is_synchronized
+    if _is_synchronized or not processes.is_multi_process():
         return
-    _is_prepared = True
+    _is_synchronized = True
     processes.end_on_exceptions()
     seed = global_seed()
     seed = make_default_seed() if seed is None else seed
     set_random_seed(processes.broadcast_from_first(seed))
-    # It decides how data are read, which must be the same in all processes.
+    # The budget decides how data are read, which must be the same in all processes.
     (negative,) = processes.max_over_processes(-config.resident_budget())
-    config.set_resident_budget(int(-0.99 * negative))  # it was rounded to float32
+    config.set_resident_budget(int(-0.99 * negative))  # lower, since it was rounded to float32
 
 
 def _connect(
@@ -90,7 +93,7 @@ def _connect(
         process_id = int(environ["KERAS_DISTRIBUTION_PROCESS_ID"])
     addresses = [a.strip() for a in (job_addresses or "").split(",") if a.strip()]
     _check(addresses, num_processes, process_id)
-    # Otherwise JAX's own handler takes SIGTERM, and the process would go on.
+    # Otherwise JAX would handle SIGTERM itself, and the process would continue.
     environ.setdefault("JAX_ENABLE_PREEMPTION_SERVICE", "0")
     jax.config.update("jax_enable_preemption_service", False)
     try:

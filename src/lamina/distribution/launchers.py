@@ -1,7 +1,7 @@
-"""The environment variables of launchers: what each tells a process of a job.
+"""The environment variables of launchers, such as torchrun and Slurm.
 
-A launcher tells each process how many there are, which one it is, and where process 0 can be
-reached, each under names of its own. `cluster.py` asks them all.
+A launcher tells each process the number of processes, its own number, and the address of process 0.
+Each launcher has its own variables for that. `cluster.py` tries all launchers.
 """
 
 import re
@@ -15,14 +15,14 @@ NUM_PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 PROCESS_ID = "KERAS_DISTRIBUTION_PROCESS_ID"
 KERAS_VARIABLES = (ADDRESSES, NUM_PROCESSES, PROCESS_ID)
 
-# Names of what has started a process.
+# Values of `Cluster.name`.
 KERAS, TPU = "Keras's variables", "a TPU pod"
 
 COORDINATOR = "JAX_COORDINATOR_ADDRESS"
 COORDINATOR_PORT = "JAX_COORDINATOR_PORT"
 LOCAL_DEVICES = "JAX_LOCAL_DEVICE_IDS"
 
-# The ports that a job id is mapped to, the last ones of the system: the same as JAX's choice.
+# The range of ports that job ids are mapped to, as in JAX.
 _FIRST_PORT, _PORTS = 61440, 4096
 _KUBERNETES_PORT = 55527
 
@@ -38,10 +38,10 @@ class Cluster:
         address: `host:port` at which process 0 listens.
         num_processes: Number of processes.
         process_id: Number of this process, from 0.
-        local_device_ids: The accelerators of this machine that are this process's; None for all
-            that it sees.
+        local_device_ids: The accelerators of this machine that belong to this process; None for
+            all that it sees.
 
-    A TPU pod has None everywhere: JAX asks the TPU runtime.
+    For a TPU pod all of these are None: JAX asks the TPU runtime.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Cluster:
 
     @property
     def is_left_to_jax(self) -> bool:
-        """Whether JAX finds out the rest by itself, as on a TPU pod."""
+        """Whether JAX finds the other processes by itself, as on a TPU pod."""
         return self.name == TPU
 
     def describe(self) -> str:
@@ -71,27 +71,27 @@ class Cluster:
 def _torchrun(environ: Environment) -> Cluster | None:
     names = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK")
     given = [name for name in names if environ.get(name)]
-    # Scripts for PyTorch export some of them for what another launcher starts.
+    # Scripts for PyTorch export some of them even if another launcher starts them.
     if len(given) < 2 or (len(given) < 4 and (_open_mpi(environ) or _slurm(environ))):
         return None
     if len(given) < 4:
         missing = [name for name in names if name not in given]
-        refuse(
+        raise_with_fix(
             f"{', '.join(given)} are set as torchrun does, and {', '.join(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} not.",
             "torchrun --nproc-per-node 2 SCRIPT, which sets all of them; or unset "
             f"{' '.join(given)}",
         )
-    port = integer(environ, "MASTER_PORT", least=1)
+    port = parse_integer(environ, "MASTER_PORT", least=1)
     if environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
         port += 1  # torchrun itself listens at MASTER_PORT
-    several_here = environ.get("LOCAL_WORLD_SIZE") != "1"
+    shares_machine = environ.get("LOCAL_WORLD_SIZE") != "1"
     return Cluster(
         "torchrun",
         _address(environ, environ["MASTER_ADDR"], port),
-        integer(environ, "WORLD_SIZE", least=1),
-        integer(environ, "RANK"),
-        _one_device(environ, "LOCAL_RANK") if several_here else None,
+        parse_integer(environ, "WORLD_SIZE", least=1),
+        parse_integer(environ, "RANK"),
+        _one_device(environ, "LOCAL_RANK") if shares_machine else None,
     )
 
 
@@ -100,15 +100,17 @@ def _open_mpi(environ: Environment) -> Cluster | None:
         return None
     for name in ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"):
         if not environ.get(name):
-            refuse(f"Open MPI has started this process, and {name} is not set.", "mpirun -n 2 …")
-    count = integer(environ, "OMPI_COMM_WORLD_SIZE", least=1)
-    several_here = environ.get("OMPI_COMM_WORLD_LOCAL_SIZE") != "1"
+            raise_with_fix(
+                f"Open MPI has started this process, and {name} is not set.", "mpirun -n 2 …"
+            )
+    count = parse_integer(environ, "OMPI_COMM_WORLD_SIZE", least=1)
+    shares_machine = environ.get("OMPI_COMM_WORLD_LOCAL_SIZE") != "1"
     return Cluster(
         "Open MPI",
         _address_of_mpi(environ, count),
         count,
-        integer(environ, "OMPI_COMM_WORLD_RANK"),
-        _one_device(environ, "OMPI_COMM_WORLD_LOCAL_RANK") if several_here else None,
+        parse_integer(environ, "OMPI_COMM_WORLD_RANK"),
+        _one_device(environ, "OMPI_COMM_WORLD_LOCAL_RANK") if shares_machine else None,
     )
 
 
@@ -119,27 +121,27 @@ def _address_of_mpi(environ: Environment, count: int) -> str | None:
     gives its name and process, as `prterun-node1-4711@1` in `PMIX_NAMESPACE`.
     """
     if environ.get(COORDINATOR):
-        return None  # the user's is taken
+        return None  # the user's address is used
     for name in ("OMPI_MCA_orte_hnp_uri", "PRTE_MCA_prte_hnp_uri", "PMIX_MCA_prte_hnp_uri"):
         uri = environ.get(name)
         if not uri:
             continue
         host = re.search(r"tcp4?://([^,:\]]+)[,:]|tcp6://\[([^,\]]+)", uri)
         if host is None:
-            refuse(
+            raise_with_fix(
                 f"{name}={uri!r} has no address in it.",
                 f"mpirun -x {COORDINATOR}=HOST:PORT …, the host of process 0 and a free port",
             )
         address = host[1] or f"[{host[2]}]"
         number = re.search(r"\d+", uri.partition(";")[0])
         # The number of a job of Open MPI 4 is a multiple of 4096.
-        return _address(environ, address, _port_of(int(number[0]) // 4096 if number else 0))
+        return _address(environ, address, _port_for_job(int(number[0]) // 4096 if number else 0))
     started_by = re.fullmatch(r"[^-]+-(.+)-(\d+)@\d+", environ.get("PMIX_NAMESPACE", ""))
-    port = _port_of(int(started_by[2]) if started_by else 0)
+    port = _port_for_job(int(started_by[2]) if started_by else 0)
     if environ.get("OMPI_COMM_WORLD_LOCAL_SIZE") == str(count):
         return _address(environ, "127.0.0.1", port)
     if started_by is None:
-        refuse(
+        raise_with_fix(
             "Open MPI has started this process, and OMPI_MCA_orte_hnp_uri is not set.",
             f"mpirun -x {COORDINATOR}=HOST:PORT …, the host of process 0 and a free port there",
         )
@@ -151,7 +153,7 @@ def _slurm(environ: Environment) -> Cluster | None:
     if not nodes:
         tasks = environ.get("SLURM_NTASKS", "1")
         if environ.get("SLURM_JOB_ID") and tasks != "1":
-            refuse(
+            raise_with_fix(
                 f"This is a Slurm job of {tasks} tasks, and SLURM_STEP_NODELIST is not set: only "
                 "srun starts a process for each task.",
                 "srun python SCRIPT",
@@ -160,19 +162,21 @@ def _slurm(environ: Environment) -> Cluster | None:
     count = "SLURM_STEP_NUM_TASKS" if environ.get("SLURM_STEP_NUM_TASKS") else "SLURM_NTASKS"
     for name in (count, "SLURM_PROCID", "SLURM_JOB_ID"):
         if not environ.get(name):
-            refuse(f"srun has started this process, and {name} is not set.", "srun python SCRIPT")
+            raise_with_fix(
+                f"srun has started this process, and {name} is not set.", "srun python SCRIPT"
+            )
     first = next(expand_nodelist(nodes), None)
     if first is None:
-        refuse(f"SLURM_STEP_NODELIST={nodes!r} names no host.", "srun python SCRIPT")
-    # With --gpus-per-task, Slurm shows each task its own GPUs alone.
-    several_here = environ.get("SLURM_STEP_TASKS_PER_NODE", "").partition("(")[0] != "1"
-    has_own = bool(environ.get("SLURM_GPUS_PER_TASK")) or not several_here
+        raise_with_fix(f"SLURM_STEP_NODELIST={nodes!r} names no host.", "srun python SCRIPT")
+    # With --gpus-per-task, each task sees only its own GPUs.
+    shares_machine = environ.get("SLURM_STEP_TASKS_PER_NODE", "").partition("(")[0] != "1"
+    sees_only_own = bool(environ.get("SLURM_GPUS_PER_TASK")) or not shares_machine
     return Cluster(
         "Slurm",
-        _address(environ, first, _port_of(integer(environ, "SLURM_JOB_ID"))),
-        integer(environ, count, least=1),
-        integer(environ, "SLURM_PROCID"),
-        None if has_own else _one_device(environ, "SLURM_LOCALID"),
+        _address(environ, first, _port_for_job(parse_integer(environ, "SLURM_JOB_ID"))),
+        parse_integer(environ, count, least=1),
+        parse_integer(environ, "SLURM_PROCID"),
+        None if sees_only_own else _one_device(environ, "SLURM_LOCALID"),
     )
 
 
@@ -190,22 +194,22 @@ def expand_nodelist(nodes: str) -> Iterator[str]:
         ['node08', 'node09', 'node10', 'login']
     """
     if re.fullmatch(r"([^\[\]]|\[[^\[\]]*\])*", nodes) is None:
-        refuse(f"SLURM_STEP_NODELIST={nodes!r} has unequal brackets.", "srun python SCRIPT")
+        raise_with_fix(f"SLURM_STEP_NODELIST={nodes!r} has unequal brackets.", "srun python SCRIPT")
     for host in re.findall(r"(?:[^,\[\]]|\[[^\]]*\])+", nodes):
         parts = re.split(r"\[([^\]]*)\]", host)
-        texts, ranges = parts[::2], [_numbers(part, nodes) for part in parts[1::2]]
-        for chosen in product(*ranges):
-            names = [a + b for a, b in zip(texts, (*chosen, ""), strict=True)]
+        texts, ranges = parts[::2], [_expand_ranges(part, nodes) for part in parts[1::2]]
+        for numbers in product(*ranges):
+            names = [a + b for a, b in zip(texts, (*numbers, ""), strict=True)]
             yield "".join(names).strip()
 
 
-def _numbers(ranges: str, nodes: str) -> list[str]:
+def _expand_ranges(ranges: str, nodes: str) -> list[str]:
     """`["001", "002", "007"]` of `001-002,007`."""
     numbers = []
     for text in ranges.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", text)
         if match is None or int(match[2] or match[1]) < int(match[1]):
-            refuse(
+            raise_with_fix(
                 f"SLURM_STEP_NODELIST={nodes!r} has {text!r}, which is not a range of numbers.",
                 "srun python SCRIPT",
             )
@@ -215,10 +219,10 @@ def _numbers(ranges: str, nodes: str) -> list[str]:
 
 
 def _pmix(environ: Environment) -> Cluster | None:
-    """PMIx alone, as from `prun`: it tells the number of this process and nothing else."""
+    """PMIx without another launcher, as from `prun`; only the number of the process is known."""
     if not environ.get("PMIX_RANK") or not environ.get("PMIX_NAMESPACE"):
         return None
-    return Cluster("PMIx", None, None, integer(environ, "PMIX_RANK"))
+    return Cluster("PMIx", None, None, parse_integer(environ, "PMIX_RANK"))
 
 
 def _tpu(environ: Environment) -> Cluster | None:
@@ -229,28 +233,28 @@ def _tpu(environ: Environment) -> Cluster | None:
 
 
 def _kubernetes(environ: Environment) -> Cluster | None:
-    """An indexed Job, or a JobSet. The number of pods is in no variable: it is the user's."""
+    """An indexed Job, or a JobSet. The user must set the number of pods, which no variable has."""
     if not environ.get("KUBERNETES_SERVICE_HOST") or not environ.get("JOB_COMPLETION_INDEX"):
         return None
-    index = integer(environ, "JOB_COMPLETION_INDEX")
+    index = parse_integer(environ, "JOB_COMPLETION_INDEX")
     job_set, job = environ.get("JOBSET_NAME"), environ.get("REPLICATED_JOB_NAME")
     if bool(job_set) != bool(job):
         missing = "REPLICATED_JOB_NAME" if job_set else "JOBSET_NAME"
         label = "replicatedjob-name" if job_set else "jobset-name"
-        refuse(
+        raise_with_fix(
             f"This is a pod of a JobSet, and {missing} is missing.",
             f"{missing} in `env` of the container, by fieldRef from its label "
             f"jobset.sigs.k8s.io/{label}",
         )
     address = None
     if job_set:
-        # Pods of a JobSet are found by name: JobSet makes a service of its own name.
+        # A JobSet makes a service of the same name, so its pods have host names.
         address = _address(environ, f"{job_set}-{job}-0-0.{job_set}", _KUBERNETES_PORT)
         other_job = re.fullmatch(
             rf"{re.escape(f'{job_set}-{job}')}-([1-9]\d*)-\d+", environ.get("HOSTNAME", "")
         )
         if other_job is not None and not environ.get(PROCESS_ID):
-            refuse(
+            raise_with_fix(
                 f"This pod is of job {other_job[1]} of the JobSet, and JOB_COMPLETION_INDEX counts "
                 f"the pods of each job: {PROCESS_ID} is not set.",
                 f"replicas: 1 with more pods; or {PROCESS_ID} in `env` of the container",
@@ -263,7 +267,7 @@ LAUNCHERS: tuple[Callable[[Environment], Cluster | None], ...] = (
     _torchrun, _open_mpi, _slurm, _pmix, _tpu, _kubernetes,
 )  # fmt: skip
 
-# The variable that has the number of a process.
+# The variable with the number of a process, by launcher.
 PROCESS_NUMBERS = {
     "torchrun": "RANK",
     "Open MPI": "OMPI_COMM_WORLD_RANK",
@@ -273,24 +277,26 @@ PROCESS_NUMBERS = {
 }
 
 
-# Values
+# Parsing
 
 
-def refuse(problem: str, fix: str) -> NoReturn:
+def raise_with_fix(problem: str, fix: str) -> NoReturn:
     raise ValueError(f"{problem}\n  Fix: {fix}.")
 
 
-def integer(environ: Environment, name: str, least: int = 0) -> int:
+def parse_integer(environ: Environment, name: str, least: int = 0) -> int:
     text = environ[name].strip()
     if not text.isdecimal() or int(text) < least:
-        refuse(f"{name}={environ[name]!r} must be a whole number from {least}.", f"export {name}=2")
+        raise_with_fix(
+            f"{name}={environ[name]!r} must be a whole number from {least}.", f"export {name}=2"
+        )
     return int(text)
 
 
-def devices_of_user(environ: Environment) -> tuple[int, ...]:
+def parse_local_devices(environ: Environment) -> tuple[int, ...]:
     parts = [part.strip() for part in environ[LOCAL_DEVICES].split(",")]
     if not all(part.isdecimal() for part in parts):
-        refuse(
+        raise_with_fix(
             f"{LOCAL_DEVICES}={environ[LOCAL_DEVICES]!r} must be numbers with commas.",
             f"export {LOCAL_DEVICES}=0,1",
         )
@@ -298,26 +304,26 @@ def devices_of_user(environ: Environment) -> tuple[int, ...]:
 
 
 def _one_device(environ: Environment, name: str) -> tuple[int, ...] | None:
-    """The device of the same number as a process has on its machine, if it sees several."""
+    """The device whose index is the process's number on its machine, if it sees several devices."""
     visible = environ.get("CUDA_VISIBLE_DEVICES") or environ.get("ROCR_VISIBLE_DEVICES") or ","
     if not environ.get(name) or "," not in visible:
         return None
-    return (integer(environ, name),)
+    return (parse_integer(environ, name),)
 
 
-def _port_of(job: int) -> int:
+def _port_for_job(job: int) -> int:
     return _FIRST_PORT + job % _PORTS
 
 
 def _address(environ: Environment, host: str, port: int) -> str:
     if environ.get(COORDINATOR_PORT):
-        port = integer(environ, COORDINATOR_PORT, least=1)
+        port = parse_integer(environ, COORDINATOR_PORT, least=1)
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"  # IPv6
     return f"{host}:{port}"
 
 
-def checked_address(address: str, name: str) -> str:
+def check_address(address: str, name: str) -> str:
     host, _, port = address.rpartition(":")
     if (
         not host
@@ -325,7 +331,7 @@ def checked_address(address: str, name: str) -> str:
         or not 0 < int(port) < 65536
         or (":" in host and not host.startswith("["))
     ):
-        refuse(
+        raise_with_fix(
             f"{name}={address!r} must be the host of process 0 and a port, as HOST:PORT.",
             f"export {name}={(host or address or '10.0.0.1').strip(':')}:12345",
         )

@@ -44,7 +44,7 @@ def run(
             `BackupAndRestore` they go on from the last checkpoint, if its folder is shared.
 
     Returns:
-        What the function returned in each worker, in their order; None for a script.
+        The return value of the function in each worker, in their order; None for a script.
 
     Raises:
         ImportError: If Ray is not installed.
@@ -52,7 +52,7 @@ def run(
         FileNotFoundError: If there is no such script.
         RuntimeError: If a worker fails, after all have been ended.
     """
-    ray = _ray()
+    ray = _import_ray()
     if workers < 1:
         raise ValueError(f"workers must be 1 or more; received {workers}.")
     if restarts < 0:
@@ -73,7 +73,7 @@ def run(
         if restart:
             show(f"Starting all workers again ({restart} of {restarts}).")
         try:
-            return _attempt(
+            return _run_workers(
                 ray, target, args, workers, cpus_per_worker, gpus_per_worker, dict(resources or {})
             )
         except _WorkerFailed as failure:
@@ -84,10 +84,10 @@ def run(
 
 
 class _WorkerFailed(Exception):
-    """A worker has failed, and all are ended."""
+    """A worker has failed, and all workers are ended."""
 
 
-def _ray() -> Any:
+def _import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
@@ -97,7 +97,7 @@ def _ray() -> Any:
     return ray
 
 
-def _attempt(
+def _run_workers(
     ray: Any,
     target: Any,
     args: Sequence[Any],
@@ -134,14 +134,16 @@ def _attempt(
                 try:
                     ray.get(call)
                 except Exception as error:
-                    raise _WorkerFailed(_describe(calls.index(call), workers, error)) from error
+                    raise _WorkerFailed(
+                        _describe_failure(calls.index(call), workers, error)
+                    ) from error
         return list(ray.get(calls))
     finally:
         for actor in actors:
             ray.kill(actor)
 
 
-def _describe(number: int, workers: int, error: Exception) -> str:
+def _describe_failure(number: int, workers: int, error: Exception) -> str:
     reason = str(error).strip().splitlines()
     return (
         f"Worker {number} of {workers} failed, and all were ended: "
@@ -152,7 +154,9 @@ def _describe(number: int, workers: int, error: Exception) -> str:
 
 
 def _check_names(hosts: Sequence[tuple[str, str, bool]]) -> None:
-    """Refuse machines whose names lead back to themselves; see `lamina doctor --distributed`.
+    """Refuse machines whose host names resolve to loopback addresses.
+
+    See also `lamina doctor --distributed`.
 
     Args:
         hosts: Of each worker the address of its machine, its host name, and whether the name
@@ -160,8 +164,8 @@ def _check_names(hosts: Sequence[tuple[str, str, bool]]) -> None:
     """
     if len({address for address, _, _ in hosts}) == 1:
         return
-    for address, name, leads_back in hosts:
-        if leads_back:
+    for address, name, is_loopback in hosts:
+        if is_loopback:
             raise ValueError(
                 f"The host name {name} resolves to a loopback address on its own machine, and JAX "
                 "tells it to the other machines.\n"
@@ -173,7 +177,7 @@ class _Worker:
     """The actor: one process of the job."""
 
     def host(self) -> tuple[str, str, bool]:
-        """The address of this machine, its name, and whether the name leads back to it."""
+        """The address of this machine, its name, and whether the name resolves to loopback."""
         import ray
 
         name = socket.gethostname()
@@ -201,7 +205,7 @@ class _Worker:
         )
         if os.path.isdir(folder):
             os.chdir(folder)
-        # Upward and only here: a worker is the command line of its process.
+        # These modules are on a higher level than this package, so they are imported here.
         from lamina.compat import job_process
         from lamina.compat.run_script import run_script  # as above
 
@@ -210,7 +214,7 @@ class _Worker:
             return target(*args)
         try:
             run_script(target, [str(argument) for argument in args])
-        except SystemExit as leaving:
-            if leaving.code not in (None, 0):
-                raise RuntimeError(f"{target} ended with exit status {leaving.code}") from None
+        except SystemExit as exit_request:
+            if exit_request.code not in (None, 0):
+                raise RuntimeError(f"{target} ended with exit status {exit_request.code}") from None
         return None

@@ -19,7 +19,7 @@ class Ending:
 
     Args:
         process: Its number, from 0.
-        pid: Its number in the system.
+        pid: Its process id.
         status: Its exit status; the negative number of the signal that ended it.
         seconds: How long it ran.
     """
@@ -46,11 +46,11 @@ class Ending:
 
 
 class ProcessGroup:
-    """Starts one process for each environment, and tells how they end.
+    """Starts one process for each environment, and reports how they end.
 
-    The first process has this process's input and output. Of the others, lines of stderr are shown
-    with their number in front, and stdout is left out. A terminal's Ctrl-C reaches none of them,
-    as each has a session of its own: `send` passes signals on.
+    The first process has the input and output of this process. For the others, lines of stderr are
+    shown with the number of the process in front, and stdout is discarded. Each process has its own
+    session, so Ctrl-C in a terminal does not reach it: `send` forwards signals.
 
     Args:
         command: What each process runs.
@@ -84,11 +84,11 @@ class ProcessGroup:
             start_new_session=True,
         )
         self._children.append(child)
-        self._in_thread(self._wait, child, number, time.monotonic())
+        self._start_thread(self._wait, child, number, time.monotonic())
         if child.stderr is not None:
-            self._in_thread(_show_lines, child.stderr, number)
+            self._start_thread(_show_lines, child.stderr, number)
 
-    def _in_thread(self, target: object, *arguments: object) -> None:
+    def _start_thread(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
         thread.start()
         self._threads.append(thread)
@@ -144,15 +144,15 @@ class ProcessGroup:
                 child.kill()
 
     def suspended(self) -> list[int]:
-        """The numbers of processes that are stopped by SIGSTOP, as far as the system tells."""
+        """The numbers of processes that are stopped by SIGSTOP; empty except on Linux."""
         return [
             number
             for number, child in enumerate(self._children)
-            if child.poll() is None and _state(child.pid) in ("T", "t")
+            if child.poll() is None and _process_state(child.pid) in ("T", "t")
         ]
 
     def stop(self, patience: float) -> tuple[list[Ending], list[int]]:
-        """End every process: SIGTERM, and SIGKILL for those that run on.
+        """End every process: SIGTERM, and SIGKILL for those that still run.
 
         Args:
             patience: Seconds between both.
@@ -169,13 +169,13 @@ class ProcessGroup:
         return endings, killed
 
     def finish_output(self) -> None:
-        """Show what the processes have written until their end."""
+        """Show the remaining output of the processes."""
         for thread in self._threads:
-            # A process that the script has started may hold the pipe open for longer.
+            # A child process of the script may keep the pipe open.
             thread.join(timeout=1.0)
 
 
-def _state(pid: int) -> str:
+def _process_state(pid: int) -> str:
     """The letter for the state of a process, on Linux."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -16,15 +16,15 @@ from typing import Any
 
 from lamina.jobs.process_group import Ending, ProcessGroup
 
-# After the first bad end the others have this time to end by themselves, with errors that say more
-# than a signal; then SIGTERM, and after as many seconds more SIGKILL.
+# After the first process has failed, the others have this time to fail with error messages, which
+# tell more than signals do. Then they get SIGTERM, and after the second time SIGKILL.
 _SECONDS_TO_FAIL = 1.0
 _SECONDS_TO_TERMINATE = 5.0
-# A process that runs on for so long after another has ended well probably waits for it.
+# A process that runs for longer than this after another has succeeded probably waits for it.
 _SECONDS_TO_FOLLOW = 30.0
 
-# How a process ends that has lost another one: by Lamina's status for errors, or by JAX's abort.
-_FOLLOWING = (75, -signal.SIGABRT)
+# Statuses of processes that have lost the connection to another one: those of Lamina and of JAX.
+_LOST_CONNECTION = (75, -signal.SIGABRT)
 
 _CAUSES: dict[int, tuple[str, str]] = {
     -9: (
@@ -42,16 +42,16 @@ _CAUSES: dict[int, tuple[str, str]] = {
     128 + signal.SIGTERM: ("it was asked to end by SIGTERM", "start it again"),
     -signal.SIGTERM: ("it was asked to end by SIGTERM", "start it again"),
 }
-# By Lamina's exit status for errors, Python's, and all others.
+# The exit statuses of Lamina and of Python for errors.
 _CAUSES[75] = _CAUSES[1] = ("an error in the script", "see its traceback above")
-_LEFT = ("the script left with this status", "see what it has written above")
+_OTHER_CAUSE = ("the script left with this status", "see what it has written above")
 
 
 @dataclass
 class SeveralProcesses:
     """Runs a command in several processes, which find each other by environment variables.
 
-    If one of them ends badly, all are ended; then all are started again as often as `restarts`
+    If one of them fails, all are ended; then all are started again as often as `restarts`
     says. A signal to this process is passed on to all, and a second one kills them.
 
     Args:
@@ -75,7 +75,7 @@ class SeveralProcesses:
     tell: Callable[[str], Any] = lambda text: None
 
     _signals: list[int] = field(default_factory=list, init=False)
-    _passed_on: int = field(default=0, init=False)
+    _forwarded: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         for name, least in (("processes", 1), ("devices_per_process", 1), ("restarts", 0)):
@@ -90,18 +90,18 @@ class SeveralProcesses:
         """Run all processes to their end.
 
         Returns:
-            0, or the exit status of the process that ended badly first.
+            0, or the exit status of the process that failed first.
 
         Raises:
             OSError: If a process cannot be started.
         """
         used_ports: set[int] = set()
         restart = 0
-        with self._signals_received():
+        with self._record_signals():
             while True:
                 port = free_port(used_ports)
                 used_ports.add(port)
-                cause = self._attempt(port)
+                cause = self._run_once(port)
                 if cause is None:
                     return 0
                 if self._signals or restart == self.restarts:
@@ -109,27 +109,27 @@ class SeveralProcesses:
                 restart += 1
                 self.tell(f"Starting all processes again ({restart} of {self.restarts}).")
 
-    def _attempt(self, port: int) -> Ending | None:
-        """Start all, and wait for all; the ending that was the first bad one, if any."""
+    def _run_once(self, port: int) -> Ending | None:
+        """Start all processes and wait for them; the ending that caused a failure, or None."""
         environments = [
             {**base, **job_variables(number, self.processes, port)}
             for number, base in enumerate(self._base)
         ]
         group = ProcessGroup(self.command, environments)
-        self._pass_on(group)  # one that came while the last attempt ended
+        self._forward_signals(group)  # those that were received while the last attempt ended
         ended: list[Ending] = []
-        follows = math.inf  # when the others should have ended as well
+        deadline = math.inf  # until which the others should have ended as well
         while group.is_running:
             ending = group.next_ending(timeout=0.1)
-            self._pass_on(group)
+            self._forward_signals(group)
             if ending is not None and ending.status != 0:
                 return self._end_all(group, ending)
             if ending is not None:
                 ended.append(ending)
-                follows = min(follows, time.monotonic() + _SECONDS_TO_FOLLOW)
-            if group.is_running and time.monotonic() > follows:
-                self._tell_of_waiting(ended)
-                follows = math.inf
+                deadline = min(deadline, time.monotonic() + _SECONDS_TO_FOLLOW)
+            if group.is_running and time.monotonic() > deadline:
+                self._warn_of_waiting(ended)
+                deadline = math.inf
         group.finish_output()
         return None
 
@@ -143,7 +143,7 @@ class SeveralProcesses:
             self.tell(describe(cause, self.processes, killed, suspended, self.restarts))
         return cause
 
-    def _tell_of_waiting(self, ended: Sequence[Ending]) -> None:
+    def _warn_of_waiting(self, ended: Sequence[Ending]) -> None:
         names = ", ".join(str(ending.process) for ending in ended)
         self.tell(
             f"Process {names} ended {_SECONDS_TO_FOLLOW:.0f} s ago, and others still run. If they "
@@ -153,27 +153,27 @@ class SeveralProcesses:
     # -- signals ---------------------------------------------------------------------------------
 
     @contextmanager
-    def _signals_received(self) -> Iterator[None]:
-        """Context manager in which signals are remembered; `_pass_on` passes them on."""
+    def _record_signals(self) -> Iterator[None]:
+        """Context manager in which signals are recorded, for `_forward_signals`."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
-        def remember(number: int, frame: object) -> None:
+        def record(number: int, frame: object) -> None:
             self._signals.append(number)
 
-        before = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
+        before = {n: signal.signal(n, record) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _pass_on(self, group: ProcessGroup) -> None:
-        while self._passed_on < len(self._signals):
-            number = self._signals[self._passed_on]
-            self._passed_on += 1
-            if self._passed_on == 1:
+    def _forward_signals(self, group: ProcessGroup) -> None:
+        while self._forwarded < len(self._signals):
+            number = self._signals[self._forwarded]
+            self._forwarded += 1
+            if self._forwarded == 1:
                 name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
                 self.tell(f"{name} was passed on to all processes. A second one kills them.")
                 group.send(number)
@@ -200,7 +200,7 @@ def job_variables(process: int, processes: int, port: int) -> dict[str, str]:
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}",
         "KERAS_DISTRIBUTION_NUM_PROCESSES": str(processes),
         "KERAS_DISTRIBUTION_PROCESS_ID": str(process),
-        # JAX's service takes SIGTERM for a notice that may be ignored.
+        # JAX's preemption service would handle SIGTERM without ending the process.
         "JAX_ENABLE_PREEMPTION_SERVICE": "0",
         "LAMINA_LAUNCHER": str(os.getpid()),
     }
@@ -242,7 +242,7 @@ def device_variables(
         )
         count = f"--xla_force_host_platform_device_count={devices}"
         base["XLA_FLAGS"] = f"{flags} {count}".strip()
-        base.pop("JAX_NUM_CPU_DEVICES", None)  # it would come before the flag
+        base.pop("JAX_NUM_CPU_DEVICES", None)  # it would override the flag
         base.setdefault("JAX_PLATFORMS", "cpu")
     return [dict(base) for _ in range(processes)]
 
@@ -275,13 +275,13 @@ def free_port(used: set[int] | None = None) -> int:
             return port
 
 
-# What happened
+# Messages
 
 
 def cause_of(endings: Sequence[Ending]) -> Ending:
-    """The ending that the others followed from: the first one that is not like a follower's."""
+    """The ending that caused the others: the first failure that is not a lost connection."""
     bad = [ending for ending in endings if ending.status != 0]
-    return next((e for e in bad if e.status not in _FOLLOWING), bad[0])
+    return next((e for e in bad if e.status not in _LOST_CONNECTION), bad[0])
 
 
 def describe(
@@ -291,10 +291,10 @@ def describe(
     suspended: Sequence[int],
     restarts: int,
 ) -> str:
-    """What ended badly, why, and what to do.
+    """Describe which process failed, why, and what to do.
 
     Args:
-        cause: The first process that ended badly.
+        cause: The process that failed first.
         processes: Number of processes.
         killed: Numbers of the processes that did not end by SIGTERM.
         suspended: Numbers of those that the system had suspended before.
@@ -304,7 +304,7 @@ def describe(
         f"Process {cause.process} of {processes} (pid {cause.pid}) {cause}, "
         f"{cause.seconds:.0f} s after its start."
     )
-    reason, fix = _CAUSES.get(cause.status, _LEFT)
+    reason, fix = _CAUSES.get(cause.status, _OTHER_CAUSE)
     late = [n for n in killed if n != cause.process]
     if late:
         are = "process" if len(late) == 1 else "processes"
@@ -313,8 +313,8 @@ def describe(
             f"{_SECONDS_TO_TERMINATE:.0f} s and had to be killed."
         )
     if suspended or (late and cause.status == -signal.SIGABRT):
-        silent = ", ".join(map(str, suspended or late))
-        reason = f"process {silent} no longer answered" + " and was suspended" * bool(suspended)
+        hung = ", ".join(map(str, suspended or late))
+        reason = f"process {hung} no longer answered" + " and was suspended" * bool(suspended)
         fix = "see who suspended it, or whether its memory was swapped out; then start it again"
     if processes > 1 and not late:
         text += " The others were ended."

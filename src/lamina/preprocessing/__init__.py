@@ -1,4 +1,4 @@
-"""Data preprocessing of `tf.keras`, before data sets and layers, and older names of `utils`."""
+"""The older data preprocessing of `tf.keras`, which data sets and layers have replaced."""
 
 from lamina.core.messages.errors import suggest_similar_names
 from lamina.data import (

@@ -14,7 +14,7 @@ from lamina.preprocessing.image_iterators import (
     DataFrameIterator,
     DirectoryIterator,
     NumpyArrayIterator,
-    _look_at_channels,
+    _warn_of_unusual_channels,
 )
 from lamina.preprocessing.image_transforms import (
     _pair,
@@ -127,19 +127,19 @@ class ImageDataGenerator:
         self.mean: Any = None
         self.std: Any = None
         self.zca_whitening_matrix: Any = None
-        self._set_dependent()
+        self._set_dependent_options()
 
-    def _set_dependent(self) -> None:
-        """Set settings that depend on others, as in Keras, with a warning."""
+    def _set_dependent_options(self) -> None:
+        """Change the options that other options require, as Keras does, with a warning."""
         if self.zca_whitening:
-            self._set("zca_whitening", "featurewise_center", True)
-            self._set("zca_whitening", "featurewise_std_normalization", False)
+            self._require("zca_whitening", "featurewise_center", True)
+            self._require("zca_whitening", "featurewise_std_normalization", False)
         if self.featurewise_std_normalization:
-            self._set("featurewise_std_normalization", "featurewise_center", True)
+            self._require("featurewise_std_normalization", "featurewise_center", True)
         if self.samplewise_std_normalization:
-            self._set("samplewise_std_normalization", "samplewise_center", True)
+            self._require("samplewise_std_normalization", "samplewise_center", True)
 
-    def _set(self, because: str, name: str, value: bool) -> None:
+    def _require(self, because: str, name: str, value: bool) -> None:
         if getattr(self, name) is not value:
             warnings.warn(
                 f"ImageDataGenerator: {because}=True sets {name}={value}.\n  Fix: {name}={value}.",
@@ -284,10 +284,12 @@ class ImageDataGenerator:
         Raises:
             TypeError: If there is any other argument.
         """
-        old = {"has_ext", "sort", "drop_duplicates"}  # of Keras 2, without effect
-        strange = next((name for name in kwargs if name not in old), None)
-        if strange is not None:
-            raise unknown_argument("flow_from_dataframe()", strange, ("x_col", "y_col", "classes"))
+        ignored = {"has_ext", "sort", "drop_duplicates"}  # arguments of Keras 2
+        unexpected = next((name for name in kwargs if name not in ignored), None)
+        if unexpected is not None:
+            raise unknown_argument(
+                "flow_from_dataframe()", unexpected, ("x_col", "y_col", "classes")
+            )
         class_mode = "raw" if class_mode == "other" else class_mode
         return DataFrameIterator(
             dataframe, directory, self, x_col, y_col, weight_col, target_size, color_mode, classes,
@@ -309,17 +311,17 @@ class ImageDataGenerator:
         """
         if seed is not None:
             np.random.seed(seed)
-        parameters: dict[str, Any] = {"theta": _up_to(self.rotation_range)}
-        parameters["tx"] = _shift(self.height_shift_range, img_shape[self.row_axis - 1])
-        parameters["ty"] = _shift(self.width_shift_range, img_shape[self.col_axis - 1])
-        parameters["shear"] = _up_to(self.shear_range)
+        parameters: dict[str, Any] = {"theta": _random_up_to(self.rotation_range)}
+        parameters["tx"] = _random_shift(self.height_shift_range, img_shape[self.row_axis - 1])
+        parameters["ty"] = _random_shift(self.width_shift_range, img_shape[self.col_axis - 1])
+        parameters["shear"] = _random_up_to(self.shear_range)
         low, high = self.zoom_range
         zoom: Any = (1, 1) if low == high == 1 else np.random.uniform(low, high, 2)
         parameters["zx"], parameters["zy"] = zoom
         parameters["flip_horizontal"] = (np.random.random() < 0.5) * self.horizontal_flip
         parameters["flip_vertical"] = (np.random.random() < 0.5) * self.vertical_flip
         channels = self.channel_shift_range
-        parameters["channel_shift_intensity"] = _up_to(channels) if channels != 0 else None
+        parameters["channel_shift_intensity"] = _random_up_to(channels) if channels != 0 else None
         bright = self.brightness_range
         parameters["brightness"] = None if bright is None else np.random.uniform(*bright)
         return parameters
@@ -405,7 +407,7 @@ class ImageDataGenerator:
                 "ImageDataGenerator.fit() takes images (samples, height, width, channels); "
                 f"received shape {x.shape}.\n  Fix: x[..., None] adds a channel axis."
             )
-        _look_at_channels(x.shape, self.channel_axis)
+        _warn_of_unusual_channels(x.shape, self.channel_axis)
         if seed is not None:
             np.random.seed(seed)
         if self.rescale:
@@ -427,7 +429,7 @@ class ImageDataGenerator:
             self.zca_whitening_matrix = (directions * weights) @ directions.T
 
     def _prepare(self, x: np.ndarray) -> np.ndarray:
-        """An image transformed at random and standardised."""
+        """A randomly transformed and standardised copy of an image."""
         return self.standardize(self.random_transform(x))
 
     def _is_fitted(self, name: str, statistic: Any) -> bool:
@@ -441,16 +443,16 @@ class ImageDataGenerator:
         return statistic is not None
 
 
-def _up_to(largest: float) -> float:
+def _random_up_to(largest: float) -> float:
     return np.random.uniform(-largest, largest) if largest else 0
 
 
-def _shift(limit: Any, size: int) -> float:
-    """A shift in pixels: from a list, in either direction, or up to a maximum."""
+def _random_shift(limit: Any, size: int) -> float:
+    """A random shift in pixels, in either direction: one of a list, or up to a limit."""
     if not np.any(limit):
         return 0
     if np.ndim(limit) or isinstance(limit, (int, np.integer)):
-        # An integer means all numbers below it.
+        # An integer n stands for the list 0, 1, …, n - 1.
         shift = np.random.choice(limit) * np.random.choice([-1, 1])
     else:
         shift = np.random.uniform(-limit, limit)

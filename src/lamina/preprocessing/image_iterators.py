@@ -98,10 +98,10 @@ class Iterator(PyDataset):
             f"{type(self).__name__} must define _get_batches_of_transformed_samples(indices)."
         )
 
-    def _save(self, batch: np.ndarray, index_array: np.ndarray, numbers: float) -> None:
-        """Write the images of a batch to files, for inspection."""
+    def _save(self, batch: np.ndarray, index_array: np.ndarray, max_number: float) -> None:
+        """Write the images of a batch to files, with a random number in their names."""
         for picture, index in zip(batch, index_array, strict=True):
-            name = f"{self.save_prefix}_{index}_{np.random.randint(int(numbers))}"  # type: ignore[attr-defined]
+            name = f"{self.save_prefix}_{index}_{np.random.randint(int(max_number))}"  # type: ignore[attr-defined]
             path = Path(self.save_to_dir) / f"{name}.{self.save_format}"  # type: ignore[attr-defined]
             array_to_img(picture, self.data_format, scale=True).save(path)  # type: ignore[attr-defined]
 
@@ -165,21 +165,24 @@ class NumpyArrayIterator(Iterator):
         part = slice(None)
         if subset is not None:
             _check_subset(subset)
-            border = int(len(x) * image_data_generator._validation_split)
-            part = slice(border) if subset == "validation" else slice(border, None)
+            validation_size = int(len(x) * image_data_generator._validation_split)
+            if subset == "validation":
+                part = slice(validation_size)
+            else:
+                part = slice(validation_size, None)
             if y is not None and not ignore_class_split:
-                _check_classes(y, border)
+                _check_classes(y, validation_size)
         self.x = np.asarray(x[part], dtype=self.dtype)
         self.x_misc = [array[part] for array in other_arrays]
         self.y = None if y is None else y[part]
-        # Keras does not split the weights, so they belong to other samples.
+        # Keras does not split the weights, so there they are paired with other samples.
         self.sample_weight = None if weights is None else weights[part]
         if self.x.ndim != 4:
             raise ValueError(
                 "ImageDataGenerator takes images (samples, height, width, channels); received "
                 f"shape {self.x.shape}.\n  Fix: x[..., None] adds a channel axis."
             )
-        _look_at_channels(self.x.shape, 3 if self.data_format == "channels_last" else 1)
+        _warn_of_unusual_channels(self.x.shape, 3 if self.data_format == "channels_last" else 1)
         super().__init__(len(self.x), batch_size, shuffle, seed)
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
@@ -251,8 +254,8 @@ class BatchFromFilesMixin:
         self.split: tuple[float, float] | None = None
         if subset is not None:
             _check_subset(subset)
-            border = image_data_generator._validation_split
-            self.split = (0, border) if subset == "validation" else (border, 1)
+            fraction = image_data_generator._validation_split
+            self.split = (0, fraction) if subset == "validation" else (fraction, 1)
 
     @property
     def filepaths(self) -> list[str]:
@@ -269,7 +272,7 @@ class BatchFromFilesMixin:
         """Weights of all images, `(samples,)`, or None; defined by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} must define sample_weight.")
 
-    def _part(self, items: Any) -> Any:
+    def _select_subset(self, items: Any) -> Any:
         """The items of the subset."""
         if self.split is None:
             return items
@@ -378,7 +381,7 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
         self.filenames: list[str] = []
         numbers: list[int] = []
         for name, number in self.class_indices.items():
-            files = self._part(list(self._files_in(name, follow_links)))
+            files = self._select_subset(list(self._files_in(name, follow_links)))
             self.filenames += files
             numbers += [number] * len(files)
         self.samples = len(self.filenames)
@@ -390,10 +393,10 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
     def _files_in(self, folder: str, follow_links: bool) -> AnyIterator[str]:
         """Paths of the images of a class, relative to the directory, in order of folders."""
         top = os.path.join(self.directory, folder)
-        for position, _, names in sorted(os.walk(top, followlinks=follow_links)):
+        for parent, _, names in sorted(os.walk(top, followlinks=follow_links)):
             for name in sorted(names):
                 if name.lower().endswith(self.white_list_formats):
-                    yield os.path.relpath(os.path.join(position, name), self.directory)
+                    yield os.path.relpath(os.path.join(parent, name), self.directory)
 
     @property
     def filepaths(self) -> list[str]:
@@ -478,13 +481,13 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         self._check_columns(dataframe, x_col, y_col, weight_col, classes)
         table = dataframe
         if validate_filenames:
-            table = self._with_pictures(table, x_col)
+            table = self._drop_rows_without_image(table, x_col)
         has_classes = class_mode not in _WITHOUT_CLASSES
         if has_classes:
             names = _class_names(table[y_col], classes)
             self.class_indices = {name: number for number, name in enumerate(names)}
             table = table[[bool(self._known_classes(label)) for label in table[y_col]]]
-        table = self._part(table)
+        table = self._select_subset(table)
         if has_classes:
             self.classes = [self._class_indices(label) for label in table[y_col]]
         self.filenames = table[x_col].tolist()
@@ -495,9 +498,9 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
             self._targets: Any = [np.array(table[column].tolist()) for column in y_col]
         elif class_mode == "raw":
             self._targets = table[y_col].to_numpy()
-        kind = "validated" if validate_filenames else "non-validated"
+        validated = "validated" if validate_filenames else "non-validated"
         in_classes = f" belonging to {len(self.class_indices)} classes" if has_classes else ""
-        print(f"Found {self.samples} {kind} image filenames{in_classes}.")
+        print(f"Found {self.samples} {validated} image filenames{in_classes}.")
         Iterator.__init__(self, self.samples, batch_size, shuffle, seed)
 
     @property
@@ -516,7 +519,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         return self._sample_weight
 
     def _known_classes(self, label: Any) -> list:
-        """The classes of a row that are among the given classes."""
+        """The classes of a row, without those that are not in `class_indices`."""
         labels = label if isinstance(label, (list, tuple)) else [label]
         return [name for name in labels if name in self.class_indices]
 
@@ -524,7 +527,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         numbers = [self.class_indices[name] for name in self._known_classes(label)]
         return numbers if isinstance(label, (list, tuple)) else numbers[0]
 
-    def _with_pictures(self, table: Any, x_col: str) -> Any:
+    def _drop_rows_without_image(self, table: Any, x_col: str) -> Any:
         def is_picture(name: str) -> bool:
             path = os.path.join(self.directory, name)
             return path.lower().endswith(self.white_list_formats) and os.path.isfile(path)
@@ -550,13 +553,13 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
             raise TypeError(f"class_mode='multi_output' needs a list y_col; received {y_col!r}.")
         if not all(isinstance(name, str) for name in table[x_col]):
             raise TypeError(f"The column x_col={x_col!r} must hold names of files.")
-        kinds: Any = (str, list, tuple) if mode == "categorical" else str
+        types: Any = (str, list, tuple) if mode == "categorical" else str
         if mode in ("binary", "sparse", "categorical"):
-            strange = next((v for v in table[y_col] if not isinstance(v, kinds)), None)
-            if strange is not None:
+            unexpected = next((v for v in table[y_col] if not isinstance(v, types)), None)
+            if unexpected is not None:
                 raise TypeError(
                     f"class_mode={mode!r} needs names of classes in y_col={y_col!r}; received "
-                    f"{strange!r}.\n  Fix: df[{y_col!r}] = df[{y_col!r}].astype(str), or "
+                    f"{unexpected!r}.\n  Fix: df[{y_col!r}] = df[{y_col!r}].astype(str), or "
                     "class_mode='raw'."
                 )
         count = len(set(classes)) if classes else None
@@ -591,8 +594,8 @@ def _check_subset(subset: str) -> None:
         raise unknown_name("subset", subset, ("training", "validation"))
 
 
-def _check_classes(y: np.ndarray, border: int) -> None:
-    if not np.array_equal(np.unique(y[:border]), np.unique(y[border:])):
+def _check_classes(y: np.ndarray, validation_size: int) -> None:
+    if not np.array_equal(np.unique(y[:validation_size]), np.unique(y[validation_size:])):
         raise ValueError(
             "ImageDataGenerator: the training and the validation part hold different classes.\n"
             "  Likely cause: the samples are sorted by class.\n"
@@ -600,7 +603,7 @@ def _check_classes(y: np.ndarray, border: int) -> None:
         )
 
 
-def _look_at_channels(shape: tuple, axis: int) -> None:
+def _warn_of_unusual_channels(shape: tuple, axis: int) -> None:
     if shape[axis] not in (1, 3, 4):
         warnings.warn(
             f"ImageDataGenerator expects 1, 3 or 4 channels on axis {axis} and received shape "

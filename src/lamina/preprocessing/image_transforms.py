@@ -50,7 +50,7 @@ def apply_affine_transform(
         >>> apply_affine_transform(x, ty=1, fill_mode="constant").tolist()
         [[[3.0, 4.0], [0.0, 0.0]]]
     """
-    from scipy import ndimage  # type: ignore[import-untyped] # it takes long to import
+    from scipy import ndimage  # type: ignore[import-untyped] # slow to import
 
     if np.ndim(x) != 3 or {row_axis, col_axis, channel_axis} != {0, 1, 2} or channel_axis == 1:
         raise ValueError(

@@ -62,7 +62,7 @@ class TimeseriesGenerator(PyDataset):
         self.length = length
         self.sampling_rate = sampling_rate
         self.stride = stride
-        self.start_index = start_index + length  # the first step after a window
+        self.start_index = start_index + length  # the target of the first window
         self.end_index = len(data) - 1 if end_index is None else end_index
         self.shuffle = shuffle
         self.reverse = reverse
@@ -99,7 +99,7 @@ class TimeseriesGenerator(PyDataset):
         names = ("length", "sampling_rate", "stride", "start_index", "end_index")
         names += ("shuffle", "reverse", "batch_size")  # type: ignore[assignment]
         config = {name: getattr(self, name) for name in names}
-        return {"data": _json(self.data), "targets": _json(self.targets), **config}
+        return {"data": _to_json(self.data), "targets": _to_json(self.targets), **config}
 
     def to_json(self, **kwargs: Any) -> str:
         """The config as JSON.
@@ -122,7 +122,7 @@ def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
 
     Args:
         size: Number of words.
-        sampling_factor: Larger keeps more; as in word2vec.
+        sampling_factor: The larger it is, the more frequent words are kept; as in word2vec.
 
     Returns:
         Array `(size,)` of fractions from 0 to 1.
@@ -197,7 +197,7 @@ def skipgrams(
     return pairs, labels
 
 
-def _json(values: Any) -> str:
+def _to_json(values: Any) -> str:
     try:
         return json.dumps(values.tolist() if isinstance(values, np.ndarray) else values)
     except TypeError as error:

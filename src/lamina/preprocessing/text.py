@@ -1,4 +1,4 @@
-"""Text preprocessing of `tf.keras`, before `TextVectorization`: `Tokenizer` and hashing."""
+"""The older text preprocessing of `tf.keras`: `Tokenizer` and hashing of words."""
 
 import hashlib
 import json
@@ -173,8 +173,8 @@ class Tokenizer:
                 self.word_docs[word] += 1
         # Sorting is stable: words of equal frequency keep the order of their first occurrence.
         frequent = sorted(self.word_counts, key=self.word_counts.get, reverse=True)
-        special = [] if self.oov_token is None else [self.oov_token]
-        self.word_index = {word: i for i, word in enumerate([*special, *frequent], start=1)}
+        reserved = [] if self.oov_token is None else [self.oov_token]
+        self.word_index = {word: i for i, word in enumerate([*reserved, *frequent], start=1)}
         self.index_word = {number: word for word, number in self.word_index.items()}
         for word, count in self.word_docs.items():
             self.index_docs[self.word_index[word]] = count
@@ -285,7 +285,7 @@ class Tokenizer:
         for row, sequence in zip(matrix, sequences, strict=True):
             counts = Counter(number for number in sequence if number < width)
             for number, count in counts.items():
-                row[number] = self._entry(mode, number, count, len(sequence))
+                row[number] = self._matrix_value(mode, number, count, len(sequence))
         return matrix
 
     def _words(self, text: Any) -> Sequence:
@@ -302,7 +302,7 @@ class Tokenizer:
         too_rare = number is not None and bool(self.num_words) and number >= self.num_words
         return unknown if number is None or too_rare else number
 
-    def _entry(self, mode: str, number: int, count: int, length: int) -> float:
+    def _matrix_value(self, mode: str, number: int, count: int, length: int) -> float:
         if mode == "tfidf":
             documents = self.index_docs.get(number, 0)
             return (1 + np.log(count)) * np.log(1 + self.document_count / (1 + documents))

@@ -21,7 +21,7 @@ _FIXES = {
 
 
 def check_processes_agree(request: FitRequest, variables: TrainState[Any]) -> None:
-    """Refuse to train if the processes would compute different things; all of them call it.
+    """Raise an error if the processes would compute different things; all of them call it.
 
     Raises:
         RuntimeError: If data, weights or arguments differ. Training would hang, or give a model
@@ -62,8 +62,8 @@ def check_chunks(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         if different:
             numbers = ", ".join(map(str, different))
             raise RuntimeError(
-                f"After {steps} steps the data of process {numbers} go on in another way than "
-                "those of process 0: they end, or have batches of another size.\n"
+                f"After {steps} steps the data of process {numbers} differ from those "
+                "of process 0: they end, or have batches of another size.\n"
                 "  Likely cause: each process reads other files, or a generator ends earlier.\n"
                 f"  Fix: {_FIXES['the data']}."
             )

@@ -15,11 +15,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any, NamedTuple
 
 ARCHIVES = ("tar", "zip")
-# What an archive may unpack to: much more than any compressed data set does.
-_ALWAYS_ALLOWED = 2**30
+# Limits of the unpacked size; compressed data sets are far below them.
+_BYTES_ALWAYS_ALLOWED = 2**30
 _MAX_EXPANSION = 100
-# An entry takes some thirty bytes at the very least.
-_MAX_ENTRIES_ALWAYS_ALLOWED = 10_000
+# Limits of the number of entries; an entry takes at least some thirty bytes.
+_ENTRIES_ALWAYS_ALLOWED = 10_000
 _MIN_BYTES_PER_ENTRY = 30
 _MAX_HEADER = 2**20
 _MAX_NAME_LENGTH, _MAX_PATH_LENGTH = 255, 1000
@@ -39,7 +39,7 @@ class _Entry(NamedTuple):
     open: Callable[[], IO[bytes]]
 
 
-def kind_of(archive: Path) -> str | None:
+def detect_format(archive: Path) -> str | None:
     """`"tar"` (compressed or not), `"zip"`, or None if a file is neither."""
     with contextlib.suppress(tarfile.TarError, EOFError, OSError):
         tarfile.open(archive, tarinfo=_Header).close()
@@ -56,7 +56,7 @@ def unpack(archive: Path, folder: Path, kind: str) -> None:
     Args:
         archive: The file.
         folder: The folder for the contents.
-        kind: `"tar"` or `"zip"`; see `kind_of`.
+        kind: `"tar"` or `"zip"`; see `detect_format`.
 
     Raises:
         RefusedArchiveError: If it is refused or damaged.
@@ -66,7 +66,10 @@ def unpack(archive: Path, folder: Path, kind: str) -> None:
     temporary = folder.with_name(f"{folder.name}.partial")
     _remove(temporary)
     try:
-        with _explain_errors(archive), (_tar if kind == "tar" else _zip)(archive) as entries:
+        with (
+            _explain_errors(archive),
+            (_open_tar if kind == "tar" else _open_zip)(archive) as entries,
+        ):
             listed = _check_entries(archive, entries, folder)
             temporary.mkdir(parents=True)
             for entry in listed:
@@ -78,7 +81,7 @@ def unpack(archive: Path, folder: Path, kind: str) -> None:
 
 
 @contextlib.contextmanager
-def _tar(path: Path) -> Iterator[Iterator[_Entry]]:
+def _open_tar(path: Path) -> Iterator[Iterator[_Entry]]:
     def entries(tar: tarfile.TarFile) -> Iterator[_Entry]:
         for member in tar:
             if not (member.isreg() or member.isdir()) or member.size < 0:
@@ -97,7 +100,7 @@ def _tar(path: Path) -> Iterator[Iterator[_Entry]]:
 
 
 @contextlib.contextmanager
-def _zip(path: Path) -> Iterator[Iterator[_Entry]]:
+def _open_zip(path: Path) -> Iterator[Iterator[_Entry]]:
     def entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
         for info in archive.infolist():
             mode = info.external_attr >> 16
@@ -135,7 +138,7 @@ _LONG_HEADERS = (
 
 
 class _Header(tarfile.TarInfo):
-    """An entry of a tar with a plausible size; `tarfile` would trust any declared size."""
+    """The header of an entry, with a plausible size; `tarfile` would trust any declared size."""
 
     @classmethod
     def frombuf(cls, buf: Any, encoding: str, errors: str) -> Any:
@@ -155,8 +158,8 @@ class _Header(tarfile.TarInfo):
 def _check_entries(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry]:
     """All entries of an archive, after checking each of them."""
     on_disk = path.stat().st_size
-    largest = _ALWAYS_ALLOWED + _MAX_EXPANSION * on_disk
-    max_entries = _MAX_ENTRIES_ALWAYS_ALLOWED + on_disk // _MIN_BYTES_PER_ENTRY
+    max_bytes = _BYTES_ALWAYS_ALLOWED + _MAX_EXPANSION * on_disk
+    max_entries = _ENTRIES_ALWAYS_ALLOWED + on_disk // _MIN_BYTES_PER_ENTRY
     listed: list[_Entry] = []
     files: set[PurePosixPath] = set()
     folders: set[PurePosixPath] = set()
@@ -164,8 +167,8 @@ def _check_entries(path: Path, entries: Iterator[_Entry], folder: Path) -> list[
     for entry in entries:
         target = _relative_path(path, entry.name)
         total += entry.size
-        if total > largest or len(listed) >= max_entries:
-            what = f"{total:,} bytes" if total > largest else f"more than {max_entries:,} entries"
+        if total > max_bytes or len(listed) >= max_entries:
+            what = f"{total:,} bytes" if total > max_bytes else f"more than {max_entries:,} entries"
             raise RefusedArchiveError(
                 f"{path} unpacks to {what}, in a file of {on_disk:,} bytes; nothing was unpacked.\n"
                 "  Likely cause: it was made to fill a disk.\n"
@@ -174,9 +177,9 @@ def _check_entries(path: Path, entries: Iterator[_Entry], folder: Path) -> list[
         (folders if entry.is_folder else files).add(target)
         folders.update(target.parents)
         listed.append(entry)
-    both = files & folders
-    if both:
-        raise _refusal_error(path, str(min(both)), "is a file and a folder at once")
+    conflicts = files & folders
+    if conflicts:
+        raise _refusal_error(path, str(min(conflicts)), "is a file and a folder at once")
     existing = next(p for p in folder.absolute().parents if p.exists())
     free = shutil.disk_usage(existing).free
     if total > free:
@@ -209,12 +212,12 @@ def _write(entry: _Entry, folder: Path) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     # Read only the declared size, even if the stream is longer.
-    left = entry.size
+    remaining = entry.size
     with entry.open() as source, target.open("wb") as file:
-        while left > 0 and (piece := source.read(min(left, 2**20))):
+        while remaining > 0 and (piece := source.read(min(remaining, 2**20))):
             file.write(piece)
-            left -= len(piece)
-    if left:
+            remaining -= len(piece)
+    if remaining:
         raise RefusedArchiveError(f"{ascii(entry.name)[:200]} is cut off.")
     if entry.is_executable:
         target.chmod(target.stat().st_mode | stat.S_IXUSR)
@@ -250,7 +253,7 @@ _BY_HAND = "get_file(…, extract=False), and unpack it by hand"
 
 def _refusal_error(path: Path, name: str, what: str) -> RefusedArchiveError:
     return RefusedArchiveError(
-        f"{path}: {ascii(name)[:200]} {what}, and data sets have files and folders alone; nothing "
+        f"{path}: {ascii(name)[:200]} {what}, and data sets have only files and folders; nothing "
         f"was unpacked.\n  Likely cause: it is malicious, or installs something.\n"
         f"  Fix: if you trust it, {_BY_HAND}."
     )

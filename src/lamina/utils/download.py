@@ -66,7 +66,7 @@ def download(
             finally:
                 logger.setLevel(level)
     except requests.exceptions.RequestException as error:
-        raise DownloadError(f"{host(address)}: {_reason(error)}") from error
+        raise DownloadError(f"{host(address)}: {_describe_error(error)}") from error
     except ValueError as error:
         raise ChecksumError(f"{host(address)}: the checksum is wrong, expected {known_hash}") from (
             error
@@ -85,7 +85,7 @@ def host(address: str) -> str:
 
 
 class _Resuming:
-    """A downloader for pooch that keeps partial downloads and requests only the rest."""
+    """A downloader for pooch that keeps partial downloads and requests only the missing bytes."""
 
     def __init__(self, target: Path, title: str):
         self.target = target
@@ -94,20 +94,20 @@ class _Resuming:
     def __call__(self, address: str, output_file: str, _: Any) -> None:
         import requests
 
-        # Another mirror's file may differ in its bytes, so each address has its own remainder.
+        # The files of mirrors may differ, so each address has its own partial file.
         key = hashlib.sha256(address.encode()).hexdigest()[:8]
         partial = self.target.with_name(f"{self.target.name}.{key}.partial")
-        arrived = partial.stat().st_size if partial.exists() else 0
+        bytes_received = partial.stat().st_size if partial.exists() else 0
         headers = {"Accept-Encoding": "identity"}
-        if arrived:
-            headers["Range"] = f"bytes={arrived}-"
+        if bytes_received:
+            headers["Range"] = f"bytes={bytes_received}-"
         try:
             response = requests.get(
                 address, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)
             )
         except requests.exceptions.ConnectionError as error:
             # An immediate retry would not help, and the caller has other addresses to try.
-            raise DownloadError(f"{host(address)}: {_reason(error)}") from error
+            raise DownloadError(f"{host(address)}: {_describe_error(error)}") from error
         with response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
                 partial.unlink()
@@ -116,10 +116,10 @@ class _Resuming:
             response.raise_for_status()
             resumed = response.status_code == requests.codes.partial_content
             with open(partial, "ab" if resumed else "wb") as file:
-                self._receive(response, file, arrived if resumed else 0)
+                self._receive(response, file, bytes_received if resumed else 0)
         shutil.move(partial, output_file)
 
-    def _receive(self, response: Any, file: Any, arrived: int) -> None:
+    def _receive(self, response: Any, file: Any, bytes_received: int) -> None:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -131,7 +131,7 @@ class _Resuming:
         )
 
         length = response.headers.get("content-length")
-        total = int(length) + arrived if length else None
+        total = int(length) + bytes_received if length else None
         console = Console(file=sys.stderr)
         size = f", {total / 1e6:.1f} MB" if total else ""
         console.print(
@@ -146,13 +146,13 @@ class _Resuming:
         with Progress(
             *columns, console=console, transient=True, disable=not console.is_terminal
         ) as progress:
-            task = progress.add_task("", total=total, completed=arrived)
+            task = progress.add_task("", total=total, completed=bytes_received)
             for chunk in response.iter_content(chunk_size=1 << 16):
                 file.write(chunk)
                 progress.advance(task, len(chunk))
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     import requests
 
     if isinstance(error, requests.exceptions.SSLError):

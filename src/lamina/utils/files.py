@@ -1,4 +1,4 @@
-"""`get_file`: a file from the web, once, in the cache."""
+"""`get_file`: downloads a file to the cache."""
 
 import hashlib
 import os
@@ -57,7 +57,8 @@ def get_file(
 
     Raises:
         DownloadError: If it cannot be downloaded, or has another hash.
-        ValueError: If an argument is missing or wrong, or the archive is none, damaged or refused.
+        ValueError: If an argument is missing or wrong, or the file is not an archive, or is damaged
+            or refused.
     """
     if origin is None:
         raise ValueError("get_file needs origin, the address of the file.")
@@ -72,7 +73,7 @@ def get_file(
         file_hash, hash_algorithm = md5_hash, "md5"
     extract = extract or untar
     folder = Path(cache_dir or config.cache_folder()).expanduser() / cache_subdir
-    # An archive and the folder with its contents need two names. These are Keras's.
+    # An archive and the folder with its contents need two names; they are those of Keras.
     unpacked = folder / name
     if fname and "." in name:
         target, unpacked = folder / name, folder / f"{name.split('.')[0]}_extracted"
@@ -112,7 +113,7 @@ def _copy(source: Path, target: Path, known_hash: str | None) -> None:
         except BaseException:
             os.unlink(written.name)
             raise
-    os.replace(written.name, target)  # whole, or not at all
+    os.replace(written.name, target)  # atomic: no partial file appears
 
 
 def _verify_local_file(
@@ -154,7 +155,7 @@ def _unpack(archive: Path, folder: Path, formats: str | list[str] | tuple[str, .
             raise ValueError(
                 f"get_file: archive_format must be 'tar', 'zip' or 'auto'; received {kind!r}."
             )
-    archive_type = archives.kind_of(archive)
+    archive_type = archives.detect_format(archive)
     if archive_type is None or archive_type not in (kinds or ()):
         raise ValueError(f"get_file: {archive} is not an archive (looked for: {formats}).")
     with filelock.FileLock(folder.with_name(f".{folder.name}.unpacking.lock")):

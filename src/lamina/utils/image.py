@@ -16,7 +16,7 @@ from lamina.core.user_data.paths import refuse_special_file
 from lamina.utils import resizing
 
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
-_PILLOW = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
+_FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
 @filter_traceback
@@ -27,22 +27,22 @@ def load_img(
     interpolation: str = "nearest",
     keep_aspect_ratio: bool = False,
 ) -> Any:
-    """Opens a picture, in the colours and the size that are wanted.
+    """Opens a picture, and converts its colours and its size.
 
     Args:
         path: A file's path, or an `io.BytesIO` with its contents.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
         target_size: `(height, width)` in pixels; the picture's own for None.
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos"`, `"box"` or `"hamming"`.
-        keep_aspect_ratio: Whether to cut off what would distort the picture, at the two sides or
-            above and below.
+        keep_aspect_ratio: Whether to crop the picture to the proportions of `target_size` first,
+            so that it is not distorted.
 
     Returns:
         A Pillow image; `img_to_array` makes an array of it.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file is not a picture or a damaged one, or an argument is none of those.
+        ValueError: If the file is not a picture or is damaged, or an argument has an unknown value.
 
     Example:
         >>> picture = load_img(io.BytesIO(_DOT), color_mode="grayscale", target_size=(2, 3))
@@ -55,13 +55,13 @@ def load_img(
         raise ValueError(
             f"color_mode must be 'rgb', 'rgba' or 'grayscale'; received {color_mode!r}."
         )
-    if interpolation not in _PILLOW:
+    if interpolation not in _FILTERS:
         raise ValueError(
-            f"interpolation must be one of {', '.join(_PILLOW)}; received {interpolation!r}."
+            f"interpolation must be one of {', '.join(_FILTERS)}; received {interpolation!r}."
         )
     size = None if target_size is None else check_size(target_size)
     image = open_picture(path)
-    # 16 and 32 bits of grey stay what they are, as in Keras.
+    # Grey images of 16 and 32 bits are not converted, as in Keras.
     if image.mode != _MODES[color_mode] and not (
         color_mode == "grayscale" and image.mode in ("I;16", "I")
     ):
@@ -77,7 +77,7 @@ def load_img(
 
 
 def open_picture(path: str | PathLike | Any) -> Any:
-    """A picture, decoded; the first frame of one that moves."""
+    """A decoded picture; the first frame if it is animated."""
     from PIL import Image, UnidentifiedImageError
 
     if not isinstance(path, (str, bytes, os.PathLike, io.BytesIO)):
@@ -88,7 +88,7 @@ def open_picture(path: str | PathLike | Any) -> Any:
     if not isinstance(path, io.BytesIO):
         refuse_special_file(name)
     try:
-        # Read first: Pillow would leave the file of a broken picture open.
+        # Read the whole file first, because Pillow would leave the file of a broken picture open.
         contents = path if isinstance(path, io.BytesIO) else io.BytesIO(Path(name).read_bytes())
         image = Image.open(contents)
         image.load()
@@ -143,9 +143,8 @@ def array_to_img(
     Args:
         x: `(height, width, channels)` or `(channels, height, width)` with 1, 3 or 4 channels.
         data_format: Which of the two; the default of the process for None.
-        scale: Whether to stretch the values so that the smallest is 0 and the largest 255.
-            Without it they are not scaled.
-        dtype: To compute in; `floatx()` for None.
+        scale: Whether to scale the values so that the smallest is 0 and the largest 255.
+        dtype: Dtype of the computation; `floatx()` for None.
 
     Returns:
         A Pillow image.
@@ -201,7 +200,7 @@ def save_img(
         file_format = Path(path).suffix[1:]
         if not file_format:
             raise ValueError(
-                f"The name {os.fspath(path)!r} has no ending that says how to save the picture.\n"
+                f"The name {os.fspath(path)!r} has no suffix, so the file format is unknown.\n"
                 "  Fix: end it in .png, or give file_format='png'."
             )
     file_format = "jpeg" if str(file_format).lower() == "jpg" else file_format
@@ -224,7 +223,7 @@ def smart_resize(
     data_format: str = "channels_last",
     **kwargs: Any,
 ) -> Any:
-    """Resizes without distorting: cuts off what sticks out of the new proportions, then resizes.
+    """Resizes without distortion: crops to the new proportions, then resizes.
 
     Args:
         x: `(height, width, channels)` or a batch `(batch, height, width, channels)`; channels
@@ -236,7 +235,7 @@ def smart_resize(
         **kwargs: Only Keras's `backend_module`, which is ignored.
 
     Returns:
-        Picture, or batch of pictures, of that size, of the kind that came.
+        Picture or batch of that size; a NumPy array if `x` is one, else a JAX array.
 
     Example:
         >>> smart_resize(np.zeros((340, 500, 3)), (200, 200)).shape
@@ -253,15 +252,15 @@ def smart_resize(
             "smart_resize needs a picture (height, width, channels) or a batch of them; received "
             f"shape {tuple(np.shape(x))}."
         )
-    first = config.standardize_data_format(data_format) == "channels_first"
-    image = x.swapaxes(-3, -2).swapaxes(-2, -1) if first else x
+    channels_first = config.standardize_data_format(data_format) == "channels_first"
+    image = x.swapaxes(-3, -2).swapaxes(-2, -1) if channels_first else x
     rows, columns = resizing.crop_box(image.shape[-3], image.shape[-2], size)
     image = image[..., rows, columns, :]
     if isinstance(x, np.ndarray):
         image = resizing.resize(image, size, interpolation)
     else:
-        image = _resized_by_jax(image, size, interpolation)
-    return image.swapaxes(-1, -2).swapaxes(-2, -3) if first else image
+        image = _resize_with_jax(image, size, interpolation)
+    return image.swapaxes(-1, -2).swapaxes(-2, -3) if channels_first else image
 
 
 def check_size(size: Any) -> tuple[int, int]:
@@ -278,7 +277,7 @@ def check_size(size: Any) -> tuple[int, int]:
     raise ValueError(f"A size is (height, width) in pixels, such as (64, 64); received {size!r}.")
 
 
-def _resized_by_jax(image: Any, size: tuple[int, int], interpolation: str) -> Any:
+def _resize_with_jax(image: Any, size: tuple[int, int], interpolation: str) -> Any:
     import jax
 
     shape = (*image.shape[:-3], *size, image.shape[-1])

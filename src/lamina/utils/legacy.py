@@ -51,7 +51,7 @@ def deserialize_keras_object(
     Args:
         identifier: A config, a name, or None; a function or class is returned unchanged.
         module_objects: Classes and functions by name, where names are looked up.
-        custom_objects: More of them, which come first.
+        custom_objects: More of them, which take precedence.
         printable_module_name: Word for the object in messages.
 
     Returns:

@@ -44,7 +44,7 @@ class Box:
 
 @dataclass
 class Group:
-    """A nested model, drawn open.
+    """A nested model whose layers are shown.
 
     Args:
         title: The model's name; empty for the model itself.
@@ -75,7 +75,7 @@ class Contents:
     activations: bool = False
     trainable: bool = False
 
-    def box_of(self, part: Any) -> Box:
+    def make_box(self, part: Any) -> Box:
         """The box of a layer or an operation between layers."""
         kind = type(part).__name__
         box = Box(f"{part.name} ({kind})" if self.names else kind)
@@ -85,10 +85,10 @@ class Contents:
         cells = []
         if self.shapes:
             if kind != "InputLayer":
-                cells.append(Cell("Input shape", _described(part, "input", "shape")))
-            cells.append(Cell("Output shape", _described(part, "output", "shape")))
+                cells.append(Cell("Input shape", _describe_tensors(part, "input", "shape")))
+            cells.append(Cell("Output shape", _describe_tensors(part, "output", "shape")))
         if self.dtype:
-            cells.append(Cell("Output dtype", _described(part, "output", "dtype")))
+            cells.append(Cell("Output dtype", _describe_tensors(part, "output", "dtype")))
         if self.trainable and getattr(part, "weights", None):
             if part.trainable:
                 cells.append(Cell("", "Trainable", "trainable"))
@@ -99,19 +99,19 @@ class Contents:
         return box
 
 
-def diagram_of(model: "Model", contents: Contents, expand_nested: bool = False) -> Group:
+def build_diagram(model: "Model", contents: Contents, expand_nested: bool = False) -> Group:
     """Boxes and edges of a model.
 
     Args:
         model: Built; one that has no graph, such as a subclassed one, is a single box.
         contents: Contents of the boxes.
-        expand_nested: Whether nested models are drawn open.
+        expand_nested: Whether to show the layers of nested models.
 
     Raises:
         ValueError: If the model is not built.
     """
     if not hasattr(model, "built"):
-        raise TypeError(f"A model is drawn; received {model!r}.")
+        raise TypeError(f"Only models can be drawn; received {model!r}.")
     if not model.built:
         raise ValueError(
             f"Model {model.name!r} is not built, so nothing is known of its shapes and "
@@ -137,43 +137,44 @@ class _Builder:
         self.contents = contents
         self.expand_nested = expand_nested
         self.keys: dict[int, str] = {}
-        self.edges: dict[tuple[str, str], None] = {}  # a set that keeps its order
+        self.edges: dict[tuple[str, str], None] = {}  # used as an ordered set
 
     def add_part(self, group: Group, part: Any) -> tuple[list[str], list[str]]:
         key = self.keys.setdefault(id(part), str(len(self.keys)))
         if self.expand_nested and getattr(part, "_graph", None) is not None:
             group.parts[key] = new_group = Group(part.name)
             return self.add_model(new_group, part)
-        group.parts[key] = self.contents.box_of(part)
+        group.parts[key] = self.contents.make_box(part)
         return [key], [key]
 
     def add_model(self, group: Group, model: Any) -> tuple[list[str], list[str]]:
         if hasattr(model, "_stack"):  # a Sequential; its input is not one of its layers
             return self._add_stack(group, model.layers)
         graph = model._graph
-        boxes_of = {id(part): self.add_part(group, part) for part in graph.operations}
+        keys_of = {id(part): self.add_part(group, part) for part in graph.operations}
         for node in graph.nodes:
-            input_boxes = boxes_of[id(node.operation)][0]
+            input_keys = keys_of[id(node.operation)][0]
             for position, tensor in enumerate(node.input_tensors):
-                source = _pick(
-                    boxes_of[id(tensor.history.operation)][1], tensor.history.tensor_index
+                source = _key_at(
+                    keys_of[id(tensor.history.operation)][1], tensor.history.tensor_index
                 )
-                self.edges[source, _pick(input_boxes, position)] = None
-        inputs = [boxes_of[id(tensor.history.operation)][0][0] for tensor in graph.input_list]
+                self.edges[source, _key_at(input_keys, position)] = None
+        inputs = [keys_of[id(tensor.history.operation)][0][0] for tensor in graph.input_list]
         outputs = [
-            _pick(boxes_of[id(tensor.history.operation)][1], tensor.history.tensor_index)
+            _key_at(keys_of[id(tensor.history.operation)][1], tensor.history.tensor_index)
             for tensor in graph.output_list
         ]
         return inputs, outputs
 
     def _add_stack(self, group: Group, layers: list) -> tuple[list[str], list[str]]:
-        boxes_of_layers = [self.add_part(group, layer) for layer in layers]
-        for (_, outputs), (inputs, _) in zip(boxes_of_layers, boxes_of_layers[1:], strict=False):
+        keys_of_layers = [self.add_part(group, layer) for layer in layers]
+        for (_, outputs), (inputs, _) in zip(keys_of_layers, keys_of_layers[1:], strict=False):
             self.edges[outputs[0], inputs[0]] = None
-        return boxes_of_layers[0][0], boxes_of_layers[-1][1]
+        return keys_of_layers[0][0], keys_of_layers[-1][1]
 
 
-def _pick(keys: list[str], position: int) -> str:
+def _key_at(keys: list[str], position: int) -> str:
+    """The box of a tensor; a part drawn as one box has the same box for all its tensors."""
     return keys[min(position, len(keys) - 1)]
 
 
@@ -182,7 +183,7 @@ def _name_of(activation: ActivationLike) -> str:
     return str(name or type(activation).__name__)
 
 
-def _described(part: Any, side: str, attribute: str) -> str:
+def _describe_tensors(part: Any, side: str, attribute: str) -> str:
     """The shapes or dtypes of the inputs or outputs of a part; `?` if unknown."""
     try:
         tensors = getattr(part, side)

@@ -1,8 +1,8 @@
-"""Where the boxes of a model's picture go: in ranks, everything below what it depends on.
+"""Positions of the boxes in the diagram of a model: ranks, each below what it depends on.
 
 The usual steps for layered graphs (Sugiyama, Tagawa and Toda, 1981, "Methods for Visual
 Understanding of Hierarchical System Structures"): ranks by the longest path, an order within each
-rank that crosses few edges, then places that keep edges straight. A group is laid out separately
+rank that crosses few edges, then positions that keep edges straight. A group is laid out separately
 and takes part as one large box. Lengths are points, y goes down.
 """
 
@@ -32,7 +32,7 @@ class Layout:
     groups: list[tuple[str, tuple[float, float, float, float]]] = field(default_factory=list)
     edges: list[list[Point]] = field(default_factory=list)
 
-    def put(self, inner: "Layout", left: float, top: float) -> None:
+    def insert(self, inner: "Layout", left: float, top: float) -> None:
         """Insert another layout at a position."""
         for key, (x, y, width, height) in inner.boxes.items():
             self.boxes[key] = (x + left, y + top, width, height)
@@ -41,7 +41,7 @@ class Layout:
         self.edges += [[(x + left, y + top) for x, y in corners] for corners in inner.edges]
 
 
-def arrange(diagram: Group, sizes: Mapping[str, Size], rankdir: str = "TB") -> Layout:
+def compute_layout(diagram: Group, sizes: Mapping[str, Size], rankdir: str = "TB") -> Layout:
     """Compute positions for everything in a diagram.
 
     The space for the names of groups is at the top for every direction.
@@ -52,12 +52,12 @@ def arrange(diagram: Group, sizes: Mapping[str, Size], rankdir: str = "TB") -> L
         rankdir: `"TB"`, `"BT"`, `"LR"` or `"RL"`: top to bottom and so on.
     """
     sideways = rankdir in ("LR", "RL")
-    turned = {key: size[::-1] if sideways else size for key, size in sizes.items()}
+    rotated_sizes = {key: size[::-1] if sideways else size for key, size in sizes.items()}
     margins = {"TB": (BORDER, BORDER + TITLE, BORDER, BORDER),
                "BT": (BORDER, BORDER, BORDER, BORDER + TITLE)}.get(
         rankdir, (BORDER + TITLE, BORDER, BORDER, BORDER)
     )  # fmt: skip
-    layout = _arrange_group(diagram, diagram.edges, turned, margins)
+    layout = _arrange_group(diagram, diagram.edges, rotated_sizes, margins)
     if rankdir in ("BT", "RL"):
         layout = _flip(layout)
     return _transpose(layout) if sideways else layout
@@ -78,17 +78,19 @@ def _arrange_group(
         key: (inner[key].width, inner[key].height) if key in inner else sizes[key]
         for key in group.parts
     }
-    home = {box: key for key, part in group.parts.items() for box in _boxes_in(key, part)}
-    edges_here = [(a, b) for a, b in edges if a in home and b in home and home[a] != home[b]]
-    grid = _Grid(list(group.parts), {(home[a], home[b]): None for a, b in edges_here}, extent)
+    part_of_box = {box: key for key, part in group.parts.items() for box in _boxes_in(key, part)}
+    edges_here = [(a, b) for a, b in edges if part_of_box.get(a) != part_of_box.get(b)]
+    edges_here = [(a, b) for a, b in edges_here if a in part_of_box and b in part_of_box]
+    part_edges = {(part_of_box[a], part_of_box[b]): None for a, b in edges_here}
+    grid = _Grid(list(group.parts), part_edges, extent)
 
     layout = Layout(grid.width, grid.height)
     for key, (left, top) in grid.corners.items():
         if key in inner:
-            layout.put(inner[key], left, top)
+            layout.insert(inner[key], left, top)
         else:
             layout.boxes[key] = (left, top, *extent[key])
-    layout.edges += [grid.route(layout, home, a, b) for a, b in edges_here]
+    layout.edges += [grid.route(layout, part_of_box, a, b) for a, b in edges_here]
     return layout
 
 
@@ -97,23 +99,26 @@ def _boxes_in(key: str, part: Box | Group) -> list[str]:
 
 
 def _add_margins(layout: Layout, title: str, margins: tuple[float, float, float, float]) -> Layout:
-    """A group's contents with room around them: left, above, right and below."""
+    """The layout of a group with margins around its contents: left, top, right and bottom."""
     left, top, right, bottom = margins
-    framed = Layout(layout.width + left + right, layout.height + top + bottom)
-    framed.groups.append((title, (0, 0, framed.width, framed.height)))
-    framed.put(layout, left, top)
-    return framed
+    with_margins = Layout(layout.width + left + right, layout.height + top + bottom)
+    with_margins.groups.append((title, (0, 0, with_margins.width, with_margins.height)))
+    with_margins.insert(layout, left, top)
+    return with_margins
 
 
 class _Grid:
-    """Ranks of parts, and of the bends of edges that pass a rank by."""
+    """Positions of the parts of one group, in ranks.
+
+    An edge that passes through a rank has a bend there, which is placed like a part of width 0.
+    """
 
     def __init__(
         self, keys: list[str], edges: Mapping[tuple[str, str], None], extent: Mapping[str, Size]
     ):
         self.keys = keys
         self.extent = dict(extent)
-        # An edge back to an earlier part (a layer called twice) is drawn but ranks nothing.
+        # An edge back to an earlier part (a layer called twice) does not determine ranks.
         rank = {key: number for number, key in enumerate(keys)}
         self.forward = [(a, b) for a, b in edges if rank[a] < rank[b]]
         self.rank = self._ranks()
@@ -124,28 +129,28 @@ class _Grid:
         self._place_rows()
 
     def route(
-        self, layout: Layout, home: Mapping[str, str], source: str, target: str
+        self, layout: Layout, part_of_box: Mapping[str, str], source: str, target: str
     ) -> list[Point]:
         """The corners of an edge between two boxes, which may lie inside groups."""
         left, top, width, height = layout.boxes[source]
         start = (left + width / 2, top + height)
         left, top, width, _ = layout.boxes[target]
         end = (left + width / 2, top)
-        chain = self.chains.get((home[source], home[target]))
-        if chain is None:  # back up, beside everything
-            aside = self.width + SIDE / 2
+        chain = self.chains.get((part_of_box[source], part_of_box[target]))
+        if chain is None:  # an edge back to an earlier part is drawn to the right of everything
+            right = self.width + SIDE / 2
             below, above = start[1] + GAP / 3, end[1] - GAP / 3
-            return [start, (start[0], below), (aside, below), (aside, above), (end[0], above), end]
+            return [start, (start[0], below), (right, below), (right, above), (end[0], above), end]
         corners, x = [start], start[0]
         for box, next_box in zip(chain, chain[1:], strict=False):
-            y = self.turn(box, chain[0])
+            y = self.turn_height(box, chain[0])
             to = end[0] if next_box == chain[-1] else self.x[next_box]
             corners += [(x, y), (to, y)]
             x = to
         return [*corners, end]
 
-    def turn(self, box: str, source: str) -> float:
-        """The height at which edges of a source turn, below the rank of one of their bends."""
+    def turn_height(self, box: str, source: str) -> float:
+        """The y at which the edges of a source turn sideways, below the rank of `box`."""
         rank = self.rank[box]
         tracks = self.tracks[rank]
         gap = self.gaps[rank]
@@ -158,7 +163,7 @@ class _Grid:
             sources[b].append(a)
         for key in self.keys:
             rank[key] = max((rank[source] + 1 for source in sources[key]), default=0)
-        # An input that is needed late is drawn just above where it is needed.
+        # An input is drawn just above the first part that uses it.
         for key in reversed(self.keys):
             targets = [b for a, b in self.forward if a == key]
             if targets and not sources[key]:
@@ -166,7 +171,7 @@ class _Grid:
         return rank
 
     def _chain(self, edge: tuple[str, str]) -> list[str]:
-        """The parts and bends that an edge goes through, one a rank."""
+        """The parts and bends that an edge goes through, one in each rank."""
         a, b = edge
         bends = [f"{a}>{b}@{rank}" for rank in range(self.rank[a] + 1, self.rank[b])]
         for bend in bends:
@@ -215,12 +220,12 @@ class _Grid:
         return {key: centre - left for key, centre in x.items()}
 
     def _offsets(self, row: list[str]) -> np.ndarray:
-        """The closest that a rank can be packed: centres from the first one's."""
+        """The centres of the parts of a rank, packed densely, relative to the first."""
         half = np.array([self.extent[key][0] / 2 for key in row])
         return np.concatenate([[0.0], np.cumsum(half[:-1] + half[1:] + SIDE)])
 
     def _tracks(self) -> list[list[str]]:
-        """The sources whose edges turn below each rank, in the order of their places."""
+        """The sources whose edges turn below each rank, from right to left."""
         tracks: list[dict[str, float]] = [{} for _ in self.rows]
         for chain in self.chains.values():
             for key in chain[:-1]:
@@ -245,7 +250,7 @@ class _Grid:
 
 
 def _without_overlaps(ideal: list, offsets: np.ndarray) -> np.ndarray:
-    """The positions nearest to the wanted ones (least squares) that keep the distances."""
+    """The positions nearest to the ideal ones (least squares) that keep the minimum distances."""
     from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
 
     return isotonic_regression(np.asarray(ideal) - offsets).x + offsets
@@ -266,12 +271,12 @@ def _flip(layout: Layout) -> Layout:
 
 
 def _transpose(layout: Layout) -> Layout:
-    turned = Layout(layout.height, layout.width)
-    turned.boxes = {
+    transposed = Layout(layout.height, layout.width)
+    transposed.boxes = {
         key: (y, x, height, width) for key, (x, y, width, height) in layout.boxes.items()
     }
-    turned.groups = [
+    transposed.groups = [
         (title, (y, x, height, width)) for title, (x, y, width, height) in layout.groups
     ]
-    turned.edges = [[(y, x) for x, y in corners] for corners in layout.edges]
-    return turned
+    transposed.edges = [[(y, x) for x, y in corners] for corners in layout.edges]
+    return transposed

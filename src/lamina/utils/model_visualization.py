@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import PathLike
-from lamina.utils.model_diagram import Box, Cell, Contents, Group, diagram_of
-from lamina.utils.model_layout import Layout, arrange
+from lamina.utils.model_diagram import Box, Cell, Contents, Group, build_diagram
+from lamina.utils.model_layout import Layout, compute_layout
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +55,7 @@ def plot_model(
         show_layer_names: Whether to show the names of layers besides their classes.
         rankdir: `"TB"` from top to bottom, `"LR"` from left to right, `"BT"` or `"RL"`.
         expand_nested: Whether to show the layers inside nested models.
-        dpi: Pixels per inch; made smaller for models that would not fit into a picture.
+        dpi: Pixels per inch; reduced for models whose picture would be too large to open.
         show_layer_activations: Whether to show the activations of layers that have one.
         show_trainable: Whether to show which layers are trained and which are frozen.
         splines: Edges with right angles (`"ortho"`), curved (`"curved"`, `"spline"`) or straight
@@ -67,7 +67,7 @@ def plot_model(
         shows; else None.
 
     Raises:
-        ValueError: If the model is not built or an argument is none of those.
+        ValueError: If the model is not built or an argument has none of the values above.
     """
     dot = model_to_dot(
         model, show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, dpi,
@@ -97,7 +97,7 @@ def model_to_dot(
     """A model's layers and connections as a graph, to be written in the DOT language or drawn.
 
     Args:
-        model: See `plot_model`, also for what is not named here.
+        model: As for `plot_model`.
         show_shapes: As for `plot_model`.
         show_dtype: As for `plot_model`.
         show_layer_names: As for `plot_model`.
@@ -122,7 +122,7 @@ def model_to_dot(
     contents = Contents(
         show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable
     )
-    diagram = diagram_of(model, contents, expand_nested)
+    diagram = build_diagram(model, contents, expand_nested)
     if subgraph:
         root = Group(model.name, diagram.parts)
         diagram = Group("", {"model": root}, diagram.edges)
@@ -169,7 +169,7 @@ class Dot:
         return "\n".join(lines) + "\n"
 
     def create(self, prog: Any = None, format: str = "png") -> bytes:
-        """The picture as the contents of a file; `prog` is accepted for scripts' sake."""
+        """The picture as the contents of a file; `prog`, an argument of pydot, is ignored."""
         _check_choice("format", format.lower(), FORMATS)
         if format.lower() == "dot":
             return self.to_string().encode()
@@ -189,13 +189,13 @@ class Dot:
 
     def figure(self) -> "Figure":
         """The picture as a Matplotlib figure."""
-        texts = _Texts()
+        texts = _TextMeasure()
         sizes = {key: texts.size_of(box) for key, box in self.diagram.boxes()}
-        layout = arrange(self.diagram, sizes, self.rankdir)
-        return _drawn(dict(self.diagram.boxes()), layout, texts, self.splines)
+        layout = compute_layout(self.diagram, sizes, self.rankdir)
+        return _draw_figure(dict(self.diagram.boxes()), layout, texts, self.splines)
 
 
-class _Texts:
+class _TextMeasure:
     """Width of texts, which determines the width of boxes."""
 
     def __init__(self) -> None:
@@ -223,14 +223,16 @@ def _row_height(row: int) -> float:
     return (_TITLE_SIZE if row == 0 else _TEXT_SIZE) + 1.7 * _PADDING
 
 
-def _drawn(boxes: dict[str, Box], layout: Layout, texts: _Texts, splines: str) -> "Figure":
+def _draw_figure(
+    boxes: dict[str, Box], layout: Layout, texts: _TextMeasure, splines: str
+) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     width = max([layout.width, *(x for corners in layout.edges for x, _ in corners)])
     width, height = width + 2 * _MARGIN, layout.height + 2 * _MARGIN
     figure = Figure((width / 72, height / 72), facecolor=_PAPER)
-    FigureCanvasAgg(figure)  # whatever backend the user's pyplot has
+    FigureCanvasAgg(figure)  # independent of the backend of the user's pyplot
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(-_MARGIN, width - _MARGIN)
     axes.set_ylim(height - _MARGIN, -_MARGIN)
@@ -260,7 +262,7 @@ def _draw_edge(axes: Any, corners: list[tuple[float, float]], splines: str) -> N
     from matplotlib.path import Path as Curve
 
     if splines in ("line", "polyline"):
-        # Straight from gap to gap.
+        # Without the corners inside the gaps between ranks, so that edges are straight lines.
         corners = [corners[0], *corners[2:-1:2], corners[-1]] if len(corners) > 3 else corners
     if splines in ("curved", "spline") and len(corners) > 3:
         path = _smooth(corners, Curve)
@@ -273,11 +275,13 @@ def _draw_edge(axes: Any, corners: list[tuple[float, float]], splines: str) -> N
 
 
 def _smooth(corners: list[tuple[float, float]], curve: Any) -> Any:
-    """Through the middles of the straight parts, bending at the corners."""
+    """A curve through the middles of the straight segments, bending at the corners."""
     points, codes = [corners[0]], [curve.MOVETO]
-    for corner, after in zip(corners[1:-1], corners[2:], strict=True):
-        last = after is corners[-1]
-        middle = after if last else ((corner[0] + after[0]) / 2, (corner[1] + after[1]) / 2)
+    for corner, next_corner in zip(corners[1:-1], corners[2:], strict=True):
+        last = next_corner is corners[-1]
+        middle = next_corner
+        if not last:
+            middle = ((corner[0] + next_corner[0]) / 2, (corner[1] + next_corner[1]) / 2)
         points += [corner, middle]
         codes += [curve.CURVE3, curve.CURVE3]
     return curve(points, codes)
@@ -292,7 +296,7 @@ def _without_repeats(corners: list[tuple[float, float]]) -> list[tuple[float, fl
 
 
 def _draw_box(
-    axes: Any, box: Box, box_rectangle: tuple[float, float, float, float], texts: _Texts
+    axes: Any, box: Box, box_rectangle: tuple[float, float, float, float], texts: _TextMeasure
 ) -> None:
     from matplotlib.patches import Rectangle
 
@@ -311,18 +315,18 @@ def _draw_box(
     top += height
     height = _row_height(1)
     for row in box.rows:
-        needed = [texts.cell_width(cell) for cell in row]
-        spare = (width - sum(needed)) / len(row)
+        min_widths = [texts.cell_width(cell) for cell in row]
+        extra = (width - sum(min_widths)) / len(row)
         x = left
-        for cell, least in zip(row, needed, strict=True):
+        for cell, min_width in zip(row, min_widths, strict=True):
             plain = cell.kind == "plain"
-            rectangle(x, top, least + spare, height, _FILLS[cell.kind])
+            rectangle(x, top, min_width + extra, height, _FILLS[cell.kind])
             axes.text(
-                x + (least + spare) / 2, top + height / 2, cell.text, ha="center",
+                x + (min_width + extra) / 2, top + height / 2, cell.text, ha="center",
                 va="center_baseline", color=_INK if plain else _PAPER, fontsize=_TEXT_SIZE,
                 fontweight="normal" if plain else "bold",
             )  # fmt: skip
-            x += least + spare
+            x += min_width + extra
         top += height
 
 
@@ -330,9 +334,9 @@ def _dot_lines(group: Group, indent: str) -> list[str]:
     lines = []
     for key, part in group.parts.items():
         if isinstance(part, Box):
-            rows = [part.title, *("{" + "|".join(_escaped(c.text) for c in row) + "}"
+            rows = [part.title, *("{" + "|".join(_escape(c.text) for c in row) + "}"
                                   for row in part.rows)]  # fmt: skip
-            label = "{" + "|".join([_escaped(rows[0]), *rows[1:]]) + "}"
+            label = "{" + "|".join([_escape(rows[0]), *rows[1:]]) + "}"
             lines.append(f'{indent}{key} [label="{label}"];')
         else:
             lines += [
@@ -344,9 +348,9 @@ def _dot_lines(group: Group, indent: str) -> list[str]:
     return lines
 
 
-def _escaped(text: str) -> str:
-    for sign in '\\{}|<>"':
-        text = text.replace(sign, f"\\{sign}")
+def _escape(text: str) -> str:
+    for character in '\\{}|<>"':
+        text = text.replace(character, f"\\{character}")
     return text
 
 
@@ -364,6 +368,6 @@ def _for_notebook(path: Path) -> Any:
         from IPython.display import SVG, Image
     except ImportError:
         return None
-    kinds = {".png": Image, ".jpg": Image, ".jpeg": Image, ".svg": SVG}
-    kind = kinds.get(path.suffix.lower())
-    return None if kind is None else kind(filename=os.fspath(path))
+    display_classes = {".png": Image, ".jpg": Image, ".jpeg": Image, ".svg": SVG}
+    display_class = display_classes.get(path.suffix.lower())
+    return None if display_class is None else display_class(filename=os.fspath(path))

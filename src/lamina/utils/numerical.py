@@ -1,4 +1,4 @@
-"""`normalize` and `to_categorical`: what scripts do to arrays before they train on them."""
+"""`normalize` and `to_categorical`: preparation of arrays for training."""
 
 import sys
 from typing import Any
@@ -10,7 +10,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import ArrayLike
 from lamina.core.user_data.data_kinds import is_text
 
-# Samples handled at a time: what is read, squared and written then stays in the processor's cache.
+# Samples are processed in blocks of this size, which fit into the cache of the processor.
 _BLOCK_BYTES = 1 << 19
 
 
@@ -20,13 +20,12 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> Any:
 
     A vector of zeros is not changed. On whole images, `normalize(x, axis=1)` treats every pixel
     column as a vector of its own; to bring pixels into the range 0–1 a `Rescaling` layer inside
-    the model is the better choice, because it is saved along.
+    the model is the better choice, because it is saved with the model.
 
     Args:
         x: Array of any shape. NumPy in, NumPy out (float64 for integers); anything else
             becomes a JAX array.
-        axis: Along which the norm is taken. Keras mixes the axes up for `axis=0`; here it means
-            what it says.
+        axis: Axis along which the norm is taken. (Keras confuses axes for `axis=0`.)
         order: Which norm: 2 is the Euclidean length, 1 the sum of magnitudes.
 
     Returns:
@@ -45,14 +44,14 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> Any:
     if x.ndim == 0 or (axis is not None and not -x.ndim <= axis < x.ndim):
         raise ValueError(f"normalize: axis {axis} does not exist in an array of shape {x.shape}.")
     if axis is None or axis % x.ndim == 0:
-        return _divided_by_norm(x, axis, order)
+        return _divide_by_norm(x, axis, order)
     dtype = x.dtype if x.dtype.kind in "fc" else np.dtype("float64")
     result = np.empty(x.shape, dtype=dtype)
     sample_bytes = max(1, dtype.itemsize * x[:1].size)
     step = max(1, _BLOCK_BYTES // sample_bytes)
     for start in range(0, len(x), step):
         block = x[start : start + step].astype(dtype, copy=False)
-        result[start : start + step] = _divided_by_norm(block, axis, order)
+        result[start : start + step] = _divide_by_norm(block, axis, order)
     return result
 
 
@@ -103,10 +102,10 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Any:
         )
     one_hot = np.zeros((*labels.shape, classes))
     np.put_along_axis(one_hot, labels[..., None].astype("int64"), 1.0, axis=-1)
-    return _like(x, one_hot)
+    return _to_same_library(x, one_hot)
 
 
-def _divided_by_norm(x: np.ndarray, axis: int | None, order: float) -> np.ndarray:
+def _divide_by_norm(x: np.ndarray, axis: int | None, order: float) -> np.ndarray:
     norm = np.linalg.norm(x, order, axis, keepdims=True)
     norm[norm == 0] = 1
     return x / norm
@@ -120,8 +119,8 @@ def _normalize_array(x: ArrayLike, axis: int, order: float) -> Any:
     return x / jnp.maximum(norm, config.epsilon())
 
 
-def _like(x: ArrayLike, result: np.ndarray) -> Any:
-    """A JAX array if `x` was one; without JAX imported it cannot have been."""
+def _to_same_library(x: ArrayLike, result: np.ndarray) -> Any:
+    """Convert `result` to a JAX array if `x` is one, without importing JAX."""
     jax = sys.modules.get("jax")
     if jax is not None and isinstance(x, jax.Array):
         return jax.numpy.asarray(result, dtype="float32")

@@ -1,4 +1,4 @@
-"""Resizing of images on the host, in NumPy, with the numbers of Keras's resizing on JAX.
+"""Resizing of images on the host, in NumPy; the results are those of Keras's resizing on JAX.
 
 Pictures in a folder have many sizes. A compiled resize would be compiled for each of them; this
 one costs a few milliseconds per picture and runs in the threads that decode.
@@ -29,7 +29,7 @@ def check_interpolation(interpolation: str) -> str:
 
 
 def resize(image: np.ndarray, size: tuple[int, int], interpolation: str = "bilinear") -> np.ndarray:
-    """An image of another size; nothing is smoothed before it is made smaller.
+    """An image of another size, without antialiasing.
 
     Args:
         image: `(..., height, width, channels)`.
@@ -43,7 +43,9 @@ def resize(image: np.ndarray, size: tuple[int, int], interpolation: str = "bilin
     result = image
     for axis, length in ((-3, size[0]), (-2, size[1])):
         if result.shape[axis] != length:
-            result = _resample_axis(result, axis, *_taps(result.shape[axis], length, interpolation))
+            result = _resample_axis(
+                result, axis, *_source_weights(result.shape[axis], length, interpolation)
+            )
     return result.astype("float32", copy=False)
 
 
@@ -71,19 +73,19 @@ def pad_to_ratio(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _resample_axis(
     image: np.ndarray, axis: int, indices: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Every new line along an axis as a weighted sum of a few old ones."""
+    """Compute every new row or column as a weighted sum of a few old ones."""
     shape = (-1,) + (1,) * (-1 - axis)
     result: np.ndarray | None = None
     for index, weight in zip(indices.T, weights.T, strict=True):
         part = np.take(image, index, axis=axis) * weight.reshape(shape)
         result = part if result is None else np.add(result, part, out=result)
-    assert result is not None  # every kernel has at least one tap
+    assert result is not None  # every kernel has at least one weight
     return result
 
 
 @lru_cache(maxsize=1024)
-def _taps(old: int, new: int, interpolation: str) -> tuple[np.ndarray, np.ndarray]:
-    """For each of `new` lines: which of the `old` ones it is made of, and with what weights."""
+def _source_weights(old: int, new: int, interpolation: str) -> tuple[np.ndarray, np.ndarray]:
+    """Indices and weights of the old rows or columns that each of the `new` ones is a sum of."""
     step = old / new
     if interpolation == "nearest":
         indices = np.floor((np.arange(new) + 0.5) * step).astype(int)[:, None]
@@ -126,7 +128,7 @@ def _gaussian(x: np.ndarray) -> np.ndarray:
     return np.where(x < 1.5, np.exp(-2 * x**2), 0)  # standard deviation of half a pixel
 
 
-# The number of lines that a kernel covers on either side, and its weight at a distance.
+# How many pixels a kernel covers on either side, and its weight as a function of the distance.
 _KERNELS: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
     "bilinear": (1, _triangle),
     "bicubic": (2, _cubic(0, 0.5)),

@@ -1,4 +1,4 @@
-"""Rows of different length as one array."""
+"""`pad_sequences`: sequences of different length as one array."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,15 +19,15 @@ def pad_sequences(
     truncating: str = "pre",
     value: float | str = 0.0,
 ) -> np.ndarray:
-    """Sequences of different length as one array: short ones filled up, long ones cut.
+    """Sequences of different length as one array: short ones are padded, long ones truncated.
 
     Args:
         sequences: List of sequences, each of steps that are numbers or arrays of one shape.
-        maxlen: Number of steps that each gets; None means as many as the longest has.
+        maxlen: Number of steps of the result; None means that of the longest sequence.
         dtype: Dtype of the array; `object` for texts.
-        padding: Where the filling goes: `"pre"` before the steps, `"post"` after them.
-        truncating: Where long ones are cut: `"pre"` at their beginning, `"post"` at their end.
-        value: The value to fill with.
+        padding: Where to pad: `"pre"` before the steps, `"post"` after them.
+        truncating: Where to truncate: `"pre"` at the beginning, `"post"` at the end.
+        value: The value of the padding.
 
     Returns:
         Array `(sequences, maxlen, …)`.
@@ -47,7 +47,7 @@ def pad_sequences(
             f"pad_sequences cannot fill an array of {np.dtype(dtype)} with {value!r}.\n"
             "  Fix: dtype=object."
         )
-    rows = [_row(sequence, number) for number, sequence in enumerate(sequences)]
+    rows = [_to_array(sequence, number) for number, sequence in enumerate(sequences)]
     shape = next((row.shape[1:] for row in rows if len(row)), ())
     longest = max(map(len, rows), default=0) if maxlen is None else maxlen
     padded = np.full((len(rows), longest, *shape), value, dtype=dtype)
@@ -65,7 +65,7 @@ def pad_sequences(
     return padded
 
 
-def _row(sequence: Any, number: int) -> np.ndarray:
+def _to_array(sequence: Any, number: int) -> np.ndarray:
     if not hasattr(sequence, "__len__") or isinstance(sequence, (str, bytes)):
         raise ValueError(
             f"pad_sequences takes a list of sequences; element {number} is {sequence!r}.\n"

@@ -1,4 +1,4 @@
-"""`split_dataset`: one set of samples into two."""
+"""`split_dataset`: divides a data set into two."""
 
 import random
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ def split_dataset(
         dataset: An array, a tuple, list or dictionary of arrays of one length, or a `Dataset`
             whose length is known.
         left_size: Samples (an int) or fraction of the samples (a float between 0 and 1) in the
-            left part; the rest for None.
-        right_size: Size of the right part, in the same units; it is taken from the end.
+            left part; None means all samples that are not in the right part.
+        right_size: Size of the right part, in the same units; these samples are taken from the end.
         shuffle: Whether to shuffle the samples first, which is needed for sorted labels.
         seed: Seed of the shuffling; the order is that of Keras for the same seed.
         preferred_backend: Accepted for compatibility with Keras, without effect.
@@ -55,29 +55,33 @@ def split_dataset(
             dataset = dataset.shuffle(total, seed=seed, reshuffle_each_iteration=False)
         return dataset.take(left), dataset.skip(total - right)
     if not shuffle:
-        return _take(dataset, slice(0, left)), _take(dataset, slice(total - right, total))
+        return _select_rows(dataset, slice(0, left)), _select_rows(
+            dataset, slice(total - right, total)
+        )
     order = list(range(total))
     random.Random(random.randint(0, int(1e6)) if seed is None else seed).shuffle(order)
-    return _take(dataset, np.array(order[:left])), _take(dataset, np.array(order[total - right :]))
+    return _select_rows(dataset, np.array(order[:left])), _select_rows(
+        dataset, np.array(order[total - right :])
+    )
 
 
-def _parts(dataset: Any) -> list[Any]:
+def _arrays(dataset: Any) -> list[Any]:
     if isinstance(dataset, Mapping):
         return list(dataset.values())
     return list(dataset) if isinstance(dataset, (tuple, list)) else [dataset]
 
 
 def _number_of_samples(dataset: Any) -> int:
-    parts = _parts(dataset)
-    if not parts or not all(getattr(part, "ndim", 0) for part in parts):
-        kinds = ", ".join(type(part).__name__ for part in parts) or "nothing"
+    arrays = _arrays(dataset)
+    if not arrays or not all(getattr(array, "ndim", 0) for array in arrays):
+        kinds = ", ".join(type(array).__name__ for array in arrays) or "nothing"
         raise TypeError(
             "split_dataset needs an array, or a tuple, list or dictionary of arrays; "
             f"received {type(dataset).__name__} of {kinds}.\n"
             "  Fix: turn lists into arrays with numpy.array(…); split a generator or loader where "
             "it is made."
         )
-    lengths = [len(part) for part in parts]
+    lengths = [len(array) for array in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(
             f"split_dataset needs arrays of one length; received lengths {lengths}.\n"
@@ -125,7 +129,7 @@ def _side_size(name: str, size: float | None, total: int) -> int | None:
     )
 
 
-def _take(dataset: Any, index: Any) -> Any:
+def _select_rows(dataset: Any, index: Any) -> Any:
     if isinstance(dataset, Mapping):
         return {key: rows_at(part, index) for key, part in dataset.items()}
     if isinstance(dataset, (tuple, list)):

@@ -1,4 +1,4 @@
-"""Images with labels, boxes and masks, to look at."""
+"""Draws images with their labels, boxes and masks."""
 
 from lamina.core.messages.errors import suggest_similar_names
 from lamina.visualization.draw import draw_bounding_boxes, draw_segmentation_masks

@@ -10,6 +10,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.ops.boxes import convert_format
 from lamina.visualization.pixels import as_bytes, batch_of_images, in_data_format
 
+# Multiples of these, modulo 255, are red, green and blue of each class.
 _PALETTE = np.array([2**25 - 1, 2**15 - 1, 2**21 - 1])
 _FONT_PIXELS = 20
 
@@ -70,7 +71,7 @@ def draw_bounding_boxes(
     labels = np.asarray(bounding_boxes["labels"]).astype(int)
     confidences = bounding_boxes.get("confidences")
     names = class_mapping or {}
-    colour = _colour_for(color, channels)
+    colour = _in_channels(color, channels)
     font = ImageFont.load_default(max(1, round(_FONT_PIXELS * font_scale)))
     drawn_images = []
     for number, picture in enumerate(pixels):
@@ -162,7 +163,7 @@ def draw_segmentation_masks(
     return in_data_format(result, data_format)
 
 
-def _colour_for(color: Sequence[int], channels: int) -> Any:
+def _in_channels(color: Sequence[int], channels: int) -> Any:
     if len(color) != 3:
         raise ValueError(f"color must be red, green and blue, 0 to 255; received {color!r}.")
     red, green, blue = (int(c) for c in color)

@@ -33,15 +33,15 @@ def plot_image_gallery(
     Args:
         images: `(batch, height, width, channels)`.
         y_true: Class numbers, `(batch,)`, written above the images.
-        y_pred: Class numbers that a model gave, written beside them.
+        y_pred: Class numbers that a model predicted, written beside `y_true`.
         label_map: From class index to name; needed with either of them.
-        rows: Number of rows; for None so that the gallery is about square.
-        cols: Number of columns; for None as many as are needed.
+        rows: Number of rows; None makes the gallery about square.
+        cols: Number of columns; None means as many as are needed.
         value_range: The values of the images that are shown as black and as white.
         scale: Inches that an image is high and wide.
         path: Where to save the picture; None shows it.
         show: Whether to show it, if it is not saved.
-        transparent: Whether the saved picture's ground is transparent.
+        transparent: Whether the background of the saved picture is transparent.
         dpi: Pixels per inch.
         legend_handles: Matplotlib handles for a legend below.
         data_format: Where the channels are; the default of the process for None.
@@ -105,31 +105,31 @@ def plot_bounding_box_gallery(
     data_format: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Shows a batch of images with the boxes that are true and those that a model found.
+    """Shows a batch of images with the true boxes and the boxes that a model predicted.
 
     Args:
         images: `(batch, height, width, channels)`.
-        bounding_box_format: See `draw_bounding_boxes`, as for what is not named here.
+        bounding_box_format: See `draw_bounding_boxes`.
         y_true: The true boxes.
-        y_pred: The found ones.
+        y_pred: The predicted boxes.
         value_range: The values of the images that are shown as black and as white.
         true_color: Colour of the true boxes.
         pred_color: Colour of the predicted boxes.
         line_thickness: Thickness of the frames, in pixels.
         font_scale: Size of the letters; 1.0 is 20 pixels.
-        text_thickness: Thickness of the letters; that of `line_thickness` for None.
+        text_thickness: Thickness of the letters; `line_thickness` for None.
         class_mapping: From class index to name, for both.
-        ground_truth_mapping: The same for true boxes alone.
-        prediction_mapping: The same for found boxes alone.
+        ground_truth_mapping: The same for true boxes only.
+        prediction_mapping: The same for predicted boxes only.
         legend: Whether to say which colour is which.
-        legend_handles: A legend of your own.
-        rows: See `plot_image_gallery`.
-        cols: See there.
+        legend_handles: Matplotlib handles for another legend.
+        rows, cols: See `plot_image_gallery`.
         data_format: Where the channels are.
         **kwargs: For `plot_image_gallery`.
 
     Raises:
-        ValueError: As those two, or if both kinds of legend are given.
+        ValueError: As `draw_bounding_boxes` and `plot_image_gallery`, or if both `legend` and
+            `legend_handles` are given.
     """
     from matplotlib.patches import Patch
 
@@ -169,18 +169,15 @@ def plot_segmentation_mask_gallery(
     data_format: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Shows every image in a row with its true mask and the one that a model gave.
+    """Shows every image in a row with its true mask and the predicted one.
 
     Args:
         images: `(batch, height, width, channels)` with 3 channels.
-        num_classes: See `draw_segmentation_masks`, as for what is not named here.
+        num_classes: See `draw_segmentation_masks`.
         value_range: The values of the images that are shown as black and as white.
         y_true: The true masks.
-        y_pred: The masks that a model gave; floats are cut to integers.
-        color_mapping: See there.
-        blend: See there.
-        alpha: See there.
-        ignore_index: See there.
+        y_pred: The masks that a model predicted; floats are truncated to integers.
+        color_mapping, blend, alpha, ignore_index: See `draw_segmentation_masks`.
         data_format: Where the channels are.
         **kwargs: For `plot_image_gallery`.
     """
@@ -202,7 +199,7 @@ def plot_segmentation_mask_gallery(
 
 
 def _scale_to_bytes(images: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
-    """Values of a range as bytes from 0 to 255."""
+    """Scale the values of a range to bytes from 0 to 255."""
     low, high = value_range
     if not low < high:
         raise ValueError(f"value_range must be (least, largest); received {value_range!r}.")
@@ -212,7 +209,7 @@ def _scale_to_bytes(images: np.ndarray, value_range: tuple[float, float]) -> np.
 
 def _title(number: int, y_true: Any, y_pred: Any, names: Mapping[int, str]) -> str:
     parts = []
-    for what, labels in (("Label", y_true), ("Pred", y_pred)):
+    for prefix, labels in (("Label", y_true), ("Pred", y_pred)):
         if labels is not None and number < len(labels):
-            parts.append(f"{what}: {names.get(int(np.asarray(labels)[number]), 'Unknown')}")
+            parts.append(f"{prefix}: {names.get(int(np.asarray(labels)[number]), 'Unknown')}")
     return "  ".join(parts)

@@ -11,7 +11,7 @@ def batch_of_images(images: Any, data_format: str | None) -> np.ndarray:
     """Images as an array `(batch, height, width, channels)`, from either data format.
 
     Raises:
-        ValueError: If they are not a batch, or have other channels than 1, 3 or 4.
+        ValueError: If they are not a batch, or do not have 1, 3 or 4 channels.
     """
     images = np.asarray(images)
     if images.ndim != 4:
@@ -30,7 +30,7 @@ def batch_of_images(images: Any, data_format: str | None) -> np.ndarray:
 
 
 def as_bytes(images: np.ndarray) -> np.ndarray:
-    """Values from 0 to 255 as uint8; floats that stay within 0 to 1 are taken for that range."""
+    """Values from 0 to 255 as uint8. If all floats are at most 1, they are scaled by 255 first."""
     if images.dtype.kind == "f" and images.max(initial=0) <= 1:
         images = images * 255
     return np.clip(images, 0, 255).astype("uint8")

@@ -45,7 +45,7 @@ class _Estimator(BaseEstimator):
         Args:
             X: Samples, `(samples, features)`.
             y: Targets, `(samples,)` or `(samples, outputs)`.
-            **kwargs: For `model.fit`; they win over `fit_kwargs`.
+            **kwargs: For `model.fit`; they take precedence over `fit_kwargs`.
 
         Returns:
             The estimator itself.
@@ -77,11 +77,11 @@ class _Estimator(BaseEstimator):
         return self._decode(self._outputs(X))
 
     def set_fit_request(self, **kwargs: bool | None | str) -> Any:
-        """Ask meta-estimators, such as a grid search, to hand arguments on to `fit`.
+        """Ask meta-estimators, such as a grid search, to pass arguments to `fit`.
 
         Args:
             **kwargs: From the name of an argument (`sample_weight`) to True, False, None or the
-                name under which it comes; see scikit-learn's metadata routing.
+                name under which it is passed; see scikit-learn's metadata routing.
 
         Returns:
             The estimator itself.
@@ -124,14 +124,14 @@ class _Estimator(BaseEstimator):
         return self.model_.predict(X, verbose=verbose)
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
-        self._one_column = y.ndim == 1
-        return y.reshape(-1, 1) if self._one_column else y
+        self._is_one_column = y.ndim == 1
+        return y.reshape(-1, 1) if self._is_one_column else y
 
     def _decode(self, outputs: np.ndarray) -> np.ndarray:
-        return outputs[:, 0] if self._one_column and outputs.shape[1:] == (1,) else outputs
+        return outputs[:, 0] if self._is_one_column and outputs.shape[1:] == (1,) else outputs
 
     def __sklearn_clone__(self) -> Any:
-        # A function is shared; a model is copied, for fit may change it.
+        # A function is shared; a model is copied, because fit may change it.
         model = copy.deepcopy(self.model) if isinstance(self.model, Model) else self.model
         return type(self)(**{**self.get_params(deep=False), "model": model})
 
@@ -147,7 +147,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
     """A model as a scikit-learn classifier.
 
     The model is given its targets one-hot, `(samples, classes)`, and gives a number for each
-    class; `predict` names the class of the highest.
+    class; `predict` returns the class with the highest number.
 
     Args:
         model: A compiled model, of which `fit` trains a copy; or a function that takes X and y by

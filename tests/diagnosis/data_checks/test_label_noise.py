@@ -91,11 +91,11 @@ def test_what_there_is_no_time_for_is_said(setup, good_network):
 
 def test_samples_are_named_by_the_numbers_of_the_user_if_these_are_known(setup, good_network):
     training, wrong = setup
-    moved = replace(training, numbers=np.arange(3000) + 5000)
+    moved = replace(training, original_indices=np.arange(3000) + 5000)
     [finding] = module.check_label_noise(moved, Task("classes", 10), 100.0, 1.0)
     assert len(finding.samples) == 24
     assert {number - 5000 for number in finding.samples} <= wrong
-    unknown = replace(training, has_numbers=False)
+    unknown = replace(training, has_original_indices=False)
     [finding] = module.check_label_noise(unknown, Task("classes", 10), 100.0, 1.0)
     assert finding.samples == ()
     assert finding.fix == "All of them: lamina.diagnosis.label_noise(model, x, y)."

@@ -31,7 +31,7 @@ _FEW_SAMPLES = 30
 def conclude(
     check_findings: Sequence[Finding], search: Search, simple_model: Baseline | None, task: Task
 ) -> list[Finding]:
-    """Findings of checks, revised by the results of trials, and findings of trials alone.
+    """Findings of checks, revised by the results of trials, and findings that only trials show.
 
     Args:
         check_findings: The findings of checks.

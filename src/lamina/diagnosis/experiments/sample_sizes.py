@@ -51,26 +51,28 @@ def learning_curve(
         copy = make_copy(trials.setup)
         copy.optimizer.build(copy.trainable_variables)
         variables = [*copy.variables, *copy.optimizer.variables]
-        start = [np.array(variable) for variable in variables]
+        initial_values = [np.array(variable) for variable in variables]
         for part in parts:
             size = train.size // part
             if trials.seconds_left < whole.seconds:
                 skipped.append(f"{size:,}")
                 continue
-            for variable, value in zip(variables, start, strict=True):
+            for variable, value in zip(variables, initial_values, strict=True):
                 variable.assign(value)
             set_random_seed(trials.setup.seed)
-            samples_of_part = train.take(_repeat(order, size))
+            samples_of_part = train.take(_repeat_first_rows(order, size))
             trial = trials.train_copy(copy, samples_of_part, trials.setup.validation)
             if trial.failed is None:
                 curve_trials.append((size, trial))
     if len(curve_trials) < 2:
         return None
-    return _curve(curve_trials[::-1], tasks[0], _skipped_note(skipped, train.size, samples))
+    return _make_learning_curve(
+        curve_trials[::-1], tasks[0], _skipped_note(skipped, train.size, samples)
+    )
 
 
-def _repeat(order: np.ndarray, size: int) -> np.ndarray:
-    """The first samples in this order, again and again until there are as many as before."""
+def _repeat_first_rows(order: np.ndarray, size: int) -> np.ndarray:
+    """The first `size` of these rows, repeated until there are as many rows as in `order`."""
     return np.resize(order[:size], len(order))
 
 
@@ -83,7 +85,9 @@ def _skipped_note(skipped: Sequence[str], used: int, samples: int) -> str:
     return "; ".join(notes)
 
 
-def _curve(trials: Sequence[tuple[int, Trial]], task: Task, skipped: str) -> LearningCurve:
+def _make_learning_curve(
+    trials: Sequence[tuple[int, Trial]], task: Task, skipped: str
+) -> LearningCurve:
     classes = 2 if task.kind == "several classes" else max(task.classes, 2)
     # From 0 for guessing to an accuracy; R² stays as it is.
     chance = 0.0 if task.kind == "numbers" else 1 / classes

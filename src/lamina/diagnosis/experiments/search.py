@@ -107,7 +107,7 @@ class Search:
         return sorted(helping, key=lambda result: -result.gain)
 
     def run(self, candidates: Sequence[Candidate]) -> None:
-        """Try changes; if time is short or the score poor, those of checks together first."""
+        """Try changes; if time is short or the score poor, first those of checks, together."""
         checked = [
             c for c in candidates if c.finding is not None and c.prior >= _MIN_PRIOR_OF_CHECKED
         ]

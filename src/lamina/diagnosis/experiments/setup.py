@@ -64,9 +64,9 @@ class TrainingSetup:
         has_validation: Whether the user passed validation samples; otherwise some training samples
             were held out.
         seed: Seed of the order of samples, and of new weights.
-        numbers: The indices of the samples in the user's data, before some were held out; None if
-            they are in the same order.
-        has_numbers: Whether the indices of samples in the user's data are known.
+        original_indices: The indices of the samples in the user's data, before some were held out;
+            None if they are in the same order.
+        has_original_indices: Whether the indices of samples in the user's data are known.
     """
 
     model: Any
@@ -81,8 +81,8 @@ class TrainingSetup:
     class_weight: Mapping[int, float] | None = None
     has_validation: bool = True
     seed: int = field(default=0)
-    numbers: np.ndarray | None = None
-    has_numbers: bool = True
+    original_indices: np.ndarray | None = None
+    has_original_indices: bool = True
 
     def subsample(self, samples: int) -> "TrainingSetup":
         """The setup with at most `samples` training samples, and fewer validation samples."""
@@ -98,7 +98,7 @@ class TrainingSetup:
             self,
             train=draw(self.train, samples),
             validation=draw(self.validation, max(samples // 4, 200)),
-            has_numbers=False,
+            has_original_indices=False,
         )
 
 
@@ -110,13 +110,13 @@ def hold_out(samples: Samples, seed: int = 0, fraction: float = 0.2) -> tuple[Sa
 
 def training_rows(setup: TrainingSetup) -> np.ndarray | None:
     """The indices of the training samples in the user's data, `(samples,)`; None if not known."""
-    if not setup.has_numbers:
+    if not setup.has_original_indices:
         return None
     if setup.has_validation or setup.train is setup.validation:
         rows = np.arange(setup.train.size)
     else:
         rows = _split_indices(setup.train.size + setup.validation.size)[0]
-    return rows if setup.numbers is None else setup.numbers[rows]
+    return rows if setup.original_indices is None else setup.original_indices[rows]
 
 
 def _split_indices(
