@@ -48,9 +48,9 @@ def test_everything_is_written(folder):
 
 def test_without_mnist_it_says_so_in_one_line_and_takes_digits(printed):
     assert printed.splitlines()[0] == (
-        "MNIST is not on this machine and cannot be fetched: taking the bundled digits instead."
+        "MNIST is not on this machine and cannot be downloaded: using the bundled digits instead."
     )
-    assert "Digits: 1,350 images to learn from, 150 to watch it by, 297 to be judged by." in printed
+    assert "Digits: 1,350 images for training, 150 for validation, 297 for testing." in printed
 
 
 def test_the_story_is_told_in_order(printed):

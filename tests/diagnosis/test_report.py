@@ -93,7 +93,7 @@ def test_the_page_says_what_matters(write, make_outcome):
         outcome.verdict.advice,
         "91.7 %",  # accuracy
         "circle taken for square: 2 of 20",
-        "90 images to learn from, 60 to be judged by, 3 classes",
+        "90 images for training, 60 for testing, 3 classes",
         "classes",  # a layer
         "111",  # its parameters
         "135 images/s",

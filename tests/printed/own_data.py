@@ -60,7 +60,7 @@ CASES = {
         _LOAD + "table['day'] = pd.date_range('2024-01-01', periods=20)\ntable['day_days'] = 1.5\n"
         "table.loc[3, 'day_days'] = 2.5",
     ),
-    ("data/loading/assembly.py", "No sample is left to train on"): (
+    ("data/loading/samples.py", "No sample is left to train on"): (
         "load(table, target='size', task='number', validation=0.5, test=0.495)",
         "load(table, target='size', task='number', «validation=0.15, test=0.15»)",
         _LOAD,
@@ -128,7 +128,7 @@ CASES = {
         "load(table, target='size', «split='group', group='patient'»)",
         _LOAD,
     ),
-    ("data/loading/assembly.py", "keeps the class frequencies"): (
+    ("data/loading/samples.py", "keeps the class frequencies"): (
         "load(table, target='price', split='stratified')",
         "load(table, target='price', «split='random'»)",
         _LOAD,
@@ -334,7 +334,7 @@ CASES = {
         "«predictor.answer({'message': 'a text'})»; «predictor.answer('a text')»",
         _ASKED + "predictor = predictor_of('text')",
     ),
-    ("prediction/raw_texts.py", "but the model takes a text a row"): (
+    ("prediction/raw_texts.py", "but the model takes one text per row"): (
         "predictor.answer({'message': [['a']]})",
         "«predictor.answer({'message': 'a text'})»",
         _ASKED + "predictor = predictor_of('text')",

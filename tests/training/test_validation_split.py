@@ -32,18 +32,18 @@ def fit(model, y=SORTED, split="tail", x=None, **more):
         return model.fit(x, y, validation_split=0.2, split=split, verbose=0, **more)
 
 
-@pytest.mark.parametrize("how", ["tail", "random", "stratified", "group"])
-def test_the_rows_of_a_split_are_those_that_are_trained_and_validated_on(model, how):
-    history = fit(model, split=how if how != "group" else ("group", GROUPS))
+@pytest.mark.parametrize("method", ["tail", "random", "stratified", "group"])
+def test_the_rows_of_a_split_are_those_that_are_trained_and_validated_on(model, method):
+    history = fit(model, split=method if method != "group" else ("group", GROUPS))
     split = history.split
-    assert split.how == how
+    assert split.method == method
     together = np.concatenate([split.train, split.validation])
     assert sorted(together.tolist()) == list(range(60))
     assert np.all(np.diff(split.train) > 0)
     assert history.history["loss"][0] == pytest.approx(np.mean(SORTED[list(split.train)] ** 2))
     validated = np.mean(SORTED[list(split.validation)] ** 2)
     assert history.history["val_loss"][0] == pytest.approx(validated)
-    assert model.input_contract.split == how
+    assert model.input_contract.split == method
 
 
 def test_the_tail_is_that_of_keras():
@@ -78,10 +78,10 @@ def test_groups_stay_together():
     assert len(split.validation) == 20
 
 
-@pytest.mark.parametrize("how", ["random", "stratified"])
-def test_a_split_is_the_same_in_every_call_and_another_for_another_seed(how):
+@pytest.mark.parametrize("method", ["random", "stratified"])
+def test_a_split_is_the_same_in_every_call_and_another_for_another_seed(method):
     def rows():
-        return row_split(60, 0.2, how, SORTED).validation.tolist()
+        return row_split(60, 0.2, method, SORTED).validation.tolist()
 
     first = rows()
     assert rows() == first
@@ -139,7 +139,7 @@ def test_sorted_data_are_said_unless_the_tail_is_asked_for(model):
     with pytest.raises(LaminaWarning, match="class 2 is 100% of them and 17% of the others"):
         fit(model, split=None)
     fit(model, split="tail")
-    assert fit(model, y=np.tile([0, 1, 2], 20), split=None).split.how == "tail"
+    assert fit(model, y=np.tile([0, 1, 2], 20), split=None).split.method == "tail"
 
 
 DIFFERENT = {

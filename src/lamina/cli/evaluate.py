@@ -47,7 +47,7 @@ def evaluate(
     if trained_on is not None and trained_on != data.name:
         console.remark(
             f"The model was trained on {trained_on}, by its name {network.name!r}, and is "
-            f"evaluation on {data.name}: its classes mean other things there."
+            f"evaluated on {data.name}: its classes mean other things there."
         )
     evaluation = evaluate_job.evaluate(network, data, batch_size, pixel_max)
     if evaluation.range_was_guessed:

@@ -24,7 +24,7 @@ class Data(StrEnum):
 
 def quickstart(
     data: Annotated[
-        Data, typer.Option(help="auto: MNIST if it can be had, else the bundled digits.")
+        Data, typer.Option(help="auto: MNIST if it is available, else the bundled digits.")
     ] = Data.auto,
     out: Annotated[
         Path | None,
@@ -59,8 +59,8 @@ def quickstart(
     )  # fmt: skip
     held_out = len(dataset.train[0]) - job.samples
     console.say(
-        f"[bold]Data[/bold]     {dataset.title}: {job.samples:,} images to learn from, "
-        f"{held_out:,} to watch it by, {len(dataset.test[0]):,} to be judged by."
+        f"[bold]Data[/bold]     {dataset.title}: {job.samples:,} images for training, "
+        f"{held_out:,} for validation, {len(dataset.test[0]):,} for testing."
     )
     charts.save(charts.sample_grid(*dataset.train, dataset.class_names), folder / "samples.png")
     show_samples(dataset)
@@ -106,7 +106,8 @@ def load(data: Data) -> "Dataset":
         return datasets.load("mnist")
     except datasets.DatasetUnavailableError:
         console.say(
-            "MNIST is not on this machine and cannot be fetched: taking the bundled digits instead."
+            "MNIST is not on this machine and cannot be downloaded: using the bundled digits "
+            "instead."
         )
         return datasets.load("digits")
 

@@ -42,8 +42,8 @@ def find_strokes(picture: Picture) -> Foreground | None:
     edges, then a quadratic surface fitted to the pixels near that plane. The foreground is what
     differs from it in any colour.
     """
-    ground = _fit_background(picture.pixels)
-    difference = picture.pixels - ground
+    background = _fit_background(picture.pixels)
+    difference = picture.pixels - background
     distance = np.sqrt((difference**2).mean(axis=2))
     noise = _noise(distance)
     threshold = _otsu_threshold(distance)
@@ -67,8 +67,8 @@ def find_shaded_object(picture: Picture) -> Foreground | None:
     grey = picture.grey
     is_dark = bool(np.median(edge_pixels(grey)) > 0.5)
     values = 1 - grey if is_dark else grey
-    ground = float(np.median(edge_pixels(values)))
-    strength = np.clip((values - ground) / max(1 - ground, 1e-6), 0, 1)
+    background = float(np.median(edge_pixels(values)))
+    strength = np.clip((values - background) / max(1 - background, 1e-6), 0, 1)
     is_foreground = strength > 0.06
     if not is_foreground.any():
         return None

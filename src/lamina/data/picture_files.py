@@ -93,11 +93,11 @@ def picture_of(image: Any, largest: int | None = None) -> Picture:
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         values, note = _scale_deep_grey(np.asarray(image, dtype="float64"))
         image = Image.fromarray(values.astype("float32"))
-        image = _reduce(image, largest)
+        image = _downscale(image, largest)
         grey = np.clip(np.asarray(image), 0, 1)
         return Picture(np.repeat(grey[..., None], 3, axis=2), True, note)
     is_grey = image.mode in ("1", "L", "LA", "La")
-    colours = np.asarray(_reduce(_on_opaque_background(image), largest), dtype="float32") / 255
+    colours = np.asarray(_downscale(_on_opaque_background(image), largest), dtype="float32") / 255
     return Picture(colours, is_grey or bool((colours == colours[..., :1]).all()))
 
 
@@ -126,7 +126,7 @@ def _scale_deep_grey(values: np.ndarray) -> tuple[np.ndarray, str]:
     )
 
 
-def _reduce(image: Any, largest: int | None) -> Any:
+def _downscale(image: Any, largest: int | None) -> Any:
     """The image, reduced by averaging until no side is longer than `largest`."""
     from PIL import Image
 

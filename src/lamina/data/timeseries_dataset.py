@@ -37,7 +37,7 @@ def timeseries_dataset_from_array(
         sequence_stride: Steps from the start of one window to that of the next.
         sampling_rate: Steps from one entry of a window to the next.
         batch_size: Windows in a batch; None for single windows.
-        shuffle: Whether to shuffle the windows, in every epoch again.
+        shuffle: Whether to shuffle the windows, anew in every epoch.
         seed: Seed of the shuffling.
         start_index: First step to use.
         end_index: Step before which to stop.
@@ -81,12 +81,12 @@ def timeseries_dataset_from_array(
     offsets = np.arange(sequence_length) * sampling_rate
     size = 1 if batch_size is None else batch_size
     seed = make_default_seed() if seed is None else seed
-    passes = iter(range(2**62))
+    epoch_numbers = iter(range(2**62))
 
     def batches() -> Iterator:
         order = starts
         if shuffle:
-            order = np.random.default_rng([seed, next(passes)]).permutation(starts)
+            order = np.random.default_rng([seed, next(epoch_numbers)]).permutation(starts)
         for first in range(0, len(order), size):
             starts_of_batch = order[first : first + size]
             windows = data[starts_of_batch[:, None] + offsets]

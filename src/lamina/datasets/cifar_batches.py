@@ -27,7 +27,7 @@ def read_batches(contents: Sequence[bytes], label_keys: Sequence[str]) -> dict[s
     for key in label_keys:
         labels = np.concatenate([np.asarray(batch[key]) for batch in batches])
         if labels.dtype.kind not in "iu" or len(labels) != len(arrays["x"]):
-            raise ValueError(f"there is not one of its {key} for each picture")
+            raise ValueError(f"the number of {key} is not that of the pictures")
         arrays[key] = labels.astype("uint8")[:, None]
     return arrays
 

@@ -73,7 +73,7 @@ def load_data(
         texts.append(short_texts)
         labels.append(short_labels)
     last = largest_index(*texts)
-    x_train, x_test = (words.frequent(part, last) for part in texts)
+    x_train, x_test = (words.drop_rare_and_skipped(part, last) for part in texts)
     return (x_train, labels[0]), (x_test, labels[1])
 
 

@@ -26,7 +26,7 @@ def single_file_source(name: str, title: str, file: str, checksum: str) -> locat
 
     Args:
         name: Name of the module, as in `lamina.datasets.imdb`.
-        title: Name for people.
+        title: Name to display.
         file: The file's name.
         checksum: Such as `sha256:731c…` or `md5:f68b…`.
     """
@@ -49,7 +49,7 @@ class Archive:
 
     Args:
         name: Name of the module, as in `lamina.datasets.cifar10`.
-        title: Name for people.
+        title: Name to display.
         address: Address of the folder with the archive, with a slash at the end.
         file: Name of the archive.
         checksum: Checksum of the archive.

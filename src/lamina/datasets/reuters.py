@@ -73,7 +73,9 @@ def load_data(
     words = Words(num_words, skip_top, maxlen, start_char, oov_char, index_from)
     x, y = shuffle_together(np.random.RandomState(seed), arrays["x"], arrays["y"])
     texts, labels = words.select_short(words.shift_indices(x), y)
-    return train_and_test(words.frequent(texts, largest_index(texts)), labels, test_split)
+    return train_and_test(
+        words.drop_rare_and_skipped(texts, largest_index(texts)), labels, test_split
+    )
 
 
 @filter_traceback

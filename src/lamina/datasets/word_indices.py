@@ -48,9 +48,9 @@ class Words:
             )
         return [texts[i] for i in indices], labels[indices]
 
-    def frequent(self, texts: list[list[int]], last: int) -> np.ndarray:
-        """Leave out rare and skipped words; the texts are an array of lists."""
-        end = self.num_words or last
+    def drop_rare_and_skipped(self, texts: list[list[int]], largest: int) -> np.ndarray:
+        """Replace or remove words that are rare or skipped; the result is an array of lists."""
+        end = self.num_words or largest
         kept_words = np.empty(len(texts), dtype=object)
         for i, text in enumerate(texts):
             if self.oov_char is None:

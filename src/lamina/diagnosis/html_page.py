@@ -249,13 +249,13 @@ def _matrix(outcome: Outcome, renderer: SampleRenderer) -> tuple[list[list[Cell]
 
 
 def _counts(outcome: Outcome) -> str:
-    """`Digits: 1,350 images to learn from, 297 to be judged by, 10 classes.`"""
+    """`Digits: 1,350 images for training, 297 for testing, 10 classes.`"""
     parts = []
     if outcome.train_data is not None:
         train_count = outcome.samples_learnt_from or outcome.train_measured
-        parts.append(f"{train_count:,} {outcome.noun} to learn from")
+        parts.append(f"{train_count:,} {outcome.noun} for training")
     test_count = f"{samples.count_samples(outcome.test_data[0]):,}"
-    parts.append(f"{test_count} to be judged by" if parts else f"{test_count} {outcome.noun}")
+    parts.append(f"{test_count} for testing" if parts else f"{test_count} {outcome.noun}")
     if outcome.class_names:
         parts.append(f"{len(outcome.class_names)} classes")
     return f"{outcome.title}{': ' if outcome.title else ''}{', '.join(parts)}."

@@ -67,7 +67,7 @@ class Change:
             layers.setdefault(key, []).append(part.layer)
             values[key] = part.value
         return ", and ".join(
-            _in_words(name, values[where, name, value], where, layers[where, name, value])
+            _describe_part(name, values[where, name, value], where, layers[where, name, value])
             for where, name, value in layers
         )
 
@@ -83,7 +83,7 @@ class Change:
 _MAX_NAMES = 3
 
 
-def _in_words(name: str, value: Any, where: str, layers: Sequence[str | None]) -> str:
+def _describe_part(name: str, value: Any, where: str, layers: Sequence[str | None]) -> str:
     if where == "model":
         return f"{name.replace('-', ' ')} ({value}) before {layers[0]!r}"
     if where == "data":
@@ -253,13 +253,13 @@ class Findings(Sequence[Finding]):
             for finding in self
         )
         head = "<tr><th>severity</th><th>code</th><th>finding</th></tr>"
-        rest = ""
+        notes = ""
         if self.unchecked:
-            rest = f"<p>Not checked: {html.escape('; '.join(self.unchecked))}.</p>"
+            notes = f"<p>Not checked: {html.escape('; '.join(self.unchecked))}.</p>"
         if self.learning_curve is not None:
-            rest = f"<p>{html.escape(self.learning_curve.sentence)}</p>" + rest
+            notes = f"<p>{html.escape(self.learning_curve.sentence)}</p>" + notes
         table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
-        return (table if rows else "<p>Nothing was found.</p>") + rest
+        return (table if rows else "<p>Nothing was found.</p>") + notes
 
     def to_json(self) -> str:
         """The findings as JSON.

@@ -74,19 +74,19 @@ def labelled_samples(contract: Contract, source: str) -> LabelledSamples:
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {source!r}.")
     if path.is_dir() and contract.kind in ("images", "text"):
-        samples = _folder(contract, path)
+        samples = _read_folder(contract, path)
     elif path.is_dir():
         raise ValueError(f"{source} is a folder, and the model was trained on a table.")
     elif contract.kind == "series":
-        samples = _series(contract, path)
+        samples = _read_series(contract, path)
     else:
-        samples = _table(contract, path)
+        samples = _read_table(contract, path)
     if not len(samples.y):
         raise ValueError(f"Nothing in {source} could be measured on.")
     return samples
 
 
-def _folder(contract: Contract, folder: Path) -> LabelledSamples:
+def _read_folder(contract: Contract, folder: Path) -> LabelledSamples:
     files = find_files(folder, PICTURES if contract.kind == "images" else TEXTS)
     if contract.kind == "images":
         by_folders = files.classes is not None and not tables_in(folder)
@@ -107,12 +107,12 @@ def _folder(contract: Contract, folder: Path) -> LabelledSamples:
         paths, classes = [paths[i] for i in indices], [classes[i] for i in indices]
     inputs = read_inputs(contract, paths)
     class_of = dict(zip(paths, classes, strict=True))
-    y = _labels(contract, [class_of[name] for name in inputs.names])
+    y = _class_indices(contract, [class_of[name] for name in inputs.names])
     left_out = {**{o.what: o.why for o in files.left_out}, **inputs.errors}
     return LabelledSamples(inputs.x, y, left_out, remarks + inputs.remarks)
 
 
-def _table(contract: Contract, path: Path) -> LabelledSamples:
+def _read_table(contract: Contract, path: Path) -> LabelledSamples:
     target = contract.target or ""
     table = read_table(path, (target, *(column.name for column in contract.columns)))
     frame = table.frame
@@ -132,13 +132,13 @@ def _table(contract: Contract, path: Path) -> LabelledSamples:
     if not has_target.all():
         left_out[f"{(~has_target).sum():,} rows"] = f"have no {target}"
     if contract.class_names is not None:
-        y = _labels(contract, [text for text in texts if text is not None])
+        y = _class_indices(contract, [text for text in texts if text is not None])
     else:
         y = np.array([n for n in numbers if n is not None], dtype="float32")
     return LabelledSamples(inputs.x, y, left_out, table.remarks + inputs.remarks)
 
 
-def _series(contract: Contract, path: Path) -> LabelledSamples:
+def _read_series(contract: Contract, path: Path) -> LabelledSamples:
     assert contract.series is not None
     table = read_table(path)
     remarks = list(table.remarks)
@@ -154,7 +154,7 @@ def _series(contract: Contract, path: Path) -> LabelledSamples:
     return LabelledSamples(windows.x, windows.y, {}, remarks)
 
 
-def _labels(contract: Contract, names: list[str]) -> np.ndarray:
+def _class_indices(contract: Contract, names: list[str]) -> np.ndarray:
     class_names = contract.class_names or ()
     unknown = sorted(set(names) - set(class_names))
     if unknown:

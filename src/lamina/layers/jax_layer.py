@@ -60,9 +60,11 @@ class JaxLayer(Layer):
     ):
         super().__init__(**kwargs)
         allowed = ("params", "state", "rng", "inputs", "training")
-        self._call_takes = _arguments("call_fn", call_fn, allowed)
+        self._call_takes = _check_argument_names("call_fn", call_fn, allowed)
         if init_fn is not None:
-            self._init_takes = _arguments("init_fn", init_fn, ("rng", "inputs", "training"))
+            self._init_takes = _check_argument_names(
+                "init_fn", init_fn, ("rng", "inputs", "training")
+            )
         weights = {"params", "state"} & set(self._call_takes)
         if init_fn is None and params is None and state is None and weights:
             raise ValueError(
@@ -182,12 +184,12 @@ class JaxLayer(Layer):
         """Make Variables of the arrays in both structures."""
         flat = {name: jax.tree.flatten(v) for name, v in (("params", params), ("state", state))}
         self._structures = {name: structure for name, (_, structure) in flat.items()}
-        self.tracked_params = [self._variable(leaf, True) for leaf in flat["params"][0]]
-        self.tracked_state = [self._variable(leaf, False) for leaf in flat["state"][0]]
+        self.tracked_params = [self._make_variable(leaf, True) for leaf in flat["params"][0]]
+        self.tracked_state = [self._make_variable(leaf, False) for leaf in flat["state"][0]]
 
-    def _variable(self, leaf: Any, trainable: bool) -> Any:
+    def _make_variable(self, leaf: Any, trainable: bool) -> Any:
         if not isinstance(leaf, (jax.Array, np.ndarray, np.generic, bool, int, float)):
-            return leaf  # a setting of the function
+            return leaf  # e.g. a string, which is an option of the function
         value = np.asarray(leaf)
         floats = dtypes.is_float(value.dtype)
         dtype = None if floats else dtypes.standardize_dtype(jnp.asarray(value).dtype)
@@ -226,7 +228,7 @@ class FlaxLayer(JaxLayer):
         takes_training = "training" in inspect.signature(method_function).parameters
 
         def apply(params: Any, state: Any, rng: Any, inputs: Any, training: bool) -> Any:
-            mode = {"training": training} if takes_training else {}
+            optional = {"training": training} if takes_training else {}
             # Every collection but the parameters may change.
             return module.apply(
                 {**(params or {}), **(state or {})},
@@ -234,14 +236,14 @@ class FlaxLayer(JaxLayer):
                 rngs=rng,
                 method=method_function,
                 mutable=list(state or {}),
-                **mode,
+                **optional,
             )
 
         def init(rng: Any, inputs: Any) -> tuple[dict, dict]:
-            mode = {"training": True} if takes_training else {}
-            return _split(module.init(rng, inputs, method=method_function, **mode))
+            optional = {"training": True} if takes_training else {}
+            return _split_collections(module.init(rng, inputs, method=method_function, **optional))
 
-        params, state = _split(variables) if variables is not None else (None, None)
+        params, state = _split_collections(variables) if variables is not None else (None, None)
         super().__init__(apply, init, params, state, **kwargs)
         self.module = module
         self.method = method
@@ -276,7 +278,7 @@ class FlaxLayer(JaxLayer):
         return Layer.from_config.__func__(cls, config)  # type: ignore[attr-defined]
 
 
-def _arguments(name: str, function: Any, allowed: Sequence[str]) -> list[str]:
+def _check_argument_names(name: str, function: Any, allowed: Sequence[str]) -> list[str]:
     if not callable(function):
         raise TypeError(f"{name} must be a function; received {function!r}.")
     parameter_names = list(inspect.signature(function).parameters)
@@ -291,7 +293,7 @@ def _arguments(name: str, function: Any, allowed: Sequence[str]) -> list[str]:
     return parameter_names
 
 
-def _split(variables: Mapping) -> tuple[dict, dict]:
+def _split_collections(variables: Mapping) -> tuple[dict, dict]:
     """Parameters and the other collections of a Flax module, each as a dict of collections."""
     params = {name: value for name, value in variables.items() if name == "params"}
     return params, {name: value for name, value in variables.items() if name != "params"}

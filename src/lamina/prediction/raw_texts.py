@@ -34,31 +34,31 @@ def texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     inputs: list[str] = []
     column = contract.columns[0].name if contract.columns else "text"
 
-    def take(text: str, name: str) -> None:
+    def add_text(text: str, name: str) -> None:
         inputs.append(unicodedata.normalize("NFC", text[:MAX_LENGTH]))
         result.names.append(name)
 
-    def take_file(path: Path) -> None:
+    def add_file(path: Path) -> None:
         if path.suffix.lower() in TABLES:
-            for i, text in enumerate(_column_of(column, read_table(path).frame)):
-                take(text, f"{path.name}, row {i + 1}")
+            for i, text in enumerate(_texts_of_column(column, read_table(path).frame)):
+                add_text(text, f"{path.name}, row {i + 1}")
         else:
-            take(decode_text(path.read_bytes(), path)[0].strip(), str(path))
+            add_text(decode_text(path.read_bytes(), path)[0].strip(), str(path))
 
     for source in sources:
         if isinstance(source, np.ndarray) and source.ndim == 0:
             source = source.item()
         if is_frame(source) or isinstance(source, Mapping):
             table = as_frame(source, "the table") if is_frame(source) else source
-            for i, text in enumerate(_column_of(column, table)):
-                take(text, f"row {i + 1}")
+            for i, text in enumerate(_texts_of_column(column, table)):
+                add_text(text, f"row {i + 1}")
         elif isinstance(source, (bytes, bytearray)):
             text = source.decode("utf-8", "replace")
-            take(text, text)
+            add_text(text, text)
         elif _is_path(source):
             for path in map(Path, expand_folders([source], TEXTS | TABLES, result)):
                 try:
-                    take_file(path)
+                    add_file(path)
                 except (ValueError, OSError) as error:
                     result.fail(str(path), reason(error, str(path)))
         elif isinstance(source, os.PathLike) or (
@@ -66,7 +66,7 @@ def texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         ):
             result.fail(str(source), "there is no such file")
         elif isinstance(source, str):
-            take(source, source)
+            add_text(source, source)
         else:
             raise unsupported_input_error(contract, describe_value(source))
     if inputs:
@@ -86,7 +86,7 @@ def _looks_like_a_file(text: str) -> bool:
     return len(text.split()) == 1 and Path(text).suffix.lower() in TEXTS | TABLES
 
 
-def _column_of(column: str, table: Any) -> list[str]:
+def _texts_of_column(column: str, table: Any) -> list[str]:
     """The texts of a table, or of a dict of columns or single values."""
     names = {str(name): name for name in table.keys()}
     if column not in names and len(names) == 1:
@@ -103,7 +103,7 @@ def _column_of(column: str, table: Any) -> list[str]:
     unsupported = unsupported_value(values)
     if unsupported is not None:
         raise TypeError(
-            f"Column {column!r} has {unsupported} in it, but the model takes a text a row.\n"
+            f"Column {column!r} has {unsupported} in it, but the model takes one text per row.\n"
             f"  Fix: predictor.answer({{{column!r}: 'a text'}})"
         )
     return [text or "" for text in as_texts(values)]

@@ -223,7 +223,7 @@ def fit_request(
         contract = record_contract(learner, x, data.x, data.y, y)
     warn_of_other_classes(contract, validation_data, "validation_data")
     if contract is not None and rows is not None:
-        contract = dataclasses.replace(contract, split=rows.how)
+        contract = dataclasses.replace(contract, split=rows.method)
     return FitRequest(
         feed=feed,
         validation=validation,

@@ -111,14 +111,14 @@ def _kind_of(values: Any) -> str:
 def _parse_number(value: Any, decimal_comma: bool) -> float | None:
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
         try:
-            return _finite(float(value))
+            return _within_float32(float(value))
         except OverflowError:
             return None
     text = _as_text(value)
-    return None if text is None else _finite(number_of(text, decimal_comma))
+    return None if text is None else _within_float32(number_of(text, decimal_comma))
 
 
-def _finite(number: float | None) -> float | None:
+def _within_float32(number: float | None) -> float | None:
     """A number that fits into float32, or None."""
     return number if number is not None and abs(number) < _MAX_FLOAT32 else None
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lamina.core.messages.errors import did_you_mean
-from lamina.data.loading.assembly import Samples
 from lamina.data.loading.cells import as_texts
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.duplicates import copies_of_pictures
 from lamina.data.loading.files import PICTURES, FolderFiles, find_files, tables_in
 from lamina.data.loading.image_files import read_pictures
 from lamina.data.loading.options import Options
+from lamina.data.loading.samples import Samples
 from lamina.data.loading.table_files import read_table
 
 

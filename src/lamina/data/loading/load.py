@@ -9,12 +9,12 @@ from typing import Any
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.user_data.paths import refuse_special_file
-from lamina.data.loading.assembly import assemble
 from lamina.data.loading.files import PICTURES, TABLES, TEXTS, tables_in
 from lamina.data.loading.image_source import read_images
 from lamina.data.loading.loaded import LoadedData
 from lamina.data.loading.options import Options
-from lamina.data.loading.series_source import read_series
+from lamina.data.loading.samples import split_samples
+from lamina.data.loading.series_source import load_series
 from lamina.data.loading.table_files import Table, as_frame, is_frame, read_table
 from lamina.data.loading.table_source import read_samples
 from lamina.data.loading.text_source import read_texts
@@ -113,19 +113,19 @@ def load(
         ['big', 'small']
     """
     options = Options(
-        target=_name("target", target),
-        text=_name("text", text),
-        time=_name("time", time),
+        target=_check_name("target", target),
+        text=_check_name("text", text),
+        time=_check_name("time", time),
         forecast=forecast,
         window=window,
-        columns=_names(columns),
-        drop=_names(drop),
+        columns=_check_names(columns),
+        drop=_check_names(drop),
         kinds=kinds,
         day_first=day_first,
         decimal_comma=decimal_comma,
         task=task,
         split=split,
-        group=_name("group", group),
+        group=_check_name("group", group),
         validation=validation,
         test=test,
         image_size=image_size,
@@ -139,7 +139,7 @@ def load(
     return data
 
 
-def _name(argument: str, name: Any) -> str | None:
+def _check_name(argument: str, name: Any) -> str | None:
     """The name of a column as a string; some data frames have numbers as names."""
     if isinstance(name, int) and not isinstance(name, bool):
         return str(name)
@@ -148,10 +148,10 @@ def _name(argument: str, name: Any) -> str | None:
     raise TypeError(f"{argument} is the name of a column; received {name!r}.")
 
 
-def _names(columns: Any) -> Any:
+def _check_names(columns: Any) -> Any:
     if columns is None or isinstance(columns, str) or not isinstance(columns, Iterable):
         return columns
-    return [_name("columns", name) for name in columns]
+    return [_check_name("columns", name) for name in columns]
 
 
 def _load_source(source: Any, options: Options) -> LoadedData:
@@ -176,20 +176,22 @@ def _load_source(source: Any, options: Options) -> LoadedData:
     refuse_special_file(path)
     if path.is_file():
         if path.suffix.lower() not in TABLES | {".txt"}:
-            raise ValueError(f"{path} is not a table that can be read.{_advice(path)}")
+            raise ValueError(
+                f"{path} is not a table that can be read.{_explain_unreadable_file(path)}"
+            )
         return _from_table(read_table(path, expected=options.named_columns()), path.name, options)
     kind = _kind_of_folder(path)
     if kind == "images":
         options.refuse_unused("pictures")
-        return assemble(read_images(path, options), options)
+        return split_samples(read_images(path, options), options)
     if kind == "texts":
         options.refuse_unused("texts")
-        return assemble(read_texts(path, options), options)
+        return split_samples(read_texts(path, options), options)
     tables = tables_in(path)
     if len(tables) == 1:
         table = read_table(tables[0], expected=options.named_columns())
         return _from_table(table, tables[0].name, options)
-    raise ValueError(_no_files(path, tables))
+    raise ValueError(_explain_no_files(path, tables))
 
 
 def _from_table(table: Table, name: str, options: Options) -> LoadedData:
@@ -197,13 +199,13 @@ def _from_table(table: Table, name: str, options: Options) -> LoadedData:
         raise ValueError(f"{name} has no rows.")
     if options.forecast is not None:
         options.refuse_unused("a series")
-        return read_series(table, name, options)  # it is split by time, not by `assemble`
+        return load_series(table, name, options)  # it is split by time
     options.refuse_unused("a table" if options.text is None else "texts of a table")
-    return assemble(read_samples(table, name, options), options)
+    return split_samples(read_samples(table, name, options), options)
 
 
 def _kind_of_folder(folder: Path) -> str | None:
-    endings = _endings(folder)
+    endings = _count_suffixes(folder)
     pictures = sum(endings[ending] for ending in PICTURES)
     texts = sum(endings[ending] for ending in TEXTS)
     if not pictures and not texts:
@@ -211,8 +213,8 @@ def _kind_of_folder(folder: Path) -> str | None:
     return "images" if pictures >= texts else "texts"
 
 
-def _endings(folder: Path) -> Counter[str]:
-    """The number of files with each ending, in all subfolders."""
+def _count_suffixes(folder: Path) -> Counter[str]:
+    """The number of files with each suffix, in all subfolders."""
     return Counter(
         Path(name).suffix.lower()
         for _, folders, names in os.walk(folder)
@@ -221,11 +223,11 @@ def _endings(folder: Path) -> Counter[str]:
     )
 
 
-def _no_files(folder: Path, tables: list[Path]) -> str:
+def _explain_no_files(folder: Path, tables: list[Path]) -> str:
     if tables:
         names = ", ".join(path.name for path in tables)
         return f"{folder} has several tables: {names}.\n  Fix: name one of them."
-    endings = _endings(folder)
+    endings = _count_suffixes(folder)
     if not endings:
         return (
             f"{folder} is empty.\n"
@@ -238,7 +240,7 @@ def _no_files(folder: Path, tables: list[Path]) -> str:
     )
 
 
-def _advice(path: Path) -> str:
+def _explain_unreadable_file(path: Path) -> str:
     ending = path.suffix.lower()
     if ending in PICTURES:
         return "\n  Fix: give the folder that has a subfolder of pictures for every class."

@@ -18,16 +18,16 @@ _PART_COLOURS = {"train": "#2563c9", "val": "#c94f0a", "test": "#1f8a4c"}
 def make_figure(data: "LoadedData") -> "Figure":
     """A matplotlib figure of loaded data, without opening a window."""
     if data.kind == "images":
-        return _images(data)
+        return _plot_images(data)
     if data.kind == "series":
-        return _series(data)
-    return _table(data)
+        return _plot_series(data)
+    return _plot_table(data)
 
 
-def _images(data: "LoadedData") -> "Figure":
+def _plot_images(data: "LoadedData") -> "Figure":
     names = data.class_names or []
     shown = names[:_CLASSES]
-    figure = _figure(1.1 * _PER_CLASS + 1.6, 1.2 * max(1, len(shown)))
+    figure = _new_figure(1.1 * _PER_CLASS + 1.6, 1.2 * max(1, len(shown)))
     grid = figure.subplots(len(shown), _PER_CLASS, squeeze=False)
     for label, row in enumerate(grid):
         indices = np.flatnonzero(data.train.y == label)[:_PER_CLASS]
@@ -39,31 +39,31 @@ def _images(data: "LoadedData") -> "Figure":
     return figure
 
 
-def _table(data: "LoadedData") -> "Figure":
+def _plot_table(data: "LoadedData") -> "Figure":
     inputs = data.train.x if isinstance(data.train.x, dict) else {"text": data.train.x}
     shown = list(inputs.items())[: _COLUMNS - 1]
     columns = 4 if len(shown) > 3 else len(shown) + 1
     rows = -(-(len(shown) + 1) // columns)
-    figure = _figure(3 * columns, 2.4 * rows)
+    figure = _new_figure(3 * columns, 2.4 * rows)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    _target(grid[0], data)
+    _plot_target(grid[0], data)
     for axes, (name, values) in zip(grid[1:], shown, strict=False):
-        _column(axes, name, values)
+        _plot_column(axes, name, values)
     for axes in grid[len(shown) + 1 :]:
         axes.axis("off")
     return figure
 
 
-def _target(axes: "Axes", data: "LoadedData") -> None:
+def _plot_target(axes: "Axes", data: "LoadedData") -> None:
     axes.set_title(f"{data.target} (target)", fontsize=9)
     if data.class_names is None:
         axes.hist(data.train.y, bins=30, color=_PART_COLOURS["val"])
         return
     counts = np.bincount(data.train.y, minlength=len(data.class_names))
-    _bars(axes, data.class_names, counts.tolist(), _PART_COLOURS["val"])
+    _plot_bars(axes, data.class_names, counts.tolist(), _PART_COLOURS["val"])
 
 
-def _column(axes: "Axes", name: str, values: np.ndarray) -> None:
+def _plot_column(axes: "Axes", name: str, values: np.ndarray) -> None:
     axes.set_title(name, fontsize=9)
     if values.dtype.kind == "f":
         axes.hist(values[np.isfinite(values)], bins=30, color=_PART_COLOURS["train"])
@@ -74,10 +74,10 @@ def _column(axes: "Axes", name: str, values: np.ndarray) -> None:
         axes.hist([len(str(v).split()) for v in values], bins=30, color=_PART_COLOURS["train"])
         axes.set_xlabel("words", fontsize=8)
         return
-    _bars(axes, distinct.tolist(), counts.tolist(), _PART_COLOURS["train"])
+    _plot_bars(axes, distinct.tolist(), counts.tolist(), _PART_COLOURS["train"])
 
 
-def _bars(axes: "Axes", names: list[str], counts: list[int], colour: str) -> None:
+def _plot_bars(axes: "Axes", names: list[str], counts: list[int], colour: str) -> None:
     largest = np.argsort(counts, kind="stable")[::-1][:8]
     labels = [str(names[i]) or "(missing)" for i in largest]
     axes.barh(
@@ -91,8 +91,8 @@ def _shorten(labels: list[str]) -> list[str]:
     return [label if len(label) < 16 else f"{label[:14]}…" for label in labels]
 
 
-def _series(data: "LoadedData") -> "Figure":
-    figure = _figure(8, 3)
+def _plot_series(data: "LoadedData") -> "Figure":
+    figure = _new_figure(8, 3)
     axes = figure.subplots()
     for name, part in data.parts.items():
         if not part.size:
@@ -109,7 +109,7 @@ def _series(data: "LoadedData") -> "Figure":
     return figure
 
 
-def _figure(width: float, height: float) -> Any:
+def _new_figure(width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")

@@ -6,7 +6,6 @@ import numpy as np
 
 from lamina.contract import Column, Contract, SeriesInput
 from lamina.contract.measure import measure_target
-from lamina.data.loading.assembly import make_loaded_data
 from lamina.data.loading.cells import as_texts, strings_in
 from lamina.data.loading.columns import guess_column, values_of
 from lamina.data.loading.dates import day_month_order
@@ -15,6 +14,7 @@ from lamina.data.loading.description import Description, LeftOut
 from lamina.data.loading.loaded import LoadedData
 from lamina.data.loading.numbers import number_of
 from lamina.data.loading.options import Options
+from lamina.data.loading.samples import make_loaded_data
 from lamina.data.loading.series import interpolate_gaps, make_windows
 from lamina.data.loading.table_files import Table
 from lamina.data.loading.table_source import find_target, remarks_on_date_order
@@ -23,7 +23,7 @@ from lamina.data.loading.table_source import find_target, remarks_on_date_order
 _MAX_GAPS = 0.5
 
 
-def read_series(table: Table, name: str, options: Options) -> LoadedData:
+def load_series(table: Table, name: str, options: Options) -> LoadedData:
     """Read a series and cut it into windows.
 
     Raises:

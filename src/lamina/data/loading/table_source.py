@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from lamina.core.messages.errors import did_you_mean
-from lamina.data.loading.assembly import Samples
 from lamina.data.loading.cells import as_texts, parse_numbers, strings_in, unsupported_value
 from lamina.data.loading.column_warnings import (
     missing_value_code,
@@ -20,6 +19,7 @@ from lamina.data.loading.description import LeftOut
 from lamina.data.loading.duplicates import copies_of_values
 from lamina.data.loading.numbers import mostly_numbers
 from lamina.data.loading.options import Options
+from lamina.data.loading.samples import Samples
 from lamina.data.loading.table_files import Table
 from lamina.data.loading.text_source import texts_as_array
 

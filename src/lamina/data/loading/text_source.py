@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from lamina.core.user_data.paths import refuse_special_file
-from lamina.data.loading.assembly import Samples
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.duplicates import copies_of_values
 from lamina.data.loading.files import TEXTS, find_files
 from lamina.data.loading.options import Options
+from lamina.data.loading.samples import Samples
 from lamina.data.loading.table_files import decode_text
 
 # Longer texts are cut to this number of characters.

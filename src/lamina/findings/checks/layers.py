@@ -106,11 +106,11 @@ def _explodes(first: float, last: float) -> bool:
     return last > 0 and first > _EXPLODING * max(last, 1e-6) and first > 1.0
 
 
-def _since(record: Record, is_bad: Callable[[float, float], bool]) -> dict[str, float]:
+def _first_bad_epoch(record: Record, is_bad: Callable[[float, float], bool]) -> dict[str, float]:
     """The epoch since which the gradients of the first and last layer are bad, as evidence."""
     since = None
     for step in sorted({statistics.step for statistics in record.statistics}, reverse=True):
-        ends = _end_gradients([one for one in record.statistics if one.step == step])
+        ends = _end_gradients([layer for layer in record.statistics if layer.step == step])
         if ends is None or not is_bad(*ends):
             break
         since = step
@@ -134,7 +134,7 @@ def _gradients(record: Record, final_statistics: list[LayerStatistics]) -> Itera
             f"of {with_gradient[-1].layer!r}: the first layers hardly learn.",
             fix="activation='relu' in hidden layers, BatchNormalization between them, or fewer "
             "layers.",
-            evidence={**gradients, **_since(record, _vanishes)},
+            evidence={**gradients, **_first_bad_epoch(record, _vanishes)},
             where=with_gradient[0].layer,
             confidence=0.6,
             others=("dead-relu", "saturated-activations", "bad-initialization"),
@@ -146,7 +146,7 @@ def _gradients(record: Record, final_statistics: list[LayerStatistics]) -> Itera
             title=f"The gradient of {with_gradient[0].layer!r} is {first / last:.3g} times that "
             f"of {with_gradient[-1].layer!r}.",
             fix="clipnorm=1.0 in the optimizer.",
-            evidence={**gradients, **_since(record, _explodes)},
+            evidence={**gradients, **_first_bad_epoch(record, _explodes)},
             where=with_gradient[0].layer,
             change=Change("compile", "clipnorm", 1.0),
             confidence=0.5,

@@ -175,7 +175,7 @@ class Discretization(HostLayer):
             raise ValueError(
                 f"Discretization: epsilon is a fraction between 0 and 1; received {epsilon!r}."
             )
-        self.bin_boundaries = None if bin_boundaries is None else _ascending(bin_boundaries)
+        self.bin_boundaries = None if bin_boundaries is None else _check_ascending(bin_boundaries)
         self.num_bins = num_bins
         self.epsilon = epsilon
         self.sparse = False
@@ -257,11 +257,11 @@ class Discretization(HostLayer):
         if boundaries is None or config.get("num_bins") is None:
             return cls(**config)
         layer = cls(**{**config, "bin_boundaries": None})  # the boundaries were learned
-        layer.bin_boundaries = _ascending(boundaries)
+        layer.bin_boundaries = _check_ascending(boundaries)
         return layer
 
 
-def _ascending(boundaries: Any) -> list[float]:
+def _check_ascending(boundaries: Any) -> list[float]:
     values = np.asarray(boundaries, dtype="float64")
     if values.ndim != 1 or values.size == 0 or (np.diff(values) < 0).any():
         raise ValueError(

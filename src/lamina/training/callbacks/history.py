@@ -15,8 +15,8 @@ class History(Callback):
 
     `history.history["loss"]` is the list of losses, one per epoch; `history.epoch` the numbers of
     the epochs, from 0; `history.params` has the settings of the run. `history.split` says which
-    samples `validation_split` selected: the method `split.how`, and the row numbers `split.train`
-    and `split.validation`; it is None without `validation_split`. `history.findings` has the likely
+    samples `validation_split` selected: `split.method`, and the row numbers `split.train` and
+    `split.validation`; it is None without `validation_split`. `history.findings` has the likely
     problems of the training, and `history.record` the recorded facts that they are based on (see
     `lamina.config.set_diagnosis`). A History is displayed as a table of the epochs, in a notebook
     with the learning curves.

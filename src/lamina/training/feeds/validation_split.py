@@ -24,17 +24,17 @@ class RowSplit:
     """How the samples of a run were divided.
 
     Args:
-        how: The method: `"tail"`, `"random"`, `"stratified"` or `"group"`.
+        method: The method: `"tail"`, `"random"`, `"stratified"` or `"group"`.
         train: Indices of the samples to train on, in ascending order.
         validation: Indices of the samples to validate on.
 
     Example:
         >>> split = row_split(10, 0.2, None, None)
-        >>> split.how, list(split.validation)
+        >>> split.method, list(split.validation)
         ('tail', [8, 9])
     """
 
-    how: str
+    method: str
     train: Rows
     validation: Rows
 
@@ -53,7 +53,7 @@ class RowSplit:
         }
         return (
             f"Validation on {count:,} of {count + len(self.train):,} samples, "
-            f"{descriptions[self.how]} (split={self.how!r})."
+            f"{descriptions[self.method]} (split={self.method!r})."
         )
 
 
@@ -69,7 +69,7 @@ def row_split(samples: int, fraction: float, split: Any, y: PyTree) -> RowSplit:
     Raises:
         ValueError: If the samples cannot be split like that.
     """
-    how, groups = _parse_split(split)
+    method, groups = _parse_split(split)
     train_count = int(samples * (1 - fraction))
     if train_count == 0 or train_count == samples:
         raise ValueError(
@@ -77,17 +77,17 @@ def row_split(samples: int, fraction: float, split: Any, y: PyTree) -> RowSplit:
             f"{train_count} to train on and {samples - train_count} to validate on.\n"
             "  Fix: another fraction, or more data."
         )
-    if how == "tail":
-        return RowSplit(how, range(train_count), range(train_count, samples))
-    if how == "group":
+    if method == "tail":
+        return RowSplit(method, range(train_count), range(train_count, samples))
+    if method == "group":
         is_validation = _select_whole_groups(groups, samples, samples - train_count)
     else:
         order = _shuffle(samples)
         is_validation = np.zeros(samples, dtype=bool)
-        if how == "stratified":
+        if method == "stratified":
             order = _stratify(order, y, samples - train_count)
         is_validation[order[: samples - train_count]] = True
-    return RowSplit(how, np.flatnonzero(~is_validation), np.flatnonzero(is_validation))
+    return RowSplit(method, np.flatnonzero(~is_validation), np.flatnonzero(is_validation))
 
 
 def _parse_split(split: Any) -> tuple[str, Any]:

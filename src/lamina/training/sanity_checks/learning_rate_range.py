@@ -50,8 +50,8 @@ class LearningRateRange:
         suggestion: The suggested rate; None if the loss decreased at no rate.
         steepest: The rate at which the smoothed loss decreased fastest, or None.
         lowest: The rate at which the smoothed loss was lowest.
-        diverged: Whether the test outcome early because the loss diverged.
-        how: How the suggestion was found, in words.
+        diverged: Whether the test ended early because the loss diverged.
+        explanation: How the suggestion was found, in words.
 
     Example:
         >>> rates = np.geomspace(1e-5, 1.0, 50)
@@ -67,7 +67,7 @@ class LearningRateRange:
     steepest: float | None
     lowest: float
     diverged: bool
-    how: str
+    explanation: str
 
     def __repr__(self) -> str:
         suggestion = "none" if self.suggestion is None else f"{self.suggestion:.2g}"
@@ -77,7 +77,7 @@ class LearningRateRange:
             else f"no rate up to {self.rates[-1]:.2g} made the loss diverge"
         )
         steps = f"{len(self.rates)} steps at rates from {self.rates[0]:.2g}; {outcome}"
-        return f"Suggested learning rate: {suggestion}\n  {self.how}\n  Tried: {steps}."
+        return f"Suggested learning rate: {suggestion}\n  {self.explanation}\n  Tried: {steps}."
 
     def plot(self) -> "Figure":
         """The losses over the rates, with the suggestion marked.
@@ -141,9 +141,9 @@ def suggest(rates: np.ndarray, losses: np.ndarray, diverged: bool = False) -> Le
     Args:
         rates: Increasing rates, `(steps,)`.
         losses: The loss at each rate, `(steps,)`.
-        diverged: Whether the test outcome before the last rate.
+        diverged: Whether the test ended before the last rate.
     """
-    smoothed = _smoothed(losses)
+    smoothed = _moving_average(losses)
     finite = np.where(np.isfinite(smoothed), smoothed, np.inf)
     best = int(np.argmin(finite))
     decrease = float(finite[0] - finite[best])
@@ -151,18 +151,22 @@ def suggest(rates: np.ndarray, losses: np.ndarray, diverged: bool = False) -> Le
         rates, losses, smoothed, None, None, float(rates[best]), diverged, ""
     )
     if not decrease > _MIN_DECREASE * abs(finite[0]):
-        how = "The loss fell at no rate, so none can be suggested."
-        return dataclasses.replace(result, how=how)
+        explanation = "The loss fell at no rate, so none can be suggested."
+        return dataclasses.replace(result, explanation=explanation)
     slopes = np.gradient(finite[: best + 1], np.log(rates[: best + 1]))
     steepest = float(rates[int(np.argmin(slopes))])
-    how = f"It is a tenth of {result.lowest:.2g}, where the loss was lowest; it fell fastest at "
-    how += f"{steepest:.2g}."
+    explanation = (
+        f"It is a tenth of {result.lowest:.2g}, where the loss was lowest; it fell fastest at "
+        f"{steepest:.2g}."
+    )
     if best == len(rates) - 1 and not diverged:
-        how += " It still fell at the last rate: a larger max_rate may find more."
-    return dataclasses.replace(result, suggestion=result.lowest / 10, steepest=steepest, how=how)
+        explanation += " It still fell at the last rate: a larger max_rate may find more."
+    return dataclasses.replace(
+        result, suggestion=result.lowest / 10, steepest=steepest, explanation=explanation
+    )
 
 
-def _smoothed(losses: np.ndarray) -> np.ndarray:
+def _moving_average(losses: np.ndarray) -> np.ndarray:
     """The mean of each loss and its neighbours, as many before it as after it."""
     count = len(losses)
     reach = [min(_WINDOW // 2, i, count - 1 - i) for i in range(count)]

@@ -1,4 +1,4 @@
-"""Splits samples of any kind into parts and describes them, once their files are read."""
+"""Samples of any kind, as read from their files, and their split into parts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -54,14 +54,14 @@ class Samples:
     column_lines: tuple[str, ...] = ()
 
 
-def assemble(samples: Samples, options: Options) -> LoadedData:
-    """Split samples and describe them.
+def split_samples(samples: Samples, options: Options) -> LoadedData:
+    """Split samples into parts, and describe them.
 
     Raises:
         ValueError: If there is only one class, or no training sample.
     """
-    class_names, y = _targets(samples)
-    split = _split(samples, y if class_names else None, options)
+    class_names, y = _encode_targets(samples)
+    split = _choose_split(samples, y if class_names else None, options)
     copies = samples.copies
     leaks: list[tuple[int, int]] = []
     if copies is not None:
@@ -114,7 +114,7 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
         leaks=[(samples.names[a], samples.names[b]) for a, b in leaks],
         remarks=remarks,
     )
-    contract = _contract(samples, class_names, split)
+    contract = _make_contract(samples, class_names, split)
     return make_loaded_data(samples.x, y, samples.names, split, options, contract, description)
 
 
@@ -180,7 +180,7 @@ def make_loaded_data(
     )
 
 
-def _contract(samples: Samples, class_names: list[str] | None, split: Split) -> Contract:
+def _make_contract(samples: Samples, class_names: list[str] | None, split: Split) -> Contract:
     """The contract of a model that is trained on these samples."""
     image = target_range = None
     if samples.kind == "images":
@@ -200,7 +200,7 @@ def _contract(samples: Samples, class_names: list[str] | None, split: Split) -> 
     )
 
 
-def _targets(samples: Samples) -> tuple[list[str] | None, np.ndarray]:
+def _encode_targets(samples: Samples) -> tuple[list[str] | None, np.ndarray]:
     if samples.labels is None:
         assert samples.values is not None
         return None, samples.values
@@ -223,7 +223,7 @@ def _sort_key(name: str) -> tuple[float, str]:
         return np.inf, name
 
 
-def _split(samples: Samples, labels: np.ndarray | None, options: Options) -> Split:
+def _choose_split(samples: Samples, labels: np.ndarray | None, options: Options) -> Split:
     rows = len(samples.names)
     method = options.split or ("stratified" if labels is not None else "random")
     if method == "stratified" and labels is None:
