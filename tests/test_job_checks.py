@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from lamina import job_checks
-from lamina.job_checks import alone, compare, host_name, job, port, source
+from lamina.job_checks import (
+    check_environment,
+    check_host_name,
+    check_port,
+    check_script,
+    check_this_process,
+    compare,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -18,24 +25,27 @@ def resolver(own, first=("10.0.0.1",)):
 
 
 def test_one_process_is_no_job():
-    found, cluster = job({})
+    found, cluster = check_environment({})
     assert (found.state, cluster) == ("ok", None)
 
 
 def test_a_launcher_is_named():
     environ = {"MASTER_ADDR": "a", "MASTER_PORT": "1", "WORLD_SIZE": "2", "RANK": "1"}
-    assert job(environ)[0].text == "process 1 of 2, started by torchrun; process 0 is at a:1"
+    assert (
+        check_environment(environ)[0].text
+        == "process 1 of 2, started by torchrun; process 0 is at a:1"
+    )
 
 
 def test_incomplete_variables_are_broken_with_what_to_type():
-    found, cluster = job({"KERAS_DISTRIBUTION_NUM_PROCESSES": "2"})
+    found, cluster = check_environment({"KERAS_DISTRIBUTION_NUM_PROCESSES": "2"})
     assert (found.state, cluster) == ("broken", None)
     assert found.remedy.startswith("export KERAS_DISTRIBUTION_JOB_ADDRESSES=")
 
 
 @pytest.mark.parametrize("own", [["127.0.0.1"], ["127.0.1.1"], ["127.0.0.1", "::1"]])
 def test_a_name_that_leads_back_to_this_machine_is_broken_if_process_0_is_elsewhere(own):
-    (found,) = host_name("10.0.0.1:99", resolver(own))
+    (found,) = check_host_name("10.0.0.1:99", resolver(own))
     assert found.state == "broken"
     assert own[0] in found.text
     assert found.remedy.startswith(f"in /etc/hosts, replace the line of {HERE} by: ")
@@ -51,12 +61,12 @@ def test_a_name_that_leads_back_to_this_machine_is_broken_if_process_0_is_elsewh
     ],
 )
 def test_other_names_are_well(address, own, first):
-    assert [found.state for found in host_name(address, resolver(own, first))] == ["ok"]
+    assert [found.state for found in check_host_name(address, resolver(own, first))] == ["ok"]
 
 
 def test_names_without_an_address_are_broken():
-    assert [found.state for found in host_name(None, resolver([]))] == ["broken"]
-    states = [found.state for found in host_name("node9:1", resolver(["10.0.0.2"], []))]
+    assert [found.state for found in check_host_name(None, resolver([]))] == ["broken"]
+    states = [found.state for found in check_host_name("node9:1", resolver(["10.0.0.2"], []))]
     assert states == ["ok", "broken"]
 
 
@@ -65,25 +75,25 @@ def test_a_port_that_is_taken_is_broken_in_process_0_alone():
         other.bind(("127.0.0.1", 0))
         other.listen()
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        assert port(address, is_first=True).state == "broken"
-        assert "is taken" in port(address, is_first=True).text
-        assert port(address, is_first=False).state == "ok"
-    assert port(address, is_first=True).state == "ok"
+        assert check_port(address, is_first=True).state == "broken"
+        assert "is taken" in check_port(address, is_first=True).text
+        assert check_port(address, is_first=False).state == "ok"
+    assert check_port(address, is_first=True).state == "ok"
 
 
 def test_process_0_must_be_at_its_own_address():
-    found = port("192.0.2.7:99", is_first=True)
+    found = check_port("192.0.2.7:99", is_first=True)
     assert (found.state, found.text) == ("broken", "192.0.2.7 is not an address of this machine")
 
 
 def test_the_script_is_told_apart_by_its_text_and_its_seed(tmp_path):
     script = tmp_path / "train.py"
     script.write_text("import keras\nkeras.utils.set_random_seed(3)\n")
-    found, facts = source(script)
+    found, facts = check_script(script)
     assert found.state == "ok"
     assert facts == {"script": facts["script"], "seed": "keras.utils.set_random_seed(3)"}
     script.write_text("import keras\nkeras.utils.set_random_seed(4)\n")
-    assert source(script)[1]["script"] != facts["script"]
+    assert check_script(script)[1]["script"] != facts["script"]
 
 
 @pytest.mark.parametrize(
@@ -97,17 +107,17 @@ def test_the_script_is_told_apart_by_its_text_and_its_seed(tmp_path):
 def test_what_a_script_says_of_its_seed_is_shown(tmp_path, text, state, words):
     script = tmp_path / "train.py"
     script.write_text(text)
-    found, _ = source(script)
+    found, _ = check_script(script)
     assert found.state == state
     assert words in found.text
 
 
 def test_a_script_that_is_not_there_is_broken():
-    assert source(Path("nothing.py"))[0].state == "broken"
+    assert check_script(Path("nothing.py"))[0].state == "broken"
 
 
 def test_versions_are_among_what_must_be_equal():
-    findings, cluster, facts = alone({})
+    findings, cluster, facts = check_this_process({})
     assert cluster is None
     assert {"Python", "Lamina", "jax", "jaxlib", "names of Keras"} <= set(facts)
     assert all(found.state == "ok" for found in findings)
@@ -132,6 +142,6 @@ def test_what_another_process_found_is_shown_as_its_own():
 def test_a_folder_that_is_not_shared_is_noted():
     told = [
         {"facts": {}, "findings": []},
-        {"facts": {job_checks._SEES: "False"}, "findings": []},
+        {"facts": {job_checks._SEES_FOLDER: "False"}, "findings": []},
     ]
     assert compare(told, Path("/runs"))[-1].text == "process 1 does not see the files of /runs"

@@ -1,6 +1,7 @@
 """Checks of a job of several processes, as `lamina doctor --distributed` shows them.
 
-`alone` checks what one process can see; `together` connects the processes and compares them.
+`check_this_process` checks what one process can see; `check_all_processes` connects the processes
+and compares what they report.
 """
 
 import ast
@@ -24,14 +25,14 @@ from lamina.version import __version__
 
 # How long processes wait for each other.
 _SECONDS = 60
-# Name of what a process tells of the folder of process 0.
-_SEES = "sees the folder"
+# Name of the fact that a process sees the working folder of process 0.
+_SEES_FOLDER = "sees the folder"
 
 
-def alone(
+def check_this_process(
     environ: Mapping[str, str], script: Path | None = None
 ) -> tuple[list[Finding], Any, dict[str, str]]:
-    """What one process can see.
+    """Check what one process can see.
 
     Args:
         environ: The environment.
@@ -40,21 +41,21 @@ def alone(
     Returns:
         The findings, the `Cluster` or None, and what must be equal in all processes.
     """
-    found, cluster = job(environ)
+    found, cluster = check_environment(environ)
     address = None if cluster is None else cluster.address
     is_first = cluster is None or cluster.process_id in (0, None)
-    findings = [found, *host_name(address), port(address, is_first)]
-    versions = equal_everywhere()
+    findings = [found, *check_host_name(address), check_port(address, is_first)]
+    versions = find_versions()
     findings.append(Finding("Versions", "ok", ", ".join(f"{n} {v}" for n, v in versions.items())))
     if script is not None:
-        of_script, described = source(script)
+        of_script, described = check_script(script)
         findings.append(of_script)
         versions |= described
     return findings, cluster, versions
 
 
-def job(environ: Mapping[str, str]) -> tuple[Finding, Any]:
-    """What the environment tells of other processes."""
+def check_environment(environ: Mapping[str, str]) -> tuple[Finding, Any]:
+    """Find the job in the variables of launchers; also return its `Cluster`, or None."""
     from lamina.distribution.cluster import detect
 
     try:
@@ -67,18 +68,18 @@ def job(environ: Mapping[str, str]) -> tuple[Finding, Any]:
     return Finding("Job", "ok", cluster.describe()), cluster
 
 
-def host_name(
+def check_host_name(
     address: str | None, resolve: Callable[[str], list[str]] | None = None
 ) -> list[Finding]:
-    """Whether the name of this machine leads other machines to it.
+    """Check that other machines reach this one by its host name.
 
-    On CPUs, JAX's collectives (gloo) tell other processes the address that the host name has here.
+    On CPUs, JAX's collectives (gloo) use the address that the host name has on its own machine.
 
     Args:
         address: `host:port` of process 0; None for one process.
         resolve: Returns the addresses of a name; the system's resolver by default.
     """
-    resolve = resolve or _addresses
+    resolve = resolve or _resolve
     name = socket.gethostname()
     own = resolve(name)
     if not own:
@@ -104,8 +105,8 @@ def host_name(
     return [Finding("Host name", "ok", f"{text}; process 0 is at {', '.join(of_first)}")]
 
 
-def port(address: str | None, is_first: bool) -> Finding:
-    """Whether process 0 can listen at its port.
+def check_port(address: str | None, is_first: bool) -> Finding:
+    """Check that process 0 can listen at its port.
 
     Args:
         address: `host:port` of process 0; None for any port.
@@ -117,7 +118,7 @@ def port(address: str | None, is_first: bool) -> Finding:
         host, number = text.strip("[]"), int(digits)
     if not is_first:
         return Finding("Port", "ok", f"{number} of {host}, where process 0 will listen")
-    resolved = next(iter(_addresses(host)), host)
+    resolved = next(iter(_resolve(host)), host)
     family = socket.AF_INET6 if ":" in resolved else socket.AF_INET
     try:
         with socket.socket(family) as listener:
@@ -137,7 +138,7 @@ def port(address: str | None, is_first: bool) -> Finding:
     return Finding("Port", "note", text, fix)
 
 
-def equal_everywhere() -> dict[str, str]:
+def find_versions() -> dict[str, str]:
     """The versions that must be equal in all processes."""
     from lamina.compat.imports import KERAS_VERSION, TENSORFLOW_VERSION
 
@@ -152,8 +153,8 @@ def equal_everywhere() -> dict[str, str]:
     }
 
 
-def source(script: Path) -> tuple[Finding, dict[str, str]]:
-    """The digest of a script and the seed that it sets, and both as text to compare.
+def check_script(script: Path) -> tuple[Finding, dict[str, str]]:
+    """Find the digest of a script and the seed that it sets, and return both as text to compare.
 
     Args:
         script: The script.
@@ -186,18 +187,20 @@ def _is_constant(call: str) -> bool:
     return all(isinstance(a, ast.Constant) for a in (*node.args, *(k.value for k in node.keywords)))
 
 
-def together(cluster: Any, findings: Sequence[Finding], facts: dict[str, str]) -> list[Finding]:
+def check_all_processes(
+    cluster: Any, findings: Sequence[Finding], facts: dict[str, str]
+) -> list[Finding]:
     """Connect the processes of a job, and compare them; every process calls it.
 
     Args:
         cluster: The place of this process.
-        findings: What it has found alone.
+        findings: The findings of this process.
         facts: What must be equal in all processes.
 
     Returns:
-        The findings about all; in process 0 alone, unless the connection fails.
+        The findings about all processes, only in process 0, unless the connection fails.
     """
-    if cluster.process_id != 0 and not _reaches(cluster.address):
+    if cluster.process_id != 0 and not _can_connect(cluster.address):
         text = f"process 0 did not answer at {cluster.address} within {_SECONDS} s"
         fix = "start process 0, and let no firewall be between the machines"
         return [Finding("Connection", "broken", text, fix)]
@@ -215,69 +218,71 @@ def together(cluster: Any, findings: Sequence[Finding], facts: dict[str, str]) -
     client: Any = jax._src.distributed.global_state.client
     key = f"lamina/doctor/{cluster.process_id}"
     wrong = [f._asdict() for f in findings if f.state != "ok"]
-    folder, mark = Path(os.getcwd()), None
+    folder, marker = Path(os.getcwd()), None
     if cluster.process_id == 0:
-        mark = _mark(folder)
-        client.key_value_set("lamina/doctor/mark", mark.name if mark.exists() else "")
+        marker = _create_marker_file(folder)
+        client.key_value_set("lamina/doctor/mark", marker.name if marker.exists() else "")
     else:
         name = client.blocking_key_value_get("lamina/doctor/mark", _SECONDS * 1000)
         if name:
-            facts = {**facts, _SEES: str((folder / name).exists())}
+            facts = {**facts, _SEES_FOLDER: str((folder / name).exists())}
     client.key_value_set(key, json.dumps({"facts": facts, "findings": wrong}))
-    told: list[dict[str, Any]] = []
+    reports: list[dict[str, Any]] = []
     if cluster.process_id == 0:
         for process in range(cluster.num_processes):
             text = client.blocking_key_value_get(f"lamina/doctor/{process}", _SECONDS * 1000)
-            told.append(json.loads(text))
-    if mark is not None:
-        mark.unlink(missing_ok=True)
-    exchanged = _exchange()
-    return [] if cluster.process_id else [*compare(told, folder), exchanged]
+            reports.append(json.loads(text))
+    if marker is not None:
+        marker.unlink(missing_ok=True)
+    exchanged = _check_collective()
+    return [] if cluster.process_id else [*compare(reports, folder), exchanged]
 
 
-def compare(told: Sequence[Mapping[str, Any]], folder: Path) -> list[Finding]:
-    """What differs between processes.
+def compare(reports: Sequence[Mapping[str, Any]], folder: Path) -> list[Finding]:
+    """Find what differs between processes.
 
     Args:
-        told: Of each process its `facts` and the `findings` that are not ok.
+        reports: For each process its `facts` and the `findings` that are not ok.
         folder: The working folder of process 0.
     """
     findings = []
-    for process, report in enumerate(told[1:], 1):
+    for process, report in enumerate(reports[1:], 1):
         for found in report["findings"]:
             subject = f"{found['subject']} of process {process}"
             findings.append(Finding(subject, found["state"], found["text"], found["remedy"]))
-    names = list(told[0]["facts"])
+    names = list(reports[0]["facts"])
     for name in names:
-        values = [str(report["facts"].get(name, "missing")) for report in told]
+        values = [str(report["facts"].get(name, "missing")) for report in reports]
         different = [i for i, value in enumerate(values) if value != values[0]]
         if different:
             text = f"{values[0]} in process 0, {values[different[0]]} in process {different[0]}"
             fix = f"the same {name} for all processes"
             findings.append(Finding(f"Equal {name}", "broken", text, fix))
     if not any(found.state == "broken" for found in findings):
-        findings.append(Finding("Equal", "ok", f"in all {len(told)} processes: {', '.join(names)}"))
-    sees = [report["facts"].get(_SEES) for report in told]
-    blind = [str(process) for process, answer in enumerate(sees) if answer == "False"]
-    if blind:
-        text = f"process {', '.join(blind)} does not see the files of {folder}"
+        findings.append(
+            Finding("Equal", "ok", f"in all {len(reports)} processes: {', '.join(names)}")
+        )
+    answers = [report["facts"].get(_SEES_FOLDER) for report in reports]
+    without_access = [str(process) for process, answer in enumerate(answers) if answer == "False"]
+    if without_access:
+        text = f"process {', '.join(without_access)} does not see the files of {folder}"
         fix = "a folder that all machines share, for checkpoints and models"
         findings.append(Finding("Folder", "note", text, fix))
-    elif "True" in sees:
+    elif "True" in answers:
         findings.append(Finding("Folder", "ok", f"all processes see the files of {folder}"))
     return findings
 
 
-def _mark(folder: Path) -> Path:
-    """A file of process 0, which the others look for."""
-    mark = folder / f".lamina-doctor-{uuid.uuid4().hex[:8]}"
+def _create_marker_file(folder: Path) -> Path:
+    """Create a file in the folder of process 0, which the other processes look for."""
+    marker = folder / f".lamina-doctor-{uuid.uuid4().hex[:8]}"
     with contextlib.suppress(OSError):
-        mark.touch()
-    return mark
+        marker.touch()
+    return marker
 
 
-def _exchange() -> Finding:
-    """One collective over all processes."""
+def _check_collective() -> Finding:
+    """Run one collective over all processes."""
     import jax
     import numpy as np
     from jax.experimental import multihost_utils
@@ -293,7 +298,7 @@ def _exchange() -> Finding:
     return Finding("Exchange", "ok", text)
 
 
-def _reaches(address: str) -> bool:
+def _can_connect(address: str) -> bool:
     host, _, number = address.rpartition(":")
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
@@ -305,7 +310,7 @@ def _reaches(address: str) -> bool:
     return False
 
 
-def _addresses(host: str) -> list[str]:
+def _resolve(host: str) -> list[str]:
     try:
         return sorted({str(info[4][0]) for info in socket.getaddrinfo(host, None)})
     except OSError:

@@ -19,7 +19,7 @@ def curves(count):
 
 @pytest.fixture(scope="module")
 def learned():
-    return novelty.learned({"x": curves(1000)})
+    return novelty.compute_statistics({"x": curves(1000)})
 
 
 def far(known, x):
@@ -45,7 +45,7 @@ def test_unusual_inputs_are_far(learned, unusual):
 
 def test_the_distance_is_the_mahalanobis_distance_where_all_directions_are_components():
     x = RNG.normal(size=(2000, 3)) @ np.array([[2.0, 1, 0], [0, 1, 0], [0, 0, 5]])
-    known = novelty.learned({"x": x})
+    known = novelty.compute_statistics({"x": x})
     fitted = np.delete(x, np.s_[::4], axis=0)
     difference = x - x.mean(axis=0)
     inverse = np.linalg.inv(np.cov(fitted.T, bias=True))
@@ -56,7 +56,7 @@ def test_the_distance_is_the_mahalanobis_distance_where_all_directions_are_compo
 def test_images_are_recognised_in_any_size_and_scale():
     smooth = np.linspace(0, 1, 50)[None, :, None, None] * RNG.random((400, 1, 50, 1))
     for scale in (1, 255):
-        known = novelty.learned({"x": scale * smooth})
+        known = novelty.compute_statistics({"x": scale * smooth})
         assert len(known.mean) == 14 * 14
         assert not far(known, scale * smooth[:1]).any()
         assert far(known, scale * RNG.random((5, 50, 50, 1))).all()
@@ -64,8 +64,10 @@ def test_images_are_recognised_in_any_size_and_scale():
 
 def test_columns_are_taken_together():
     size = RNG.normal(size=500)
-    known = novelty.learned({"size": size, "weight": size * 2 + 0.01 * RNG.normal(size=500)})
-    known_with_text = novelty.learned({"size": size, "name": np.full(500, "a", object)})
+    known = novelty.compute_statistics(
+        {"size": size, "weight": size * 2 + 0.01 * RNG.normal(size=500)}
+    )
+    known_with_text = novelty.compute_statistics({"size": size, "name": np.full(500, "a", object)})
     assert known_with_text.inputs == ("size",)
     rows = {"size": np.array([1.0, 1.0]), "weight": np.array([2.0, -2.0])}
     assert novelty.is_far(known, rows).tolist() == [False, True]
@@ -89,7 +91,7 @@ def test_rows_with_missing_values_are_not_judged(learned):
     ids=["few rows", "equal rows", "text", "several matrices", "nothing"],
 )
 def test_nothing_is_learned_where_nothing_can_be(arrays):
-    assert novelty.learned(arrays) is None
+    assert novelty.compute_statistics(arrays) is None
 
 
 def test_other_inputs_than_those_of_training_are_not_judged(learned):
@@ -105,8 +107,8 @@ def test_a_damaged_record_is_refused(learned, text):
 
 def test_large_images_are_examined_a_few_at_a_time(monkeypatch):
     smooth = np.linspace(0, 1, 40)[None, :, None, None] * RNG.random((300, 1, 40, 3))
-    at_once = novelty.learned({"x": smooth})
+    at_once = novelty.compute_statistics({"x": smooth})
     monkeypatch.setattr(novelty, "_BLOCK_SIZE", 10_000)
-    assert novelty.learned({"x": smooth}) == at_once
+    assert novelty.compute_statistics({"x": smooth}) == at_once
     assert far(at_once, RNG.random((50, 40, 40, 3))).all()
     assert far(at_once, np.zeros((0, 40, 40, 3))).shape == (0,)

@@ -59,7 +59,7 @@ def test_without_a_form_an_unusual_picture_is_inverted_if_that_makes_it_usual():
     faces[:, 4:8, 4:8] = 60
     faces = faces + RNG.normal(size=faces.shape)
     contract = Contract(
-        "images", image=ImageInput(12, 12, 3), novelty=novelty.learned({"x": faces})
+        "images", image=ImageInput(12, 12, 3), novelty=novelty.compute_statistics({"x": faces})
     )
     usual = Image.fromarray(faces[0].astype("uint8"))
     assert not made(usual, contract).is_inverted

@@ -32,7 +32,7 @@ def answer(
 
     Raises:
         ValueError: If pictures are to be drawn and the model takes none.
-        typer.Exit: With 1, if an input could not be read; the others are answer.
+        typer.Exit: With 1, if an input could not be read; the others are answered.
     """
     from lamina import Predictor  # after the cheap errors
     from lamina.prediction.raw_inputs import read_inputs

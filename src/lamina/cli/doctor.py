@@ -70,7 +70,7 @@ def _check_job(script: Path | None, json: bool) -> None:
     """Check this process, and the job if it is of one; process 0 shows what is found."""
     from lamina import job_checks
 
-    findings, cluster, facts = job_checks.alone(os.environ, script)
+    findings, cluster, facts = job_checks.check_this_process(os.environ, script)
     has_others = cluster is not None and cluster.num_processes not in (None, 1)
     if not has_others:
         broken = _print_json(findings) if json else _show_all(findings)
@@ -81,7 +81,7 @@ def _check_job(script: Path | None, json: bool) -> None:
     broken = 0
     if is_first and not json:
         broken += _show_all(findings)  # now, as JAX ends a process that nobody joins
-    of_all = job_checks.together(cluster, findings, facts)
+    of_all = job_checks.check_all_processes(cluster, findings, facts)
     if json:
         broken = _print_json([*findings, *of_all]) if is_first else len(of_all)
     else:

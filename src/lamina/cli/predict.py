@@ -124,7 +124,7 @@ def predict(
         if read:
             console.print_json(documents)
     else:
-        _remarks(read, pixels.is_known, invert)
+        _print_remarks(read, pixels.is_known, invert)
         possible = named_sets.candidate_datasets(network) if like is None and read else []
         if possible:
             console.remark(
@@ -170,7 +170,7 @@ def _form_for(network: Any, like: Like | None) -> Any:
         raise ValueError(f"{error}\n  Fix: leave --like out, or name another set.") from None
 
 
-def _remarks(read: "list[PictureInput]", range_is_known: bool, invert: bool | None) -> None:
+def _print_remarks(read: "list[PictureInput]", range_is_known: bool, invert: bool | None) -> None:
     """Print remarks to stderr on how the images were converted."""
     if not range_is_known:
         console.remark(RANGE_REMARK)

@@ -32,7 +32,7 @@ class DiagnosedRun(Listener):
         self.applied.append(self._apply_first_change(findings) if self.apply else None)
 
     def _apply_first_change(self, findings: Findings) -> str | None:
-        """Train a copy with the first change that a finding suggests; what came of it, as text."""
+        """Train a copy with the first change that a finding suggests; return the result as text."""
         changes = [finding.change for finding in findings if finding.change is not None]
         if not changes or findings.apply is None:
             return "There is no change that could be applied." if len(findings) else None

@@ -38,7 +38,7 @@ _MIN_VARIANCE = 1e-4
 _MAX_STANDARDIZED = 1e100
 
 
-def learned(arrays: Mapping[str, Any]) -> Novelty | None:
+def compute_statistics(arrays: Mapping[str, Any]) -> Novelty | None:
     """Compute the statistics of training inputs by which `is_far` recognizes other inputs.
 
     Args:
@@ -51,7 +51,7 @@ def learned(arrays: Mapping[str, Any]) -> Novelty | None:
 
     Example:
         >>> rng = np.random.default_rng(0)
-        >>> novelty = learned({"x": rng.normal(size=(1000, 3))})
+        >>> novelty = compute_statistics({"x": rng.normal(size=(1000, 3))})
         >>> is_far(novelty, {"x": np.array([[0.0, 0.5, -1.0], [9.0, 9.0, 9.0]])}).tolist()
         [False, True]
     """

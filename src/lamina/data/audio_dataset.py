@@ -88,7 +88,7 @@ def audio_dataset_from_directory(
         verbose=verbose,
     )
     reader = _Reader(sampling_rate, output_sequence_length)
-    return folder.datasets(reader, _kept_apart if ragged else pad_and_stack)
+    return folder.datasets(reader, _collate_ragged if ragged else pad_and_stack)
 
 
 class _Reader:
@@ -154,7 +154,7 @@ def resample(wave: np.ndarray, old: int, new: int) -> np.ndarray:
     return resample_poly(wave, new // divisor, old // divisor, axis=0).astype("float32")
 
 
-def _kept_apart(elements: Sequence) -> Any:
+def _collate_ragged(elements: Sequence) -> Any:
     def collect(waves: Sequence) -> np.ndarray:
         batch = np.empty(len(waves), dtype=object)
         batch[:] = waves

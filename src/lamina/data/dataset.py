@@ -21,7 +21,7 @@ from lamina.core.user_data.data_kinds import is_column, is_table, is_text_dtype
 from lamina.core.user_data.masked_arrays import remove_mask
 from lamina.core.user_data.text import compute_on_host
 from lamina.core.variable.seed import make_default_seed
-from lamina.data.parallel import AUTOTUNE, ahead, mapped, number_of_workers
+from lamina.data.parallel import AUTOTUNE, number_of_workers, parallel_map, prefetch
 
 INFINITE, UNKNOWN = -1, -2
 _PREFETCHED = 2
@@ -95,7 +95,7 @@ class Dataset:
         Raises:
             ValueError: If the numbers of rows differ.
         """
-        tensors = _each(_rows, tensors)
+        tensors = _map_arrays(_rows, tensors)
         lengths = {len(array) for array in _leaves(tensors)}
         if len(lengths) != 1:
             raise ValueError(
@@ -181,7 +181,7 @@ class Dataset:
                 return map_func(*element) if isinstance(element, tuple) else map_func(element)
 
         workers = number_of_workers(num_parallel_calls)
-        changed = self._derive(lambda: mapped(call, self._start(), workers), self._length)
+        changed = self._derive(lambda: parallel_map(call, self._start(), workers), self._length)
         changed.contract = None if self.contract is None else self.contract.of_arrays()
         return changed
 
@@ -324,7 +324,7 @@ class Dataset:
 
         def start() -> Iterator:
             for element in self._start():
-                element = _each(_rows, element)
+                element = _map_arrays(_rows, element)
                 rows = min(len(array) for array in _leaves(element))
                 yield from (_row(element, i) for i in range(rows))
 
@@ -502,7 +502,7 @@ class Dataset:
         )
         if count == 0:
             return self._derive(self._start, self._length)
-        prefetched = self._derive(lambda: ahead(self._start(), count), self._length)
+        prefetched = self._derive(lambda: prefetch(self._start(), count), self._length)
         prefetched.draws_ahead = True
         return prefetched
 
@@ -523,7 +523,7 @@ class Dataset:
         Returns:
             An iterator over elements.
         """
-        return (_each(np.asarray, element) for element in self._start())
+        return (_map_arrays(np.asarray, element) for element in self._start())
 
     def cardinality(self) -> int:
         """Number of elements; -1 if they never end, -2 if it is unknown.
@@ -541,7 +541,7 @@ class Dataset:
         return self._length == math.inf
 
     def __iter__(self) -> Iterator:
-        return (_each(_answering_numpy, element) for element in self._start())
+        return (_map_arrays(_as_host_arrays, element) for element in self._start())
 
     def __len__(self) -> int:
         if self.cardinality() < 0:
@@ -575,7 +575,7 @@ def _elements(dataset: Any) -> Iterable:
 
 def stack_elements(elements: Sequence) -> Any:
     """Stack elements along a new first axis."""
-    return _each(_stack, *elements)
+    return _map_arrays(_stack, *elements)
 
 
 def pad_and_stack(elements: Sequence, value: float = 0) -> Any:
@@ -590,7 +590,7 @@ def pad_and_stack(elements: Sequence, value: float = 0) -> Any:
             result[(number, *start)] = array
         return result
 
-    return _each(pad, *elements)
+    return _map_arrays(pad, *elements)
 
 
 def _stack(*values: Any) -> np.ndarray:
@@ -607,30 +607,32 @@ def _stack(*values: Any) -> np.ndarray:
     return np.stack(arrays)
 
 
-def _each(function: Callable, *elements: Any) -> Any:
+def _map_arrays(function: Callable, *elements: Any) -> Any:
     """Apply a function to the arrays at each position of equal structures."""
     first = elements[0]
     if isinstance(first, tuple):
-        return tuple(_each(function, *parts) for parts in zip(*elements, strict=True))
+        return tuple(_map_arrays(function, *parts) for parts in zip(*elements, strict=True))
     if isinstance(first, dict):
-        return {key: _each(function, *(element[key] for element in elements)) for key in first}
+        return {
+            key: _map_arrays(function, *(element[key] for element in elements)) for key in first
+        }
     return None if first is None else function(*elements)
 
 
 def _row(element: Any, number: int) -> Any:
-    return _each(lambda array: array[number], element)
+    return _map_arrays(lambda array: array[number], element)
 
 
 def _leaves(element: Any) -> list:
     leaves: list = []
-    _each(leaves.append, element)
+    _map_arrays(leaves.append, element)
     return leaves
 
 
 def _rows(value: Any) -> Any:
     if is_table(value) or is_column(value):  # by position; the index is ignored
         array = value.to_numpy()
-        if is_table(value) and array.dtype.kind == "O" and not _of_one_kind(array):
+        if is_table(value) and array.dtype.kind == "O" and not _has_one_kind(array):
             kinds = ", ".join(f"{name!r}: {value[name].dtype}" for name in value.columns)
             raise TypeError(
                 "from_tensor_slices makes a vector of every row of a table, and the columns of "
@@ -647,12 +649,12 @@ def _rows(value: Any) -> Any:
     return array
 
 
-def _of_one_kind(array: np.ndarray) -> bool:
+def _has_one_kind(array: np.ndarray) -> bool:
     """Whether an array of objects has only texts, or only other values."""
     return len({isinstance(value, str) for value in array.ravel().tolist()}) == 1
 
 
-def _answering_numpy(value: Any) -> Any:
+def _as_host_arrays(value: Any) -> Any:
     if isinstance(value, (str, bytes)):
         return value
     if isinstance(value, (np.ndarray, np.generic, bool, int, float)):

@@ -105,38 +105,38 @@ def image_dataset_from_directory(
         verbose=verbose,
     )
 
-    how = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "stretch"
+    method = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "stretch"
 
     def read(path: str) -> np.ndarray:
-        image = fit_to_size(np.asarray(load_img(path, color_mode)), size, how, interpolation)
+        image = fit_to_size(np.asarray(load_img(path, color_mode)), size, method, interpolation)
         return image.transpose(2, 0, 1) if channels_first else image
 
     contract = None
     if color_mode != "rgba" and not channels_first:
         channels = 1 if color_mode == "grayscale" else 3
-        form = ImageInput(*size, channels, resized=how, interpolation=interpolation)
+        form = ImageInput(*size, channels, resized=method, interpolation=interpolation)
         contract = Contract("images", image=form)
     return folder.datasets(read, contract=contract)
 
 
 def fit_to_size(
-    image: np.ndarray, size: tuple[int, int], how: str, interpolation: str
+    image: np.ndarray, size: tuple[int, int], method: str, interpolation: str
 ) -> np.ndarray:
     """A picture in the size of the others.
 
     Args:
         image: Values from 0 to 255, `(height, width)` or `(height, width, channels)`.
         size: `(height, width)`.
-        how: `"stretch"`, `"crop"` or `"pad"`, for a picture of another shape.
+        method: `"stretch"`, `"crop"` or `"pad"`, for a picture of another shape.
         interpolation: As for `image_dataset_from_directory`.
 
     Returns:
         float32, `(height, width, channels)`.
     """
     image = image[..., None] if image.ndim == 2 else image
-    if how == "crop":
+    if method == "crop":
         rows, columns = resizing.crop_box(image.shape[0], image.shape[1], size)
         image = image[rows, columns]
-    elif how == "pad":
+    elif method == "pad":
         image = resizing.pad_to_ratio(image, size)
     return resizing.resize(image, size, interpolation)

@@ -121,16 +121,16 @@ class LabelledFolder:
         return dataset
 
     def _find_files(self, seed: int) -> "_Files":
-        folders = self._subfolders() if self._inferred else [""]
+        folders = self._subfolders() if self._infers_labels else [""]
         paths, labels = [], []
         for label, folder in enumerate(folders):
             class_files = self._files_in(os.path.join(self.directory, folder))
             paths += class_files
             labels += [label] * len(class_files)
         class_names: list[str] | None = folders
-        if self._unlabelled:
+        if self._has_no_labels:
             class_names = None
-        elif not self._inferred:
+        elif not self._infers_labels:
             labels = self._given_labels(len(paths))
             class_names = [str(label) for label in sorted(set(labels))]
         if self.verbose:
@@ -216,12 +216,12 @@ class LabelledFolder:
         return np.eye(len(names), dtype="float32")[labels]
 
     @property
-    def _unlabelled(self) -> bool:
+    def _has_no_labels(self) -> bool:
         return self.labels is None or self.label_mode is None
 
     @property
-    def _inferred(self) -> bool:
-        return not self._unlabelled and isinstance(self.labels, str)
+    def _infers_labels(self) -> bool:
+        return not self._has_no_labels and isinstance(self.labels, str)
 
     def _check_labels(self) -> None:
         if self.label_mode not in _LABEL_MODES:
@@ -235,7 +235,7 @@ class LabelledFolder:
                 "labels must be 'inferred' (from the names of subfolders), None, or a list with "
                 f"one whole number for every file; received {self.labels!r}."
             )
-        if self.class_names and not self._inferred:
+        if self.class_names and not self._infers_labels:
             raise ValueError(
                 "class_names can be given only with labels='inferred' and a label_mode; otherwise "
                 "there are no subfolders to take them from."
@@ -265,7 +265,7 @@ class LabelledFolder:
     def _check_found(self, paths: list[str], class_names: list[str] | None) -> None:
         if not paths:
             hint = ""
-            if self._inferred:
+            if self._infers_labels:
                 loose = self._with_labels(None)._files_in(str(self.directory))
                 hint = (
                     f"\n  Likely cause: its {len(loose)} {self.kind} files lie beside each other, "

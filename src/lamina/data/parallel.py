@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 AUTOTUNE = -1  # as in `tf.data.AUTOTUNE`: Lamina chooses the number
-_AT_MOST = 8
+_MAX_WORKERS = 8
 
 
 def number_of_workers(requested: int | None) -> int:
@@ -19,13 +19,15 @@ def number_of_workers(requested: int | None) -> int:
     """
     if requested is None:
         return 1
-    return min(_AT_MOST, os.cpu_count() or 1) if requested == AUTOTUNE else max(1, int(requested))
+    return (
+        min(_MAX_WORKERS, os.cpu_count() or 1) if requested == AUTOTUNE else max(1, int(requested))
+    )
 
 
-def mapped(function: Callable, items: Iterable, workers: int) -> Iterator:
+def parallel_map(function: Callable, items: Iterable, workers: int) -> Iterator:
     """`map(function, items)` by several threads, a few items ahead, in the order of the items."""
     source = iter(items)
-    # The first item is done alone, since a layer in the function is built in its first call.
+    # The first call is not parallel, because it builds the layers that the function uses.
     for item in source:
         yield function(item)
         break
@@ -45,21 +47,21 @@ def mapped(function: Callable, items: Iterable, workers: int) -> Iterator:
             _cancel(pending)
 
 
-def ahead(items: Iterable, count: int) -> Iterator:
+def prefetch(items: Iterable, count: int) -> Iterator:
     """The items; a thread prepares up to `count` of them ahead."""
     source, end = iter(items), object()
     pending: deque[Future] = deque()
     try:
         with ThreadPoolExecutor(1, thread_name_prefix="lamina-prefetch") as pool:
 
-            def ask() -> None:
+            def request_next() -> None:
                 pending.append(pool.submit(next, source, end))
 
             try:
                 for _ in range(max(1, count)):
-                    ask()
+                    request_next()
                 while (item := pending.popleft().result()) is not end:
-                    ask()
+                    request_next()
                     yield item
             finally:
                 _cancel(pending)

@@ -75,7 +75,7 @@ def text_dataset_from_directory(
         follow_links=follow_links,
         verbose=verbose,
     )
-    # Shortened texts are not what somebody else has in a file.
+    # Without a contract for shortened texts: `predict` would not shorten the texts of files.
     contract = Contract("text") if max_length is None else None
     return folder.datasets(lambda path: _read(path)[:max_length], contract=contract)
 

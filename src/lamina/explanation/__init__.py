@@ -1,6 +1,6 @@
 """Why a model gives an answer: attributions, maps of pictures and words, single neurons, filters.
 
-`model.explain(x)` puts the most useful together for one sample; the functions give each alone.
+`model.explain(x)` combines the most useful ones for one sample; each is also a function here.
 """
 
 from lamina.explanation.attention_maps import attention_maps

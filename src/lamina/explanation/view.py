@@ -62,7 +62,7 @@ def as_html(explanation: "Explanation") -> str:
     if explanation.kind == "words":
         parts.append(_coloured_words(explanation))
     elif explanation.kind == "picture":
-        parts.append(_embedded(explanation))
+        parts.append(_figure_as_html(explanation))
     else:
         parts.append(_table(explanation))
     return f'<div class="lamina-explanation">{"".join(parts)}</div>'
@@ -124,7 +124,7 @@ def _table(explanation: "Explanation") -> str:
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
-def _embedded(explanation: Any) -> str:
+def _figure_as_html(explanation: Any) -> str:
     content = io.BytesIO()
     explanation.plot().savefig(content, format="png", dpi=100)
     data = base64.b64encode(content.getvalue()).decode()

@@ -265,7 +265,7 @@ class R2Score(Metric):
             scores = jnp.mean(scores)
         elif self.class_aggregation == "variance_weighted_average":
             scores = jnp.sum(variance * scores) / jnp.sum(variance)
-        return self._adjust(scores) if self.num_regressors else scores
+        return self._adjust_for_regressors(scores) if self.num_regressors else scores
 
     def get_config(self) -> dict:
         return {
@@ -274,7 +274,7 @@ class R2Score(Metric):
             "num_regressors": self.num_regressors,
         }
 
-    def _adjust(self, scores: jax.Array) -> jax.Array:
+    def _adjust_for_regressors(self, scores: jax.Array) -> jax.Array:
         samples = self.num_samples.value
         degrees_of_freedom = samples - self.num_regressors - 1.0
         if not isinstance(samples, jax.core.Tracer) and degrees_of_freedom <= 0:

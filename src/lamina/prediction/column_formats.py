@@ -64,7 +64,7 @@ def _adapt_decimal_mark(
     numbers, as_trained = (parse_numbers(values, comma) for comma in (is_comma, not is_comma))
     different = [i for i, (a, b) in enumerate(zip(numbers, as_trained, strict=True)) if a != b]
     if different:
-        text = as_texts([_at(values, different[0])])[0]
+        text = as_texts([_value_at(values, different[0])])[0]
         mark, mark_in_training = ("comma", "point") if is_comma else ("point", "comma")
         remarks.append(
             f"{column.name}: {text} is read as {numbers[different[0]]:.15g}, with a decimal "
@@ -88,5 +88,5 @@ def _adapt_date_order(column: Column, values: Any, remarks: list[str]) -> Column
     return dataclasses.replace(column, day_first=day_first)
 
 
-def _at(values: Any, index: int) -> Any:
+def _value_at(values: Any, index: int) -> Any:
     return values.iloc[index] if hasattr(values, "iloc") else values[index]

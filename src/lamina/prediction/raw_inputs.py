@@ -11,17 +11,17 @@ import numpy as np
 from lamina.contract import Contract
 from lamina.core.user_data.arguments import is_number
 from lamina.core.user_data.data_kinds import is_column, is_text
-from lamina.prediction.raw_pictures import pictures
-from lamina.prediction.raw_rows import rows
-from lamina.prediction.raw_series import series
+from lamina.prediction.raw_pictures import convert_pictures
+from lamina.prediction.raw_rows import convert_rows
+from lamina.prediction.raw_series import convert_series
 from lamina.prediction.raw_sources import RawInputs, describe_value, unsupported_input_error
-from lamina.prediction.raw_texts import texts
+from lamina.prediction.raw_texts import convert_texts
 
 _CONVERTERS: dict[str, Callable[[Contract, Sequence[Any]], RawInputs]] = {
-    "images": pictures,
-    "table": rows,
-    "text": texts,
-    "series": series,
+    "images": convert_pictures,
+    "table": convert_rows,
+    "text": convert_texts,
+    "series": convert_series,
 }
 
 

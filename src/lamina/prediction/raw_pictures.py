@@ -26,11 +26,11 @@ from lamina.prediction.raw_sources import (
 )
 from lamina.utils.image import load_img
 
-# Side of the reduced pictures in which drawings are result, in pixels.
+# Side of the reduced pictures in which drawings are found, in pixels.
 _MAX_SIDE = 512
 
 
-def pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
+def convert_pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     """Convert pictures to the size and channels that a model takes, uint8.
 
     Raises:

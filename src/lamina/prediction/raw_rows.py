@@ -28,7 +28,7 @@ from lamina.prediction.raw_sources import (
 _MAX_SHOWN = 40
 
 
-def rows(contract: Contract, sources: Sequence[Any]) -> RawInputs:
+def convert_rows(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     """Convert rows to the columns that a model takes, `(rows,)` each.
 
     Raises:
@@ -42,7 +42,7 @@ def rows(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     unused: set[str] = set()
     unreadable: dict[str, list[str]] = {}
 
-    def take(name: str, table: Any, first: int) -> None:
+    def add_table(name: str, table: Any, first: int) -> None:
         columns, remarks = adapt_columns(contract.columns, table)
         inputs, extra = inputs_of(columns, table)
         count = len(next(iter(inputs.values())))
@@ -52,9 +52,9 @@ def rows(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         names = [f"{name}row {first + i}" for i in range(count)]
         for column in columns:
             for index in _unreadable_indices(column, table[column.name], inputs):
-                text = as_texts([_at(table[column.name], index)])[0] or ""
+                text = as_texts([_value_at(table[column.name], index)])[0] or ""
                 unreadable.setdefault(column.name, []).append(
-                    f"{text[:_MAX_SHOWN]!r} in {names[index]} {_why(column, text)}"
+                    f"{text[:_MAX_SHOWN]!r} in {names[index]} {_describe_problem(column, text)}"
                 )
         parts.append(inputs)
         unused.update(set(extra) - {contract.target})
@@ -64,18 +64,18 @@ def rows(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     for source in sources:
         row = _as_dict(source, names_in_training)
         if row is not None:
-            take("", _check_row(contract, row), len(result.names) + 1)
+            add_table("", _check_row(contract, row), len(result.names) + 1)
         elif is_frame(source):
             frame = as_frame(source, "the table")
             if not len(frame):
                 raise ValueError("The table has no rows.")
-            take("", frame, len(result.names) + 1)
+            add_table("", frame, len(result.names) + 1)
         elif isinstance(source, (str, os.PathLike)):
             for path in expand_folders([source], TABLES, result):
                 try:
-                    take(
+                    add_table(
                         f"{Path(path).name}, ",
-                        read_table(_existing(path), names_in_training).frame,
+                        read_table(_check_exists(path), names_in_training).frame,
                         1,
                     )
                 except (OSError, ValueError) as error:
@@ -163,20 +163,20 @@ def _unreadable_indices(column: Column, values: Any, inputs: dict[str, np.ndarra
     return [int(index) for index in missing if texts[index] is not None]
 
 
-def _why(column: Column, text: str) -> str:
+def _describe_problem(column: Column, text: str) -> str:
     if column.kind != "category":
         return f"is not a {column.kind}"
     near = [name for name in column.categories if name.casefold() == text.casefold()]
     return f"was not in training{f', where it is {near[0]!r},' if near else ''}"
 
 
-def _at(values: Any, index: int) -> Any:
+def _value_at(values: Any, index: int) -> Any:
     if not is_list_of_values(values):
         return values
     return values.iloc[index] if hasattr(values, "iloc") else values[index]
 
 
-def _existing(path: Any) -> Path:
+def _check_exists(path: Any) -> Path:
     try:
         exists = Path(path).is_file()
     except (OSError, ValueError):

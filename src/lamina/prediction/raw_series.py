@@ -27,7 +27,7 @@ from lamina.prediction.raw_sources import (
 )
 
 
-def series(contract: Contract, sources: Sequence[Any]) -> RawInputs:
+def convert_series(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     """The last window of each series, `(series, steps, columns)`.
 
     Raises:

@@ -23,7 +23,7 @@ from lamina.prediction.raw_sources import (
 )
 
 
-def texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
+def convert_texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     """Convert texts to an array of strings, `(texts,)`.
 
     Raises:

@@ -55,13 +55,13 @@ def record_contract(
     contract = _with_class_names(contract, user_x, user_y)
     if contract.class_names is None and contract.target_range is None and _is_quantity(y):
         contract = dataclasses.replace(contract, target_range=measure_target(y))
-    learned_novelty = None
+    statistics = None
     if contract.class_names is not None or _is_class(y):
         if previous is not None and previous.inputs == ranges:
-            learned_novelty = previous.novelty  # the same data, e.g. if fit is called in a loop
-        if learned_novelty is None:
-            learned_novelty = novelty.learned(dict(_named_arrays(x)))
-    return dataclasses.replace(contract, inputs=ranges, novelty=learned_novelty)
+            statistics = previous.novelty  # the same data, e.g. if fit is called in a loop
+        if statistics is None:
+            statistics = novelty.compute_statistics(dict(_named_arrays(x)))
+    return dataclasses.replace(contract, inputs=ranges, novelty=statistics)
 
 
 def record_contract_of_stream(source: Any) -> Contract | None:

@@ -62,7 +62,9 @@ def copies_of_pictures(pictures: np.ndarray) -> Copies:
     """
     groups = copies_of_values([_digest(picture) for picture in pictures]).groups.copy()
     unique = np.flatnonzero(groups == np.arange(len(groups)))
-    reduced = np.stack([_reduce(pictures[i]) for i in unique]) if len(unique) else np.zeros((0, 1))
+    reduced = (
+        np.stack([_downscale(pictures[i]) for i in unique]) if len(unique) else np.zeros((0, 1))
+    )
     for first, copy in _similar_pairs(reduced):
         # Copies of copies are not joined: a sequence of similar photos would become one group.
         if groups[unique[first]] == unique[first] and groups[unique[copy]] == unique[copy]:
@@ -93,7 +95,7 @@ def _digest(picture: np.ndarray) -> bytes:
     return hashlib.sha256(np.ascontiguousarray(picture).tobytes()).digest()
 
 
-def _reduce(picture: np.ndarray) -> np.ndarray:
+def _downscale(picture: np.ndarray) -> np.ndarray:
     """A picture of 16×16 pixels, float32, `(16, 16, channels)`."""
     from PIL import Image
 

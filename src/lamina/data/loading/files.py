@@ -48,7 +48,7 @@ class FolderFiles:
 
 
 def find_files(folder: Path, endings: Collection[str]) -> FolderFiles:
-    """Find the files with these endings, with their classes and parts if subfolders say them.
+    """Find the files with these endings, with their classes and parts if subfolders define them.
 
     Hidden files and folders are ignored. Links that lead out of the folder are not followed.
 

@@ -13,7 +13,7 @@ from lamina.contract import ImageInput
 from lamina.core.user_data.paths import refuse_special_file
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.picture_store import PictureStore
-from lamina.data.parallel import AUTOTUNE, mapped, number_of_workers
+from lamina.data.parallel import AUTOTUNE, number_of_workers, parallel_map
 from lamina.data.picture_files import Picture, edge_pixels, read_picture
 
 # Pictures of several sizes become squares with one of these sides, the nearest to their median.
@@ -75,7 +75,7 @@ def read_pictures(
     indices: list[int] = []
     store = PictureStore((height, width), len(readable), max_memory)
     workers = number_of_workers(AUTOTUNE)
-    for index, result in zip(readable, mapped(read, readable, workers), strict=True):
+    for index, result in zip(readable, parallel_map(read, readable, workers), strict=True):
         if isinstance(result, LeftOut):
             left_out.append(result)
             continue

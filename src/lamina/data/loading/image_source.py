@@ -57,7 +57,7 @@ def read_images(folder: Path, options: Options) -> Samples:
 def add_labels_from_table(
     files: FolderFiles, folder: Path, target: str | None
 ) -> tuple[FolderFiles, str]:
-    """Take the classes of files from a table in the same folder, if subfolders do not say them.
+    """Take the classes of files from a table in the same folder, if subfolders do not define them.
 
     Args:
         files: The files of the folder, with their classes if subfolders say them.

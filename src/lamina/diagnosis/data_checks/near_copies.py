@@ -38,7 +38,7 @@ def near_copies(
         >>> near_copies(np.roll(others[[3]], 1, axis=1), others).tolist()
         [3]
     """
-    reduced = _reduce(others)
+    reduced = _downscale(others)
     squared_norms = (reduced**2).sum(axis=1)
     matches = np.full(len(pictures), -1)
     for down, right in _SHIFTS:
@@ -46,7 +46,7 @@ def near_copies(
         step = max(_BLOCK_SIZE // len(others), 1)
         for start in range(0, len(missing), step):
             rows = missing[start : start + step]
-            shifted = _reduce(_shift(pictures[rows], down, right))
+            shifted = _downscale(_shift(pictures[rows], down, right))
             distances = squared_norms - 2 * (shifted @ reduced.T)
             if skip is not None:
                 distances[np.arange(len(rows)), skip[rows]] = np.inf
@@ -64,7 +64,7 @@ def _shift(pictures: np.ndarray, down: int, right: int) -> np.ndarray:
     return np.roll(pictures, (down, right), axis=(1, 2))
 
 
-def _reduce(pictures: np.ndarray) -> np.ndarray:
+def _downscale(pictures: np.ndarray) -> np.ndarray:
     """Reduce pictures to the means of blocks of pixels, `(samples, numbers)`."""
     _, height, width, channels = pictures.shape
     block_height, block_width = max(height // _SIDE, 1), max(width // _SIDE, 1)

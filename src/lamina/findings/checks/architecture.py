@@ -62,7 +62,7 @@ def _combine_findings(findings: list[Finding]) -> Iterator[Finding]:
 
 
 def _progress(record: Record) -> float | None:
-    """How far the training came from guessing (0) to a loss of 0 (1); None if unknown.
+    """The progress of the training from guessing (0) to a loss of 0 (1); None if unknown.
 
     With validation data, it is the smaller of the values in training and validation.
     """

@@ -59,7 +59,7 @@ class Buffers:
         self._arrays: list[list[np.ndarray]] = [[] for _ in range(self._COUNT)]
         self._next = itertools.cycle(range(self._COUNT))
 
-    def take(self, shapes: list[tuple[tuple[int, ...], np.dtype]]) -> list[np.ndarray]:
+    def allocate(self, shapes: list[tuple[tuple[int, ...], np.dtype]]) -> list[np.ndarray]:
         """Uninitialised arrays of these shapes and dtypes."""
         i = next(self._next)
         if [(array.shape, array.dtype) for array in self._arrays[i]] != shapes:
@@ -115,7 +115,7 @@ def stack_batches(
                 rows = leaves[0].shape[0]
                 capacity = steps_in_chunk(sum(leaf.nbytes for leaf in leaves))
                 shapes = [((capacity * rows, *shape[1:]), dtype) for dtype, shape in spec[1]]
-                buffer = buffers.take(shapes)
+                buffer = buffers.allocate(shapes)
             start = count * rows
             for target, source in zip(buffer, leaves, strict=True):
                 target[start : start + rows] = source

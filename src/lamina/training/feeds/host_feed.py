@@ -139,7 +139,7 @@ class HostFeed(ResidentFeed):
             positions = self.options.placement.put_batch(extend_rows(positions, capacity))
         for file in mapped_files:
             _check_not_shortened(file)
-        targets = buffers.take(
+        targets = buffers.allocate(
             [((capacity, *a.shape[1:]), to_array(np.asarray(a[:0])).dtype) for a in leaves]
         )
         for target, source in zip(targets, map(np.asarray, leaves), strict=True):
