@@ -45,7 +45,7 @@ CASES = {
         "from lamina.contract import Contract, novelty\n"
         "model = net(layers.Dense(2), inputs=(4,))\n"
         "x = np.random.default_rng(0).random((300, 4))\n"
-        "known = dataclasses.replace(novelty.learned({'x': x}), components='')\n"
+        "known = dataclasses.replace(novelty.compute_statistics({'x': x}), components='')\n"
         "model.input_contract = Contract(class_names=('a', 'b'), novelty=known)",
     ),
     ("data/loading/columns.py", "a value that is not known may be left empty"): (
