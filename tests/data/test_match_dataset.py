@@ -4,14 +4,14 @@ from PIL import Image
 
 import drawings
 import lamina
-from lamina.data.match_dataset import form_of, pictures_like, prepare
+from lamina.data.match_dataset import form_of, match_picture, pictures_like
 from lamina.data.picture_files import Picture, read_picture
 
 MNIST = form_of("mnist")
 
 
 def read(path):
-    return prepare(read_picture(path, 512), MNIST)
+    return match_picture(read_picture(path, 512), MNIST)
 
 
 def centre_of_mass(image):
@@ -98,20 +98,20 @@ def test_an_image_of_the_set_itself_is_left_as_it_is(tmp_path):
 
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_a_page_of_one_colour_is_blank(value):
-    assert prepare(Picture(np.full((40, 50, 3), value / 255), True), MNIST).is_blank
+    assert match_picture(Picture(np.full((40, 50, 3), value / 255), True), MNIST).is_blank
 
 
 def test_a_photograph_of_an_empty_page_is_blank(rng):
     slope = np.linspace(0.5, 0.9, 80)[None, :, None]
     page = slope + rng.normal(0, 0.02, (60, 80, 3))
-    assert prepare(Picture(page.clip(0, 1), False), MNIST).is_blank
+    assert match_picture(Picture(page.clip(0, 1), False), MNIST).is_blank
 
 
 def test_colours_as_light_as_each_other_are_told_apart():
     page = np.zeros((60, 60, 3))
     page[..., 1] = 0.299 / 0.587  # green as light as the red
     page[10:50, 28:34] = (1, 0, 0)
-    made = prepare(Picture(page, False), MNIST)
+    made = match_picture(Picture(page, False), MNIST)
     assert not made.is_blank
     assert made.image[14, 14] > 0.5
 
@@ -130,7 +130,7 @@ def test_specks_and_the_edge_of_a_table_are_left_out():
     page[30:70, 45:52] = 0.1
     page[95:, :] = 0.3  # the table
     page[5, 5] = 0.1
-    made = prepare(Picture(page, False), MNIST)
+    made = match_picture(Picture(page, False), MNIST)
     there = np.argwhere(made.image > 0.3)
     height, width = there.max(axis=0) - there.min(axis=0) + 1
     assert height in (20, 21)
@@ -140,7 +140,7 @@ def test_specks_and_the_edge_of_a_table_are_left_out():
 def test_clothes_are_made_light_on_dark_and_fill_the_image():
     page = np.full((100, 80, 3), 1.0)
     page[20:80, 30:50] = 0.4
-    made = prepare(Picture(page, False), form_of("fashion_mnist"))
+    made = match_picture(Picture(page, False), form_of("fashion_mnist"))
     assert made.inverted
     assert made.image[:, 13].min() > 0.4  # from top to bottom
     assert made.image[:, :8].max() == 0
@@ -150,8 +150,8 @@ def test_what_the_user_says_of_light_and_dark_is_taken():
     page = np.full((60, 60, 3), 0.9)
     page[10:50, 28:34] = 0.1
     picture = Picture(page, True)
-    assert prepare(picture, MNIST, is_dark=True).image[14, 14] == 1
-    assert prepare(picture, MNIST, is_dark=False).image[14, 10:18].min() < 0.2
+    assert match_picture(picture, MNIST, is_dark=True).image[14, 14] == 1
+    assert match_picture(picture, MNIST, is_dark=False).image[14, 10:18].min() < 0.2
 
 
 def test_a_blank_file_is_an_error_in_python(tmp_path):

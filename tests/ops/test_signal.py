@@ -6,7 +6,7 @@ import numpy as np
 
 import lamina
 from lamina import ops
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 
 
 def test_the_shape_of_a_long_series_frequencies_takes_no_memory():
@@ -23,6 +23,6 @@ def test_pieces_of_a_long_series_are_those_of_a_short_one(monkeypatch):
     x = np.arange(50.0, dtype="float32")
     expected = np.lib.stride_tricks.sliding_window_view(x, 6)[::4]
     small = ops.extract_sequences(x, 6, 4)
-    monkeypatch.setattr(windows, "_LARGE_TABLE", 0)
+    monkeypatch.setattr(sliding_windows, "_LARGE_TABLE", 0)
     np.testing.assert_array_equal(small, expected)
     np.testing.assert_array_equal(ops.extract_sequences(x, 6, 4), expected)

@@ -9,7 +9,7 @@ import typer
 from lamina.cli import console
 from lamina.cli.options import AsJson, devices_of
 from lamina.cli.own_options import pairs
-from lamina.cli.train_own import is_own, train_own
+from lamina.cli.train_own import is_user_data, train_own
 
 # Headings of the options for own data in the help.
 OF_TABLES, OWN_DATA = "Tables", "Own data"
@@ -228,7 +228,7 @@ def train(
         "day_first": day_first, "decimal_comma": decimal_comma, "group": group, "split": split,
         "validation": validation, "test": test, "image_size": image_size, "max_memory": max_memory,
     }  # fmt: skip
-    if is_own(dataset, own_data_options):
+    if is_user_data(dataset, own_data_options):
         train_own(
             dataset, own_data_options, str(model), epochs, batch_size, learning_rate, seed, out,
             overwrite, measure, json, devices_of(devices),

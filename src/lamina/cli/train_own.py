@@ -11,7 +11,7 @@ from lamina.cli.own_options import to_command_line
 from lamina.core.messages.messages import escape_control_characters
 
 
-def is_own(source: str, load_arguments: dict[str, Any]) -> bool:
+def is_user_data(source: str, load_arguments: dict[str, Any]) -> bool:
     """Whether `source` is a path to a user's data rather than the name of a data set."""
     looks_like_a_path = "/" in source or "\\" in source or Path(source).suffix != ""
     return (

@@ -52,7 +52,7 @@ def image_dataset_from_directory(
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`: 3, 4 channels or 1.
         batch_size: Samples in a batch; None for single samples.
         image_size: `(height, width)` in pixels to which every image is resized.
-        shuffle: Whether to shuffle the files, in every epoch again. `file_paths` has the order
+        shuffle: Whether to shuffle the files, anew in every epoch. `file_paths` has the order
             before that.
         seed: Seed of the shuffling and the split.
         validation_split: Fraction of the files for validation, between 0 and 1.

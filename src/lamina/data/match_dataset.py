@@ -84,7 +84,7 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
     largest = 16 if name == "digits" else 255
     images = []
     for path in paths:
-        prepared = prepare(read_picture(path, _MAX_SIDE), form)
+        prepared = match_picture(read_picture(path, _MAX_SIDE), form)
         if prepared.is_blank:
             if prepared.is_uneven:
                 raise ValueError(
@@ -97,7 +97,9 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
     return largest * np.asarray(images, dtype="float32").reshape(shape)
 
 
-def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> PreparedPicture:
+def match_picture(
+    picture: Picture, form: ImageForm, is_dark: bool | None = None
+) -> PreparedPicture:
     """Convert a picture to an image of a data set.
 
     Args:

@@ -40,7 +40,7 @@ class MaximizingInput:
     def __repr__(self) -> str:
         first, last = self.activations[0], self.activations[-1]
         return (
-            f"The input of shape {self.input.shape} that {self.unit} answers to most: activation "
+            f"The input of shape {self.input.shape} to which {self.unit} responds most: activation "
             f"{last:.4g}, from {first:.4g} for noise, in {len(self.activations) - 1} steps"
         )
 
@@ -131,8 +131,8 @@ def _activation_of(forward: Forward, unit: Any, layer: str | None) -> tuple[Any,
         def score(run: Any, x: Any) -> Any:
             return interpretation.score(run(x, return_logits=True).outputs, target_index)
 
-        what = "class" if interpretation.is_class else "output"
-        return score, f"the {what} {interpretation.names[target_index]!r}"
+        noun = "class" if interpretation.is_class else "output"
+        return score, f"the {noun} {interpretation.names[target_index]!r}"
     calls = [call for call in forward.calls if call.output is not None and not call.is_inside_layer]
     call = call_of(forward, layer, calls, "that returns one array")
     assert call.output is not None

@@ -24,7 +24,7 @@ from lamina.layers.merging import Concatenate, Dot, Merge
 from lamina.layers.pooling import BasePooling
 from lamina.layers.upsampling import BaseUpSampling
 from lamina.models import Model
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -326,7 +326,7 @@ def _before_windows(
                 "  Fix: lamina.Input(shape) with all sizes."
             )
         sizes = [size or 1 for size in sizes]  # with strides of 1 any size has the same padding
-    pads = windows.padding_amounts(sizes, window, strides, padding, dilations)
+    pads = sliding_windows.padding_amounts(sizes, window, strides, padding, dilations)
     result = []
     for axis, (before, _), size, stride, dilation in zip(
         field, pads, window, strides, dilations, strict=True
@@ -348,7 +348,7 @@ def _before_transposed(outputs: AxisPositions, operation: Any, axis: int) -> Axi
     dilation = operation.dilation_rate[axis]
     dilated_size = (size - 1) * dilation + 1
     output_padding = None if operation.output_padding is None else operation.output_padding[axis]
-    before, _ = windows.conv_transpose_padding(
+    before, _ = sliding_windows.conv_transpose_padding(
         dilated_size, stride, operation.padding, output_padding
     )
     cropped = dilated_size - 1 - before
@@ -394,7 +394,7 @@ def _spatial_axes(operation: Any, shape: Any, is_input: bool = False) -> tuple[i
     rank = getattr(operation, "rank", None)
     if rank is not None and len(shape) == rank + 1:  # pictures without an axis of channels
         return tuple(range(1, rank + 1))
-    return windows.spatial_axes(len(shape), data_format)
+    return sliding_windows.spatial_axes(len(shape), data_format)
 
 
 def _key(tensor: KerasTensor) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Shape, SizeLike
 from lamina.layers.settings import check_rank, settings_of
-from lamina.ops import nn, windows
+from lamina.ops import nn, sliding_windows
 
 
 class BaseAdaptivePooling(Layer):
@@ -29,7 +29,7 @@ class BaseAdaptivePooling(Layer):
     def __init__(self, output_size: SizeLike, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         name = f"{type(self).__name__}: output_size"
-        self.output_size = windows.to_integers_per_axis(output_size, self.rank, name)
+        self.output_size = sliding_windows.to_integers_per_axis(output_size, self.rank, name)
         self.data_format = standardize_data_format(data_format)
 
     def call(self, inputs: Array) -> Array:

@@ -22,7 +22,7 @@ from lamina.layers.settings import (
     store_weight_settings,
     weight_settings_of,
 )
-from lamina.ops import nn, windows
+from lamina.ops import nn, sliding_windows
 from lamina.ops.lowering import fusion
 
 # Names of the inputs and of the spatial axes in messages, by number of spatial axes.
@@ -72,14 +72,14 @@ class BaseConvolution(Layer):
     ):
         super().__init__(**kwargs)
         kind = type(self).__name__
-        self.kernel_size = windows.to_integers_per_axis(
+        self.kernel_size = sliding_windows.to_integers_per_axis(
             kernel_size, self.rank, f"{kind}: kernel_size"
         )
-        self.strides = windows.to_integers_per_axis(strides, self.rank, f"{kind}: strides")
-        self.dilation_rate = windows.to_integers_per_axis(
+        self.strides = sliding_windows.to_integers_per_axis(strides, self.rank, f"{kind}: strides")
+        self.dilation_rate = sliding_windows.to_integers_per_axis(
             dilation_rate, self.rank, f"{kind}: dilation_rate"
         )
-        self.padding = windows.check_padding(padding, self.paddings)
+        self.padding = sliding_windows.check_padding(padding, self.paddings)
         self.data_format = standardize_data_format(data_format)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -171,10 +171,10 @@ class BaseConvolution(Layer):
             )
 
     def _positions(self, shape: Shape) -> list[int | None]:
-        axes = windows.spatial_axes(len(shape), self.data_format)
+        axes = sliding_windows.spatial_axes(len(shape), self.data_format)
         settings = zip(self.kernel_size, self.strides, self.dilation_rate, strict=True)
         return [
-            windows.output_size(shape[axis], size, stride, self.padding, dilation)
+            sliding_windows.output_size(shape[axis], size, stride, self.padding, dilation)
             for axis, (size, stride, dilation) in zip(axes, settings, strict=True)
         ]
 

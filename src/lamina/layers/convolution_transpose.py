@@ -21,7 +21,7 @@ from lamina.layers.settings import (
     store_weight_settings,
     weight_settings_of,
 )
-from lamina.ops import nn, windows
+from lamina.ops import nn, sliding_windows
 
 
 class BaseConvTranspose(BaseConvolution):
@@ -95,7 +95,7 @@ class BaseConvTranspose(BaseConvolution):
         self.output_padding = None
         if output_padding is not None:
             name = f"{kind}: output_padding"
-            self.output_padding = windows.to_integers_per_axis(
+            self.output_padding = sliding_windows.to_integers_per_axis(
                 output_padding, self.rank, name, minimum=0
             )
             if any(np.greater_equal(self.output_padding, self.strides)):
@@ -126,11 +126,11 @@ class BaseConvTranspose(BaseConvolution):
         return {**super().get_config(), **settings, **weight_settings_of(self, "kernel")}
 
     def _positions(self, shape: Shape) -> list[int | None]:
-        axes = windows.spatial_axes(len(shape), self.data_format)
+        axes = sliding_windows.spatial_axes(len(shape), self.data_format)
         extra = self.output_padding or (None,) * self.rank
         settings = zip(self.kernel_size, self.dilation_rate, self.strides, extra, strict=True)
         return [
-            windows.transposed_size(
+            sliding_windows.transposed_size(
                 shape[axis], (size - 1) * dilation + 1, stride, self.padding, extra_size
             )
             for axis, (size, dilation, stride, extra_size) in zip(axes, settings, strict=True)

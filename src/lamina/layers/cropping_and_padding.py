@@ -10,7 +10,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Shape
 from lamina.layers.settings import check_rank, same_dtype, settings_of
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 
 Pair = tuple[int, ...]  # number of values (before, after)
 
@@ -64,7 +64,7 @@ class BaseCroppingOrPadding(Layer):
     @property
     def _by_axis(self) -> dict[int, Pair]:
         pairs = getattr(self, self.amounts)
-        axes = windows.spatial_axes(self.rank + 2, self.data_format)
+        axes = sliding_windows.spatial_axes(self.rank + 2, self.data_format)
         return dict(zip(axes, [pairs] if self.rank == 1 else pairs, strict=True))
 
     def _check(self, shape: Shape) -> None:
@@ -243,4 +243,6 @@ def _pairs(amounts: Any, rank: int, name: str) -> tuple[Pair, ...]:
             f"{name} must be an integer or {alternative}a number or a pair (before, after); "
             f"received {amounts!r}."
         )
-    return tuple(windows.to_integers_per_axis(amount, 2, name, minimum=0) for amount in amounts)
+    return tuple(
+        sliding_windows.to_integers_per_axis(amount, 2, name, minimum=0) for amount in amounts
+    )

@@ -9,7 +9,7 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Masks, Shape, SizeLike
 from lamina.layers.settings import check_rank, settings_of
-from lamina.ops import nn, windows
+from lamina.ops import nn, sliding_windows
 
 
 class BasePooling(Layer):
@@ -36,10 +36,12 @@ class BasePooling(Layer):
     ):
         super().__init__(**kwargs)
         kind = type(self).__name__
-        self.pool_size = windows.to_integers_per_axis(pool_size, self.rank, f"{kind}: pool_size")
+        self.pool_size = sliding_windows.to_integers_per_axis(
+            pool_size, self.rank, f"{kind}: pool_size"
+        )
         strides = self.pool_size if strides is None else strides
-        self.strides = windows.to_integers_per_axis(strides, self.rank, f"{kind}: strides")
-        self.padding = windows.check_padding(padding)
+        self.strides = sliding_windows.to_integers_per_axis(strides, self.rank, f"{kind}: strides")
+        self.padding = sliding_windows.check_padding(padding)
         self.data_format = standardize_data_format(data_format)
 
     def call(self, inputs: Array) -> Array:
@@ -72,11 +74,13 @@ class BasePooling(Layer):
 
     @property
     def _axes(self) -> tuple[int, ...]:
-        return windows.spatial_axes(self.rank + 2, self.data_format)
+        return sliding_windows.spatial_axes(self.rank + 2, self.data_format)
 
     def _output_sizes(self, shape: Shape) -> list[int | None]:
         settings = zip(self._axes, self.pool_size, self.strides, strict=True)
-        return [windows.output_size(shape[a], n, step, self.padding) for a, n, step in settings]
+        return [
+            sliding_windows.output_size(shape[a], n, step, self.padding) for a, n, step in settings
+        ]
 
     def _check(self, shape: Shape) -> None:
         check_rank(self, self.rank, shape)
@@ -227,7 +231,7 @@ class BaseGlobalPooling(Layer):
 
     @property
     def _axes(self) -> tuple[int, ...]:
-        return windows.spatial_axes(self.rank + 2, self.data_format)
+        return sliding_windows.spatial_axes(self.rank + 2, self.data_format)
 
 
 class GlobalAveragePooling1D(BaseGlobalPooling):

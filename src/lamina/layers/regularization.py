@@ -10,7 +10,7 @@ from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, DTypePolicyLike, Shape
 from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.settings import check_fraction, check_rank, same_dtype, settings_of
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 
 if TYPE_CHECKING:
     from lamina.layers import noise
@@ -103,7 +103,7 @@ class BaseSpatialDropout(Dropout):
     ):
         super().__init__(rate, seed=seed, name=name, dtype=dtype, **kwargs)
         self.data_format = standardize_data_format(data_format)
-        axes = windows.spatial_axes(self.rank + 2, self.data_format)
+        axes = sliding_windows.spatial_axes(self.rank + 2, self.data_format)
         self.noise_shape = tuple(1 if a in axes else None for a in range(self.rank + 2))
 
     def call(self, inputs: Array, training: bool = False) -> Array:

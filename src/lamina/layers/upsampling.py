@@ -11,7 +11,7 @@ from lamina.core.messages.errors import unknown_name
 from lamina.core.types import Array, Shape, SizeLike
 from lamina.core.user_data.arguments import check_integer
 from lamina.layers.settings import check_rank, same_dtype, settings_of
-from lamina.ops import image, windows
+from lamina.ops import image, sliding_windows
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
@@ -30,7 +30,7 @@ class BaseUpSampling(Layer):
     def __init__(self, size: SizeLike = 2, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
-        self.size: Any = windows.to_integers_per_axis(
+        self.size: Any = sliding_windows.to_integers_per_axis(
             size, self.rank, f"{type(self).__name__}: size"
         )
 
@@ -65,7 +65,11 @@ class BaseUpSampling(Layer):
     @property
     def _factors(self) -> dict[int, int]:
         return dict(
-            zip(windows.spatial_axes(self.rank + 2, self.data_format), self.size, strict=True)
+            zip(
+                sliding_windows.spatial_axes(self.rank + 2, self.data_format),
+                self.size,
+                strict=True,
+            )
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.types import Array, ArrayLike, SizeLike
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
 from lamina.ops.lowering import run_lowering
@@ -50,9 +50,9 @@ def conv(
     inputs = as_array(inputs).astype(kernel.dtype)
     data_format = standardize_data_format(data_format)
     rank = kernel.ndim - 2
-    strides = windows.to_integers_per_axis(strides, rank, "strides")
-    dilation = windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
-    padding = windows.check_padding(padding, ("valid", "same", "causal"))
+    strides = sliding_windows.to_integers_per_axis(strides, rank, "strides")
+    dilation = sliding_windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
+    padding = sliding_windows.check_padding(padding, ("valid", "same", "causal"))
     caller = "conv"
     _check_shapes(caller, inputs.shape, kernel.shape, strides, padding, data_format, dilation)
     return run_lowering("conv", inputs, kernel, strides, padding, data_format, dilation)
@@ -91,9 +91,9 @@ def depthwise_conv(
     inputs = as_array(inputs).astype(kernel.dtype)
     data_format = standardize_data_format(data_format)
     rank = kernel.ndim - 2
-    strides = windows.to_integers_per_axis(strides, rank, "strides")
-    dilation = windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
-    padding = windows.check_padding(padding)
+    strides = sliding_windows.to_integers_per_axis(strides, rank, "strides")
+    dilation = sliding_windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
+    padding = sliding_windows.check_padding(padding)
     caller = "depthwise_conv"
     _check_shapes(caller, inputs.shape, kernel.shape, strides, padding, data_format, dilation)
     channels = _channels(inputs.shape, data_format)
@@ -183,11 +183,11 @@ def conv_transpose(
     inputs = as_array(inputs).astype(kernel.dtype)
     data_format = standardize_data_format(data_format)
     rank = kernel.ndim - 2
-    strides = windows.to_integers_per_axis(strides, rank, "strides")
-    dilation = windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
-    padding = windows.check_padding(padding)
+    strides = sliding_windows.to_integers_per_axis(strides, rank, "strides")
+    dilation = sliding_windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
+    padding = sliding_windows.check_padding(padding)
     if output_padding is not None:
-        output_padding = windows.to_integers_per_axis(
+        output_padding = sliding_windows.to_integers_per_axis(
             output_padding, rank, "output_padding", minimum=0
         )
     channels = _channels(inputs.shape, data_format) if inputs.ndim == kernel.ndim else None
@@ -196,7 +196,7 @@ def conv_transpose(
             f"conv_transpose with a kernel of shape {kernel.shape} needs inputs with {rank + 2} "
             f"axes and {kernel.shape[-1]} channels; received shape {inputs.shape}, {data_format}."
         )
-    axes = windows.spatial_axes(inputs.ndim, data_format)
+    axes = sliding_windows.spatial_axes(inputs.ndim, data_format)
     extra = output_padding or (None,) * rank
     # A kernel of `size` values covers this many positions of the result.
     widths = [(size - 1) * rate + 1 for size, rate in zip(kernel.shape, dilation, strict=False)]
@@ -204,9 +204,9 @@ def conv_transpose(
         (width, stride, padding, extra_size)
         for width, stride, extra_size in zip(widths, strides, extra, strict=True)
     ]
-    pads = [windows.conv_transpose_padding(*axis_settings) for axis_settings in settings]
+    pads = [sliding_windows.conv_transpose_padding(*axis_settings) for axis_settings in settings]
     sizes = [
-        windows.transposed_size(inputs.shape[axis], *axis_settings)
+        sliding_windows.transposed_size(inputs.shape[axis], *axis_settings)
         for axis, axis_settings in zip(axes, settings, strict=True)
     ]
     if min(sizes) < 1:  # type: ignore[operator, type-var]
@@ -244,9 +244,13 @@ def _check_shapes(
             f"{kernel[-2]} or a multiple.\n  Received: inputs of shape {shape}, {data_format}."
         )
     for axis, width, stride, rate in zip(
-        windows.spatial_axes(len(shape), data_format), kernel, strides, dilation, strict=False
+        sliding_windows.spatial_axes(len(shape), data_format),
+        kernel,
+        strides,
+        dilation,
+        strict=False,
     ):
-        if (windows.output_size(shape[axis], width, stride, padding, rate) or 0) < 1:
+        if (sliding_windows.output_size(shape[axis], width, stride, padding, rate) or 0) < 1:
             raise ValueError(
                 f"{caller}: a kernel of shape {kernel} does not fit into inputs of shape {shape}.\n"
                 "  Fix: use padding='same' or a smaller kernel."

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.types import Array, ArrayLike, SizeLike
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
 from lamina.ops.lowering import run_lowering
@@ -147,12 +147,12 @@ def _prepare_adaptive(
 ) -> tuple[Array, dict[int, tuple[np.ndarray, np.ndarray]]]:
     """The inputs, and where the windows of each spatial axis begin and end."""
     x = as_array(inputs)
-    axes = windows.spatial_axes(x.ndim, standardize_data_format(data_format))
+    axes = sliding_windows.spatial_axes(x.ndim, standardize_data_format(data_format))
     if not axes or 0 in x.shape[1:]:
         raise ValueError(
             f"Pooling needs inputs (batch, …, channels) of at least 3 axes; received {x.shape}."
         )
-    counts = windows.to_integers_per_axis(output_size, len(axes), "output_size")
+    counts = sliding_windows.to_integers_per_axis(output_size, len(axes), "output_size")
     windows_of_axes = {}
     for axis, count in zip(axes, counts, strict=True):
         numbers, size = np.arange(count), x.shape[axis]
@@ -168,24 +168,26 @@ def _prepare(
     data_format: str | None,
 ) -> tuple[Array, tuple, tuple, tuple, list]:
     x = as_array(inputs)
-    axes = windows.spatial_axes(x.ndim, standardize_data_format(data_format))
+    axes = sliding_windows.spatial_axes(x.ndim, standardize_data_format(data_format))
     if not axes:
         raise ValueError(
             f"Pooling needs inputs (batch, …, channels) of at least 3 axes; received {x.shape}."
         )
-    window = windows.to_integers_per_axis(pool_size, len(axes), "pool_size")
+    window = sliding_windows.to_integers_per_axis(pool_size, len(axes), "pool_size")
     steps = (
-        window if strides is None else windows.to_integers_per_axis(strides, len(axes), "strides")
+        window
+        if strides is None
+        else sliding_windows.to_integers_per_axis(strides, len(axes), "strides")
     )
-    padding = windows.check_padding(padding)
+    padding = sliding_windows.check_padding(padding)
     sizes = [x.shape[axis] for axis in axes]
     for size, width, step in zip(sizes, window, steps, strict=True):
-        if (windows.output_size(size, width, step, padding) or 0) < 1:
+        if (sliding_windows.output_size(size, width, step, padding) or 0) < 1:
             raise ValueError(
                 f"Pooling windows of size {window} do not fit into inputs of shape {x.shape}.\n"
                 "  Fix: use padding='same' or a smaller pool_size."
             )
-    return x, axes, window, steps, windows.padding_amounts(sizes, window, steps, padding)
+    return x, axes, window, steps, sliding_windows.padding_amounts(sizes, window, steps, padding)
 
 
 def _counts(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:

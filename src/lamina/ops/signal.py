@@ -9,7 +9,7 @@ import numpy as np
 from lamina.core.messages.errors import suggest_similar_names, unknown_name
 from lamina.core.types import Array, ArrayLike
 from lamina.core.user_data.arguments import check_integer
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 from lamina.ops.define import operations
 
 __all__ = ["extract_sequences", "istft", "stft"]
@@ -43,7 +43,7 @@ def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) 
             f"extract_sequences cannot take frames of {length} steps from an input of shape "
             f"{x.shape}.\n  Fix: a sequence_length of at most its last axis."
         )
-    return windows.windows_along_axis(x, -1, length, stride)
+    return sliding_windows.windows_along_axis(x, -1, length, stride)
 
 
 @op("x", class_name="STFT")

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.types import Array, ArrayLike, SizeLike
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
 
@@ -49,8 +49,8 @@ def unfold(
             f"unfold: a window of {window} does not fit into images of shape {x.shape}.\n"
             "  Fix: use a smaller kernel_size or more padding."
         )
-    padded = windows.pad(x, (2, 3), [(n, n) for n in paddings], 0)
-    parts = list(windows.shifted(padded, (2, 3), window, steps, dilations))
+    padded = sliding_windows.pad(x, (2, 3), [(n, n) for n in paddings], 0)
+    parts = list(sliding_windows.shifted(padded, (2, 3), window, steps, dilations))
     return jnp.stack(parts, axis=2).reshape(x.shape[0], -1, counts[0] * counts[1])
 
 
@@ -79,7 +79,7 @@ def fold(
         [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
     """
     x = as_array(x)
-    sizes = windows.to_integers_per_axis(output_size, 2, "output_size")
+    sizes = sliding_windows.to_integers_per_axis(output_size, 2, "output_size")
     window, dilations, paddings, steps = _pairs(kernel_size, dilation, padding, stride)
     counts = _counts(sizes, window, dilations, paddings, steps)
     positions = window[0] * window[1]
@@ -90,7 +90,7 @@ def fold(
         )
     x = x.reshape(x.shape[0], -1, positions, *counts)
     parts = [x[:, :, position] for position in range(positions)]
-    return windows.overlapped(parts, (2, 3), window, steps, dilations, sizes, paddings)
+    return sliding_windows.overlapped(parts, (2, 3), window, steps, dilations, sizes, paddings)
 
 
 @op("x")
@@ -169,10 +169,10 @@ def depth_to_space(
 
 def _pairs(kernel_size: SizeLike, dilation: SizeLike, padding: Any, stride: SizeLike) -> tuple:
     return (
-        windows.to_integers_per_axis(kernel_size, 2, "kernel_size"),
-        windows.to_integers_per_axis(dilation, 2, "dilation"),
-        windows.to_integers_per_axis(padding, 2, "padding", minimum=0),
-        windows.to_integers_per_axis(stride, 2, "stride"),
+        sliding_windows.to_integers_per_axis(kernel_size, 2, "kernel_size"),
+        sliding_windows.to_integers_per_axis(dilation, 2, "dilation"),
+        sliding_windows.to_integers_per_axis(padding, 2, "padding", minimum=0),
+        sliding_windows.to_integers_per_axis(stride, 2, "stride"),
     )
 
 

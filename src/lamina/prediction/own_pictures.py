@@ -8,7 +8,7 @@ import numpy as np
 from lamina.contract import Contract, Drawing, novelty
 from lamina.data.loading.drawings import has_dark_edge, ink_density
 from lamina.data.loading.image_files import picture_as_input
-from lamina.data.match_dataset import has_form, prepare
+from lamina.data.match_dataset import has_form, match_picture
 from lamina.data.picture_files import Picture
 from lamina.datasets.image_form import ImageForm
 
@@ -62,7 +62,7 @@ def match_training(
         return MatchedPicture(pixels)
     if not is_far and has_form(light_on_dark, target_form):
         return MatchedPicture(pixels)
-    prepared = prepare(_light_on_dark(read_large(), drawing), target_form)
+    prepared = match_picture(_light_on_dark(read_large(), drawing), target_form)
     if prepared.is_blank or ink_density(prepared.image) > drawing.fullest:
         return MatchedPicture(pixels)
     image = 1 - prepared.image if drawing.is_dark else prepared.image
@@ -85,7 +85,7 @@ def _as_picture(pixels: np.ndarray) -> Picture:
 
 
 def _light_on_dark(picture: Picture, drawing: Drawing) -> Picture:
-    """The picture inverted if drawings of training are dark, since `prepare` expects light ones."""
+    """The picture inverted if drawings of training are dark; `match_picture` expects light ones."""
     if not drawing.is_dark:
         return picture
     return Picture(1 - picture.pixels, picture.is_grey, picture.note)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lamina.data.loading import image_files
-from lamina.data.match_dataset import prepare
+from lamina.data.match_dataset import match_picture
 from lamina.data.picture_files import Picture, edge_pixels, read_picture
 from lamina.datasets.image_form import ImageForm
 from lamina.prediction.inputs import InputForm
@@ -52,7 +52,7 @@ def convert_picture(
     """
     if form is not None:
         picture = read_picture(path, _MAX_SIDE)
-        prepared = prepare(picture, form, is_dark=invert)
+        prepared = match_picture(picture, form, is_dark=invert)
         return PictureInput(
             path,
             prepared.image,

@@ -57,8 +57,8 @@ def find_duplicates(x: Any, x_val: Any) -> np.ndarray:
     if [leaf.shape[1:] for leaf in train_arrays] != [leaf.shape[1:] for leaf in validation_arrays]:
         raise ValueError(
             "find_duplicates compares inputs of equal shapes.\n"
-            f"  Received: x with {_shapes(train_arrays)} per sample, x_val with "
-            f"{_shapes(validation_arrays)}.\n"
+            f"  Received: x with {_describe_shapes(train_arrays)} per sample, x_val with "
+            f"{_describe_shapes(validation_arrays)}.\n"
             "  Fix: prepare x_val as x was prepared."
         )
     if not _are_numbers(train_arrays + validation_arrays):
@@ -70,12 +70,12 @@ def find_duplicates(x: Any, x_val: Any) -> np.ndarray:
         train_size = len(train_arrays[0])
         pairs = copies_of_values(rows).between(*np.split(np.arange(len(rows)), [train_size]))
         return np.array(sorted(second - train_size for _, second in pairs), dtype=int)
-    keys, validation_keys = _keys(train_arrays, validation_arrays)
+    keys, validation_keys = _hashes_of_rows(train_arrays, validation_arrays)
     is_duplicate = np.isin(validation_keys, keys)
     pictures, train_pictures = _as_pictures(validation_arrays), _as_pictures(train_arrays)
     if pictures is not None and train_pictures is not None and len(train_pictures):
-        rest = np.flatnonzero(~is_duplicate)
-        is_duplicate[rest] = near_copies(pictures[rest], train_pictures) >= 0
+        unmatched = np.flatnonzero(~is_duplicate)
+        is_duplicate[unmatched] = near_copies(pictures[unmatched], train_pictures) >= 0
     return np.flatnonzero(is_duplicate)
 
 
@@ -103,7 +103,7 @@ def check_duplicates(record: Record, train: Samples, validation: Samples) -> Ite
         return
     if [leaf.shape[1:] for leaf in train_arrays] != [leaf.shape[1:] for leaf in validation_arrays]:
         return
-    keys, validation_keys = _keys(train_arrays, validation_arrays)
+    keys, validation_keys = _hashes_of_rows(train_arrays, validation_arrays)
     _, group, counts = np.unique(keys, return_inverse=True, return_counts=True)
     is_duplicate = np.isin(validation_keys, keys)
     share = is_duplicate.mean()
@@ -163,7 +163,7 @@ def _equal_by_chance(leaves: list[np.ndarray]) -> float:
 
 
 def _finding(
-    record: Record, is_duplicate: np.ndarray, share: float, by_chance: float, how: str
+    record: Record, is_duplicate: np.ndarray, share: float, by_chance: float, relation: str
 ) -> Finding:
     rows = np.flatnonzero(is_duplicate)
     listed = ", ".join(map(str, rows[:_MAX_LISTED])) + (" …" if len(rows) > _MAX_LISTED else "")
@@ -181,8 +181,8 @@ def _finding(
     return Finding(
         "leak-between-sets",
         "problem",
-        title=f"{share:.1%} of the validation samples are {how} to a training sample{comparison}. "
-        "The validation score is too good: the model has seen these samples.",
+        title=f"{share:.1%} of the validation samples are {relation} to a training sample"
+        f"{comparison}. The validation score is too good: the model has seen these samples.",
         fix=fix,
         evidence={
             "validation samples with a copy": share,
@@ -204,11 +204,11 @@ def _are_numbers(leaves: Sequence[np.ndarray]) -> bool:
     return all(leaf.dtype.kind in "biuf" for leaf in leaves)
 
 
-def _shapes(leaves: Sequence[np.ndarray]) -> str:
+def _describe_shapes(leaves: Sequence[np.ndarray]) -> str:
     return " and ".join(str(leaf.shape[1:]) for leaf in leaves)
 
 
-def _keys(
+def _hashes_of_rows(
     train_arrays: list[np.ndarray], validation_arrays: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """A hash of the bytes of each row, in both sets."""

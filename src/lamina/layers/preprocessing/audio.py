@@ -13,7 +13,7 @@ from lamina.core.messages.errors import unknown_name
 from lamina.core.types import Array, ArrayLike, Shape
 from lamina.core.user_data.arguments import check_integer
 from lamina.layers.settings import settings_of
-from lamina.ops import signal, windows
+from lamina.ops import signal, sliding_windows
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 # Where the mel scale changes from linear to logarithmic, and its units per e-fold above that.
@@ -86,7 +86,7 @@ class STFTSpectrogram(Layer):
         self.window = window
         self.periodic = periodic
         self.scaling = scaling
-        self.padding = windows.check_padding(padding)
+        self.padding = sliding_windows.check_padding(padding)
         self.expand_dims = expand_dims
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=3)
@@ -120,17 +120,17 @@ class STFTSpectrogram(Layer):
         sound = jnp.asarray(inputs, self.compute_dtype)
         if self.data_format == "channels_last":
             sound = jnp.swapaxes(sound, 1, 2)
-        edges = windows.padding_amounts(
+        edges = sliding_windows.padding_amounts(
             sound.shape[-1:], (self.frame_length,), (self._step,), self.padding
         )
-        sound = windows.pad(sound, axes=[2], amounts=edges, value=0)
+        sound = sliding_windows.pad(sound, axes=[2], amounts=edges, value=0)
         if sound.shape[-1] < self.frame_length:
             raise ValueError(
                 f"{self._label} needs at least frame_length={self.frame_length} samples; received "
                 f"an input of shape {inputs.shape}.\n  Fix: padding='same' or a shorter frame."
             )
         # (batch, channels, frames, frame_length), so that one matrix product applies all kernels.
-        frames = windows.windows_along_axis(sound, -1, self.frame_length, self._step)
+        frames = sliding_windows.windows_along_axis(sound, -1, self.frame_length, self._step)
         if self.mode in ("real", "imag"):
             return self._to_output_layout(frames @ self._kernel_matrix(self.mode))
         real, imag = frames @ self._kernel_matrix("real"), frames @ self._kernel_matrix("imag")
@@ -153,7 +153,7 @@ class STFTSpectrogram(Layer):
         batch, time, channels = (
             input_shape if channels_last else [input_shape[i] for i in (0, 2, 1)]
         )
-        frames = windows.output_size(time, self.frame_length, self._step, self.padding)
+        frames = sliding_windows.output_size(time, self.frame_length, self._step, self.padding)
         bins = self._frequencies * (2 if self.mode == "stft" else 1)
         if self.expand_dims:
             return (

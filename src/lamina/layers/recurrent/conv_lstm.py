@@ -28,7 +28,7 @@ from lamina.layers.recurrent.cells import (
 )
 from lamina.layers.recurrent.gated import CellLayer, with_own_cell
 from lamina.layers.recurrent.scan import Step
-from lamina.ops import nn, windows
+from lamina.ops import nn, sliding_windows
 
 
 class ConvLSTMCell(KernelCell):
@@ -68,11 +68,11 @@ class ConvLSTMCell(KernelCell):
         layer_type = f"ConvLSTM{rank}D"
         self.rank = rank
         self.filters = self.output_size = check_integer("filters", filters, owner=layer_type)
-        self.kernel_size = windows.to_integers_per_axis(
+        self.kernel_size = sliding_windows.to_integers_per_axis(
             kernel_size, rank, f"{layer_type}: kernel_size"
         )
-        self.strides = windows.to_integers_per_axis(strides, rank, f"{layer_type}: strides")
-        self.dilation_rate = windows.to_integers_per_axis(
+        self.strides = sliding_windows.to_integers_per_axis(strides, rank, f"{layer_type}: strides")
+        self.dilation_rate = sliding_windows.to_integers_per_axis(
             dilation_rate, rank, f"{layer_type}: dilation_rate"
         )
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
@@ -80,7 +80,7 @@ class ConvLSTMCell(KernelCell):
                 f"{layer_type}: strides {self.strides} and dilation_rate {self.dilation_rate} "
                 "cannot both be above 1."
             )
-        self.padding = windows.check_padding(padding)
+        self.padding = sliding_windows.check_padding(padding)
         self.data_format = standardize_data_format(data_format)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
@@ -113,10 +113,10 @@ class ConvLSTMCell(KernelCell):
         return [jnp.zeros(shape, self.compute_dtype)] * 2
 
     def compute_output_shape(self, inputs_shape: Shape, states_shape: Shapes = None) -> tuple:
-        axes = windows.spatial_axes(self.rank + 2, self.data_format)
+        axes = sliding_windows.spatial_axes(self.rank + 2, self.data_format)
         settings = zip(self.kernel_size, self.strides, self.dilation_rate, strict=True)
         sizes = [
-            windows.output_size(inputs_shape[axis], size, stride, self.padding, dilation)
+            sliding_windows.output_size(inputs_shape[axis], size, stride, self.padding, dilation)
             for axis, (size, stride, dilation) in zip(axes, settings, strict=True)
         ]
         last = self.data_format == "channels_last"

@@ -10,7 +10,7 @@ from jax import lax
 from lamina.core.types import Array, ArrayLike
 from lamina.ops.define import operations
 from lamina.ops.image.layout import as_batch, round_and_clip
-from lamina.ops.windows import to_integers_per_axis
+from lamina.ops.sliding_windows import to_integers_per_axis
 
 op = operations("image")
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.types import Array, ArrayLike
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 from lamina.ops.define import operations
 
 op = operations("image")
@@ -88,10 +88,12 @@ def _patches(
     padding: str,
     data_format: str | None,
 ) -> Array:
-    size = windows.to_integers_per_axis(size, rank, "size")
-    strides = size if strides is None else windows.to_integers_per_axis(strides, rank, "strides")
-    dilation = windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
-    padding = windows.check_padding(padding)
+    size = sliding_windows.to_integers_per_axis(size, rank, "size")
+    strides = (
+        size if strides is None else sliding_windows.to_integers_per_axis(strides, rank, "strides")
+    )
+    dilation = sliding_windows.to_integers_per_axis(dilation_rate, rank, "dilation_rate")
+    padding = sliding_windows.check_padding(padding)
     last = standardize_data_format(data_format) == "channels_last"
     images = jnp.asarray(images)
     if images.ndim not in (rank + 1, rank + 2):
@@ -102,8 +104,8 @@ def _patches(
     single = images.ndim == rank + 1
     x = images[None] if single else images
     x = x if last else jnp.moveaxis(x, 1, -1)
-    edges = windows.padding_amounts(x.shape[1:-1], size, strides, padding, dilation)
-    x = windows.pad(x, range(1, rank + 1), edges, 0)
+    edges = sliding_windows.padding_amounts(x.shape[1:-1], size, strides, padding, dilation)
+    x = sliding_windows.pad(x, range(1, rank + 1), edges, 0)
     for axis, (side, step, gap) in enumerate(zip(size, strides, dilation, strict=True)):
         dilated_size = (side - 1) * gap + 1
         if x.shape[1 + 2 * axis] < dilated_size:
@@ -111,7 +113,7 @@ def _patches(
                 f"{caller}: patches of {size} do not fit into an input of shape {images.shape}.\n"
                 "  Fix: use padding='same' or a smaller size."
             )
-        x = windows.windows_along_axis(x, 1 + 2 * axis, side, step, gap)
+        x = sliding_windows.windows_along_axis(x, 1 + 2 * axis, side, step, gap)
     # Now (batch, rows, side, columns, side, ..., channels).
     positions = [1 + 2 * axis for axis in range(rank)]
     sides = [2 + 2 * axis for axis in range(rank)]

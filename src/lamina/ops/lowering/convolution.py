@@ -6,7 +6,7 @@ The implementations for CPUs without kernels are in `convolution_patches.py`.
 from jax import lax
 
 from lamina.core.types import Array
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 from lamina.ops.lowering import compiled_kernels
 
 # docs/performance.md, `kernel-convolution`: partial sums of larger gradients take too much memory.
@@ -25,14 +25,16 @@ def reference(
         strides, dilation: One number for each axis.
         padding: `"valid"`, `"same"` or `"causal"`.
     """
-    axes = windows.spatial_axes(x.ndim, data_format)
+    axes = sliding_windows.spatial_axes(x.ndim, data_format)
     sizes = [x.shape[axis] for axis in axes]
     axes_of_x, letters = layout(len(axes), data_format)
     return lax.conv_general_dilated(
         x,
         kernel,
         window_strides=strides,
-        padding=windows.padding_amounts(sizes, kernel.shape[:-2], strides, padding, dilation),
+        padding=sliding_windows.padding_amounts(
+            sizes, kernel.shape[:-2], strides, padding, dilation
+        ),
         rhs_dilation=dilation,
         dimension_numbers=(axes_of_x, f"{letters}IO", axes_of_x),
         feature_group_count=x.shape[axes_of_x.index("C")] // kernel.shape[-2],
@@ -59,5 +61,7 @@ def suits_kernel(
 def by_kernel(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> Array:
-    amounts = windows.padding_amounts(x.shape[1:-1], kernel.shape[:2], strides, padding, dilation)
+    amounts = sliding_windows.padding_amounts(
+        x.shape[1:-1], kernel.shape[:2], strides, padding, dilation
+    )
     return compiled_kernels.kernel_package().convolution(x, kernel, strides, amounts)

@@ -6,7 +6,7 @@ from functools import reduce
 import jax.numpy as jnp
 
 from lamina.core.types import Array
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 from lamina.ops.lowering import convolution
 
 # The program grows with every slice; windows larger than 8x8 are rare.
@@ -45,11 +45,11 @@ def by_shifts(
     if data_format == "channels_first":
         x = jnp.moveaxis(x, 1, -1)
     axes, (*window, channels, multiplier) = range(1, x.ndim - 1), kernel.shape
-    amounts = windows.padding_amounts(x.shape[1:-1], window, strides, padding, dilation)
+    amounts = sliding_windows.padding_amounts(x.shape[1:-1], window, strides, padding, dilation)
     wide = jnp.promote_types(x.dtype, "float32")  # many small terms are added up
     x = x if multiplier == 1 else jnp.repeat(x, multiplier, axis=-1)
-    padded = windows.pad(x, axes, amounts, 0).astype(wide)
+    padded = sliding_windows.pad(x, axes, amounts, 0).astype(wide)
     factors = kernel.reshape(-1, channels * multiplier).astype(wide)
-    parts = windows.shifted(padded, axes, window, strides, dilation)
+    parts = sliding_windows.shifted(padded, axes, window, strides, dilation)
     y = reduce(jnp.add, map(jnp.multiply, parts, factors)).astype(x.dtype)
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.types import Array
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 
 # docs/performance.md, `patches-in-pieces`.
 _MAX_UNDIVIDED_BYTES = 8 * 2**20
@@ -42,7 +42,9 @@ def by_patches(
     """`convolution.reference` as matrix products."""
     if data_format == "channels_first":
         x = jnp.moveaxis(x, 1, -1)
-    amounts = windows.padding_amounts(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation)
+    amounts = sliding_windows.padding_amounts(
+        x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation
+    )
     y = convolve(x, kernel, tuple(strides), tuple(map(tuple, amounts)), tuple(dilation))
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y
 
@@ -104,8 +106,8 @@ def _by_patches(
     x: Array, kernel: Array, strides: tuple, amounts: Sequence[tuple[int, int]], dilation: tuple
 ) -> Array:
     axes = range(1, x.ndim - 1)
-    padded = windows.pad(x, axes, amounts, 0)
-    parts = list(windows.shifted(padded, axes, kernel.shape[:-2], strides, dilation))
+    padded = sliding_windows.pad(x, axes, amounts, 0)
+    parts = list(sliding_windows.shifted(padded, axes, kernel.shape[:-2], strides, dilation))
     patches = parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)
     # As matrices: with more axes, XLA copies the patches in another order for the gradient.
     matrix = kernel.reshape(-1, kernel.shape[-1])

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.types import Array
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 from lamina.ops.lowering.convolution import layout
 from lamina.ops.lowering.convolution_depthwise import MAX_SLICES
 from lamina.ops.lowering.convolution_patches import MAX_PATCH_VALUES
@@ -78,5 +78,7 @@ def by_overlap(
         for width, gap, (before, _) in zip(window, dilation, pads, strict=True)
     ]
     axes = range(1, x.ndim - 1)
-    y = windows.overlapped(parts, axes, window, strides, dilation, sizes, crops).astype(x.dtype)
+    y = sliding_windows.overlapped(parts, axes, window, strides, dilation, sizes, crops).astype(
+        x.dtype
+    )
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y

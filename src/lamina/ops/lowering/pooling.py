@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 
 from lamina.core.types import Array
-from lamina.ops import windows
+from lamina.ops import sliding_windows
 from lamina.ops.lowering import compiled_kernels, convolution
 from lamina.ops.lowering.convolution_depthwise import MAX_SLICES
 from lamina.ops.lowering.fusion import recorded_convolution
@@ -70,29 +70,29 @@ def max_pool_by_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amoun
     kernel = source.kernel
     bias = jnp.zeros(kernel.shape[-1:], kernel.dtype) if source.bias is None else source.bias
     sizes = source.x.shape[1:-1], kernel.shape[:2]
-    pads = windows.padding_amounts(*sizes, source.strides, source.padding, source.dilation)
+    pads = sliding_windows.padding_amounts(*sizes, source.strides, source.padding, source.dilation)
     pooled = compiled_kernels.kernel_package().pooled_convolution
     return pooled(source.x, kernel, bias, source.strides, pads, rectified=source.relu, block=window)
 
 
 def max_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    padded = windows.pad(x, axes, amounts, _lowest_value(x))
+    padded = sliding_windows.pad(x, axes, amounts, _lowest_value(x))
     return _largest_of_blocks(_blocks(padded, axes, window), axes)
 
 
 def max_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    padded = windows.pad(x, axes, amounts, _lowest_value(x))
-    return reduce(_larger, windows.shifted(padded, axes, window, steps))
+    padded = sliding_windows.pad(x, axes, amounts, _lowest_value(x))
+    return reduce(_larger, sliding_windows.shifted(padded, axes, window, steps))
 
 
 def sum_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    padded = windows.pad(x, axes, amounts, 0)
+    padded = sliding_windows.pad(x, axes, amounts, 0)
     return jnp.sum(_blocks(padded, axes, window), _axes_in_window(axes))
 
 
 def sum_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    padded = windows.pad(x, axes, amounts, 0)
-    return reduce(jnp.add, windows.shifted(padded, axes, window, steps))
+    padded = sliding_windows.pad(x, axes, amounts, 0)
+    return reduce(jnp.add, sliding_windows.shifted(padded, axes, window, steps))
 
 
 def _lowest_value(x: Array) -> Any:
@@ -102,7 +102,7 @@ def _lowest_value(x: Array) -> Any:
 def _blocks(x: Array, axes: tuple, window: tuple) -> Array:
     """Adjacent windows: every axis becomes two, `(windows, positions in a window)`."""
     for axis, width in reversed(list(zip(axes, window, strict=True))):
-        x = windows.windows_along_axis(x, axis, width, width)
+        x = sliding_windows.windows_along_axis(x, axis, width, width)
     return x
 
 

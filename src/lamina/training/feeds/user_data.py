@@ -228,11 +228,11 @@ def _refuse_targets_inside(learner: Trainable, x: Data) -> None:
     names = {"label", "labels", "target", "targets", "y"}
     target = next((name for name in getattr(x, "columns", ()) if name in names), None)
     if isinstance(x, ColumnTable) and target and learner.compares_targets(True):
-        rest = [name for name in x.columns if name != target]
+        input_names = [name for name in x.columns if name != target]
         raise ValueError(
             f"x is a table with the columns {', '.join(map(repr, x.columns))}, and y is None.\n"
             f"  Likely cause: {target!r} contains the targets.\n"
-            f"  Fix: model.fit(x.{x.select_method}({rest!r}), x[{target!r}])."
+            f"  Fix: model.fit(x.{x.select_method}({input_names!r}), x[{target!r}])."
         )
 
 

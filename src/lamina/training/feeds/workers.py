@@ -101,7 +101,7 @@ def _prefetch_results(
 def _batch_or_error(path: Path, index: int) -> tuple[Any, Exception | None, str]:
     """A batch, or the error and its traceback; runs in a worker process."""
     try:
-        return _source(path)[index], None, ""
+        return _load_source(path)[index], None, ""
     except (Exception, SystemExit) as error:
         return None, _as_picklable(error), traceback.format_exc()
 
@@ -117,6 +117,6 @@ def _as_picklable(error: BaseException) -> Exception:
 
 
 @functools.lru_cache(maxsize=1)
-def _source(path: Path) -> PyDataset:
+def _load_source(path: Path) -> PyDataset:
     source: PyDataset = pickle.loads(path.read_bytes())
     return source

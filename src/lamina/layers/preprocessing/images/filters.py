@@ -16,7 +16,7 @@ from lamina.layers.preprocessing.images.base import (
 from lamina.layers.preprocessing.images.colours import RandomColourLayer, ValueRange
 from lamina.layers.settings import settings_of
 from lamina.ops.image import filters
-from lamina.ops.windows import to_integers_per_axis
+from lamina.ops.sliding_windows import to_integers_per_axis
 
 # The centre of the 3 × 3 window has weight 5; the sum of the weights is 13.
 _WEIGHT_SUM = 13

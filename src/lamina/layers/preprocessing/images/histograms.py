@@ -11,7 +11,7 @@ from lamina.core.types import Array, PyTree
 from lamina.core.user_data.arguments import check_integer
 from lamina.layers.preprocessing.images.colours import ColourLayer, ValueRange, to_range
 from lamina.layers.settings import settings_of
-from lamina.ops.windows import to_integers_per_axis
+from lamina.ops.sliding_windows import to_integers_per_axis
 
 
 class AutoContrast(ColourLayer):
