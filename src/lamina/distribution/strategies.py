@@ -15,7 +15,7 @@ from lamina.core.variable.changes import record_change
 from lamina.core.variable.variable import Variable
 from lamina.distribution.devices import list_devices
 from lamina.distribution.layouts import DeviceMesh, LayoutMap, TensorLayout
-from lamina.training.placement import OneDevice, Placement
+from lamina.training.placement import Placement, on_one_device
 from lamina.training.placement_mesh import MeshPlacement
 
 _BATCH_AXIS = "batch"
@@ -222,7 +222,7 @@ class DataParallel(Distribution):
     def placement(self) -> Placement:
         mesh = self.device_mesh.backend_mesh
         if mesh.size == 1:
-            return OneDevice(mesh.devices.flat[0])
+            return on_one_device(mesh.devices.flat[0])
         return MeshPlacement(
             mesh,
             str(self.batch_dim_name),

@@ -172,8 +172,8 @@ class Metric:
     def reset_state(self) -> None:
         """Reset all Variables to zero."""
         for variable in self._own_variables:
-            # Copied from the host, because jnp.zeros would compile a program for each shape.
-            variable.assign(jax.device_put(np.zeros(variable.shape, variable.dtype)))
+            # From the host, because jnp.zeros would compile a program for each shape.
+            variable.assign(np.zeros(variable.shape, variable.dtype))
         for metric in self._metrics:
             metric.reset_state()
 

@@ -59,6 +59,10 @@ class Placement(Protocol):
         """Host arrays as a data set on the device; large ones may be used without a copy."""
         ...
 
+    def put_step_number(self, number: int) -> Any:
+        """The number of a step, as an argument of a program."""
+        ...
+
     def copy(self, arrays: PyTree) -> PyTree:
         """Copies of arrays on the devices that they are on."""
         ...
@@ -142,6 +146,9 @@ class OneDevice:
     def put_data(self, arrays: PyTree) -> PyTree:
         return jax.tree.map(self._put_array, arrays)
 
+    def put_step_number(self, number: int) -> Any:
+        return number
+
     def copy(self, arrays: PyTree) -> PyTree:
         return copy_on_devices(arrays)
 
@@ -179,6 +186,11 @@ class OneDevice:
 
     def _sharding(self) -> Sharding | None:
         return SingleDeviceSharding(self.device) if self.device else None
+
+
+def on_one_device(device: Any) -> OneDevice:
+    """The placement on a device; that of JAX's default device is the same as without a choice."""
+    return OneDevice(None if device is OneDevice()._device() else device)
 
 
 def copy_on_devices(arrays: PyTree) -> PyTree:

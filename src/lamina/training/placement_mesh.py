@@ -24,10 +24,12 @@ from lamina.core.variable.variable import Variable
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.divided_rows import DividedRows, divide_rows
 from lamina.training.feeds.zero_copy import is_text_array
-from lamina.training.placement import OneDevice, Placement, copy_on_devices, use_placement
+from lamina.training.placement import Placement, copy_on_devices, on_one_device, use_placement
 
 # Pairs of a pattern that matches a whole path, and the sharding of the array with that path.
 LayoutRules = tuple[tuple[str, NamedSharding], ...]
+
+_MAX_STEP_NUMBERS = 1024
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class MeshPlacement:
     shard_optimizer: bool = False
     # Patterns that match nothing, of which the user was warned.
     _warned: set[str] = field(default_factory=set, compare=False, repr=False)
+    # Numbers of steps that are on all devices.
+    _step_numbers: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def platform(self) -> str:
@@ -106,6 +110,14 @@ class MeshPlacement:
 
     def put_data(self, arrays: PyTree) -> PyTree:
         return jax.tree.map(self._put_on_all, arrays)
+
+    def put_step_number(self, number: int) -> Any:
+        # JAX takes longer to put a Python number on several devices than to start the program.
+        if number not in self._step_numbers:
+            if len(self._step_numbers) == _MAX_STEP_NUMBERS:
+                self._step_numbers.clear()
+            self._step_numbers[number] = self._put_on_all(np.int32(number))
+        return self._step_numbers[number]
 
     def copy(self, arrays: PyTree) -> PyTree:
         return copy_on_devices(arrays)
@@ -298,7 +310,7 @@ def placement_on(devices: Any) -> Placement:
             )
         chosen = [device_of(d) for d in listed]
     if len(chosen) == 1:
-        return OneDevice(None if chosen[0] is available[0] else chosen[0])
+        return on_one_device(chosen[0])
     return MeshPlacement(Mesh(np.array(chosen), ("batch",)), "batch")
 
 

@@ -95,15 +95,15 @@ def _time_programs(
     """Run the programs alternately on copies of the state, so that system load affects both."""
 
     def run(program: Any, steps: int) -> Trial:
-        state = variables.placement.copy(values_of(variables))
-        stop = chunk.start + steps
+        placement = variables.placement
+        state = placement.copy(values_of(variables))
         start = time.perf_counter()
         _, outcome = program(
             jax.block_until_ready(state),
             chunk.data,
             chunk.order,
-            chunk.start,
-            stop,
+            placement.put_step_number(chunk.start),
+            placement.put_step_number(chunk.start + steps),
             batch_size=chunk.batch_size,
         )
         logs = jax.device_get(outcome).logs
