@@ -92,9 +92,9 @@ def test_a_device_is_chosen_by_its_name():
     for name in ("cpu", "CPU:0", jax.devices("cpu")[0]):
         with lamina.device(name):
             assert jnp.ones(2).device.platform == "cpu"
-    with pytest.raises(ValueError, match="no device 'cpu:99' here"):
+    with pytest.raises(ValueError, match="no device 'cpu:99'"):
         lamina.device("cpu:99")
-    with pytest.raises(ValueError, match="no device 'toaster' here"):
+    with pytest.raises(ValueError, match="'cpu', 'gpu' or 'tpu'; received 'toaster'"):
         lamina.device("toaster")
     with pytest.raises(ValueError, match="needs a name"):
         lamina.device(3)

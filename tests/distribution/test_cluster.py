@@ -1,5 +1,7 @@
 """What `detect` reads from the variables of each launcher; the environments are made up."""
 
+import json
+
 import pytest
 
 from lamina.distribution.cluster import Cluster, detect
@@ -38,6 +40,10 @@ JOB = {
     "KUBERNETES_SERVICE_HOST": "10.0.0.1", "JOB_COMPLETION_INDEX": "1",
     "KERAS_DISTRIBUTION_NUM_PROCESSES": "2", "JAX_COORDINATOR_ADDRESS": "train-0.pods:8476",
 }  # fmt: skip
+
+
+def tf_config(kind, index, **cluster):
+    return {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +107,12 @@ JOB = {
             Cluster("a TPU pod", None, None, None),
         ),
         ({"TPU_WORKER_HOSTNAMES": "localhost"}, None),
+        (tf_config("worker", 1, worker=["a:1", "b:2"]), Cluster("TF_CONFIG", "a:1", 2, 1)),
+        (
+            tf_config("worker", 0, chief=["c:3"], worker=["a:1"]),
+            Cluster("TF_CONFIG", "c:3", 2, 1),
+        ),
+        (tf_config("worker", 0, worker=["a:1"]), None),
         ({"KERAS_DISTRIBUTION_NUM_PROCESSES": "1"}, Cluster("Keras's variables", None, 1, 0)),
         ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1"}, None),
         ({"MASTER_ADDR": "localhost"}, None),
@@ -149,6 +161,9 @@ def test_what_is_told_is_read(environ, cluster):
          "replicas: 1"),
         ({**JOB, "JAX_COORDINATOR_ADDRESS": ""}, "JOB_ADDRESSES is missing", "=HOST:PORT"),
         ({**JOB, "JAX_COORDINATOR_ADDRESS": "a:b"}, "JAX_COORDINATOR_ADDRESS='a:b'", "=a:12345"),
+        ({"TF_CONFIG": "{"}, "TF_CONFIG='{' is not", "export TF_CONFIG='{\"cluster\": "),
+        (tf_config("evaluator", 0, worker=["a:1", "b:2"]), "this process is evaluator 0", "index"),
+        (tf_config("worker", 0, worker=["a:1"], ps=["b:2"]), "parameter servers", "worker"),
         ({**SLURM, "JAX_LOCAL_DEVICE_IDS": "a"}, "JAX_LOCAL_DEVICE_IDS='a'", "=0,1"),
     ],
 )  # fmt: skip

@@ -77,7 +77,8 @@ def test_the_program_of_one_device_has_nothing_of_distribution(kind, texts):
 
 @pytest.mark.parametrize("kind", ["mlp", "cnn"])
 @pytest.mark.parametrize(
-    "when", ["after the import", "afterwards", "with devices=1", "in a distribution over one device"]
+    "when",
+    ["after the import", "afterwards", "with devices=1", "in a distribution over one device"],
 )
 def test_the_program_of_one_device_is_the_same_byte_for_byte(kind, when, texts):
     assert texts[f"{kind} {when}"] == texts[f"{kind} in a fresh process"]

@@ -1,11 +1,15 @@
 """Several processes train one model, agree with each other, and end together."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from lamina.core.ports import free_port
 from several_processes import run, signal_when, start, wait
 
 pytestmark = pytest.mark.extra
@@ -177,5 +181,67 @@ def test_a_save_in_one_process_alone_is_not_waited_for_without_end(tmp_path):
     )
     statuses, outputs = wait(start(script, tmp_path), tmp_path)
     assert statuses[0] == 75
-    assert "Fix: call it in every process; the first one writes the file." in outputs[0]
+    assert "Fix: call it in every process; the first one writes files." in outputs[0]
     assert (tmp_path / "one.keras").exists()
+
+
+def test_a_divided_weight_that_differs_between_two_processes_is_named(tmp_path):
+    # Process 0 has both halves of a kernel, and so has process 1.
+    layouts = DISTRIBUTIONS["model"].replace("(1, jax.device_count())", "(2, 2)")
+    differ = "kernel = model.layers[0].kernel\nkernel.assign(np.ones((12, 16)) * number)\n"
+    script = layouts + NETWORK + "model = network()\n" + differ + "model.fit(x, y, verbose=0)"
+    statuses, outputs = wait(start(script, tmp_path, devices=2), tmp_path)
+    assert statuses == [75, 75]
+    assert "do not agree on part 0 of the weight sequential/hidden/kernel" in outputs[0]
+
+
+def test_a_divided_weight_that_one_process_reads_alone_is_not_waited_for_without_end(tmp_path):
+    script = (
+        DISTRIBUTIONS["model"]
+        + NETWORK
+        + "from lamina.core import processes\nprocesses._WAIT_SECONDS = 2\nmodel = network()\n"
+        + "assert model.layers[0].kernel.numpy().shape == (12, 16)  # both read it\n"
+        + "if number == 0:\n    model.layers[0].kernel.numpy()\n"
+        + "else:\n    import time; time.sleep(4)\n"
+    )
+    statuses, outputs = wait(start(script, tmp_path), tmp_path)
+    assert statuses[0] == 75
+    assert "waited 2 s for the others at reading sequential/hidden/kernel, of which" in outputs[0]
+
+
+def test_an_exception_in_a_thread_that_trains_ends_all(tmp_path):
+    fails = SLOW.replace("time.sleep(0.2)", "assert (number, epoch) != (1, 2), 'broken here'")
+    script = (
+        "import threading\n"
+        + NETWORK
+        + fails
+        + "def fit():\n"
+        + f"    {DISTRIBUTIONS['data']}"
+        + "    network().fit(x, y, epochs=300, callbacks=[Slow()])\n"
+        + "harmless = threading.Thread(target=lambda: 1 / 0)\nharmless.start(); harmless.join()\n"
+        + "thread = threading.Thread(target=fit)\nthread.start(); thread.join()\n"
+    )
+    statuses, outputs = wait(start(script, tmp_path), tmp_path, seconds=60)
+    assert statuses == [75, 75]
+    assert "broken here" in outputs[1]
+    assert "lost the connection" in outputs[0]
+
+
+def test_tf_config_connects_the_workers_of_a_strategy(tmp_path):
+    config = {"cluster": {"worker": [f"127.0.0.1:{free_port()}", "127.0.0.1:1"]}}
+    (tmp_path / "train.py").write_text(
+        "import tensorflow as tf\n"
+        "print(tf.distribute.MultiWorkerMirroredStrategy().num_replicas_in_sync)"
+    )
+    started = []
+    for index in (0, 1):
+        text = json.dumps({**config, "task": {"type": "worker", "index": index}})
+        command = [sys.executable, "-m", "lamina", "run", "train.py"]
+        environ = {**os.environ, "TF_CONFIG": text, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+        with open(tmp_path / str(index), "w") as output:
+            started.append(
+                subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=output, stderr=output)
+            )
+    statuses, outputs = wait(started, tmp_path)
+    assert statuses == [0, 0], outputs
+    assert outputs[0].splitlines()[-1] == "2"

@@ -1,7 +1,6 @@
 """Several processes are started, watched and ended together; the children here are plain Python."""
 
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -17,7 +16,6 @@ from lamina.jobs.several_processes import (
     cause_of,
     describe,
     device_variables,
-    free_port,
     gpus,
 )
 
@@ -227,13 +225,6 @@ def is_alive(pid):
 def test_impossible_numbers_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
         SeveralProcesses([], **{"processes": 1, **wrong})
-
-
-def test_a_free_port_can_be_had_and_is_not_one_of_those_used():
-    port = free_port()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", port))
-        assert free_port({port}) != port
 
 
 def test_simulated_devices_are_asked_of_xla_and_other_flags_stay():

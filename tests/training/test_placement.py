@@ -75,10 +75,9 @@ def test_training_asks_models_and_feeds_by_their_protocols_alone():
     assert not found
 
 
-def test_one_device_is_a_placement_that_writes_files():
+def test_one_device_is_a_placement():
     one = OneDevice()
     assert isinstance(one, Placement)
-    assert one.is_writer
     assert one.platform == jax.default_backend()
     assert "one device" in one.describe()
 

@@ -5,13 +5,15 @@ TensorFlow. So a scope sets the distribution of the rest of the script.
 """
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from lamina.core import processes
 from lamina.core.messages.errors import warn_at_user
-from lamina.distribution import DataParallel, set_distribution
+from lamina.distribution import DataParallel, initialize, set_distribution
+from lamina.distribution.launchers import TF_CONFIG
 
 _current: "Strategy | None" = None
 
@@ -86,16 +88,21 @@ class MirroredStrategy(Strategy):
 
 
 class MultiWorkerMirroredStrategy(Strategy):
-    """All devices of all processes, which `lamina run --processes` or `--distributed` connects.
+    """All devices of all processes.
+
+    `lamina run --processes` and `--distributed` have connected them; if the environment variable
+    `TF_CONFIG` lists several workers, the strategy connects them.
 
     Args:
-        cluster_resolver: Ignored: the processes are connected before the script starts.
+        cluster_resolver: Ignored: `TF_CONFIG` is read.
         communication_options: Ignored.
     """
 
     def __init__(
         self, cluster_resolver: Any = None, communication_options: Any = None, **kwargs: Any
     ):
+        if not processes.is_multi_process() and os.environ.get(TF_CONFIG):
+            initialize()
         super().__init__()
         if not processes.is_multi_process():
             warn_at_user(

@@ -40,8 +40,8 @@ def begin(environ: Mapping[str, str], distributed: bool) -> None:
     cluster = detect(environ)
     if cluster is None:
         raise ValueError(
-            "--distributed: no variable of torchrun, Open MPI, Slurm, Kubernetes or Keras tells of "
-            "other processes.\n"
+            "--distributed: no variable of TensorFlow, torchrun, Open MPI, Slurm, Kubernetes or "
+            "Keras tells of other processes.\n"
             "  Fix: lamina run --processes 2 SCRIPT for two processes on this machine; or srun, "
             "mpirun or torchrun in front of `lamina run --distributed SCRIPT`."
         )

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax._src.array import ArrayImpl  # has no public name
 
 from lamina import activations
 from lamina.compat import (
@@ -88,7 +89,8 @@ def module(name: str) -> Namespace:
 
 def _add_tensor_methods_to_arrays() -> None:
     """Give JAX's arrays `.numpy()`, which scripts call, and the rules of `tensorflow_types.py`."""
-    tensor = type(jnp.zeros(()))
+    # Making an array would start the devices, before a strategy can connect the processes.
+    tensor = ArrayImpl
     tensor.numpy = lambda array: np.asarray(array)  # type: ignore[attr-defined]
     tensorflow_types.check_operator_dtypes(tensor)
 

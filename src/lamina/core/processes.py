@@ -6,7 +6,9 @@ forever. So the processes agree on everything that depends on time or signals.
 
 import os
 import sys
+import threading
 import traceback
+import weakref
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,9 @@ _FAILED = 75
 
 # How often each barrier was used. The count makes its name unique; all processes count alike.
 _uses_of_barriers: Counter[str] = Counter()
+
+# The threads that have agreed on something with other processes, which wait if one of them ends.
+_agreeing_threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
 
 
 def is_multi_process() -> bool:
@@ -47,10 +52,8 @@ def max_over_processes(*numbers: float) -> list[float]:
 
     if not is_multi_process():
         return [float(number) for number in numbers]
-    from jax.experimental import multihost_utils
-
-    gathered = multihost_utils.process_allgather(np.array(numbers, np.float32))
-    return [float(number) for number in np.asarray(gathered).max(axis=0)]
+    gathered = _gather(np.array(numbers, np.float32))
+    return [float(number) for number in gathered.max(axis=0)]
 
 
 def broadcast_from_first(number: int) -> int:
@@ -64,28 +67,42 @@ def broadcast_from_first(number: int) -> int:
     return int(multihost_utils.broadcast_one_to_all(np.uint32(number)))
 
 
-def find_differences(digests: Mapping[str, bytes]) -> dict[str, list[int]]:
+def find_differences(digests: Mapping[str, bytes | None]) -> dict[str, list[int]]:
     """Compare digests of all processes; every process must call it.
 
     Args:
-        digests: A digest of 4 bytes or more for each thing that should be equal, by its name.
+        digests: A digest of 4 bytes or more for each thing that should be equal, by its name; None
+            for a thing that this process does not have. All processes give the same names.
 
     Returns:
-        For the names that differ, the processes whose digest is not that of the first process.
+        For the names that differ, the processes whose digest is not that of the first process that
+        has one.
     """
     import numpy as np  # the command line starts without it
 
     if not is_multi_process():
         return {}
+    own = np.zeros((len(digests), 2), np.uint32)
+    for k, digest in enumerate(digests.values()):
+        if digest is not None:
+            own[k] = 1, np.frombuffer(digest[:4], np.uint32)[0]
+    of_all = _gather(own)
+    different: dict[str, list[int]] = {}
+    for k, name in enumerate(digests):
+        holders = np.flatnonzero(of_all[:, k, 0])
+        values = of_all[holders, k, 1]
+        if len(holders) and (values != values[0]).any():
+            different[name] = [int(i) for i in holders[values != values[0]]]
+    return different
+
+
+def _gather(array: "np.ndarray") -> "np.ndarray":
+    """The arrays of all processes, one above the other; every process must call it."""
+    import numpy as np  # the command line starts without it
     from jax.experimental import multihost_utils
 
-    own = np.array([np.frombuffer(d[:4], np.uint32)[0] for d in digests.values()])
-    of_all = np.asarray(multihost_utils.process_allgather(own))
-    different = {
-        name: [int(i) for i in np.flatnonzero(of_all[:, k] != of_all[0, k])]
-        for k, name in enumerate(digests)
-    }
-    return {name: numbers for name, numbers in different.items() if numbers}
+    _agreeing_threads.add(threading.current_thread())
+    return np.asarray(multihost_utils.process_allgather(array))
 
 
 def wait_at_barrier(what: str) -> None:
@@ -101,6 +118,7 @@ def wait_at_barrier(what: str) -> None:
         return
     import jax
 
+    _agreeing_threads.add(threading.current_thread())
     _uses_of_barriers[what] += 1
     client: Any = jax._src.distributed.global_state.client
     try:
@@ -108,20 +126,29 @@ def wait_at_barrier(what: str) -> None:
         client.wait_at_barrier(name, timeout_in_ms=_WAIT_SECONDS * 1000)
     except jax.errors.JaxRuntimeError as error:
         raise RuntimeError(
-            f"A process waited {_WAIT_SECONDS} s for the others at {what}.\n"
+            f"Process {_number()} waited {_WAIT_SECONDS} s for the others at {what}.\n"
             "  Likely cause: only one process called it, or another has ended.\n"
-            "  Fix: call it in every process; the first one writes the file."
+            "  Fix: call it in every process; the first one writes files."
         ) from error
 
 
-def gather_on_host(array: Any) -> "np.ndarray":
+def gather_on_host(array: Any, name: str) -> "np.ndarray":
     """All of a JAX array, parts of which are on devices of other processes.
 
     Every process must call it.
+
+    Args:
+        array: The array.
+        name: Its name, for messages.
+
+    Raises:
+        RuntimeError: If another process has not called it within ten minutes.
     """
     import jax
     import numpy as np  # the command line starts without it
 
+    # The program below would wait without end for a process that does not run it.
+    wait_at_barrier(f"reading {name}, of which each process has a part")
     replicated = jax.sharding.NamedSharding(
         array.sharding.mesh,
         jax.sharding.PartitionSpec(),
@@ -132,7 +159,9 @@ def gather_on_host(array: Any) -> "np.ndarray":
 def end_on_exceptions() -> None:
     """Make an uncaught exception end this process at once.
 
-    Otherwise Python would wait at its end for the other processes, which wait for this one.
+    Otherwise Python would wait at its end for the other processes, which wait for this one. An
+    exception in another thread than the main one does so if the thread has worked with other
+    processes, as `fit` does.
     """
 
     def end(error_type: Any, error: Any, trace: Any) -> None:
@@ -150,7 +179,14 @@ def end_on_exceptions() -> None:
         sys.stderr.flush()
         os._exit(_FAILED)
 
-    sys.excepthook = end
+    def end_for_thread(arguments: Any) -> None:
+        if arguments.thread not in _agreeing_threads:
+            end_thread_alone(arguments)
+            return
+        end(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
+
+    end_thread_alone = threading.excepthook
+    sys.excepthook, threading.excepthook = end, end_for_thread
 
 
 def _process_number() -> int:

@@ -31,8 +31,9 @@ def detect(environ: Environment) -> Cluster | None:
 
     Keras's variables `KERAS_DISTRIBUTION_JOB_ADDRESSES`, `KERAS_DISTRIBUTION_NUM_PROCESSES` and
     `KERAS_DISTRIBUTION_PROCESS_ID` take precedence over all others, and complete what a launcher
-    does not set. So does `JAX_COORDINATOR_ADDRESS` for the address. Then come launchers, the
-    innermost first: torchrun, Open MPI, Slurm, PMIx, TPU pods, Kubernetes.
+    does not set. So does `JAX_COORDINATOR_ADDRESS` for the address. Then come TensorFlow's
+    `TF_CONFIG`, and launchers, the innermost first: torchrun, Open MPI, Slurm, PMIx, TPU pods,
+    Kubernetes.
 
     Args:
         environ: The environment, e.g. `os.environ`.

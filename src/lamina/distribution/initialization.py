@@ -10,6 +10,7 @@ from lamina.core.configuration import config, runtime  # noqa: F401 - JAX's sett
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.variable.seed import global_seed, make_default_seed, set_random_seed
 from lamina.distribution.cluster import detect
+from lamina.distribution.launchers import is_address
 
 # A process that sends no heartbeat for this time counts as dead.
 _HEARTBEAT_SECONDS = 10
@@ -40,7 +41,8 @@ def initialize(
         process_id: Number of this process, from 0; by default `KERAS_DISTRIBUTION_PROCESS_ID`.
         local_device_ids: Which devices of this computer belong to the process; all by default.
 
-    Without arguments, the variables of torchrun, Open MPI, Slurm and Kubernetes are read as well.
+    Without arguments, `TF_CONFIG` and the variables of torchrun, Open MPI, Slurm and Kubernetes are
+    read as well.
     Processes that are connected already, as by `lamina run --processes`, stay so.
 
     Raises:
@@ -143,7 +145,7 @@ def _check(addresses: list[str], num_processes: int | None, process_id: int | No
             f"process_id must be from 0 to {(num_processes or 1) - 1}; received {process_id}."
         )
     for address in addresses:
-        if not address.rpartition(":")[2].isdigit() or ":" not in address:
+        if not is_address(address):
             raise ValueError(
                 f"An address has the form 'host:port'; received {address!r}.\n"
                 f"  Fix: '{address.partition(':')[0] or '127.0.0.1'}:8476'."

@@ -4,6 +4,7 @@ A launcher tells each process the number of processes, its own number, and the a
 Each launcher has its own variables for that. `cluster.py` tries all launchers.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ PROCESS_ID = "KERAS_DISTRIBUTION_PROCESS_ID"
 KERAS_VARIABLES = (ADDRESSES, NUM_PROCESSES, PROCESS_ID)
 
 # Values of `Cluster.name`.
-KERAS, TPU = "Keras's variables", "a TPU pod"
+KERAS, TPU, TF_CONFIG = "Keras's variables", "a TPU pod", "TF_CONFIG"
 
 COORDINATOR = "JAX_COORDINATOR_ADDRESS"
 COORDINATOR_PORT = "JAX_COORDINATOR_PORT"
@@ -25,6 +26,11 @@ LOCAL_DEVICES = "JAX_LOCAL_DEVICE_IDS"
 # The range of ports that job ids are mapped to, as in JAX.
 _FIRST_PORT, _PORTS = 61440, 4096
 _KUBERNETES_PORT = 55527
+
+_TF_EXAMPLE = (
+    '{"cluster": {"worker": ["10.0.0.1:12345", "10.0.0.2:12345"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
 
 Environment = Mapping[str, str]
 
@@ -66,6 +72,34 @@ class Cluster:
 
 
 # Launchers: each returns None if it has not started this process
+
+
+def _tf_config(environ: Environment) -> Cluster | None:
+    """TensorFlow's variable: a JSON object with the addresses of all workers, and the own place."""
+    text = environ.get(TF_CONFIG)
+    if not text:
+        return None
+    fix = f"export {TF_CONFIG}='{_TF_EXAMPLE}'"
+    try:
+        config = json.loads(text)
+        cluster, task = config.get("cluster", {}), config.get("task", {})
+        groups = {kind: [str(a) for a in addresses] for kind, addresses in cluster.items()}
+        kind, index = str(task.get("type", "worker")), int(task.get("index", 0))
+    except (ValueError, TypeError, AttributeError):
+        raise_with_fix(f"{TF_CONFIG}={text!r} is not what TensorFlow writes.", fix)
+    workers = [*groups.get("chief", []), *groups.get("worker", [])]
+    if groups.get("ps"):
+        raise_with_fix(f"{TF_CONFIG} has parameter servers, which Lamina does not use.", fix)
+    if len(workers) < 2:
+        return None
+    if kind not in ("chief", "worker") or not 0 <= index < len(groups.get(kind, [])):
+        raise_with_fix(
+            f"{TF_CONFIG} says that this process is {kind} {index}, and the cluster has no such "
+            "chief or worker.",
+            fix,
+        )
+    number = index + (len(groups.get("chief", [])) if kind == "worker" else 0)
+    return Cluster(TF_CONFIG, check_address(workers[0], TF_CONFIG), len(workers), number)
 
 
 def _torchrun(environ: Environment) -> Cluster | None:
@@ -264,7 +298,7 @@ def _kubernetes(environ: Environment) -> Cluster | None:
 
 # Innermost first: mpirun in a Slurm job starts its processes from a Slurm step.
 LAUNCHERS: tuple[Callable[[Environment], Cluster | None], ...] = (
-    _torchrun, _open_mpi, _slurm, _pmix, _tpu, _kubernetes,
+    _tf_config, _torchrun, _open_mpi, _slurm, _pmix, _tpu, _kubernetes,
 )  # fmt: skip
 
 # The variable with the number of a process, by launcher.
@@ -323,14 +357,21 @@ def _address(environ: Environment, host: str, port: int) -> str:
     return f"{host}:{port}"
 
 
+def is_address(text: str) -> bool:
+    """Whether a text has the form `host:port`.
+
+    Example:
+        >>> is_address("node1:8476"), is_address("node1"), is_address("[::1]:8476")
+        (True, False, True)
+    """
+    host, _, port = text.rpartition(":")
+    is_host = bool(host) and (":" not in host or host.startswith("["))
+    return is_host and port.isdecimal() and 0 < int(port) < 65536
+
+
 def check_address(address: str, name: str) -> str:
-    host, _, port = address.rpartition(":")
-    if (
-        not host
-        or not port.isdecimal()
-        or not 0 < int(port) < 65536
-        or (":" in host and not host.startswith("["))
-    ):
+    if not is_address(address):
+        host, _, _ = address.rpartition(":")
         raise_with_fix(
             f"{name}={address!r} must be the host of process 0 and a port, as HOST:PORT.",
             f"export {name}={(host or address or '10.0.0.1').strip(':')}:12345",

@@ -12,6 +12,7 @@ from typing import Any
 
 from lamina.core.messages.messages import show
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.ports import free_port
 
 __all__ = ["run"]
 
@@ -190,9 +191,7 @@ class _Worker:
 
     def free_port(self) -> int:
         """A port that is free on this machine."""
-        with socket.socket() as listener:
-            listener.bind(("", 0))
-            return int(listener.getsockname()[1])
+        return free_port(host="")
 
     def run(
         self, target: Any, args: Sequence[Any], folder: str, address: str, workers: int, number: int

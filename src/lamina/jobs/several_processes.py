@@ -4,7 +4,6 @@ import math
 import os
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from lamina.core.ports import free_port
 from lamina.jobs.process_group import Ending, ProcessGroup
 
 # After the first process has failed, the others have this time to fail with error messages, which
@@ -99,7 +99,7 @@ class SeveralProcesses:
         restart = 0
         with self._record_signals():
             while True:
-                port = free_port(used_ports)
+                port = free_port(used=used_ports)
                 used_ports.add(port)
                 cause = self._run_once(port)
                 if cause is None:
@@ -263,16 +263,6 @@ def gpus(environ: Mapping[str, str], folder: Path = Path("/proc/driver/nvidia/gp
     if visible is not None:
         return [gpu for gpu in visible.split(",") if gpu.strip()]
     return [str(i) for i in range(len(list(folder.glob("*"))))]
-
-
-def free_port(used: set[int] | None = None) -> int:
-    """A port of 127.0.0.1 that is free now, and is none of those used before."""
-    while True:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port: int = listener.getsockname()[1]
-        if port not in (used or ()):
-            return port
 
 
 # Messages

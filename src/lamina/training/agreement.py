@@ -30,18 +30,19 @@ def check_processes_agree(request: FitRequest, variables: TrainState[Any]) -> No
     if not processes.is_multi_process():
         return
     feed = request.feed
-    digests = {
+    digests: dict[str, bytes | None] = {
         "the data": _digest(feed.samples, *_arrays(feed.example())),
         "the weights": _digest(*(_value(v) for v in jax.tree.leaves(variables))),
+        **_digests_of_parts(jax.tree.leaves(variables)),
         "the order of the samples": _digest(feed.seed),
         "the arguments of fit": _digest(request.epochs, feed.steps, request.validation is None),
     }
     different = processes.find_differences(digests)
     for name, numbers in different.items():
         raise RuntimeError(
-            f"Process {', '.join(map(str, numbers))} and process 0 do not agree on {name}.\n"
+            f"Process {', '.join(map(str, numbers))} and others do not agree on {name}.\n"
             "  Likely cause: a random number or a file that is not the same everywhere.\n"
-            f"  Fix: {_FIXES[name]}."
+            f"  Fix: {_FIXES.get(name, _FIXES['the weights'])}."
         )
 
 
@@ -82,6 +83,32 @@ def _value(variable: Any) -> Any:
     if not value.is_fully_replicated:
         return value.shape
     return np.asarray(value.addressable_shards[0].data)
+
+
+def _digests_of_parts(variables: list[Any]) -> dict[str, bytes | None]:
+    """Digests of the parts of divided weights that several processes have; None for others' parts.
+
+    The names are the same in all processes.
+    """
+    digests: dict[str, bytes | None] = {}
+    for number, variable in enumerate(variables):
+        value = variable._value
+        if value.is_fully_replicated:
+            continue
+        holders: dict[Any, set[int]] = {}
+        for device, index in value.sharding.devices_indices_map(value.shape).items():
+            holders.setdefault(_bounds(index), set()).add(device.process_index)
+        own = {_bounds(shard.index): shard.data for shard in value.addressable_shards}
+        for k, (bounds, processes_with_it) in enumerate(holders.items()):
+            if len(processes_with_it) > 1:
+                part = own.get(bounds)
+                name = f"part {k} of the weight {variable.path} (variable {number})"
+                digests[name] = None if part is None else _digest(np.asarray(part))
+    return digests
+
+
+def _bounds(index: tuple[slice, ...]) -> tuple[tuple[int | None, int | None], ...]:
+    return tuple((axis.start, axis.stop) for axis in index)
 
 
 def _digest(*values: Any) -> bytes:

@@ -34,11 +34,6 @@ class Placement(Protocol):
         """Whether programs may call compiled kernels, which XLA cannot divide over devices."""
         ...
 
-    @property
-    def is_writer(self) -> bool:
-        """Whether this process writes files; exactly one of several does."""
-        ...
-
     def of_variable(self, path: str, shape: Sequence[int]) -> Sharding | None:
         """The sharding of a weight; None for an uncommitted array on JAX's default device."""
         ...
@@ -105,8 +100,6 @@ class OneDevice:
 
     Example:
         >>> import numpy as np
-        >>> OneDevice().is_writer
-        True
         >>> OneDevice().put_data([np.zeros(3)])[0].shape
         (3,)
     """
@@ -120,10 +113,6 @@ class OneDevice:
 
     @property
     def has_kernels(self) -> bool:
-        return True
-
-    @property
-    def is_writer(self) -> bool:
         return True
 
     def of_variable(self, path: str, shape: Sequence[int]) -> Sharding | None:

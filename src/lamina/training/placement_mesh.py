@@ -68,10 +68,6 @@ class MeshPlacement:
     def has_kernels(self) -> bool:
         return False
 
-    @property
-    def is_writer(self) -> bool:
-        return processes.is_first()
-
     def of_variable(self, path: str, shape: Sequence[int]) -> NamedSharding:
         spec = self._spec_of_rule(path, shape)
         if spec is None:
@@ -167,7 +163,7 @@ class MeshPlacement:
         where = f" in {count} processes" if count > 1 else ""
         return (
             f"Training on {self.mesh.size} devices{where} ({self._axes()}): batches divided by "
-            f"{self._replicas}, {weights}, {_megabytes(bytes_per_device)} per device."
+            f"{self._replicas}, {weights}, {bytes_per_device / 1e6:,.1f} MB per device."
         )
 
     # -- shardings -------------------------------------------------------------------------------
@@ -327,7 +323,3 @@ def on_devices(devices: Any) -> Iterator[None]:
 def _bytes_per_device(variable: Variable) -> int:
     shard = variable._value.addressable_shards[0].data
     return int(shard.nbytes)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"

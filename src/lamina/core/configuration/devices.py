@@ -24,6 +24,7 @@ def device_of(name: Any) -> jax.Device:
     if isinstance(name, jax.Device):
         return name
     kind, _, number = str(name).lower().partition(":")
+    kind = {"cuda": "gpu", "rocm": "gpu"}.get(kind, kind)
     devices = {name_of(device): device for device in devices_of_kind(kind)}
     full_name = f"{kind}:{number or 0}"
     if full_name not in devices:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration.context import context
+from lamina.core.configuration.devices import device_of
 from lamina.core.layer.remat import collected_losses
 from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.types import ArrayLike
@@ -194,11 +195,4 @@ def device(device_name: str) -> Any:
         return jax.default_device(device_name)
     if not isinstance(device_name, str):
         raise ValueError(f"device needs a name such as 'gpu:0'; received {device_name!r}.")
-    platform, _, number = device_name.lower().partition(":")
-    platform = {"cuda": "gpu", "rocm": "gpu"}.get(platform, platform)
-    try:
-        selected = jax.devices(platform)[int(number or 0)]
-    except (RuntimeError, ValueError, IndexError):
-        devices = ", ".join(f"{d.platform}:{i}" for i, d in enumerate(jax.devices()))
-        raise ValueError(f"There is no device {device_name!r} here; there is {devices}.") from None
-    return jax.default_device(selected)
+    return jax.default_device(device_of(device_name))

@@ -309,7 +309,7 @@ class Variable:
             self._readers += 1
         try:
             if not (value.is_fully_addressable or value.is_fully_replicated):
-                return processes.gather_on_host(value)
+                return processes.gather_on_host(value, self.path)
             return np.array(value)
         finally:
             with value_lock:
