@@ -245,3 +245,13 @@ def test_tf_config_connects_the_workers_of_a_strategy(tmp_path):
     statuses, outputs = wait(started, tmp_path)
     assert statuses == [0, 0], outputs
     assert outputs[0].splitlines()[-1] == "2"
+
+
+def test_a_folder_of_checkpoints_that_is_not_shared_is_refused(tmp_path):
+    script = DISTRIBUTIONS["data"] + NETWORK
+    script += "callbacks = [lamina.callbacks.BackupAndRestore(f'folder{number}')]\n"
+    script += "network().fit(x, y, callbacks=callbacks, verbose=0)\n"
+    statuses, outputs = wait(start(script, tmp_path), tmp_path)
+    assert statuses == [75, 75]
+    for output in outputs:
+        assert "Process 1 does not see what process 0 writes to folder" in output

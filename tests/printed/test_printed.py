@@ -93,7 +93,8 @@ BY_HAND = {
     ("job_checks.py", "Fix: "): "no message: it takes the fix of one",
     ("jobs/several_processes.py", "GPUs, and there are"): "several GPUs",
     ("jobs/several_processes.py", "Likely cause: …"): "other processes",
-    ("core/processes.py", "A process waited"): "other processes",
+    ("core/processes.py", "s for the others at"): "other processes",
+    ("saving/shared_folder.py", "does not see what process 0 writes"): "other processes",
     ("distribution/initialization.py", "a device was used already"): "a new process",
     ("training/placement_mesh.py", "cannot be divided over"): "several devices",
     (

@@ -52,7 +52,7 @@ def max_over_processes(*numbers: float) -> list[float]:
 
     if not is_multi_process():
         return [float(number) for number in numbers]
-    gathered = _gather(np.array(numbers, np.float32))
+    gathered = gather(np.array(numbers, np.float32))
     return [float(number) for number in gathered.max(axis=0)]
 
 
@@ -86,7 +86,7 @@ def find_differences(digests: Mapping[str, bytes | None]) -> dict[str, list[int]
     for k, digest in enumerate(digests.values()):
         if digest is not None:
             own[k] = 1, np.frombuffer(digest[:4], np.uint32)[0]
-    of_all = _gather(own)
+    of_all = gather(own)
     different: dict[str, list[int]] = {}
     for k, name in enumerate(digests):
         holders = np.flatnonzero(of_all[:, k, 0])
@@ -96,9 +96,12 @@ def find_differences(digests: Mapping[str, bytes | None]) -> dict[str, list[int]
     return different
 
 
-def _gather(array: "np.ndarray") -> "np.ndarray":
-    """The arrays of all processes, one above the other; every process must call it."""
+def gather(array: "np.ndarray") -> "np.ndarray":
+    """The equal-shaped arrays of all processes, one above the other; every process must call it."""
     import numpy as np  # the command line starts without it
+
+    if not is_multi_process():
+        return array[np.newaxis]
     from jax.experimental import multihost_utils
 
     _agreeing_threads.add(threading.current_thread())
@@ -126,7 +129,7 @@ def wait_at_barrier(what: str) -> None:
         client.wait_at_barrier(name, timeout_in_ms=_WAIT_SECONDS * 1000)
     except jax.errors.JaxRuntimeError as error:
         raise RuntimeError(
-            f"Process {_number()} waited {_WAIT_SECONDS} s for the others at {what}.\n"
+            f"Process {_process_number()} waited {_WAIT_SECONDS} s for the others at {what}.\n"
             "  Likely cause: only one process called it, or another has ended.\n"
             "  Fix: call it in every process; the first one writes files."
         ) from error

@@ -6,6 +6,7 @@ Implements `model.get_state_tree()` and `model.set_state_tree()`.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -42,7 +43,7 @@ def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, A
     Raises:
         ValueError: If a group or path is unknown, or a shape differs. Then nothing is changed.
     """
-    new_values: list[tuple[Variable, np.ndarray]] = []
+    new_values: list[tuple[Variable, Any]] = []
     for group, content in tree.items():
         if group not in groups:
             raise ValueError(
@@ -56,7 +57,8 @@ def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, A
                     f"{group} has no variable {path!r}.{did_you_mean(path, variable_at)}\n"
                     "  Likely cause: the tree is from another model, or layers have other names."
                 )
-            array = np.asarray(value)
+            is_divided = isinstance(value, jax.Array) and not value.is_fully_replicated
+            array = value if is_divided else np.asarray(value)
             if array.shape != variable_at[path].shape:
                 raise ValueError(
                     f"{path!r} has shape {variable_at[path].shape} and cannot take a value of "

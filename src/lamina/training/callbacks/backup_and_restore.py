@@ -12,6 +12,7 @@ from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.saving.atomic import make_folder
 from lamina.saving.hdf5 import DamagedFileError
+from lamina.saving.shared_folder import check_is_shared
 from lamina.saving.state_file import read_state, write_state
 from lamina.training.callbacks.callback import Callback
 
@@ -89,6 +90,7 @@ class BackupAndRestore(Callback):
     def _stored_run(self) -> Mapping[str, Any] | None:
         self._steps_at_save = self._steps = 0
         self._interrupted = self._has_only_initial_state = False
+        check_is_shared(self.backup_dir)
         problems = []
         for path in (self._path, self._previous):
             try:

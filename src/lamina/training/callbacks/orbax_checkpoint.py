@@ -5,13 +5,13 @@ import os
 from typing import Any
 
 import jax
-import numpy as np
 
 from lamina.core.serialization import registry
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.user_data.paths import path_as_text
-from lamina.saving.orbax_folder import CHECKSUMS, checksums, orbax
+from lamina.saving.orbax_folder import CHECKSUMS, as_saved, checksums, orbax
+from lamina.saving.shared_folder import check_is_shared
 from lamina.training.callbacks.model_checkpoint import ModelCheckpoint
 
 
@@ -19,7 +19,8 @@ class OrbaxCheckpoint(ModelCheckpoint):
     """Saves the model with Orbax after every epoch or number of batches, while training continues.
 
     `lamina.saving.load_model(directory)` and `model.load_weights(directory)` read the latest
-    checkpoint.
+    checkpoint, also on another number of devices or processes. Of an array that is divided over
+    devices, each process writes its own parts, so all processes need the same folder.
     Needs `pip install 'lamina[orbax]'`.
 
     Args:
@@ -77,6 +78,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         super().on_train_begin(logs)
+        check_is_shared(self.directory)
         training = orbax().training
         policies = training.preservation_policies
         self.checkpointer = training.Checkpointer(
@@ -118,8 +120,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
         if self.save_weights_only:
             kinds = ("trainable_variables", "non_trainable_variables")
             state = {group: state[group] for group in kinds}
-        # Copies, because the next training step reuses the memory of the arrays.
-        payload: dict[str, Any] = {"pytree": jax.tree.map(lambda v: np.array(v), state)}
+        payload: dict[str, Any] = {"pytree": jax.tree.map(as_saved, state)}
         config = None
         if not self.save_weights_only:
             config = json.dumps(registry.serialize_with_sharing(self.model))
