@@ -110,7 +110,7 @@ class NonNeg(Constraint):
     """
 
     def __call__(self, w: ArrayLike) -> Array:
-        return jnp.maximum(_array(w), 0)
+        return jnp.maximum(_as_array(w), 0)
 
 
 class UnitNorm(Constraint):
@@ -220,12 +220,12 @@ def get(identifier: Any) -> Any:
     return _NAMES.resolve(identifier)
 
 
-def _array(w: ArrayLike) -> Array:
+def _as_array(w: ArrayLike) -> Array:
     return jnp.asarray(getattr(w, "value", w))
 
 
 def _with_norms(w: ArrayLike, axis: Axis) -> tuple[Array, Array]:
-    w = _array(w)
+    w = _as_array(w)
     axes = axis if isinstance(axis, int) else tuple(axis)
     return w, jnp.sqrt(jnp.sum(jnp.square(w), axis=axes, keepdims=True))
 

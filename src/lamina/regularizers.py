@@ -86,7 +86,7 @@ class L1(Regularizer):
         self.l1 = _check_strength("l1", 0.01 if l1 is None else l1)
 
     def __call__(self, x: ArrayLike) -> Array:
-        return self.l1 * jnp.sum(jnp.abs(_array(x)))
+        return self.l1 * jnp.sum(jnp.abs(_as_array(x)))
 
     def get_config(self) -> dict:
         return {"l1": self.l1}
@@ -107,7 +107,7 @@ class L2(Regularizer):
         self.l2 = _check_strength("l2", 0.01 if l2 is None else l2)
 
     def __call__(self, x: ArrayLike) -> Array:
-        return self.l2 * jnp.sum(jnp.square(_array(x)))
+        return self.l2 * jnp.sum(jnp.square(_as_array(x)))
 
     def get_config(self) -> dict:
         return {"l2": self.l2}
@@ -130,7 +130,7 @@ class L1L2(Regularizer):
         self.l2 = _check_strength("l2", 0.0 if l2 is None else l2)
 
     def __call__(self, x: ArrayLike) -> Array:
-        x = _array(x)
+        x = _as_array(x)
         return self.l1 * jnp.sum(jnp.abs(x)) + self.l2 * jnp.sum(jnp.square(x))
 
     def get_config(self) -> dict:
@@ -156,7 +156,7 @@ class OrthogonalRegularizer(Regularizer):
         self.mode = mode
 
     def __call__(self, x: ArrayLike) -> Array:
-        x = _array(x)
+        x = _as_array(x)
         if x.ndim != 2:
             raise ValueError(
                 f"OrthogonalRegularizer is for matrices; received weights of shape {x.shape}."
@@ -220,7 +220,7 @@ def get(identifier: Any) -> Any:
     return _NAMES.resolve(identifier)
 
 
-def _array(x: ArrayLike) -> Array:
+def _as_array(x: ArrayLike) -> Array:
     return jnp.asarray(getattr(x, "value", x))
 
 

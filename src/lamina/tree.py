@@ -275,14 +275,14 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
         names = ["a leaf" if kind is None else f"a {kind.__name__}" for kind in kinds]
         raise ValueError(
             f"The structures don't have the same form: one has {names[0]}, the other {names[1]}.\n"
-            f"  First: {_short(a)}\n  Second: {_short(b)}"
+            f"  First: {_shorten(a)}\n  Second: {_shorten(b)}"
         )
     if node_a is None or node_b is None:
         return
     if node_a.keys != node_b.keys:
         raise ValueError(
             "The two structures don't have the same form: their keys or lengths differ.\n"
-            f"  First: {_short(a)}\n  Second: {_short(b)}"
+            f"  First: {_shorten(a)}\n  Second: {_shorten(b)}"
         )
     for child, other_child in zip(node_a.children, node_b.children, strict=True):
         assert_same_structure(child, other_child)
@@ -357,7 +357,7 @@ def _map(template: Any, func: Callable, structures: tuple) -> PyTree:
         if other is None or other.kind is not node.kind or other.keys != node.keys:
             raise ValueError(
                 "The structures don't have the same form.\n"
-                f"  First: {_short(template)}\n  Another: {_short(structure)}"
+                f"  First: {_shorten(template)}\n  Another: {_shorten(structure)}"
             )
     rows = zip(*(other.children for other in nodes if other is not None), strict=True)
     pairs = zip(node.children, rows, strict=True)
@@ -375,7 +375,7 @@ def _is_shape(x: Any) -> bool:
     return isinstance(x, (list, tuple)) and all(e is None or isinstance(e, int) for e in x)
 
 
-def _short(x: Any) -> str:
+def _shorten(x: Any) -> str:
     text = repr(x)
     return text if len(text) <= 200 else f"{text[:199]}…"
 

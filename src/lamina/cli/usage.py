@@ -47,7 +47,7 @@ def message(error: Any, typed: Sequence[str]) -> str:
         hint = did_you_mean(str(name), options) or f"\n  Its options: {', '.join(sorted(options))}."
         return f"{context.command_path} has no option {name}.{hint}"
     if type(error).__name__ == "BadParameter":
-        return f"{_parameter(error)}: {_reword(error.message)}{_received(error, typed)}"
+        return f"{_parameter(error)}: {_reword(error.message)}{_describe_received(error, typed)}"
     text: str = error.format_message()
     match = re.match(r"No such command '(.*?)'", text)
     if match and context is not None:
@@ -69,7 +69,7 @@ def _parameter(error: Any) -> str:
     return max(error.param.opts, key=len) if error.param is not None else "Invalid value"
 
 
-def _received(error: Any, typed: Sequence[str]) -> str:
+def _describe_received(error: Any, typed: Sequence[str]) -> str:
     """` Received 'x'.`, unless the message has the value already."""
     names = () if error.param is None else error.param.opts
     for i, word in enumerate(typed):

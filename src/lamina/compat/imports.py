@@ -137,10 +137,10 @@ class ForwardingModule(ModuleType):
             legacy = import_module("lamina.compat.legacy_layers").find(name)
             if legacy is not None:
                 return legacy
-        raise AttributeError(missing.explain(full_name, _public(target)), name=name, obj=self)
+        raise AttributeError(missing.explain(full_name, _public_names(target)), name=name, obj=self)
 
     def __dir__(self) -> list[str]:
-        return _public(import_module(self._target))
+        return _public_names(import_module(self._target))
 
 
 def _target(fullname: str) -> str | None:
@@ -175,9 +175,9 @@ def _keras_target(path: str) -> str | None:
 
 def _siblings(fullname: str) -> list[str]:
     parent, _, _ = fullname.rpartition(".")
-    return _public(sys.modules[parent]) if parent in sys.modules else []
+    return _public_names(sys.modules[parent]) if parent in sys.modules else []
 
 
-def _public(module: ModuleType) -> list[str]:
+def _public_names(module: ModuleType) -> list[str]:
     names: Iterable[str] = getattr(module, "__all__", None) or dir(module)
     return [name for name in names if not name.startswith("_")]

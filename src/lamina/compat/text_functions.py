@@ -20,20 +20,20 @@ _UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 def lower(input: Any, encoding: str = "", name: Any = None) -> np.ndarray:
     """Lower case; only ASCII letters are changed, unless the encoding is `"utf-8"`."""
     if encoding.lower() == "utf-8":
-        return _each(str.lower, input)
-    return _each(lambda text: text.translate(_LOWER), input)
+        return _apply_to_texts(str.lower, input)
+    return _apply_to_texts(lambda text: text.translate(_LOWER), input)
 
 
 def upper(input: Any, encoding: str = "", name: Any = None) -> np.ndarray:
     """Upper case; only ASCII letters are changed, unless the encoding is `"utf-8"`."""
     if encoding.lower() == "utf-8":
-        return _each(str.upper, input)
-    return _each(lambda text: text.translate(_UPPER), input)
+        return _apply_to_texts(str.upper, input)
+    return _apply_to_texts(lambda text: text.translate(_UPPER), input)
 
 
 def strip(input: Any, name: Any = None) -> np.ndarray:
     """Without whitespace at the beginning and the end."""
-    return _each(lambda text: text.strip(string.whitespace), input)
+    return _apply_to_texts(lambda text: text.strip(string.whitespace), input)
 
 
 def regex_replace(
@@ -42,7 +42,7 @@ def regex_replace(
     """Every match of a pattern replaced; `\\1` in `rewrite` is its first group, `\\0` all of it."""
     expression = re.compile(pattern)
     rewrite = re.sub(r"\\(\d)", r"\\g<\1>", rewrite)
-    return _each(
+    return _apply_to_texts(
         lambda text: expression.sub(rewrite, text, count=0 if replace_global else 1), input
     )
 
@@ -50,14 +50,14 @@ def regex_replace(
 def regex_full_match(input: Any, pattern: str, name: Any = None) -> np.ndarray:
     """Whether the whole of each text matches a pattern."""
     expression = re.compile(pattern)
-    return _each(lambda text: expression.fullmatch(text) is not None, input, bool)
+    return _apply_to_texts(lambda text: expression.fullmatch(text) is not None, input, bool)
 
 
 def length(input: Any, unit: str = "BYTE", name: Any = None) -> np.ndarray:
     """Length of each text in bytes of UTF-8, or in characters with `unit="UTF8_CHAR"`."""
     if unit == "UTF8_CHAR":
-        return _each(len, input, "int32")
-    return _each(lambda text: len(text.encode()), input, "int32")
+        return _apply_to_texts(len, input, "int32")
+    return _apply_to_texts(lambda text: len(text.encode()), input, "int32")
 
 
 def split(input: Any, sep: str | None = None, maxsplit: int = -1, name: Any = None) -> list:
@@ -72,15 +72,17 @@ def join(inputs: Sequence[Any], separator: str = "", name: Any = None) -> np.nda
     """Concatenate texts at the same positions."""
     arrays = np.broadcast_arrays(*(as_host_array(part) for part in inputs))
     joined = [separator.join(parts) for parts in zip(*(a.ravel() for a in arrays), strict=True)]
-    return _array(joined, arrays[0].shape, object)
+    return _as_text_array(joined, arrays[0].shape, object)
 
 
-def _each(function: Callable[[str], Any], input: Any, dtype: DTypeLike = object) -> np.ndarray:
+def _apply_to_texts(
+    function: Callable[[str], Any], input: Any, dtype: DTypeLike = object
+) -> np.ndarray:
     texts = np.asarray(as_host_array(input))
-    return _array(list(map(function, texts.ravel().tolist())), texts.shape, dtype)
+    return _as_text_array(list(map(function, texts.ravel().tolist())), texts.shape, dtype)
 
 
-def _array(values: list, shape: tuple, dtype: DTypeLike) -> np.ndarray:
+def _as_text_array(values: list, shape: tuple, dtype: DTypeLike) -> np.ndarray:
     result = np.empty(len(values), dtype)
     result[:] = values
     return result.reshape(shape)

@@ -156,12 +156,12 @@ def _swapped_channels(input_range: InputRange, rows: np.ndarray) -> Difference |
     return Difference(
         "channels",
         "its channels seem to be blue, green, red: their means are "
-        f"{_numbers(means)}, in training they were {_numbers(means_before)}",
+        f"{_format_numbers(means)}, in training they were {_format_numbers(means_before)}",
         f"{input_range.name}[..., ::-1]",
     )
 
 
-def _numbers(values: np.ndarray) -> str:
+def _format_numbers(values: np.ndarray) -> str:
     return ", ".join(f"{value:.3g}" for value in values)
 
 

@@ -95,7 +95,7 @@ class Dataset:
         Raises:
             ValueError: If the numbers of rows differ.
         """
-        tensors = _map_arrays(_rows, tensors)
+        tensors = _map_arrays(_as_rows, tensors)
         lengths = {len(array) for array in _leaves(tensors)}
         if len(lengths) != 1:
             raise ValueError(
@@ -103,7 +103,7 @@ class Dataset:
                 f"{sorted(lengths)}."
             )
         length = lengths.pop()
-        return Dataset(lambda: (_row(tensors, i) for i in range(length)), length)
+        return Dataset(lambda: (_row_at(tensors, i) for i in range(length)), length)
 
     @staticmethod
     def from_generator(generator: Callable[[], Iterable], *_: Any, **__: Any) -> "Dataset":
@@ -324,9 +324,9 @@ class Dataset:
 
         def start() -> Iterator:
             for element in self._start():
-                element = _map_arrays(_rows, element)
+                element = _map_arrays(_as_rows, element)
                 rows = min(len(array) for array in _leaves(element))
-                yield from (_row(element, i) for i in range(rows))
+                yield from (_row_at(element, i) for i in range(rows))
 
         return self._derive(start, math.inf if self._length == math.inf else None)
 
@@ -619,7 +619,7 @@ def _map_arrays(function: Callable, *elements: Any) -> Any:
     return None if first is None else function(*elements)
 
 
-def _row(element: Any, number: int) -> Any:
+def _row_at(element: Any, number: int) -> Any:
     return _map_arrays(lambda array: array[number], element)
 
 
@@ -629,7 +629,7 @@ def _leaves(element: Any) -> list:
     return leaves
 
 
-def _rows(value: Any) -> Any:
+def _as_rows(value: Any) -> Any:
     if is_table(value) or is_column(value):  # by position; the index is ignored
         array = value.to_numpy()
         if is_table(value) and array.dtype.kind == "O" and not _has_one_kind(array):

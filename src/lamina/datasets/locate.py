@@ -214,10 +214,10 @@ def _fetch(source: Source) -> dict[str, Any]:
             return arrays
         _move_aside(container)
         failures.append(problem)
-    raise DatasetUnavailableError(_unavailable(source, failures))
+    raise DatasetUnavailableError(_explain_unavailable(source, failures))
 
 
-def _unavailable(source: Source, failures: list[str]) -> str:
+def _explain_unavailable(source: Source, failures: list[str]) -> str:
     variable = os.environ.get("LAMINA_DATASETS")
     searched = [
         f"LAMINA_DATASETS={variable}" if variable else "LAMINA_DATASETS (not set)",

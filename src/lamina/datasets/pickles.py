@@ -114,7 +114,7 @@ class _Array:
         return flat.reshape(shape, order="F" if by_columns else "C")
 
 
-def _reconstructed(*_: Any) -> _Array:
+def _make_array(*_: Any) -> _Array:
     return _Array()
 
 
@@ -126,8 +126,8 @@ def _to_bytes(text: str, coding: str) -> bytes:
 _KNOWN = {
     ("numpy", "dtype"): _Dtype,
     ("numpy", "ndarray"): _Array,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstructed,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstructed,
+    ("numpy.core.multiarray", "_reconstruct"): _make_array,
+    ("numpy._core.multiarray", "_reconstruct"): _make_array,
     ("_codecs", "encode"): _to_bytes,
 }
 

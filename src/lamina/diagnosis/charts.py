@@ -357,13 +357,13 @@ def _label_ends(axes: Any, x: float, last_points: list[tuple[str, float, str]], 
     for label, value, colour in sorted(finite, key=lambda end: end[1]):
         y = max(value, y + min_distance)
         axes.annotate(
-            f"{label} {_value(name, value)}", (x, y), (10, 0),
+            f"{label} {_format_value(name, value)}", (x, y), (10, 0),
             textcoords="offset points", va="center", color=colour, fontsize=9,
             annotation_clip=False,
         )  # fmt: skip
 
 
-def _value(name: str, value: float) -> str:
+def _format_value(name: str, value: float) -> str:
     return percent(value) if name.endswith("accuracy") else f"{value:.3g}"
 
 

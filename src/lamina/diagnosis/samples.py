@@ -82,15 +82,17 @@ def as_text(x: Any, index: int, max_length: int = 120) -> str:
     if is_table(x):
         x = {str(name): x[name].to_numpy() for name in x.columns}
     if isinstance(x, dict):
-        text = ", ".join(f"{name} {_value(np.asarray(part)[index])}" for name, part in x.items())
+        text = ", ".join(
+            f"{name} {_format_value(np.asarray(part)[index])}" for name, part in x.items()
+        )
     elif isinstance(x, (tuple, list)) and x and hasattr(x[0], "shape"):
-        text = "; ".join(_value(np.asarray(part)[index]) for part in x)
+        text = "; ".join(_format_value(np.asarray(part)[index]) for part in x)
     else:
-        text = _value(rows_at(x, index))
+        text = _format_value(rows_at(x, index))
     return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 
-def _value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     array = np.asarray(value)
     if may_hold_text(array.dtype) or array.ndim == 0:
         if array.size == 1:

@@ -89,7 +89,7 @@ def plot_receptive_field(field: "ReceptiveField", x: Any = None) -> "Figure":
     if has_picture:
         assert sample is not None
         axes = (figure if subfigures is None else subfigures[0]).subplots()
-        _show(axes, sample[0] if sample.ndim == 4 or sample.shape[0] == 1 else sample)
+        _show_picture(axes, sample[0] if sample.ndim == 4 or sample.shape[0] == 1 else sample)
         (top, left), (bottom, right) = field.start, field.stop
         axes.add_patch(
             Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False,
@@ -124,7 +124,7 @@ def plot_maximizing(maximizing: "MaximizingInput") -> "Figure":
     if picture.ndim == 1 and side > 7 and side * side == picture.size:
         picture = picture.reshape(side, side)
     if picture.ndim in (2, 3) and (picture.ndim == 2 or picture.shape[-1] in (3, 4)):
-        _show(first, picture)
+        _show_picture(first, picture)
     else:
         first.bar(np.arange(picture.size), np.ravel(picture), color=_LOWERED)
     first.set_title(_shorten(maximizing.unit, 36), fontsize=9)
@@ -135,7 +135,7 @@ def plot_maximizing(maximizing: "MaximizingInput") -> "Figure":
 
 
 def _draw_sample(axes: Any, explanation: "Explanation") -> None:
-    _show(axes, explanation.picture)
+    _show_picture(axes, explanation.picture)
     axes.set_title("the sample", fontsize=9)
 
 
@@ -228,7 +228,7 @@ def _draw_classes(axes: Any, explanation: "Explanation") -> None:
     axes.set_title("probability", fontsize=9, loc="left")
 
 
-def _show(axes: Any, picture: Any) -> None:
+def _show_picture(axes: Any, picture: Any) -> None:
     pixels = np.squeeze(np.asarray(picture, dtype=float))
     low, high = float(np.nanmin(pixels)), float(np.nanmax(pixels))
     pixels = (pixels - low) / ((high - low) or 1.0)

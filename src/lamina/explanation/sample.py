@@ -145,17 +145,17 @@ def _add_batch_axes(model: Model, arrays: Any) -> Any:
 def _add_batch_axis(array: Any, sample_shape: tuple[int | None, ...]) -> Any:
     """Add the batch axis, and a last axis of size 1, where the array lacks them."""
     shape = tuple(array.shape)
-    if _matches(shape, sample_shape):
+    if _shapes_match(shape, sample_shape):
         return array[None]
     if sample_shape and sample_shape[-1] == 1:
-        if _matches(shape, sample_shape[:-1]):
+        if _shapes_match(shape, sample_shape[:-1]):
             return array[None, ..., None]
-        if _matches(shape[1:], sample_shape[:-1]) and shape[0] == 1:
+        if _shapes_match(shape[1:], sample_shape[:-1]) and shape[0] == 1:
             return array[..., None]
     return array
 
 
-def _matches(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+def _shapes_match(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
     pairs = zip(shape, expected, strict=False)
     return len(shape) == len(expected) and all(e is None or s == e for s, e in pairs)
 

@@ -64,7 +64,7 @@ def as_html(explanation: "Explanation") -> str:
     elif explanation.kind == "picture":
         parts.append(_figure_as_html(explanation))
     else:
-        parts.append(_table(explanation))
+        parts.append(_contributions_as_table(explanation))
     return f'<div class="lamina-explanation">{"".join(parts)}</div>'
 
 
@@ -113,7 +113,7 @@ def _coloured_words(explanation: "Explanation") -> str:
     return f'<p style="line-height:1.8">{spans}</p>'
 
 
-def _table(explanation: "Explanation") -> str:
+def _contributions_as_table(explanation: "Explanation") -> str:
     largest = max((abs(a.amount) for a in explanation.contributions), default=0.0)
     rows = "".join(
         f"<tr><td>{html.escape(a.name)}</td><td>{html.escape(a.value)}</td>"

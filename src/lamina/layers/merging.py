@@ -275,7 +275,7 @@ class Concatenate(Merge):
 
     def compute_output_shape(self, input_shape: Shapes) -> Shape:
         self._check(input_shape)
-        output = [_common(sizes) for sizes in zip(*input_shape, strict=True)]
+        output = [_common_size(sizes) for sizes in zip(*input_shape, strict=True)]
         axis_sizes = [shape[self.axis] for shape in input_shape]
         output[self.axis] = None if None in axis_sizes else sum(axis_sizes)
         return tuple(output)
@@ -374,7 +374,7 @@ class Dot(Merge):
         self._check(input_shape)
         x, y = ([*shape] for shape in input_shape)
         a, b = self._axes_of(x, y)
-        x[0] = _common((x[0], y[0]))
+        x[0] = _common_size((x[0], y[0]))
         del x[a], y[b], y[0]
         return (*x, *y) if len(x) + len(y) > 1 else (*x, *y, 1)
 
@@ -566,12 +566,12 @@ def _broadcast(shapes: Sequence[Shape]) -> Shape:
         if len(distinct_sizes) > 1 or (axis == 0 and len({*sizes} - {None}) > 1):
             raise ValueError(f"sizes {' and '.join(map(str, sizes))} on axis {axis}")
         output.append(
-            None if None in sizes and axis else max(distinct_sizes, default=_common(sizes))
+            None if None in sizes and axis else max(distinct_sizes, default=_common_size(sizes))
         )
     return tuple(output)
 
 
-def _common(sizes: Sequence[int | None]) -> int | None:
+def _common_size(sizes: Sequence[int | None]) -> int | None:
     return next((size for size in sizes if size is not None), None)
 
 

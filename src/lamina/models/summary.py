@@ -176,13 +176,13 @@ def parameter_totals(model: "Model") -> list[str]:
         ]
     trainable, frozen = model.trainable_weights, model.non_trainable_weights
     lines = [
-        _total("Parameters", [*trainable, *frozen]),
-        _total("  trainable", trainable),
-        _total("  not trainable", frozen),
+        _format_total("Parameters", [*trainable, *frozen]),
+        _format_total("  trainable", trainable),
+        _format_total("  not trainable", frozen),
     ]
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and getattr(optimizer, "built", False):
-        lines.append(_total("Optimizer", optimizer.variables))
+        lines.append(_format_total("Optimizer", optimizer.variables))
     return lines
 
 
@@ -223,7 +223,7 @@ def bytes_of(variables: list) -> int:
     return sum(v._value.nbytes for v in variables)
 
 
-def _total(label: str, variables: list) -> str:
+def _format_total(label: str, variables: list) -> str:
     return f"{label}: {sum(v.size for v in variables):,} ({readable_bytes(bytes_of(variables))})"
 
 

@@ -218,7 +218,7 @@ def crop(
         [[0.0, 5.0, 20.0, 35.0]]
     """
     _only_xyxy("crop", bounding_box_format)
-    x1, y1, x2, y2 = _columns(boxes)
+    x1, y1, x2, y2 = _split_coordinates(boxes)
     x1, x2 = (jnp.clip(x - left, 0, width) for x in (x1, x2))
     y1, y2 = (jnp.clip(y - top, 0, height) for y in (y1, y2))
     return jnp.concatenate([x1, y1, x2, y2], axis=-1)
@@ -249,7 +249,7 @@ def pad(
         [[30.0, 15.0, 60.0, 45.0]]
     """
     _only_xyxy("pad", bounding_box_format)
-    x1, y1, x2, y2 = _columns(boxes)
+    x1, y1, x2, y2 = _split_coordinates(boxes)
     return jnp.concatenate([x1 + left, y1 + top, x2 + left, y2 + top], axis=-1)
 
 
@@ -319,11 +319,11 @@ def affine_transform(
         ],
         axis=-2,
     )
-    return hull(boxes.astype(matrix.dtype), matrix)
+    return enclosing_boxes(boxes.astype(matrix.dtype), matrix)
 
 
-def hull(boxes: Array, matrix: Array) -> Array:
-    """The axis-aligned boxes around boxes under projective maps.
+def enclosing_boxes(boxes: Array, matrix: Array) -> Array:
+    """The axis-aligned boxes that enclose boxes after projective maps.
 
     Args:
         boxes: `(batch, boxes, 4)`, in `xyxy`.
@@ -344,7 +344,7 @@ def hull(boxes: Array, matrix: Array) -> Array:
     )
 
 
-def _columns(boxes: ArrayLike) -> list[Array]:
+def _split_coordinates(boxes: ArrayLike) -> list[Array]:
     return jnp.split(jnp.asarray(boxes), 4, axis=-1)
 
 
@@ -508,7 +508,7 @@ def encode_box_to_deltas(
         >>> encode_box_to_deltas(anchor, box, "xyxy", "xyxy", "center_xywh").tolist()
         [[0.5, 0.0, 0.0, 0.0]]
     """
-    variance = _variance(variance)
+    variance = _check_variance(variance)
     size = _encoding_size(encoding_format, image_shape)
     anchor_boxes = convert_format(anchors, anchor_format, encoding_format, *size)
     target = convert_format(boxes, box_format, encoding_format, *size)
@@ -554,7 +554,7 @@ def decode_deltas_to_boxes(
             level: decode_deltas_to_boxes(anchor, boxes_delta[level], *settings)
             for level, anchor in anchors.items()
         }
-    variance = _variance(variance)
+    variance = _check_variance(variance)
     size = _encoding_size(encoded_format, image_shape)
     anchor_boxes = convert_format(anchors, anchor_format, encoded_format, *size)
     deltas = jnp.asarray(boxes_delta)
@@ -564,7 +564,7 @@ def decode_deltas_to_boxes(
     return convert_format(boxes, encoded_format, box_format, *size)
 
 
-def _variance(variance: ArrayLike | None) -> Array | None:
+def _check_variance(variance: ArrayLike | None) -> Array | None:
     if variance is None:
         return None
     variance = jnp.asarray(variance, "float32")

@@ -61,7 +61,7 @@ def cholesky(x: ArrayLike, upper: bool = False) -> Array:
         >>> cholesky([[4.0, 0.0], [0.0, 9.0]]).tolist()
         [[2.0, 0.0], [0.0, 3.0]]
     """
-    factor = jnp.linalg.cholesky(_square("cholesky", x), upper=upper)
+    factor = jnp.linalg.cholesky(_check_square("cholesky", x), upper=upper)
     if not isinstance(factor, jax.core.Tracer) and bool(jnp.isnan(factor).any()):
         raise ValueError(
             "cholesky needs symmetric matrices with positive eigenvalues; this one is not."
@@ -84,7 +84,7 @@ def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
         >>> cholesky_inverse([[2.0, 0.0], [0.0, 4.0]]).tolist()
         [[0.25, 0.0], [0.0, 0.0625]]
     """
-    factor = _square("cholesky_inverse", x)
+    factor = _check_square("cholesky_inverse", x)
     identity = jnp.broadcast_to(jnp.eye(factor.shape[-1], dtype=factor.dtype), factor.shape)
     inverse = jax.scipy.linalg.solve_triangular(factor, identity, lower=not upper)
     transposed = jnp.swapaxes(inverse, -1, -2)
@@ -108,7 +108,7 @@ def det(x: ArrayLike) -> Array:
         >>> float(det([[2.0, 0.0], [0.0, 3.0]]))
         6.0
     """
-    return jnp.linalg.det(_square("det", x))
+    return jnp.linalg.det(_check_square("det", x))
 
 
 @op("x", spec=with_known_sizes("inv", -2, -1))
@@ -128,7 +128,7 @@ def inv(x: ArrayLike) -> Array:
         >>> inv([[2.0, 0.0], [0.0, 4.0]]).tolist()
         [[0.5, 0.0], [0.0, 0.25]]
     """
-    return jnp.linalg.inv(_square("inv", x))
+    return jnp.linalg.inv(_check_square("inv", x))
 
 
 @op("x", spec=with_known_sizes("eig", -2, -1))
@@ -151,7 +151,7 @@ def eig(x: ArrayLike) -> tuple[Array, Array]:
         >>> values.real.tolist()
         [2.0, 3.0]
     """
-    values, vectors = jnp.linalg.eig(_square("eig", x))
+    values, vectors = jnp.linalg.eig(_check_square("eig", x))
     return values, vectors
 
 
@@ -173,7 +173,7 @@ def eigh(x: ArrayLike) -> tuple[Array, Array]:
         >>> values.tolist()
         [2.0, 3.0]
     """
-    return tuple(jnp.linalg.eigh(_square("eigh", x)))
+    return tuple(jnp.linalg.eigh(_check_square("eigh", x)))
 
 
 @op("x")
@@ -191,7 +191,7 @@ def lu_factor(x: ArrayLike) -> tuple[Array, Array]:
         >>> factors.tolist(), rows.tolist()
         ([[4.0, 4.0], [0.5, -1.0]], [1, 1])
     """
-    x = _matrix("lu_factor", x)
+    x = _check_matrix("lu_factor", x)
     factor: Callable = jax.scipy.linalg.lu_factor
     for _ in range(x.ndim - 2):
         factor = jax.vmap(factor)
@@ -216,7 +216,7 @@ def qr(x: ArrayLike, mode: str = "reduced") -> tuple[Array, Array]:
     """
     if mode not in ("reduced", "complete"):
         raise ValueError(f"qr needs mode 'reduced' or 'complete'; received {mode!r}.")
-    return tuple(jnp.linalg.qr(_matrix("qr", x), mode))
+    return tuple(jnp.linalg.qr(_check_matrix("qr", x), mode))
 
 
 @op("x", class_name="SVD")
@@ -235,7 +235,7 @@ def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> An
         >>> svd([[3.0, 0.0], [0.0, 4.0]], compute_uv=False).tolist()
         [4.0, 3.0]
     """
-    result = jnp.linalg.svd(_matrix("svd", x), full_matrices, compute_uv)
+    result = jnp.linalg.svd(_check_matrix("svd", x), full_matrices, compute_uv)
     return tuple(result) if compute_uv else result
 
 
@@ -254,7 +254,7 @@ def solve(a: ArrayLike, b: ArrayLike) -> Array:
         >>> solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0]).tolist()
         [1.0, 0.5]
     """
-    a, b = _system("solve", a, b)
+    a, b = _check_system("solve", a, b)
     if 1 < b.ndim == a.ndim - 1:  # one vector for each matrix, which JAX would treat as a matrix
         return jnp.linalg.solve(a, b[..., None])[..., 0]
     return jnp.linalg.solve(a, b)
@@ -276,7 +276,7 @@ def solve_triangular(a: ArrayLike, b: ArrayLike, lower: bool = False) -> Array:
         >>> solve_triangular([[2.0, 0.0], [2.0, 1.0]], [2.0, 3.0], lower=True).tolist()
         [1.0, 1.0]
     """
-    return jax.scipy.linalg.solve_triangular(*_system("solve_triangular", a, b), lower=lower)
+    return jax.scipy.linalg.solve_triangular(*_check_system("solve_triangular", a, b), lower=lower)
 
 
 @op("a", "b")
@@ -296,7 +296,7 @@ def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> Array:
         [2.0]
     """
     a, b = to_common_floats(a, b)
-    return jnp.linalg.lstsq(_matrix("lstsq", a), b, rcond=rcond)[0]
+    return jnp.linalg.lstsq(_check_matrix("lstsq", a), b, rcond=rcond)[0]
 
 
 @op("x")
@@ -314,7 +314,7 @@ def pinv(x: ArrayLike, rcond: float | None = None) -> Array:
         >>> pinv([[2.0], [0.0]]).round(3).tolist()
         [[0.5, 0.0]]
     """
-    return jnp.linalg.pinv(_matrix("pinv", x), rcond)
+    return jnp.linalg.pinv(_check_matrix("pinv", x), rcond)
 
 
 @op("x")
@@ -332,7 +332,7 @@ def matrix_rank(x: ArrayLike, tol: float | None = None) -> Array:
         >>> int(matrix_rank([[1.0, 2.0], [2.0, 4.0]]))
         1
     """
-    return jnp.linalg.matrix_rank(_matrix("matrix_rank", x), tol).astype("int32")
+    return jnp.linalg.matrix_rank(_check_matrix("matrix_rank", x), tol).astype("int32")
 
 
 @op("x")
@@ -378,23 +378,23 @@ def jvp(fun: Callable, primals: Any, tangents: Any, has_aux: bool = False) -> An
     return jax.jvp(fun, primals, tangents, has_aux=has_aux)
 
 
-def _matrix(caller: str, x: ArrayLike) -> Array:
+def _check_matrix(caller: str, x: ArrayLike) -> Array:
     x = to_floats(x)
     if x.ndim < 2:
         raise ValueError(f"{caller} needs matrices (…, rows, columns); received shape {x.shape}.")
     return x
 
 
-def _square(caller: str, x: ArrayLike) -> Array:
-    x = _matrix(caller, x)
+def _check_square(caller: str, x: ArrayLike) -> Array:
+    x = _check_matrix(caller, x)
     if x.shape[-1] != x.shape[-2]:
         raise ValueError(f"{caller} needs square matrices; received shape {x.shape}.")
     return x
 
 
-def _system(caller: str, a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
+def _check_system(caller: str, a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
     a, b = to_common_floats(a, b)
-    a = _square(caller, a)
+    a = _check_square(caller, a)
     vectors = b.ndim == a.ndim - 1
     if b.ndim < 1 or b.shape[-1 if vectors else -2] != a.shape[-1]:
         raise ValueError(

@@ -46,7 +46,7 @@ op = operations("math")
 # ---- segments ----------------------------------------------------------------------------------
 
 
-def _segment(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
+def _define_segment(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
     def spec(
         data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False
     ) -> KerasTensor:
@@ -80,14 +80,16 @@ def _segment(name: str, compute: Callable, summary: str) -> Callable[..., Array]
     return op("data", "segment_ids", spec=spec)(set_name_and_docstring(function, name, docstring))
 
 
-segment_sum = _segment("segment_sum", jax.ops.segment_sum, "The sum of the rows of each segment.")
-segment_prod = _segment(
+segment_sum = _define_segment(
+    "segment_sum", jax.ops.segment_sum, "The sum of the rows of each segment."
+)
+segment_prod = _define_segment(
     "segment_prod", jax.ops.segment_prod, "The product of the rows of each segment."
 )
-segment_max = _segment(
+segment_max = _define_segment(
     "segment_max", jax.ops.segment_max, "The largest row values of each segment."
 )
-segment_min = _segment(
+segment_min = _define_segment(
     "segment_min", jax.ops.segment_min, "The smallest row values of each segment."
 )
 
@@ -227,7 +229,7 @@ def fft(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
         >>> real.tolist()
         [2.0, 0.0]
     """
-    return _pair(jnp.fft.fft(_complex("fft", x)))
+    return _to_pair(jnp.fft.fft(_to_complex("fft", x)))
 
 
 @op("x", class_name="FFT2", spec=with_known_sizes("fft2", -2, -1))
@@ -240,7 +242,7 @@ def fft2(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     Returns:
         Real and imaginary part, arrays `(..., m, n)`.
     """
-    return _pair(jnp.fft.fft2(_complex("fft2", x)))
+    return _to_pair(jnp.fft.fft2(_to_complex("fft2", x)))
 
 
 @op("x", class_name="IFFT2", spec=with_known_sizes("ifft2", -2, -1))
@@ -253,7 +255,7 @@ def ifft2(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     Returns:
         Real and imaginary part, arrays `(..., m, n)`.
     """
-    return _pair(jnp.fft.ifft2(_complex("ifft2", x)))
+    return _to_pair(jnp.fft.ifft2(_to_complex("ifft2", x)))
 
 
 @op("x", class_name="RFFT")
@@ -272,7 +274,7 @@ def rfft(x: ArrayLike, fft_length: int | None = None) -> tuple[Array, Array]:
         >>> real.tolist()
         [8.0, -2.0, 0.0]
     """
-    return _pair(jnp.fft.rfft(to_floats(x), fft_length))
+    return _to_pair(jnp.fft.rfft(to_floats(x), fft_length))
 
 
 @op("x", class_name="IRFFT")
@@ -290,7 +292,7 @@ def irfft(x: tuple[ArrayLike, ArrayLike], fft_length: int | None = None) -> Arra
         >>> irfft(rfft([1.0, 2.0, 3.0, 2.0])).tolist()
         [1.0, 2.0, 3.0, 2.0]
     """
-    return jnp.fft.irfft(_complex("irfft", x), fft_length)
+    return jnp.fft.irfft(_to_complex("irfft", x), fft_length)
 
 
 @op("x")
@@ -330,10 +332,10 @@ def view_as_real(x: ArrayLike) -> Array:
         >>> view_as_real([1 + 2j]).tolist()
         [[1.0, 2.0]]
     """
-    return jnp.stack(_pair(as_array(x)), axis=-1)
+    return jnp.stack(_to_pair(as_array(x)), axis=-1)
 
 
-def _complex(caller: str, x: Any) -> Array:
+def _to_complex(caller: str, x: Any) -> Array:
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(f"{caller} needs a pair (real, imaginary); received {type(x).__name__}.")
     real, imaginary = (to_floats(part) for part in x)
@@ -345,7 +347,7 @@ def _complex(caller: str, x: Any) -> Array:
     return jax.lax.complex(real, imaginary)
 
 
-def _pair(z: Array) -> tuple[Array, Array]:
+def _to_pair(z: Array) -> tuple[Array, Array]:
     return jnp.real(z), jnp.imag(z)
 
 

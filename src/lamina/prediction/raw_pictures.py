@@ -50,11 +50,13 @@ def convert_pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         name = name_of(source, f"picture {number + 1}")
         source = _content_of(source)
         try:
-            picture = _picture(contract, source, MAX_READ_RATIO * max(form.height, form.width))
+            picture = _to_picture(contract, source, MAX_READ_RATIO * max(form.height, form.width))
         except (ValueError, OSError) as error:
             result.fail(name, reason(error, name))
             continue
-        matched = match_training(picture, contract, partial(_picture, contract, source, _MAX_SIDE))
+        matched = match_training(
+            picture, contract, partial(_to_picture, contract, source, _MAX_SIDE)
+        )
         rows.append(matched.pixels)
         result.names.append(name)
         inverted += [name] if matched.is_inverted else []
@@ -106,7 +108,7 @@ def _pixels(contract: Contract, source: Any, form: ImageInput) -> np.ndarray:
         return np.asarray(load_img(source, "grayscale" if form.channels == 1 else "rgb"))
     if hasattr(source, "convert") and hasattr(source, "getexif"):
         return np.asarray(source.convert("L" if form.channels == 1 else "RGB"))
-    picture = _picture(contract, source, 0)
+    picture = _to_picture(contract, source, 0)
     return 255 * (picture.grey if form.channels == 1 else picture.pixels)
 
 
@@ -116,7 +118,7 @@ def _content_of(source: Any) -> Any:
     return source.read() if is_open_file else source
 
 
-def _picture(contract: Contract, source: Any, largest: int) -> Picture:
+def _to_picture(contract: Contract, source: Any, largest: int) -> Picture:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _picture_of_bytes(bytes(source), largest)
     if isinstance(source, (str, os.PathLike)):

@@ -101,10 +101,10 @@ class KerasFileEditor:
     def summary(self) -> None:
         """Print the objects and weights as a tree."""
         print("Weights structure")
-        for line in self._lines(self.weights_dict, "", ""):
+        for line in self._format_lines(self.weights_dict, "", ""):
             print(line)
 
-    def _lines(self, tree: _Tree, path: str, margin: str) -> Iterator[str]:
+    def _format_lines(self, tree: _Tree, path: str, margin: str) -> Iterator[str]:
         for i, (key, value) in enumerate(tree.items()):
             last = i == len(tree) - 1
             start = f"{margin}{'└── ' if last else '├── '}{escape_control_characters(key)}"
@@ -114,7 +114,9 @@ class KerasFileEditor:
             child_path = f"{path}/{key}" if path else key
             name = self.object_metadata.get(child_path, {}).get("name")
             yield f"{start} ({name!r})" if name and name != key else start
-            yield from self._lines(value, child_path, f"{margin}{'    ' if last else '│   '}")
+            yield from self._format_lines(
+                value, child_path, f"{margin}{'    ' if last else '│   '}"
+            )
 
     def compare(self, reference_model: "Model") -> dict[str, Any]:
         """Compare the weights with those of a model, and print what differs.
@@ -215,7 +217,7 @@ class KerasFileEditor:
         Raises:
             ValueError: If there is no such object or weight.
         """
-        weights = self._object(object_name)
+        weights = self._find_object(object_name)
         if weight_name not in weights:
             raise ValueError(
                 f"{object_name!r} has no weight {weight_name!r}; it has {', '.join(weights)}."
@@ -233,9 +235,9 @@ class KerasFileEditor:
             ValueError: If there is no such object, or `weights` is not a dict.
         """
         _check_weights(weights)
-        self._object(object_name).update(weights)
+        self._find_object(object_name).update(weights)
 
-    def _object(self, name: str) -> _Tree:
+    def _find_object(self, name: str) -> _Tree:
         parent, key, _ = self._locate(name)
         value = parent[key]
         if not isinstance(value, dict):

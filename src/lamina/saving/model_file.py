@@ -84,7 +84,7 @@ def save_model(
     """
     _ignore_old_arguments("save_model()", kwargs)
     _check_is_model(model)
-    path = _writable(filepath, overwrite)
+    path = _check_writable(filepath, overwrite)
     if _may_lack_weights(model):
         warnings.warn(
             f"Model {model.name!r} has no weights yet: the file will hold its layers alone.\n"
@@ -247,7 +247,7 @@ def save_weights(
         ValueError: If the name has another suffix, or a single weight is larger than a shard.
     """
     _check_is_model(model)
-    path = _writable(filepath, overwrite)
+    path = _check_writable(filepath, overwrite)
     if _may_lack_weights(model):
         raise ValueError(
             f"Model {model.name!r} has no weights yet, so there is nothing to save.\n"
@@ -387,7 +387,7 @@ def _ignore_old_arguments(function: str, kwargs: dict[str, Any]) -> None:
             raise unknown_argument(function, name, argument_names)
 
 
-def _writable(filepath: str | Path, overwrite: bool) -> Path:
+def _check_writable(filepath: str | Path, overwrite: bool) -> Path:
     path = Path(filepath)
     if not overwrite and path.exists():
         raise FileExistsError(
@@ -561,7 +561,7 @@ def read_members(file: BinaryIO, path: Path, *names: str) -> list[bytes]:
     except Exception:
         raise _not_a_model_error(file, path) from None
     with archive:
-        return [_member(archive, name, size_of(file)) for name in names]
+        return [_read_member(archive, name, size_of(file)) for name in names]
 
 
 def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
@@ -575,7 +575,7 @@ def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
                 f"{path}: its {FOLDER} claim to be {total:,} bytes, in a file of "
                 f"{size_of(file):,}.\n{OVER_BUDGET}"
             )
-        read_assets(model, names, lambda name: _member(archive, name, size_of(file)))
+        read_assets(model, names, lambda name: _read_member(archive, name, size_of(file)))
 
 
 def _read_contract(model: Any, file: BinaryIO, path: Path) -> None:
@@ -583,7 +583,7 @@ def _read_contract(model: Any, file: BinaryIO, path: Path) -> None:
     with zipfile.ZipFile(file) as archive:
         if CONTRACT not in archive.namelist():
             return
-        content = _member(archive, CONTRACT, size_of(file))
+        content = _read_member(archive, CONTRACT, size_of(file))
     try:
         model.input_contract = Contract.from_json(json.loads(content))
     except (ValueError, RecursionError) as error:
@@ -607,7 +607,7 @@ def _check_names(archive: zipfile.ZipFile, expected_names: Collection[str]) -> N
                 ) from None
 
 
-def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
+def _read_member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
     try:
         info = archive.getinfo(name)
     except KeyError:

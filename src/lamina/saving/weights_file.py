@@ -141,7 +141,7 @@ def read_weights(
             except DamagedFileError:
                 raise
             except (ValueError, KeyError) as error:
-                problem = f"{_short(path) or part.name}: {_message(error)}"
+                problem = f"{_shorten(path) or part.name}: {_first_line(error)}"
                 if not skip_mismatch:
                     raise WeightsMismatchError(
                         f"the weights in the file do not fit model {model.name!r}, at {problem}"
@@ -149,7 +149,7 @@ def read_weights(
                 remarks.append(f"not read: {problem}")
     unused = sorted(p for p in stored.groups - used if not p.startswith("optimizer/"))
     if unused:
-        names = ", ".join(_short(p.removesuffix("/vars")) for p in unused[:3])
+        names = ", ".join(_shorten(p.removesuffix("/vars")) for p in unused[:3])
         more = f" and {len(unused) - 3} more" if len(unused) > 3 else ""
         remarks.append(
             f"the file also holds weights of {names}{more}, for which model {model.name!r} "
@@ -335,8 +335,8 @@ def _check_contents(h5: h5py.File, limit: float) -> StoredWeights:
                 claimed += max(in_memory, in_chunks)
                 if claimed > limit:
                     raise DamagedFileError(
-                        f"with {_short(where)!r} the weights take {claimed:,} bytes when unpacked, "
-                        f"and {limit:,.0f} are allowed; it is not opened.\n{OVER_BUDGET}"
+                        f"with {_shorten(where)!r} the weights take {claimed:,} bytes when "
+                        f"unpacked, and {limit:,.0f} are allowed; it is not opened.\n{OVER_BUDGET}"
                     )
             elif not isinstance(part, h5py.Group) or depth == _MAX_DEPTH:
                 raise _refusal_error(where, "is neither an array nor a group of arrays")
@@ -382,15 +382,15 @@ OVER_BUDGET = (
 
 def _refusal_error(where: str, what: str) -> DamagedFileError:
     return DamagedFileError(
-        f"{_short(where)!r} {what}, which weights never do; it is not opened.\n"
+        f"{_shorten(where)!r} {what}, which weights never do; it is not opened.\n"
         "  Likely cause: the file is damaged or malicious."
     )
 
 
-def _short(path: str) -> str:
+def _shorten(path: str) -> str:
     path = escape_control_characters(path)
     return path if len(path) <= 80 else f"…{path[-80:]}"
 
 
-def _message(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)

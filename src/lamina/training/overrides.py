@@ -70,7 +70,7 @@ def object_style(model: Any, step: Callable[..., Any]) -> Callable[..., Any]:
         return step
 
     def step_of_data(data: PyTree) -> Any:
-        groups = _groups(model, step.__name__)
+        groups = _variable_groups(model, step.__name__)
         state = tuple([variable.value for variable in group] for group in groups)
         result = step(state, data)
         if not isinstance(result, tuple) or len(result) != 2:
@@ -98,7 +98,7 @@ def accept_state(step: Callable[..., Any]) -> Callable[..., Any]:
         if len(args) + len(kwargs) < 2:
             return step(self, *args, **kwargs)
         state, data = inspect.signature(_state_and_data).bind(*args, **kwargs).args
-        groups = _groups(self, step.__name__)
+        groups = _variable_groups(self, step.__name__)
         pure = stateless(functools.partial(step, self), groups)
         logs, new_state = pure([list(values) for values in state], data)
         return logs, tuple(new_state)
@@ -126,7 +126,7 @@ def call_compute_loss(
 _NAMES = ("trainable", "non_trainable", "optimizer", "metrics")
 
 
-def _groups(model: Any, step_name: str) -> list[list[Any]]:
+def _variable_groups(model: Any, step_name: str) -> list[list[Any]]:
     weights = [model.trainable_variables, model.non_trainable_variables]
     if step_name == "predict_step":
         return weights

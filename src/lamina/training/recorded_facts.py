@@ -63,21 +63,21 @@ def _describe_layer(layer: Any) -> LayerFacts:
         activation=getattr(getattr(layer, "activation", None), "__name__", None),
         units=units if isinstance(units, int) else None,
         settings=settings,
-        initializer=_initializer(layer),
-        regularizer=_penalty(getattr(layer, "kernel_regularizer", None)),
+        initializer=_describe_initializer(layer),
+        regularizer=_describe_penalty(getattr(layer, "kernel_regularizer", None)),
         parameters=sum(int(np.prod(weight.shape)) for weight in weights),
         trainable=bool(getattr(layer, "trainable", True)) or not weights,
     )
 
 
-def _initializer(layer: Any) -> tuple[str, dict[str, Any]] | None:
+def _describe_initializer(layer: Any) -> tuple[str, dict[str, Any]] | None:
     initializer = getattr(layer, "kernel_initializer", None)
     if initializer is None or not type(initializer).__module__.startswith("lamina."):
         return None
     return type(initializer).__name__, dict(initializer.get_config())
 
 
-def _penalty(regularizer: Any) -> float:
+def _describe_penalty(regularizer: Any) -> float:
     factors = [getattr(regularizer, name, 0.0) for name in ("l1", "l2")]
     return max((float(factor) for factor in factors if np.ndim(factor) == 0), default=0.0)
 

@@ -114,9 +114,9 @@ def record_of(request: FitRequest, learner: Trainable) -> Record:
         inputs=input_values(x),
         outputs=output_facts(learner, y if has_all_samples else None, validation_targets),
         optimizer=type(optimizer).__name__,
-        learning_rate=_rate(optimizer),
+        learning_rate=_learning_rate(optimizer),
         usual_rate=checks.default_learning_rate(optimizer) if is_from_lamina else None,
-        momentum=_number(getattr(optimizer, "momentum", None)),
+        momentum=_to_number(getattr(optimizer, "momentum", None)),
         samples=request.feed.samples,
         batch_size=request.batch_size,
         planned_epochs=request.epochs - request.initial_epoch,
@@ -128,13 +128,13 @@ def record_of(request: FitRequest, learner: Trainable) -> Record:
     )
 
 
-def _rate(optimizer: Any) -> float | None:
+def _learning_rate(optimizer: Any) -> float | None:
     """The learning rate; None for a schedule."""
     try:
-        return _number(optimizer.get_config().get("learning_rate"))
+        return _to_number(optimizer.get_config().get("learning_rate"))
     except (AttributeError, NotImplementedError, ValueError):
         return None
 
 
-def _number(value: Any) -> float | None:
+def _to_number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None

@@ -201,7 +201,7 @@ def fit_request(
     weights = cast("Mapping[int, float] | None", class_weight)  # checked by the engine
     epochs = apply_limit(epochs, config.max_epochs(), "epochs")
     feed = data.feed(
-        _options(learner, batch_size, shuffle, steps_per_epoch, weights, sample_weight)
+        _make_feed_options(learner, batch_size, shuffle, steps_per_epoch, weights, sample_weight)
     )
     feed.first_epoch = initial_epoch
     validation = None
@@ -215,7 +215,9 @@ def fit_request(
     if held_out is not None:
         size = batch_size if validation_batch_size is None else validation_batch_size
         with prefix_errors("validation_data: "):
-            validation = held_out.feed(_options(learner, size, False, validation_steps, seed=0))
+            validation = held_out.feed(
+                _make_feed_options(learner, size, False, validation_steps, seed=0)
+            )
     sizes = (validation_batch_size, batch_size, validation_steps)
     if data.samples is None:
         contract = record_contract_of_stream(x)
@@ -260,7 +262,7 @@ def evaluate_request(
     _check_positive(steps=steps)
     warn_of_other_classes(learner.contract, x, "x")
     feed = UserData.from_arguments(learner, x, y, sample_weight).feed(
-        _options(learner, batch_size, False, steps, seed=0)
+        _make_feed_options(learner, batch_size, False, steps, seed=0)
     )
     larger_batches = batch_size is None and steps is None
     return EvaluateRequest(feed, larger_batches, callbacks, verbose, CallWarnings())
@@ -345,7 +347,9 @@ def batch_feed(
     class_weight: Mapping[int, float] | None = None,
 ) -> Feed:
     """A feed with one batch, for `train_on_batch` and `test_on_batch`."""
-    options = _options(learner, SINGLE_BATCH, False, None, class_weight, sample_weight, seed=0)
+    options = _make_feed_options(
+        learner, SINGLE_BATCH, False, None, class_weight, sample_weight, seed=0
+    )
     return UserData.from_arguments(learner, x, y, sample_weight).feed(options)
 
 
@@ -366,7 +370,9 @@ def trial_feed(
     data = UserData.from_arguments(learner, x, y, sample_weight)
     batch_size = data.batch_size if batch_size is None else batch_size
     limit = steps if data.samples is None else None
-    return data.feed(_options(learner, batch_size, True, limit, None, sample_weight, seed=seed))
+    return data.feed(
+        _make_feed_options(learner, batch_size, True, limit, None, sample_weight, seed=seed)
+    )
 
 
 def convert_validation_data(
@@ -383,7 +389,7 @@ def convert_validation_data(
     return UserData.from_arguments(learner, x, y, sample_weight)
 
 
-def _options(
+def _make_feed_options(
     learner: Trainable,
     batch_size: int | None,
     shuffle: bool | str,

@@ -81,7 +81,7 @@ def parse_date(text: str, day_first: bool) -> datetime | None:
     if len(groups["year"]) == 2:
         year += 1900 if year > 68 else 2000  # as in POSIX
     try:
-        return datetime(year, month, day, tzinfo=_zone(groups["zone"])) + _time_of_day(groups)
+        return datetime(year, month, day, tzinfo=_parse_zone(groups["zone"])) + _time_of_day(groups)
     except (ValueError, OverflowError):
         return None
 
@@ -186,7 +186,7 @@ def _time_of_day(groups: dict[str, str | None]) -> timedelta:
     return timedelta(hours=hour, minutes=minute, seconds=second + fraction)
 
 
-def _zone(text: str | None) -> timezone:
+def _parse_zone(text: str | None) -> timezone:
     if text is None or text.upper() in ("Z", "UTC", "GMT"):
         return UTC
     digits = text[1:].replace(":", "")

@@ -56,7 +56,9 @@ def find_files(folder: Path, endings: Collection[str]) -> FolderFiles:
         folder: The folder.
         endings: Endings of file names in lower case, with the dot.
     """
-    parts = {name: _PARTS[name.lower()] for name in _subfolders(folder) if name.lower() in _PARTS}
+    parts = {
+        name: _PARTS[name.lower()] for name in _list_subfolders(folder) if name.lower() in _PARTS
+    }
     if "train" not in parts.values():
         return _find_by_class(folder, folder, endings)
     files_of = {name: _find_by_class(folder / name, folder, endings) for name in parts}
@@ -75,13 +77,13 @@ def find_files(folder: Path, endings: Collection[str]) -> FolderFiles:
         files.left_out += part.left_out
         if have_classes and part.classes is None:
             files.left_out += [
-                LeftOut(_name(p, folder), "is in no folder of a class") for p in part.paths
+                LeftOut(_relative_name(p, folder), "is in no folder of a class") for p in part.paths
             ]
             continue
         files.paths += part.paths
         files.parts += [parts[name]] * len(part.paths)
         classes += part.classes or []
-    others = [name for name in _subfolders(folder) if name not in parts]
+    others = [name for name in _list_subfolders(folder) if name not in parts]
     files.left_out += [LeftOut(f"{n}/", "lies beside the parts of the data") for n in others]
     files.classes = classes if have_classes else None
     return files
@@ -98,23 +100,23 @@ def _are_classes(folder: Path, parts: dict[str, str], files_of: dict[str, Folder
     if tables_in(folder):
         return False
     return sum(bool(part.paths) for part in files_of.values()) > 1 or any(
-        name not in parts for name in _subfolders(folder)
+        name not in parts for name in _list_subfolders(folder)
     )
 
 
 def _find_by_class(folder: Path, root: Path, endings: Collection[str]) -> FolderFiles:
     files = FolderFiles()
     classes: list[str] = []
-    for name in _subfolders(folder):
+    for name in _list_subfolders(folder):
         for path in _walk(folder / name, root, endings, files.left_out):
             files.paths.append(path)
             # macOS decomposes accented letters in file names.
             classes.append(unicodedata.normalize("NFC", name))
     if files.paths:
         files.classes = classes
-        unlabelled = [p for p in _files(folder) if p.suffix.lower() in endings]
+        unlabelled = [p for p in _list_files(folder) if p.suffix.lower() in endings]
         files.left_out += [
-            LeftOut(_name(p, root), "is in no folder of a class") for p in unlabelled
+            LeftOut(_relative_name(p, root), "is in no folder of a class") for p in unlabelled
         ]
     else:
         files.paths = list(_walk(folder, root, endings, files.left_out))
@@ -130,23 +132,23 @@ def _walk(folder: Path, root: Path, endings: Collection[str], left_out: list) ->
         for name in folders:
             path = Path(parent) / name
             if path.is_symlink():
-                left_out.append(LeftOut(_name(path, root), "is a link to a folder"))
+                left_out.append(LeftOut(_relative_name(path, root), "is a link to a folder"))
         for name in sorted(names):
             path = Path(parent) / name
             if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
                 continue
             if path.is_symlink() and not path.exists():
-                left_out.append(LeftOut(_name(path, root), "is a link to nothing"))
+                left_out.append(LeftOut(_relative_name(path, root), "is a link to nothing"))
             elif path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-                left_out.append(LeftOut(_name(path, root), "is a link out of the folder"))
+                left_out.append(LeftOut(_relative_name(path, root), "is a link out of the folder"))
             elif path.suffix.lower() in endings:
                 paths.append(path)
             elif path.suffix.lower() not in TABLES:
-                left_out.append(LeftOut(_name(path, root), "is of another kind"))
+                left_out.append(LeftOut(_relative_name(path, root), "is of another kind"))
     return paths
 
 
-def _subfolders(folder: Path) -> list[str]:
+def _list_subfolders(folder: Path) -> list[str]:
     return sorted(
         path.name
         for path in folder.iterdir()
@@ -154,14 +156,14 @@ def _subfolders(folder: Path) -> list[str]:
     )
 
 
-def _files(folder: Path) -> list[Path]:
+def _list_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
-def _name(path: Path, root: Path) -> str:
+def _relative_name(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
 def tables_in(folder: Path) -> list[Path]:
     """The tables directly in a folder, which may have the labels of its pictures."""
-    return [path for path in _files(folder) if path.suffix.lower() in TABLES]
+    return [path for path in _list_files(folder) if path.suffix.lower() in TABLES]

@@ -130,7 +130,7 @@ def _read_size(path: Path, name: str) -> tuple[int, int] | LeftOut:
                 width, height = file.size
                 is_rotated = file.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     except Exception as error:  # for a damaged file, Pillow may raise any error
-        return LeftOut(name, _reason(error))
+        return LeftOut(name, _explain_error(error))
     return (width, height) if is_rotated else (height, width)
 
 
@@ -144,7 +144,7 @@ def _read(path: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarray, boo
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             picture = read_picture(path, MAX_READ_RATIO * max(height, width))
     except (OSError, ValueError) as error:
-        return LeftOut(name, _reason(error))
+        return LeftOut(name, _explain_error(error))
     return pad_to_size(picture.pixels, size), picture.is_grey
 
 
@@ -188,7 +188,7 @@ def pad_to_size(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(image)
 
 
-def _reason(error: Exception) -> str:
+def _explain_error(error: Exception) -> str:
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, Image.DecompressionBombError):

@@ -98,12 +98,12 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
         "names": names,
         "left_out": left_out,
         "remarks": remarks,
-        "groups": _groups(frame, options),
+        "groups": _group_indices(frame, options),
     }
     kind = "numbers" if is_number else f"{len(distinct):,} classes"
     if options.text is not None:
-        return _texts(frame, options.text, target, kind, name, shared)
-    return _columns(frame, target, kind, options, marks, shared)
+        return _read_text_samples(frame, options.text, target, kind, name, shared)
+    return _read_column_samples(frame, target, kind, options, marks, shared)
 
 
 def find_target(frame: Any, options: Options, name: str) -> str:
@@ -133,7 +133,7 @@ def find_target(frame: Any, options: Options, name: str) -> str:
     return options.target
 
 
-def _texts(
+def _read_text_samples(
     frame: Any, column: str, target: str, kind: str, name: str, shared: dict[str, Any]
 ) -> Samples:
     texts_or_none = as_texts(frame[column])
@@ -164,7 +164,7 @@ def _texts(
     )
 
 
-def _columns(
+def _read_column_samples(
     frame: Any,
     target: str,
     kind: str,
@@ -268,7 +268,7 @@ def _is_number(
     return False, f"{len(distinct):,} different integers; task='number' predicts an amount"
 
 
-def _groups(frame: Any, options: Options) -> np.ndarray | None:
+def _group_indices(frame: Any, options: Options) -> np.ndarray | None:
     if options.group is None:
         return None
     index_of: dict[str | None, int] = {}

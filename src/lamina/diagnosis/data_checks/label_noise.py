@@ -120,8 +120,8 @@ def label_noise(
         raise ValueError(f"label_noise needs at least 2 folds; received folds={folds!r}.")
     epochs = epochs or len(getattr(getattr(model, "history", None), "epoch", ())) or _EPOCHS
     with without_side_effects():
-        setup = _setup(model, x, y, epochs, batch_size)
-        labels, classes = _labels(setup)
+        setup = _make_setup(model, x, y, epochs, batch_size)
+        labels, classes = _check_labels(setup)
     counts = np.bincount(labels)
     if counts[counts > 0].min() < folds:
         rare = int(np.flatnonzero((counts > 0) & (counts < folds))[0])
@@ -222,7 +222,7 @@ def class_indices(y: Any, classes: int) -> np.ndarray | None:
     return labels.reshape(-1).astype("int64")
 
 
-def _setup(model: Any, x: Data, y: Targets, epochs: int, batch_size: int) -> TrainingSetup:
+def _make_setup(model: Any, x: Data, y: Targets, epochs: int, batch_size: int) -> TrainingSetup:
     request = request_for(model, x, y, None, epochs, batch_size)
     data = request.feed.example()
     if isinstance(data[0], Preprocessed) or data[1] is None:
@@ -246,7 +246,7 @@ def _setup(model: Any, x: Data, y: Targets, epochs: int, batch_size: int) -> Tra
     )
 
 
-def _labels(setup: TrainingSetup) -> tuple[np.ndarray, int]:
+def _check_labels(setup: TrainingSetup) -> tuple[np.ndarray, int]:
     y = np.asarray(jax.tree.leaves(setup.train.y)[0])
     columns = y.shape[1] if y.ndim == 2 else 1
     output = setup.model.predict(setup.train.take(slice(2)).x, verbose=0)

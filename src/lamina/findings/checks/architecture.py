@@ -26,7 +26,7 @@ _POOR_PROGRESS = 0.5
 
 def check(record: Record) -> Iterator[Finding]:
     """Findings about layers."""
-    yield from _activations(record)
+    yield from _check_activations(record)
     weighted_layers = [
         layer for layer in record.layers if layer.is_from_lamina and layer.kind in _WEIGHTED_KINDS
     ]
@@ -34,14 +34,14 @@ def check(record: Record) -> Iterator[Finding]:
     initialized = [
         found
         for layer in weighted_layers
-        for found in _initialization(record, layer, is_last=layer is weighted_layers[-1])
+        for found in _check_initialization(record, layer, is_last=layer is weighted_layers[-1])
     ]
     yield from _combine_findings(initialized)
-    for check_layer in (_dropout, _penalty, _stateful_layers):
+    for check_layer in (_check_dropout, _check_penalty, _check_stateful_layers):
         yield from _combine_findings(
             [found for layer in lamina_layers for found in check_layer(record, layer)]
         )
-    yield from _frozen(record)
+    yield from _check_frozen(record)
 
 
 def _combine_findings(findings: list[Finding]) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def _progress(record: Record) -> float | None:
     return min(result.train_progress, result.val_progress)
 
 
-def _activations(record: Record) -> Iterator[Finding]:
+def _check_activations(record: Record) -> Iterator[Finding]:
     """Consecutive linear layers are equivalent to one layer."""
     if not record.is_chain or repeats_inputs(record):
         return
@@ -116,7 +116,7 @@ def repeats_inputs(record: Record) -> bool:
     return record.inputs[0].shape == record.outputs[0].targets.values.shape
 
 
-def _initialization(record: Record, layer: LayerFacts, is_last: bool) -> Iterator[Finding]:
+def _check_initialization(record: Record, layer: LayerFacts, is_last: bool) -> Iterator[Finding]:
     if layer.initializer is None:
         return
     kind, settings = layer.initializer
@@ -165,7 +165,7 @@ def _std_of_uniform(settings: object) -> float | None:
     return float(settings["maxval"] - settings["minval"]) / math.sqrt(12)
 
 
-def _dropout(record: Record, layer: LayerFacts) -> Iterator[Finding]:
+def _check_dropout(record: Record, layer: LayerFacts) -> Iterator[Finding]:
     rate = layer.settings.get("rate") if "Dropout" in layer.kind else layer.settings.get("dropout")
     progress = _progress(record)
     if not isinstance(rate, (int, float)) or rate < _HIGH_DROPOUT:
@@ -184,7 +184,7 @@ def _dropout(record: Record, layer: LayerFacts) -> Iterator[Finding]:
     )
 
 
-def _penalty(record: Record, layer: LayerFacts) -> Iterator[Finding]:
+def _check_penalty(record: Record, layer: LayerFacts) -> Iterator[Finding]:
     if layer.regularizer < _STRONG_PENALTY:
         return
     yield Finding(
@@ -200,7 +200,7 @@ def _penalty(record: Record, layer: LayerFacts) -> Iterator[Finding]:
     )
 
 
-def _stateful_layers(record: Record, layer: LayerFacts) -> Iterator[Finding]:
+def _check_stateful_layers(record: Record, layer: LayerFacts) -> Iterator[Finding]:
     if layer.settings.get("stateful") and record.shuffle:
         yield Finding(
             "stateful-misuse",
@@ -214,7 +214,7 @@ def _stateful_layers(record: Record, layer: LayerFacts) -> Iterator[Finding]:
         )
 
 
-def _frozen(record: Record) -> Iterator[Finding]:
+def _check_frozen(record: Record) -> Iterator[Finding]:
     total = sum(layer.parameters for layer in record.layers)
     frozen = sum(layer.parameters for layer in record.layers if not layer.trainable)
     progress = _progress(record)

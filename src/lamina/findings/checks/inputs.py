@@ -19,7 +19,7 @@ def check(record: Record) -> Iterator[Finding]:
     scaled = is_scaled(record)
     for values in record.inputs:
         if not scaled:
-            yield from _scale(record, values.name, values)
+            yield from _check_scale(record, values.name, values)
         if values.constant > 0.5 and len(values.shape) == 1 and values.shape[0] > 2:
             yield Finding(
                 "constant-inputs",
@@ -43,7 +43,7 @@ def is_scaled(record: Record) -> bool:
     return True
 
 
-def _scale(record: Record, name: str, values: Values) -> Iterator[Finding]:
+def _check_scale(record: Record, name: str, values: Values) -> Iterator[Finding]:
     large = values.large > LARGE_INPUT_SHARE
     small = 0 < values.std < _MIN_STD and max(abs(values.low), abs(values.high)) < 10 * _MIN_STD
     if not large and not small:

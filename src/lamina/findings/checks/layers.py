@@ -29,9 +29,9 @@ def check(record: Record) -> Iterator[Finding]:
         statistics for statistics in record.statistics if statistics.step == last_step
     ]
     # Saturated outputs of the last layer are normal; `outputs.py` checks its activation.
-    yield from _dead(record, final_statistics[:-1])
-    yield from _saturated(record, final_statistics[:-1])
-    yield from _gradients(record, final_statistics)
+    yield from _check_dead_units(record, final_statistics[:-1])
+    yield from _check_saturation(record, final_statistics[:-1])
+    yield from _check_gradients(record, final_statistics)
 
 
 def _is_dead(statistics: LayerStatistics) -> bool:
@@ -42,7 +42,7 @@ def _is_saturated(statistics: LayerStatistics) -> bool:
     return (statistics.saturated or 0.0) > _SATURATED_WARNING
 
 
-def _dead(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[Finding]:
+def _check_dead_units(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[Finding]:
     dead = [statistics for statistics in final_statistics if _is_dead(statistics)]
     if not dead:
         return
@@ -67,7 +67,7 @@ def _dead(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[F
     )
 
 
-def _saturated(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[Finding]:
+def _check_saturation(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[Finding]:
     saturated = [statistics for statistics in final_statistics if _is_saturated(statistics)]
     if not saturated:
         return
@@ -117,7 +117,7 @@ def _first_bad_epoch(record: Record, is_bad: Callable[[float, float], bool]) -> 
     return as_evidence(None if since is None else epoch_of_step(record, since))
 
 
-def _gradients(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[Finding]:
+def _check_gradients(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[Finding]:
     ends = _end_gradients(final_statistics)
     if ends is None:
         return

@@ -25,11 +25,11 @@ _FEW, _FEW_FOR_A_CLASS, _MIN_GAP = 40, 5, 0.1
 def check(record: Record) -> Iterator[Finding]:
     """Findings about the targets."""
     for output in record.outputs:
-        yield from _imbalance(record, output)
-        yield from _scale(record, output)
-        yield from _order(record, output)
-        yield from _validation(record, output)
-        yield from _few_samples(record, output)
+        yield from _check_imbalance(record, output)
+        yield from _check_scale(record, output)
+        yield from _check_order(record, output)
+        yield from _check_validation(record, output)
+        yield from _check_sample_count(record, output)
 
 
 def _last_value(record: Record, *names: str) -> float | None:
@@ -37,7 +37,7 @@ def _last_value(record: Record, *names: str) -> float | None:
     return values[-1] if values else None
 
 
-def _imbalance(record: Record, output: OutputFacts) -> Iterator[Finding]:
+def _check_imbalance(record: Record, output: OutputFacts) -> Iterator[Finding]:
     targets = output.targets
     if targets is None or record.class_weight or len(targets.counts) < 2:
         return
@@ -66,7 +66,7 @@ def _imbalance(record: Record, output: OutputFacts) -> Iterator[Finding]:
     )
 
 
-def _scale(record: Record, output: OutputFacts) -> Iterator[Finding]:
+def _check_scale(record: Record, output: OutputFacts) -> Iterator[Finding]:
     targets, progress = output.targets, performance(record)
     if (
         targets is None
@@ -99,7 +99,7 @@ def _scale(record: Record, output: OutputFacts) -> Iterator[Finding]:
     )
 
 
-def _order(record: Record, output: OutputFacts) -> Iterator[Finding]:
+def _check_order(record: Record, output: OutputFacts) -> Iterator[Finding]:
     targets = output.targets
     if targets is None or not targets.is_sorted or len(targets.counts) < 2:
         return
@@ -117,7 +117,7 @@ def _order(record: Record, output: OutputFacts) -> Iterator[Finding]:
     )
 
 
-def _validation(record: Record, output: OutputFacts) -> Iterator[Finding]:
+def _check_validation(record: Record, output: OutputFacts) -> Iterator[Finding]:
     targets, validation_targets = output.targets, output.validation_targets
     if targets is None or validation_targets is None or targets.form == "several classes":
         return
@@ -156,7 +156,7 @@ def _validation(record: Record, output: OutputFacts) -> Iterator[Finding]:
     )
 
 
-def _few_samples(record: Record, output: OutputFacts) -> Iterator[Finding]:
+def _check_sample_count(record: Record, output: OutputFacts) -> Iterator[Finding]:
     progress, samples = performance(record), record.samples
     if (
         samples is None

@@ -108,8 +108,8 @@ class TextVectorization(HostLayer):
             )
         modes = ("int", "one_hot", "multi_hot", "count", "tf_idf")
         self._output_mode = check_output_mode("TextVectorization", output_mode, modes)
-        self._standardize = _choice("standardize", standardize, tuple(_TABLES))
-        self._split = _choice("split", split, ("whitespace", "character"))
+        self._standardize = _check_choice("standardize", standardize, tuple(_TABLES))
+        self._split = _check_choice("split", split, ("whitespace", "character"))
         self._ngrams_arg = ngrams
         self._ngrams = _ngram_lengths(ngrams)
         self._output_sequence_length = _check_length(output_sequence_length, self._output_mode)
@@ -403,7 +403,7 @@ def _pad_rows(indices: np.ndarray, sizes: np.ndarray, length: int, padding: int)
     return output
 
 
-def _choice(name: str, value: Any, allowed: Sequence[str]) -> Any:
+def _check_choice(name: str, value: Any, allowed: Sequence[str]) -> Any:
     if value is None or callable(value) or value in allowed:
         return value
     raise unknown_name(f"{name} of TextVectorization", value, allowed)

@@ -91,7 +91,7 @@ class KernelCell(Layer):
         seed: int | None,
         **kwargs: Any,
     ):
-        self.implementation = _implementation(kwargs.pop("implementation", 2))
+        self.implementation = _check_implementation(kwargs.pop("implementation", 2))
         super().__init__(**kwargs)
         layer_type = type(self).__name__
         self.activation = activations.get(activation)
@@ -713,7 +713,7 @@ def _holds_shapes(value: tuple) -> bool:
     return any(isinstance(item, (list, tuple)) for item in value)
 
 
-def _implementation(value: Any) -> int:
+def _check_implementation(value: Any) -> int:
     if value not in (0, 1, 2):
         raise ValueError(f"A cell's implementation must be 0, 1 or 2; received {value!r}.")
     return int(value)

@@ -445,19 +445,21 @@ def meshgrid(*x: ArrayLike, indexing: str = "xy") -> list[Array]:
 # ---- windows ---------------------------------------------------------------------------------
 
 
-def _window(name: str, make: Callable, summary: str) -> Callable[[int], Array]:
+def _define_window(name: str, make: Callable, summary: str) -> Callable[[int], Array]:
     @filter_traceback
     def function(x: int) -> Array:
-        return make(_length(name, x)).astype(config.floatx())
+        return make(_check_length(name, x)).astype(config.floatx())
 
     docstring = make_docstring(summary, {"x": "Number of points."}, "Array `(points,)` of floats.")
     return set_name_and_docstring(function, name, docstring)
 
 
-bartlett = _window("bartlett", jnp.bartlett, "The Bartlett window of `x` points, a triangle.")
-blackman = _window("blackman", jnp.blackman, "The Blackman window of `x` points.")
-hamming = _window("hamming", jnp.hamming, "The Hamming window of `x` points.")
-hanning = _window("hanning", jnp.hanning, "The Hann window of `x` points, a raised cosine.")
+bartlett = _define_window(
+    "bartlett", jnp.bartlett, "The Bartlett window of `x` points, a triangle."
+)
+blackman = _define_window("blackman", jnp.blackman, "The Blackman window of `x` points.")
+hamming = _define_window("hamming", jnp.hamming, "The Hamming window of `x` points.")
+hanning = _define_window("hanning", jnp.hanning, "The Hann window of `x` points, a raised cosine.")
 
 
 @filter_traceback
@@ -475,10 +477,10 @@ def kaiser(x: int, beta: float) -> Array:
         >>> kaiser(3, 0.0).tolist()
         [1.0, 1.0, 1.0]
     """
-    return jnp.kaiser(_length("kaiser", x), beta).astype(config.floatx())
+    return jnp.kaiser(_check_length("kaiser", x), beta).astype(config.floatx())
 
 
-def _length(name: str, x: Any) -> int:
+def _check_length(name: str, x: Any) -> int:
     if is_symbolic(x):
         raise TypeError(f"{name} needs a number of points that is known; received {x!r}.")
     return int(x)

@@ -292,7 +292,7 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: i
 # ---- quantiles and distributions -----------------------------------------------------------------
 
 
-def _quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
+def _define_quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
     def function(
         x: ArrayLike,
         q: ArrayLike,
@@ -319,14 +319,14 @@ def _quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array
 median = reduction(
     "median", jnp.median, "The middle value over axes, or the mean of two.", to_floats
 )
-quantile = _quantile(
+quantile = _define_quantile(
     "quantile", jnp.quantile, "The value that a fraction `q` (0 to 1) of the values is below."
 )
-percentile = _quantile(
+percentile = _define_quantile(
     "percentile", jnp.percentile, "The value that `q` percent (0 to 100) of the values are below."
 )
-nanquantile = _quantile("nanquantile", jnp.nanquantile, "`quantile` without NaN.")
-nanpercentile = _quantile("nanpercentile", jnp.nanpercentile, "`percentile` without NaN.")
+nanquantile = _define_quantile("nanquantile", jnp.nanquantile, "`quantile` without NaN.")
+nanpercentile = _define_quantile("nanpercentile", jnp.nanpercentile, "`percentile` without NaN.")
 
 
 @op("x")

@@ -134,7 +134,7 @@ def _text_advice(value: np.ndarray, words: list[Any], what: str) -> str:
             "column of 0 and 1 for each word."
         )
     if words and all(isinstance(word, (str, bytes)) and _reads_as_number(word) for word in words):
-        kind = "int32" if all(str(_text(word)).strip("+- ").isdigit() for word in words) else (
+        kind = "int32" if all(str(_to_str(word)).strip("+- ").isdigit() for word in words) else (
             "float32"
         )  # fmt: skip
         return (
@@ -153,12 +153,12 @@ def _is_number(part: Any) -> bool:
     return isinstance(part, (bool, int, float, complex, np.number, np.bool_))
 
 
-def _text(word: Any) -> str:
+def _to_str(word: Any) -> str:
     return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
 
 
 def _reads_as_number(word: Any) -> bool:
     try:
-        return bool(np.isfinite(float(_text(word))))
+        return bool(np.isfinite(float(_to_str(word))))
     except ValueError:
         return False

@@ -58,10 +58,10 @@ def first_batches(
         )
     feed = trial_feed(learner, x, y, sample_weight, batch_size, count, _SEED)
     Engine(learner)._check(feed, training=True)
-    return _concatenated(feed, count)
+    return _concatenate_batches(feed, count)
 
 
-def _concatenated(feed: Feed, count: int) -> Batches:
+def _concatenate_batches(feed: Feed, count: int) -> Batches:
     """Up to `count` batches of a feed that have the size of its first batch."""
     parts: list[PyTree] = []
     batch_count, size, epoch, spec = 0, 0, feed.first_epoch, None

@@ -179,7 +179,9 @@ class RandomWarp(RandomImageLayer):
         inverse = sampling.adjugate(
             sampling.as_matrix(self.projective_transforms(transformation, *size))
         )
-        return self.move_boxes(bounding_boxes, size, lambda corners: boxes.hull(corners, inverse))
+        return self.move_boxes(
+            bounding_boxes, size, lambda corners: boxes.enclosing_boxes(corners, inverse)
+        )
 
     def get_config(self) -> dict:
         settings = settings_of(self, "interpolation", "fill_mode", "fill_value")
