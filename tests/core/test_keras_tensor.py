@@ -7,7 +7,8 @@ import pytest
 
 import lamina
 from lamina import ops
-from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic, trace_spec
+from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic
+from lamina.core.graph.output_specs import trace_spec
 from lamina.core.serialization import registry
 
 X = np.array([[0.5, -1.5, 2.0, 1.0], [3.0, 0.25, -2.0, 4.0]], "float32")

@@ -225,10 +225,10 @@ class LayerPromises:
 
     @only(lambda case: not case.traced)
     def test_a_symbolic_call_traces_nothing(self, case, monkeypatch):
-        from lamina.core.graph import keras_tensor, operation
+        from lamina.core.graph import operation, output_specs
         from lamina.core.layer import layer
 
-        for module in (keras_tensor, layer, operation):
+        for module in (output_specs, layer, operation):
             monkeypatch.setattr(module, "trace_spec", None)
         ours = case.ours()
         symbols = jax.tree.leaves(case.call(ours, case.symbols()))

@@ -85,7 +85,7 @@ def check_float_dtype(initializer: Initializer, dtype: DTypeLike | None) -> str:
 def to_device(values: np.ndarray, dtype: Any) -> Any:
     host = np.array(values, dtype=jnp.dtype(standardize_dtype(dtype)))
     if context.keep_initial_values_on_host:
-        return host  # the Variable puts its shards on several devices
+        return host  # the Variable copies it to its own devices
     # device_put only copies; jnp.asarray compiles a program for every new shape:
     # docs/performance.md, `initial-values`.
     return jax.device_put(host)

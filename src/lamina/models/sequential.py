@@ -7,7 +7,8 @@ from typing import Any
 import jax
 
 from lamina import activations
-from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.graph.output_specs import trace_spec
 from lamina.core.layer import masking
 from lamina.core.layer.call_signature import is_shape
 from lamina.core.layer.layer import Layer

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration.dtypes import standardize_dtype
-from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.graph.output_specs import trace_spec
 from lamina.core.messages.errors import suggest_similar_names, unknown_name
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Array, ArrayLike, DTypeLike, PyTree

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.graph.output_specs import spec_of_operation, trace_spec
 from lamina.core.types import ArrayLike
 from lamina.core.variable.variable import Variable
 
@@ -44,7 +45,7 @@ def elementwise(function: Callable) -> Callable[..., KerasTensor | None]:
         shape = broadcast_shapes(*shapes)
         if shape is None or not any(None in known_shape for known_shape in shapes):
             return None  # tracing raises a clear error
-        scalar = trace_spec(
+        scalar = spec_of_operation(
             function, *map(_as_scalar, args), **{k: _as_scalar(v) for k, v in kwargs.items()}
         )
         return KerasTensor(shape, scalar.dtype)

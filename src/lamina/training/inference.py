@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.graph.output_specs import trace_spec
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Data, PyTree
 from lamina.core.user_data.data_kinds import is_text

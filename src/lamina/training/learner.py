@@ -8,7 +8,8 @@ import jax
 
 from lamina import tree
 from lamina.contract import Contract
-from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.graph.output_specs import trace_spec
 from lamina.core.layer import masking
 from lamina.core.layer.layer_state import LayerState, unique_by_identity
 from lamina.core.types import Config, Data, Outputs, PyTree, Targets

@@ -9,19 +9,12 @@ from typing import Any, NamedTuple
 
 import jax
 
-from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.messages.representation import safe_repr
 from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.serialization import naming
 from lamina.core.types import DTypeLike, PyTree
-from lamina.core.variable.stateless import discard_assignments
 from lamina.core.variable.variable import resolve_shape
-
-# A function is traced with two different sizes for an unknown axis; an output axis that differs
-# between the two is unknown, too. Primes come first, because sizes computed from them rarely agree
-# by chance. If they fail, as in a reshape that halves the axis, highly composite numbers may work.
-_TRACED_SIZES = ((83, 89), (480, 960), (107, 109))
 
 
 def _operation(name: str) -> Callable[..., Any]:
@@ -261,120 +254,3 @@ def refuse_text(structure: PyTree) -> None:
                 "  Fix: put a TextVectorization or StringLookup layer before it; or, if it is "
                 "numbers written as text, x = numpy.asarray(x, 'float32')."
             )
-
-
-def forget_batch_dependent_sizes(
-    outputs: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any
-) -> Any:
-    """The outputs of `trace_spec`, with None for sizes that are smaller for a small batch.
-
-    `x[:5]` of an unknown axis has five rows if there are many, but two if there are two.
-    """
-    batch_size = 2
-    leaves = jax.tree.leaves((args, kwargs))
-    if not any(isinstance(leaf, KerasTensor) and None in leaf.shape for leaf in leaves):
-        return outputs
-
-    def with_few_rows(leaf: Any) -> Any:
-        if not isinstance(leaf, KerasTensor):
-            return leaf
-        return KerasTensor(
-            [batch_size if size is None else size for size in leaf.shape], leaf.dtype
-        )
-
-    def unknown_where_smaller(output: KerasTensor, small: KerasTensor) -> "KerasTensor":
-        pairs = zip(output.shape, small.shape, strict=True)
-        shape = [None if m is not None and n is not None and n < m else m for m, n in pairs]
-        return KerasTensor(shape, output.dtype)
-
-    try:
-        small_args, small_kwargs = jax.tree.map(with_few_rows, (args, kwargs))
-        small_outputs = trace_spec(function, *small_args, **small_kwargs)
-        return jax.tree.map(unknown_where_smaller, outputs, small_outputs)
-    except Exception:  # the function needs more rows
-        return outputs
-
-
-def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """The symbolic outputs of a function for symbolic inputs, inferred by tracing it.
-
-    Args:
-        function: Any traceable function of arrays.
-        *args, **kwargs: KerasTensors, arrays, or structures of them, and plain settings.
-
-    Returns:
-        The output's structure with KerasTensors in it.
-    """
-    leaves, structure = jax.tree.flatten((args, kwargs))
-    symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
-    refuse_text(leaves)
-
-    def outputs_for(
-        traced_size: int | None, fixed_sizes: dict[tuple[int, int], int] | None = None
-    ) -> Any:
-        fixed = fixed_sizes or {}
-        specs = [
-            jax.ShapeDtypeStruct(
-                tuple(
-                    fixed.get((i, axis), traced_size) if s is None else s
-                    for axis, s in enumerate(leaves[i].shape)
-                ),
-                leaves[i].dtype,
-            )
-            for i in symbolic
-        ]
-
-        def run(values: list[Any]) -> Any:
-            filled = list(leaves)
-            for i, value in zip(symbolic, values, strict=True):
-                filled[i] = value
-            filled_args, filled_kwargs = jax.tree.unflatten(structure, filled)
-            outer, context.traced_size = context.traced_size, traced_size
-            try:
-                with discard_assignments():
-                    return function(*filled_args, **filled_kwargs)
-            finally:
-                context.traced_size = outer
-
-        return jax.eval_shape(run, specs)
-
-    if not any(None in leaves[i].shape for i in symbolic):
-        return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), outputs_for(None))
-
-    def merge(a: Any, b: Any) -> "KerasTensor":
-        shape = [m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)]
-        return KerasTensor(shape, a.dtype)
-
-    known_sizes = {size for i in symbolic for size in leaves[i].shape}
-    pairs = [pair for pair in _TRACED_SIZES if not known_sizes.intersection(pair)][:2]
-    first_error = None
-    for small, large in pairs:
-        try:
-            return jax.tree.map(merge, outputs_for(small), outputs_for(large))
-        except Exception as error:
-            first_error = first_error or error
-    # An unknown axis may have to equal a known one, as in (None, 4) + (3, 4). One axis
-    # at a time is tried first, so that the others stay unknown.
-    sizes = sorted(size for size in known_sizes if size is not None and size > 1)
-    unknown = [(i, axis) for i in symbolic for axis, s in enumerate(leaves[i].shape) if s is None]
-    small, large = pairs[0]
-    for position in unknown if 1 < len(unknown) <= 6 else []:
-        for size in sizes:
-            try:
-                return jax.tree.map(
-                    merge,
-                    outputs_for(small, {position: size}),
-                    outputs_for(large, {position: size}),
-                )
-            except Exception:
-                continue
-    for size in sizes:
-        try:
-            return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), outputs_for(size))
-        except Exception:
-            continue
-    assert first_error is not None
-    traced_size = pairs[0][0]
-    if str(traced_size) in "\n".join([str(first_error), *getattr(first_error, "__notes__", [])]):
-        first_error.add_note(f"  {traced_size} stands for an axis of any size, such as the batch.")
-    raise first_error

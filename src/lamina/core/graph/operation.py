@@ -8,13 +8,8 @@ from typing import Any
 
 import jax
 
-from lamina.core.graph.keras_tensor import (
-    KerasHistory,
-    KerasTensor,
-    forget_batch_dependent_sizes,
-    is_symbolic,
-    trace_spec,
-)
+from lamina.core.graph.keras_tensor import KerasHistory, KerasTensor, is_symbolic
+from lamina.core.graph.output_specs import spec_of_operation, trace_spec
 from lamina.core.layer import masking
 from lamina.core.messages.errors import unknown_argument
 from lamina.core.messages.tracebacks import clean_error, filter_tracebacks_of_methods
@@ -248,8 +243,7 @@ class FunctionOperation(Operation):
         outputs = None if spec is None else spec(*args, **kwargs)
         if outputs is not None:
             return outputs
-        outputs = trace_spec(type(self).function, *args, **kwargs)
-        return forget_batch_dependent_sizes(outputs, type(self).function, *args, **kwargs)
+        return spec_of_operation(type(self).function, *args, **kwargs)
 
     def _arguments_with_settings(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]

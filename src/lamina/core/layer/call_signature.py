@@ -15,6 +15,12 @@ from lamina.core.configuration.context import context
 from lamina.core.messages.errors import ArgumentError
 
 
+@functools.lru_cache(maxsize=1024)
+def signature_of_method(method: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a function of a class, inspected once for all of its objects."""
+    return inspect.signature(method)
+
+
 class CallSignature:
     """The arguments of a class's `call`, inspected once."""
 
@@ -59,7 +65,7 @@ class CallSignature:
         """The shapes that `build` or `compute_output_shape` is called with, by argument name."""
         parameters = [
             p
-            for p in list(inspect.signature(function).parameters.values())[1:]
+            for p in list(signature_of_method(function).parameters.values())[1:]
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         ]
         names = [p.name for p in parameters]

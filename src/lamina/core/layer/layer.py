@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import inspect
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +14,17 @@ import numpy as np
 from lamina.core.configuration import config, dtypes
 from lamina.core.configuration.context import context
 from lamina.core.configuration.runtime import refuse_after_fork
-from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic, refuse_text, trace_spec
+from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic, refuse_text
 from lamina.core.graph.operation import Operation
+from lamina.core.graph.output_specs import trace_spec
 from lamina.core.layer import masking, remat
-from lamina.core.layer.call_signature import CallSignature, is_shape, shape_of, signature_of
+from lamina.core.layer.call_signature import (
+    CallSignature,
+    is_shape,
+    shape_of,
+    signature_of,
+    signature_of_method,
+)
 from lamina.core.layer.input_spec import check_inputs
 from lamina.core.layer.layer_state import LayerState
 from lamina.core.messages.errors import (
@@ -722,7 +728,7 @@ def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
         if self._building:  # super().build(…) inside build
             build(self, *args, **kwargs)
             return
-        bound = inspect.signature(build).bind(self, *args, **kwargs)
+        bound = signature_of_method(build).bind(self, *args, **kwargs)
         shapes = dict(list(bound.arguments.items())[1:])
         object.__setattr__(self, "_build_shapes", shapes.pop("kwargs", {}) | shapes)
         self._building = True

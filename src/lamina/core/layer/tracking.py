@@ -33,9 +33,12 @@ def kind_of(value: Any) -> str | None:
     return getattr(type(value), "tracked_as", None)
 
 
+_NEVER_TRACKED = (type(None), bool, int, float, str)
+
+
 def track(value: Any, owner: Owner | None) -> Any:
     """Track a value and its items; returns the value, with containers replaced by tracked ones."""
-    if owner is None:
+    if owner is None or isinstance(value, _NEVER_TRACKED):
         return value
     if kind_of(value) is not None:
         owner._register(value)

@@ -1,5 +1,6 @@
 """Resolves identifiers (a name, config or class for a loss, initializer …) to objects."""
 
+import functools
 import inspect
 from collections.abc import Collection, Mapping
 from functools import cached_property
@@ -128,15 +129,20 @@ def check_needs_no_arguments(kind: str, cls: type, module: str = "") -> None:
     Raises:
         ArgumentError: If an argument has no default.
     """
-    try:
-        parameters = inspect.signature(cls).parameters.values()
-    except (TypeError, ValueError):
-        return  # a class that is not written in Python has no signature
-    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    required = [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
+    required = _required_arguments(cls)
     if required:
         raise ArgumentError(
             f"The {kind} {cls.__name__!r} needs arguments, so it cannot be made from a name or a "
             f"class: {', '.join(required)}.\n"
             f"  Fix: {module}{cls.__name__}({', '.join(f'{name}=…' for name in required)})."
         )
+
+
+@functools.lru_cache(maxsize=1024)
+def _required_arguments(cls: type) -> list[str]:
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return []  # a class that is not written in Python has no signature
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in optional]

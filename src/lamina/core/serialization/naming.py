@@ -1,10 +1,12 @@
 """Default names of objects: `dense`, `dense_1`, … for `Dense`."""
 
+import functools
 import re
 
 from lamina.core.configuration.context import context
 
 
+@functools.lru_cache(maxsize=1024)
 def to_snake_case(name: str) -> str:
     """`"MaxPooling2D"` → `"max_pooling2d"`, the spelling that Keras uses in names and files.
 

@@ -207,7 +207,10 @@ class Variable:
                 value = initializer
                 if layout is not None or context.placement is not None:
                     self._sharding = self._choose_sharding(np.shape(value))
-            self._value = _copy_to_device(value, dtype, self._sharding)
+            if self._deferred_initializer is not None and self._sharding is None:
+                self._value = value  # only its shape and dtype are read
+            else:
+                self._value = _copy_to_device(value, dtype, self._sharding)
         # As in Keras, `dtype` is the requested dtype, although JAX may store fewer bits.
         requested = self._value.dtype.name if dtype is None else dtype
         self._narrowed_from = None if requested == self._value.dtype.name else requested
@@ -233,7 +236,9 @@ class Variable:
             self._value = value
 
     def _run(self, initializer: Callable[..., Any], shape: Shape, dtype: str) -> Any:
-        context.keep_initial_values_on_host = self._sharding is not None
+        # A user's own initializer may call one of Lamina's and use the result as an array of JAX.
+        own = type(initializer).__module__.startswith("lamina.")
+        context.keep_initial_values_on_host = own or self._sharding is not None
         try:
             return initializer(shape, dtype=dtype)
         finally:
@@ -503,7 +508,7 @@ def _copy_to_device(value: Any, dtype: Any = None, sharding: Any = None) -> jax.
     if host.dtype.kind in "OMm":
         raise TypeError(f"A Variable holds numbers; received {repr(value)[:80]}.")
     jax_dtype = jax.dtypes.canonicalize_dtype(host.dtype if dtype is None else dtype)
-    host = host.astype(jax_dtype)
+    host = host.astype(jax_dtype, copy=False)
     if sharding is not None:
         # Each device gets its part of the array, so that none holds all of a sharded weight.
         return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])

@@ -4,7 +4,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.graph.output_specs import trace_spec
 from lamina.core.layer.call_signature import signature_of
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Shape
