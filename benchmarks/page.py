@@ -3,6 +3,7 @@
 import statistics
 from pathlib import Path
 
+import building
 import chart
 import targets
 import training_report
@@ -37,6 +38,8 @@ def measured(results: dict, picture: str) -> str:
         *_stream(results.get("stream")),
         *_start(results.get("start")),
         *_overheads(results.get("overheads")),
+        *_layers(results.get("layers")),
+        *_building(results.get("building")),
         f"Versions: {', '.join(versions(results)) or 'unknown'}.",
     ]
     return "\n\n".join(parts)
@@ -260,6 +263,29 @@ def _overheads(results: dict | None) -> list[str]:
         "",
     )
     return ["### Overheads", markdown_table(head, rows)]
+
+
+def _layers(results: dict | None) -> list[str]:
+    if not results:
+        return []
+    measured = {name: m for name, m in results.items() if "failed" not in m}
+    ratios = targets.layer_ratios(results)
+    rows = [
+        (layer, *(_milliseconds(m, layer) for m in measured.values()), f"{ratio:.2f}×")
+        for layer, ratio in ratios.items()
+    ]
+    head = ("ms a training step", *measured, "Lamina is faster than the best peer by")
+    return ["### Single layers", markdown_table(head, rows)]
+
+
+def _building(results: dict | None) -> list[str]:
+    if not results:
+        return []
+    rows = [
+        (name, *(_milliseconds(m, task) for task in building.TASKS), m.get("failed", ""))
+        for name, m in results.items()
+    ]
+    return ["### Building models", markdown_table(("ms", *building.TASKS.values(), ""), rows)]
 
 
 def _milliseconds(measured: dict, key: str) -> str:

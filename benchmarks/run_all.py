@@ -12,6 +12,7 @@ import json
 import time
 from pathlib import Path
 
+import building
 import machine
 import overheads
 import page
@@ -22,8 +23,10 @@ import train
 import workloads
 from rich.console import Console
 
+import layers
+
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-EVERYTHING = (*workloads.NAMES, "predict", "stream", "start", "overheads")
+EVERYTHING = (*workloads.NAMES, "predict", "stream", "start", "overheads", "layers", "building")
 
 console = Console(stderr=True)
 
@@ -73,7 +76,9 @@ def parse_arguments() -> argparse.Namespace:
 def measure_other(name: str, quick: bool) -> dict:
     if name == "start":
         return start.measure(repeats=1 if quick else 5)
-    return {"predict": predict, "stream": stream, "overheads": overheads}[name].measure(quick)
+    others = {"predict": predict, "stream": stream, "overheads": overheads}
+    others |= {"layers": layers, "building": building}
+    return others[name].measure(quick)
 
 
 if __name__ == "__main__":

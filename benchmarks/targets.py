@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import building
 import training_report
 import workloads
 
@@ -87,6 +88,8 @@ def all_targets(results: dict) -> list[Target]:
     found += _of_predictions(results.get("predict", {}))
     found += _of_streams(results.get("stream", {}))
     found += _of_overheads(results.get("overheads", {}))
+    found += _of_layers(results.get("layers", {}))
+    found += _of_building(results.get("building", {}))
     return found
 
 
@@ -305,3 +308,34 @@ def _of_overheads(results: dict) -> Iterator[Target]:
         1.0,
         keras["usual"] / ours["hook"] if "usual" in keras and "hook" in ours else None,
     )
+
+
+def layer_ratios(results: dict) -> dict[str, float]:
+    """By layer, the time of its best peer as a multiple of Lamina's."""
+    ours = results.get(LAMINA, {})
+    peers = [m for name, m in results.items() if not name.startswith(LAMINA) and "failed" not in m]
+    if not peers or "failed" in ours:
+        return {}
+    return {layer: min(peer[layer] for peer in peers) / seconds for layer, seconds in ours.items()}
+
+
+def _of_layers(results: dict) -> Iterator[Target]:
+    ratios = layer_ratios(results)
+    slowest = min(ratios, key=ratios.__getitem__, default="")
+    yield Target(
+        "layers.slowest",
+        f"single layers: a step of the slowest against its best peer, {slowest}".rstrip(", "),
+        0.5,
+        ratios.get(slowest),
+    )
+
+
+def _of_building(results: dict) -> Iterator[Target]:
+    ours, keras = results.get(LAMINA, {}), results.get("Keras on JAX", {})
+    for task, title in building.TASKS.items():
+        yield Target(
+            f"building.{task}",
+            f"building: {title} against Keras on JAX",
+            2.0,
+            keras[task] / ours[task] if task in keras and task in ours else None,
+        )

@@ -181,6 +181,43 @@ def test_the_page_keeps_its_prose_and_says_who_is_missing(results, tmp_path, mon
     assert "Keras on JAX" in path.with_suffix(".svg").read_text()
 
 
+def test_a_layer_is_compared_with_the_best_of_its_peers():
+    import targets
+
+    results = {
+        "Lamina": {"Conv1D": 2.0, "GRU": 1.0},
+        "Lamina with kernels": {"Conv1D": 0.1, "GRU": 0.1},
+        "Keras on JAX": {"Conv1D": 8.0, "GRU": 3.0},
+        "PyTorch by hand": {"Conv1D": 1.0, "GRU": 9.0},
+    }
+    assert targets.layer_ratios(results) == {"Conv1D": 0.5, "GRU": 3.0}
+    del results["PyTorch by hand"]
+    assert targets.layer_ratios(results) == {"Conv1D": 4.0, "GRU": 3.0}
+    (target,) = (t for t in targets.all_targets({"layers": results}) if t.key == "layers.slowest")
+    assert (target.value, target.met) == (3.0, True)
+    assert target.text.endswith("GRU")
+
+
+def test_what_was_measured_of_layers_and_models_is_on_the_page():
+    import building
+    import page
+
+    tasks = dict.fromkeys(building.TASKS, 0.25)
+    results = {
+        "machine": "2 cores",
+        "date": "2020-01-01",
+        "layers": {
+            "Lamina": {"GRU": 0.001},
+            "Keras on JAX": {"GRU": 0.003},
+            "PyTorch by hand": {"failed": "not installed"},
+        },
+        "building": {"Lamina": tasks, "Keras on JAX": {"failed": "not installed"}},
+    }
+    text = page.measured(results, "picture.svg")
+    assert "| GRU | 1.000 | 3.000 | 3.00× |" in text
+    assert "| Lamina | 250.000 |" in text
+
+
 def test_a_page_without_markers_is_refused(results, tmp_path):
     import page
 

@@ -8,7 +8,6 @@ import pytest
 import lamina
 from lamina import ops
 from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic
-from lamina.core.graph.output_specs import trace_spec
 from lamina.core.serialization import registry
 
 X = np.array([[0.5, -1.5, 2.0, 1.0], [3.0, 0.25, -2.0, 4.0]], "float32")
@@ -207,52 +206,6 @@ def test_a_symbolic_tensor_describes_itself():
 
 
 # Shapes by tracing
-
-
-@pytest.mark.parametrize(
-    ("function", "shapes", "expected"),
-    [
-        (lambda x: x.sum(axis=1), [(None, 4, 2)], (None, 2)),
-        (lambda x: x.reshape(-1, 4), [(None, None, 2)], (None, 4)),
-        (lambda x: x.reshape(x.shape[0], -1), [(None, 4, 2)], (None, 8)),
-        (lambda x: x[:, ::2], [(None, None)], (None, None)),
-        (lambda x: x.reshape(x.shape[0], 2, x.shape[1] // 2), [(None, None)], (None, 2, None)),
-        (lambda x: x.reshape(x.shape[0], 16, -1), [(None, None)], (None, 16, None)),
-        (lambda x, y: x @ y, [(None, 3), (3, 5)], (None, 5)),
-        (lambda x, y: jnp.einsum("bik,bjk->bij", x, y), [(None, 7, 2), (None, None, 2)],
-         (None, 7, None)),
-        (lambda x: jnp.zeros(3), [(None, 2)], (3,)),
-        (lambda x: x + 83, [(83,)], (83,)),
-        (lambda x: jnp.pad(x, ((0, 0), (1, 2))), [(None, 83)], (None, 86)),
-    ],
-)  # fmt: skip
-def test_unknown_axes_stay_unknown_and_known_ones_known(function, shapes, expected):
-    assert trace_spec(function, *[KerasTensor(s) for s in shapes]).shape == expected
-
-
-def test_several_outputs_settings_and_arrays_are_passed_through():
-    def function(inputs, factor, *, offset, name=None):
-        return {"y": inputs["a"] * factor, "z": (inputs["b"] + offset > 0, None)}
-
-    inputs = {"a": KerasTensor((None, 2)), "b": KerasTensor((3,), "int32")}
-    spec = trace_spec(function, inputs, 2.0, offset=np.ones((4, 1)), name="some")
-    assert (spec["y"].shape, spec["y"].dtype) == ((None, 2), "float32")
-    assert (spec["z"][0].shape, spec["z"][0].dtype) == ((4, 3), "bool")
-    assert spec["z"][1] is None
-
-
-def test_tracing_changes_nothing():
-    v = lamina.Variable(1.0)
-    trace_spec(lambda x: v.assign(x.sum()).value, KerasTensor((None,)))
-    assert float(v) == 1
-
-
-def test_an_error_while_tracing_is_that_of_the_first_try():
-    def fails(x):
-        raise ValueError(f"no {x.shape[0]}")
-
-    with pytest.raises(ValueError, match="no 83"):
-        trace_spec(fails, KerasTensor((None,)))
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ class LogReader:
         self._outcome = outcome
         self._to_numbers = to_numbers
         self._on_bad_step = on_bad_step
+        self._is_checked = False
         self._values: dict[str, Any] | None = None
 
     @property
@@ -36,13 +37,19 @@ class LogReader:
         """Names of the logs, which are known without waiting for the step."""
         return list(_names(self._outcome.logs))
 
+    def wait(self) -> None:
+        """Wait for the step, and report it if its loss is not finite."""
+        if not self._is_checked:
+            bad_step = int(self._outcome.bad_step)
+            if bad_step >= 0:
+                self._on_bad_step(bad_step)
+            self._is_checked = True
+
     def values(self) -> dict[str, Any]:
         """The logs as Python numbers; waits for the step."""
+        self.wait()
         if self._values is None:
-            outcome = jax.device_get(self._outcome)
-            if outcome.bad_step >= 0:
-                self._on_bad_step(int(outcome.bad_step))
-            self._values = self._to_numbers(outcome.logs)
+            self._values = self._to_numbers(jax.device_get(self._outcome.logs))
         return self._values
 
 

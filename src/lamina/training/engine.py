@@ -241,7 +241,7 @@ class Engine:
                 if deferred:
                     reader = self._start_steps(chunk, start, stop, (epoch, step - start, callbacks))
                     if previous is not None:
-                        previous.values()  # at most one step ahead of the device
+                        previous.wait()  # at most one step ahead of the device
                     previous, logs = reader, DeferredLogs(reader)
                 else:
                     logs, bad_step, seconds = self._train_call(chunk, start, stop)

@@ -92,6 +92,9 @@ CASES = {
             convolved((2, 1), "same", "channels_first", (1, 1)),
         ),
         ([normal(2, 6, 3), normal(3, 3, 4)], convolved((1,), "causal", "channels_last", (2,))),
+        ([normal(2, 6, 5, 4), normal(3, 2, 2, 6)], convolved(*WINDOWS)),  # two groups
+        ([normal(2, 6, 5, 3), normal(3, 2, 1, 6)], convolved(*WINDOWS)),  # a group a channel
+        ([normal(2, 4, 6), normal(3, 1, 8)], convolved((1,), "causal", "channels_first", (2,))),
     ],
     "conv_transpose": [
         (

@@ -53,3 +53,21 @@ def by_shifts(
     parts = sliding_windows.shifted(padded, axes, window, strides, dilation)
     y = reduce(jnp.add, map(jnp.multiply, parts, factors)).astype(x.dtype)
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y
+
+
+def suits_convolution(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> bool:
+    """As many groups as channels, and more than one."""
+    channels = x.shape[-1 if data_format == "channels_last" else 1]
+    is_depthwise = kernel.shape[-2] == 1 and channels > 1
+    return is_depthwise and suits_shifts(x, kernel, strides, padding, data_format, dilation)
+
+
+def convolution_by_shifts(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> Array:
+    """`convolution.reference` with as many groups as channels."""
+    channels = x.shape[-1 if data_format == "channels_last" else 1]
+    kernel = kernel.reshape(*kernel.shape[:-2], channels, -1)
+    return by_shifts(x, kernel, strides, padding, data_format, dilation)

@@ -23,6 +23,8 @@ from lamina.ops import sliding_windows
 # docs/performance.md, `patches-in-pieces`.
 _MAX_UNDIVIDED_BYTES = 8 * 2**20
 _MAX_CHUNK_BYTES = 3 * 2**20
+# The program grows with every group: docs/performance.md, `groups-one-by-one`.
+MAX_GROUPS = 32
 # With more values, the patches would take too much memory.
 MAX_PATCH_VALUES = 2**28
 
@@ -30,10 +32,10 @@ MAX_PATCH_VALUES = 2**28
 def suits(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> bool:
-    """One group of channels, not too many patches."""
-    one_group = x.shape[-1 if data_format == "channels_last" else 1] == kernel.shape[-2]
+    """Not too many groups of channels, and not too many patches."""
+    groups = x.shape[-1 if data_format == "channels_last" else 1] // kernel.shape[-2]
     values = x.size * math.prod(kernel.shape[:-2]) // math.prod(strides)
-    return one_group and values <= MAX_PATCH_VALUES
+    return groups <= MAX_GROUPS and values <= MAX_PATCH_VALUES
 
 
 def by_patches(
@@ -45,7 +47,11 @@ def by_patches(
     amounts = sliding_windows.padding_amounts(
         x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation
     )
-    y = convolve(x, kernel, tuple(strides), tuple(map(tuple, amounts)), tuple(dilation))
+    settings = tuple(strides), tuple(map(tuple, amounts)), tuple(dilation)
+    groups = x.shape[-1] // kernel.shape[-2]
+    pairs = zip(jnp.split(x, groups, -1), jnp.split(kernel, groups, -1), strict=True)
+    parts = [convolve(part, part_of_kernel, *settings) for part, part_of_kernel in pairs]
+    y = parts[0] if groups == 1 else jnp.concatenate(parts, -1)
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y
 
 

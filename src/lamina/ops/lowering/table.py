@@ -82,6 +82,13 @@ TABLE = (
     Lowering(
         "conv", CPU_KERNELS, convolution.by_kernel, convolution.suits_kernel, "kernel-convolution"
     ),
+    Lowering(
+        "conv",
+        CPU,
+        convolution_depthwise.convolution_by_shifts,
+        convolution_depthwise.suits_convolution,
+        "groups-one-by-one",
+    ),
     Lowering("conv", CPU, convolution_patches.by_patches, convolution_patches.suits, "patches"),
     Lowering("conv", EVERYWHERE, convolution.reference),
     Lowering(
