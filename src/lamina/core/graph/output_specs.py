@@ -60,11 +60,12 @@ def _trace_operation(
 
 
 def _settings_that_tracing_reads() -> Hashable:
+    settings: Any = jax.config
     return (
         config.floatx(),
         config.image_data_format(),
-        jax.config.jax_enable_x64,
-        jax.config.jax_numpy_dtype_promotion,
+        settings.jax_enable_x64,
+        settings.jax_numpy_dtype_promotion,
     )
 
 

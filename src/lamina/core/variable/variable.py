@@ -208,7 +208,7 @@ class Variable:
                 if layout is not None or context.placement is not None:
                     self._sharding = self._choose_sharding(np.shape(value))
             if self._deferred_initializer is not None and self._sharding is None:
-                self._value = value  # only its shape and dtype are read
+                self._value = cast(jax.Array, value)  # only its shape and dtype are read
             else:
                 self._value = _copy_to_device(value, dtype, self._sharding)
         # As in Keras, `dtype` is the requested dtype, although JAX may store fewer bits.
