@@ -65,6 +65,7 @@ def measured() -> Iterator[None]:
     with (
         mock.patch("lamina.training.recorder.calibrated", lambda findings: findings),
         mock.patch("lamina.diagnosis.experiments.trials.time", clock),
+        mock.patch("lamina.diagnosis.examination.time", clock),
         mock.patch("lamina.diagnosis.examiner.time", clock),
     ):
         yield

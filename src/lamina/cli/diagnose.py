@@ -27,8 +27,8 @@ def diagnose(
 ) -> None:
     """Find out what is wrong with a saved model and its data.
 
-    Copies of the model are trained with one change each, for about 20 seconds, to see which change
-    helps. The model's file is not changed.
+    Copies of the model are trained with one change each, for 20 seconds or 15 % of a training that
+    takes over a minute, to see which change helps. The model's file is not changed.
     """
     network = load(model, "diagnose", [data])
     from lamina.jobs.diagnose_job import diagnose_model

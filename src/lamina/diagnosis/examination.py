@@ -1,5 +1,6 @@
 """Examination: finds what is wrong with a training by trying changes on copies of the model."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,12 +23,17 @@ from lamina.diagnosis.experiments.setup import MIN_TO_HOLD_OUT, Samples, Trainin
 from lamina.diagnosis.experiments.trials import Trial, Trials
 from lamina.findings import Findings, LearningCurve, Record, all_findings_of, findings_of
 
-# Time budget of all trials: this fraction of the training time, or these seconds if that is more.
+# Time budget of an examination: this fraction of a training that took longer than a minute, and
+# these seconds after a shorter one.
 _FRACTION_OF_TRAINING = 0.15
 _SECONDS = 20.0
-# The budget should suffice for this many trials.
+_LONG_TRAINING = 60.0
+# The budget should suffice for this many trials, each with at least this many samples.
 _MIN_TRIALS = 6
 _MIN_SAMPLES = 1000
+# If it does not suffice for two of them, it should for this many with at least this many samples.
+_FEWEST_TRIALS = 4
+_FEWEST_SAMPLES = 200
 # Changes with a lower prior are tried only if the training went badly.
 _MIN_PRIOR = 0.5
 _GOOD_SCORE = 0.9
@@ -40,28 +46,42 @@ _UNSTABLE = 0.15
 _MORE_STEPS = {"too-few-epochs", "learning-rate-too-low", "batch-size-too-large"}
 
 
-def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: float) -> Findings:
+def examine(
+    record: Record,
+    setup: TrainingSetup | None,
+    seconds_of_training: float,
+    seconds_spent: float = 0.0,
+) -> Findings:
     """Find out what is wrong with a training.
+
+    Checks of data, trials and the learning curve share one time budget. What does not fit into it
+    is left out and named.
 
     Args:
         record: The record of the training.
         setup: The model, data and settings; None if the training cannot be repeated.
         seconds_of_training: How long the training took.
+        seconds_spent: How much of the budget was spent before, on statistics of layers.
 
     Returns:
         Findings. `unchecked` says what could not be tried.
     """
+    began = time.perf_counter()
     record_findings = findings_of(record)
     if setup is None:
         return record_findings
-    seconds = budget(seconds_of_training)
+    seconds = budget(seconds_of_training) - seconds_spent
     tasks = tasks_of(record, setup)
     if not tasks:
         note = "changes: there are no targets to compare"
         return Findings(record_findings, [*record_findings.unchecked, note])
     data_findings = check_data(record, setup, tasks)
-    short_setup = _shorten(setup, seconds_of_training, seconds / _MIN_TRIALS)
+    seconds -= time.perf_counter() - began
+    short_setup = _shorten(setup, seconds_of_training, seconds)
     trials = Trials(short_setup, tasks, seconds)
+    if seconds_of_training * short_setup.train.size > seconds * setup.train.size:
+        note = "changes, for lack of time: training one copy would take longer than the budget"
+        return Findings([*data_findings, *record_findings], [*record_findings.unchecked, note])
     try:
         repetition = trials.run()
     except CannotCopyError as error:
@@ -73,7 +93,8 @@ def examine(record: Record, setup: TrainingSetup | None, seconds_of_training: fl
     is_unstable = not is_shorter and abs(original.score - repetition.score) > _UNSTABLE
     baseline = repetition
     if not is_shorter:
-        baseline = min(original, repetition, key=lambda trial: trial.score)
+        worse = min(original, repetition, key=lambda trial: trial.score)
+        baseline = replace(worse, seconds=repetition.seconds)
     simple_model = _best_simple_model(tasks, short_setup, record)
     went_well = original.score > _GOOD_SCORE or (
         simple_model is not None and original.score > max(simple_model.score + 0.02, 0.5)
@@ -117,8 +138,15 @@ def _learning_curve(
 
 
 def budget(seconds_of_training: float) -> float:
-    """Seconds that trials may take after a training of this duration."""
-    return max(_FRACTION_OF_TRAINING * seconds_of_training, _SECONDS)
+    """Seconds that an examination may take after a training of this duration.
+
+    Example:
+        >>> budget(10.0), budget(60.0), budget(80.0), budget(600.0)
+        (20.0, 20.0, 12.0, 90.0)
+    """
+    if seconds_of_training > _LONG_TRAINING:
+        return _FRACTION_OF_TRAINING * seconds_of_training
+    return _SECONDS
 
 
 def _trial_of_model(
@@ -160,12 +188,21 @@ def tasks_of(record: Record, setup: TrainingSetup) -> list[Task]:
     ]
 
 
-def _shorten(setup: TrainingSetup, seconds: float, max_seconds: float) -> TrainingSetup:
-    """A setup with fewer samples, if training took longer than a trial may take."""
-    if seconds <= max_seconds:
+def _shorten(setup: TrainingSetup, seconds: float, budget: float) -> TrainingSetup:
+    """A setup with fewer samples, if several trainings take longer than the budget.
+
+    Args:
+        setup: The model, data and settings of the training.
+        seconds: How long a training takes.
+        budget: Seconds for all trials.
+    """
+    if seconds <= budget / _MIN_TRIALS:
         return setup
-    samples = max(int(setup.train.size * max_seconds / seconds), _MIN_SAMPLES)
-    return setup.subsample(samples)
+    affordable = setup.train.size * max(budget, 0.0) / seconds
+    samples = max(affordable / _MIN_TRIALS, _MIN_SAMPLES)
+    if 2 * samples > affordable:
+        samples = max(affordable / _FEWEST_TRIALS, _FEWEST_SAMPLES)
+    return setup.subsample(int(samples))
 
 
 def make_setup(

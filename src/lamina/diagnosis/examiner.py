@@ -1,6 +1,8 @@
 """Examiner: the recorder of `set_diagnosis("full")`, which tries changes when a training ends."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,22 +28,34 @@ class Examiner(Recorder):
     def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
         super().on_run_begin(request, learner)
         self._began = time.perf_counter()
+        self._seconds_spent = 0.0
         self._request, self._learner = request, learner
         self._initial_weights = [np.array(weight) for weight in learner.model.weights]
         self._statistics: list[LayerStatistics] = []
         self._measured_at = 0
+        with self._spending():
+            try:
+                x, y, _ = request.feed.example()
+                self._probe: LayerProbe | None = LayerProbe(learner.model, x, y)
+                self._statistics += self._probe.measure(0)
+            except Exception:  # the user's layers and losses may raise anything
+                self._probe = None
+
+    @contextlib.contextmanager
+    def _spending(self) -> Iterator[None]:
+        """Context manager whose duration counts as diagnosis and not as training."""
+        began = time.perf_counter()
         try:
-            x, y, _ = request.feed.example()
-            self._probe: LayerProbe | None = LayerProbe(learner.model, x, y)
-            self._statistics += self._probe.measure(0)
-        except Exception:  # the user's layers and losses may raise anything
-            self._probe = None
+            yield
+        finally:
+            self._seconds_spent += time.perf_counter() - began
 
     def on_epoch_end(self, epoch: int | None, logs: dict[str, Any]) -> None:
         super().on_epoch_end(epoch, logs)
         count = 0 if epoch is None else epoch + 1
         if self._probe is not None and count & (count - 1) == 0:  # after 1, 2, 4, 8 … epochs
-            self._measure(self._probe)
+            with self._spending():
+                self._measure(self._probe)
         if self._history.record is not None:  # callbacks see it
             record = replace(self._history.record, statistics=tuple(self._statistics))
             self._history.record = record
@@ -53,6 +67,11 @@ class Examiner(Recorder):
 
     def complete(self, record: Record) -> Record:
         """Add the statistics of layers, and facts that need samples."""
+        self._seconds_of_training = time.perf_counter() - self._began - self._seconds_spent
+        with self._spending():
+            return self._complete(record)
+
+    def _complete(self, record: Record) -> Record:
         with without_side_effects():
             try:
                 self._train_data, self._validation_data = self._draw()
@@ -72,13 +91,13 @@ class Examiner(Recorder):
 
     def findings_of(self, record: Record) -> Findings:
         """Examine the training, with trials of changes."""
-        seconds = time.perf_counter() - self._began
+        seconds = self._seconds_of_training
         self._show_message(
             "Looking for what would help: copies of the model are trained with one change each, "
-            f"for about {budget(seconds):.0f} s."
+            f"for at most {budget(seconds):.0f} s."
         )
         try:
-            return examine(record, self._setup(record), seconds)
+            return examine(record, self._setup(record), seconds, self._seconds_spent)
         except Exception as error:  # a failed diagnosis must not fail the training
             findings = findings_of(record)
             reason = f"{type(error).__name__}: {error}".splitlines()[0]

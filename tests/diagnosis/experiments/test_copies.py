@@ -113,3 +113,15 @@ def test_the_users_program_does_not_notice_it():
         lamina.utils.set_random_seed(9)
         np.random.random(5)
     assert np.random.random() == expected
+
+
+def test_an_inserted_layer_has_a_name_of_its_own():
+    taken = [Dense(3, name="inserted_0"), *(Dense(3, name=f"dense_{i}") for i in range(40))]
+    samples = Samples(X, Y)
+    stack = lamina.Sequential([Input((3,)), *taken, Dense(2, name="last")])
+    stack.compile("adam", "mse")
+    setup = TrainingSetup(
+        stack, stack._learner.compile_config, None, None, samples, samples, epochs=1
+    )
+    copy = make_copy(setup, [Change("model", "insert-hidden-layer", 5, "last")])
+    assert [layer.units for layer in copy.layers[-2:]] == [5, 2]

@@ -63,7 +63,10 @@ def _insert_hidden_layer(copy: Any, change: Change) -> Any:
         )
     # New layers are made, since those of the copy are built for other input shapes.
     layers = [type(layer).from_config(layer.get_config()) for layer in copy.layers]
-    layers.insert(names.index(change.layer), Dense(change.value, activation="relu"))
+    # The automatic name can be that of a layer which the user has named.
+    name = next(n for i in range(len(names) + 1) if (n := f"inserted_{i}") not in names)
+    new_layer = Dense(change.value, activation="relu", name=name)
+    layers.insert(names.index(change.layer), new_layer)
     return Sequential(layers)
 
 

@@ -94,6 +94,8 @@ class Search:
         self.joint_trial: Trial | None = None
         self.dismissed: set[str] = set()
         self.untried: list[str] = []
+        # By how much trials took longer than by the number of their epochs: changes are compiled.
+        self._extra_seconds: list[float] = []
 
     @property
     def samples(self) -> int:
@@ -189,13 +191,15 @@ class Search:
 
     def _run(self, change: Change, name: str | None = None) -> Trial | None:
         """Train a copy with a change; None if there is no time, or no such copy can be made."""
-        seconds_needed = self.baseline.seconds * self._epochs_ratio(change)
-        if self._trials.seconds_left < seconds_needed:
+        seconds = self.baseline.seconds * self._epochs_ratio(change)
+        extra = max(float(np.median(self._extra_seconds or [0.0])), 0.0)
+        if self._trials.seconds_left < seconds + extra:
             if name is not None:
                 self.untried.append(name)
             return None
         try:
             trial = self._trials.run(change)
+            self._extra_seconds.append(trial.seconds - seconds)
             if self._unstable and trial.score > self.baseline.score + MIN_GAIN:
                 repetition = self._trials.run(change, seed=self._trials.setup.seed + 1)
                 trial = min(trial, repetition, key=lambda trial: trial.score)
