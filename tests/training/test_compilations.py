@@ -49,6 +49,90 @@ def test_a_learning_rate_that_a_callback_changes_takes_effect_and_compiles_nothi
     assert all(np.array_equal(a, b) for a, b in zip(before, trained.get_weights(), strict=True))
 
 
+SETTINGS = [
+    {"momentum": 0.5},
+    {"momentum": 0.5, "nesterov": True},
+    {"clipnorm": 0.01},
+    {"global_clipnorm": 0.01},
+    {"clipvalue": np.float32(0.001)},
+    {"weight_decay": 0.5},
+    {"gradient_accumulation_steps": 2},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: ", ".join(settings))
+def test_a_setting_of_the_optimizer_that_is_assigned_is_one_more_program_and_takes_effect(
+    blobs, compilations, settings
+):
+    def fit(model):
+        model.fit(*blobs, batch_size=25, epochs=2, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    model, other = classifier(), classifier()
+    model.compile(lamina.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    other.compile(lamina.optimizers.SGD(0.1, **settings), "sparse_categorical_crossentropy")
+    other.set_weights(fit(model))
+    for name, value in settings.items():
+        setattr(model.optimizer, name, value)
+    compilations.reset()
+    assigned = fit(model)
+    assert compilations.count("train_program") == 1
+    for one, expected in zip(assigned, fit(other), strict=True):
+        np.testing.assert_allclose(one, expected, rtol=1e-5, atol=1e-7)
+    compilations.reset()
+    fit(model)
+    assert compilations.names == []
+
+
+def test_a_setting_of_an_optimizer_inside_another_takes_effect(blobs):
+    model = classifier()
+    inner = lamina.optimizers.SGD(0.1)
+    model.compile(lamina.optimizers.LossScaleOptimizer(inner), "sparse_categorical_crossentropy")
+    model.fit(*blobs, batch_size=25, verbose=0)
+    before = model.get_weights()
+    inner.clipnorm, inner.momentum = 1e-12, 0.5
+    model.fit(*blobs, batch_size=25, verbose=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_allclose(old, new, atol=1e-9)
+
+
+def test_a_setting_that_the_constructor_refuses_is_refused_by_the_next_fit(trained, blobs):
+    trained.optimizer.clipnorm = -1.0
+    with pytest.raises(ValueError, match="clipnorm must be above 0; received -1"):
+        trained.fit(*blobs, batch_size=25, verbose=0)
+
+
+def test_a_setting_of_a_layer_that_is_assigned_is_one_more_program_and_takes_effect(
+    blobs, compilations
+):
+    model = lamina.Sequential([lamina.layers.Dropout(0.5), lamina.layers.Dense(3, "softmax")])
+    model.compile(lamina.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    model.fit(*blobs, batch_size=25, verbose=0)
+    compilations.reset()
+    model.layers[0].rate = 0.0
+    loss = model.fit(*blobs, batch_size=25, verbose=0).history["loss"][0]
+    assert compilations.count("train_program") == 1
+    assert loss == pytest.approx(model.evaluate(*blobs, verbose=0))
+
+
+def test_what_a_layer_assigns_in_its_own_call_compiles_nothing_again(blobs, compilations):
+    class Counting(lamina.layers.Layer):
+        def __init__(self, calls=0):
+            super().__init__()
+            self.calls = calls
+
+        def call(self, x):
+            self.calls += 1
+            return x
+
+    model = lamina.Sequential([Counting(), lamina.layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(*blobs, batch_size=25, verbose=0)
+    compilations.reset()
+    model.fit(*blobs, batch_size=25, epochs=2, verbose=0)
+    assert compilations.names == []
+
+
 @pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "in a LossScaleOptimizer"])
 def test_another_schedule_is_one_more_program_and_takes_effect(blobs, compilations, wrapped):
     def keep_half(step):

@@ -178,6 +178,11 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.learning_rate = value
 
     @property
+    def settings(self) -> tuple[Any, ...]:
+        """Its own, and those of the optimizer inside."""
+        return (*super().settings, self.inner_optimizer.settings)
+
+    @property
     def schedule_changes(self) -> int:
         """Those of the optimizer inside."""
         return self.inner_optimizer.schedule_changes

@@ -232,6 +232,11 @@ class MultiOptimizer(Optimizer):
         raise AttributeError(_NO_RATE)
 
     @property
+    def settings(self) -> tuple[Any, ...]:
+        """Its own, and those of all of `optimizers`."""
+        return (*super().settings, *(inner.settings for inner in self._inner_optimizers))
+
+    @property
     def schedule_changes(self) -> int:
         """Those of all of `optimizers`."""
         return sum(optimizer.schedule_changes for optimizer in self._inner_optimizers)

@@ -17,6 +17,7 @@ import numpy as np
 import optax
 
 from lamina.core.configuration.config import floatx
+from lamina.core.configuration.context import context
 from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 from lamina.core.messages.representation import safe_repr
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
@@ -24,6 +25,7 @@ from lamina.core.serialization import naming, registry
 from lamina.core.types import Array, ArrayLike, DTypeLike, InitializerLike
 from lamina.core.user_data.arguments import check_integer
 from lamina.core.variable.changes import record_change
+from lamina.core.variable.settings import remember_setting, settings_key
 from lamina.core.variable.stateless import stateless, values_of
 from lamina.core.variable.variable import Variable, name_scope
 from lamina.optimizers.arguments import (
@@ -138,6 +140,7 @@ class Optimizer:
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
+        self._settings_of_build: tuple[Any, ...] | None = None
         self._trainable_variables: list[Variable] = []
         self._index_of: dict[int, int] = {}
         self._slots: dict[str, dict[int, Variable]] = {}  # by slot name and id of the weight
@@ -190,38 +193,71 @@ class Optimizer:
     def build(self, variables: Iterable[Variable]) -> None:
         """Make the slots (state of each weight, such as its momentum) for a list of weights.
 
-        Existing slots are kept.
+        Existing slots are kept. Slots that a setting needs which was assigned since, such as
+        `momentum`, are added.
 
         Args:
             variables: The weights to train.
         """
         variables = list({id(v): v for v in variables}.values())
         new = [v for v in variables if id(v) not in self._index_of]
-        if self.built and not new:
+        if self.built and self._settings_of_build != self.settings:
+            self._check_settings()
+        elif self.built and not new:
             return
         given_ids = {id(v) for v in variables}
         other_variables = [v for v in self._trainable_variables if id(v) not in given_ids]
         self._trainable_variables = [*variables, *other_variables]
         self._index_of = {id(v): i for i, v in enumerate(self._trainable_variables)}
+        self._update_extra_slots()
+        if self._has_transformation() or not self._has_own_update_step():
+            self._build_state(new)
+        self.built = True
+        self._settings_of_build = self.settings
+        record_change()
+
+    def _check_settings(self) -> None:
+        """Raise the errors of the constructor for settings that were assigned since."""
+        is_from_lamina = type(self).__module__.startswith("lamina.")
+        if is_from_lamina and self._has_transformation() and context.bindings is None:
+            type(self).from_config(self.get_config())
+
+    def _update_extra_slots(self) -> None:
+        """Add or remove the slots of moving averages and of accumulated gradients."""
         for is_used, name in (
             (self.use_ema, "average"),
             (self.gradient_accumulation_steps, "gradient_accumulator"),
         ):
-            if is_used:
-                self._add_slots(name, new, [np.zeros(v.shape, v._value.dtype) for v in new])
-        if self._has_transformation() or not self._has_own_update_step():
-            self._build_state(new)
-        self.built = True
-        record_change()
+            if not is_used:
+                self._slots.pop(name, None)
+                continue
+            weights = self._without_slot(name, self._trainable_variables)
+            # The first step replaces the average; later ones need one to begin with.
+            from_value = name == "average" and self.built
+            self._add_slots(
+                name,
+                weights,
+                [
+                    np.array(v._value) if from_value else np.zeros(v.shape, v._value.dtype)
+                    for v in weights
+                ],
+            )
+
+    def _without_slot(self, name: str, weights: list[Variable]) -> list[Variable]:
+        return [v for v in weights if id(v) not in self._slots.get(name, ())]
 
     def _build_state(self, new: list[Variable]) -> None:
+        has_other_settings = self.built and self._settings_of_build != self.settings
+        weights = self._trainable_variables if has_other_settings else new
         # Slots are concrete arrays, even if they are made while a custom step is traced.
         with jax.ensure_compile_time_eval():
-            state = self._initial_state(new)
+            state = self._initial_state(weights)
         self._state_type = type(state)
         for name, initial in _fields(state).items():
             if isinstance(initial, list):
-                self._add_slots(name, new, initial)
+                if weights and not initial:
+                    self._slots.pop(name, None)
+                self._add_slots(name, weights, initial)
             elif name not in self._scalars:
                 self._scalars[name] = self._variable(initial, name)
 
@@ -235,7 +271,7 @@ class Optimizer:
             slots |= {
                 id(v): self._variable(value, self._slot_name(v, name), weight=v)
                 for v, value in zip(weights, initial, strict=True)
-                if value is not None
+                if value is not None and id(v) not in slots
             }
 
     def _slot_name(self, weight: Variable, slot: str) -> str:
@@ -312,6 +348,17 @@ class Optimizer:
                 f"{value!r}.\n  Fix: compile with a number, such as "
                 f"{type(self).__name__}(learning_rate=0.001), to change it during training."
             )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name != "learning_rate":
+            remember_setting(self, name, value)
+
+    @property
+    def settings(self) -> tuple[Any, ...]:
+        """What compiled programs contain besides schedules, to be compared with earlier ones."""
+        excluded = tuple(id(variable) for variable in self._weights_without_decay)
+        return (*settings_key(self), excluded, self._names_without_decay)
 
     @property
     def schedule_changes(self) -> int:
@@ -408,7 +455,7 @@ class Optimizer:
                 )
             variables = self._trainable_variables
         variables = list(variables)
-        if not self.built:
+        if not self.built or self._settings_of_build != self.settings:
             self.build(variables)
         if len(grads) != len(variables):
             raise ValueError(
@@ -530,6 +577,7 @@ class Optimizer:
         """
         self._weights_without_decay = list(var_list or ())
         self._names_without_decay = re.compile("|".join(var_names)) if var_names else None
+        record_change()
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """Assign the moving averages to the weights, at the end of training.

@@ -13,6 +13,7 @@ from jax import lax
 
 from lamina.core.types import PyTree
 from lamina.core.variable.changes import last_change
+from lamina.core.variable.settings import settings_key
 from lamina.core.variable.threads import build_lock
 from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
@@ -43,8 +44,9 @@ class Programs:
         """The program (`"train"`, `"test"` or `"predict"`) and the Variables of its state.
 
         A new program is created only if the model has changed: `compile` was called, layers were
-        added, frozen, unfrozen or adapted, or the optimizer got another schedule. A new learning
-        rate or number of epochs needs none.
+        added, frozen, unfrozen or adapted, or a setting of a layer or of the optimizer was
+        assigned, such as `dropout.rate`, `optimizer.momentum` or a schedule. A new learning rate
+        or number of epochs needs none.
         """
         latest = self._latest.get(mode)
         if latest is not None and latest[0] is last_change():
@@ -79,11 +81,14 @@ class Programs:
         return self._programs[key], variables
 
     def _key(self, mode: str, variables: TrainState[Variable]) -> tuple[Any, ...]:
-        layers = [(o.trainable, getattr(o, "adaptations", 0)) for o in self._learner.layers()]
+        layers = [
+            (layer.trainable, getattr(layer, "adaptations", 0), settings_key(layer))
+            for layer in self._learner.layers()
+        ]
         optimizers = self._learner.optimizers() if mode == "train" else []
         return (
             mode,
-            tuple(optimizer.schedule_changes for optimizer in optimizers),
+            tuple((optimizer.schedule_changes, optimizer.settings) for optimizer in optimizers),
             self._learner.precision.active,
             variables.placement,
             tuple(layers),

@@ -32,6 +32,7 @@ from lamina.core.types import (
 )
 from lamina.core.unavailable import unavailable_function
 from lamina.core.variable.changes import record_change
+from lamina.core.variable.settings import remember_setting
 from lamina.core.variable.stateless import snapshot
 from lamina.core.variable.threads import is_training_in_other_thread, value_lock
 from lamina.core.variable.variable import Variable, name_scope, resolve_shape
@@ -369,6 +370,7 @@ class LayerState(Operation):
             return
         old_value = self.__dict__.get(name)
         object.__setattr__(self, name, track(value, self))
+        remember_setting(self, name, value)
         if old_value is not None and old_value is not value:
             self._untrack(old_value)
 
