@@ -31,6 +31,36 @@ def test_findings_are_written_as_json(run, model_file):
     assert {"findings", "unchecked", "remarks"} <= set(json.loads(out))
 
 
+def test_a_report_with_the_findings_is_written(run, save, tmp_path):
+    path = save(layers.Input((8, 8)), layers.Flatten(), layers.Dense(10, "sigmoid"), compiled=True)
+    page = tmp_path / "report.html"
+    code, _, err = run("diagnose", path, "digits", "--epochs", "1", "--report", page)
+    assert code == 0
+    assert str(page) in err
+    text = page.read_text(encoding="utf-8")
+    assert "output-activation" in text
+    assert "images it has never seen" in text
+
+
+def test_a_report_on_data_of_the_training_does_not_call_them_unseen(run, tmp_path):
+    table = tmp_path / "table.csv"
+    rows = [f"{i % 7},{i % 5},{'yes' if i % 7 > 3 else 'no'}" for i in range(120)]
+    table.write_text("\n".join(["a,b,answer", *rows]))
+    folder, page = tmp_path / "run", tmp_path / "report.html"
+    assert run("train", table, "--target", "answer", "--epochs", "1", "--out", folder)[0] == 0
+    code, _, _ = run("diagnose", folder / "model.keras", table, "--epochs", "1", "--report", page)
+    assert code == 0
+    text = page.read_text(encoding="utf-8")
+    assert "samples that it may have been trained on" in text
+    assert "never seen" not in text
+
+
+def test_a_folder_for_the_report_that_is_not_there_is_named(run, model_file):
+    code, _, err = run("diagnose", model_file, "digits", "--report", "no/such/report.html")
+    assert code == 1
+    assert "no folder 'no/such'" in err
+
+
 def test_data_that_are_not_there_are_named(run, model_file):
     code, _, err = run("diagnose", model_file, "digit")
     assert code == 1

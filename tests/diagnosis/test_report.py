@@ -293,3 +293,15 @@ def test_a_page_without_mistakes_says_so(write):
 def test_a_bad_verdict_is_marked(write):
     assert 'verdict good"' in write(wrong=5)[0].read_text()
     assert 'verdict good"' not in write(wrong=45)[0].read_text()
+
+
+def test_answers_that_are_no_numbers_are_not_shown_as_answers(make_outcome, tmp_path):
+    outcome = replace(make_outcome(), probabilities=np.full((60, 3), np.nan))
+    model = lamina.Sequential([lamina.layers.Input((6, 6)), lamina.layers.Flatten()])
+    path = write_page(tmp_path / "report.html", outcome, model, title="Diverged", settings={})
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert "at least one is no finite number" in page.text
+    assert "nan %" not in page.text
+    assert "Confusion matrix" not in page.text
+    assert "Most confident mistakes" not in page.text

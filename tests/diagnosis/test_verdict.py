@@ -79,6 +79,7 @@ def test_good_news_is_told_from_bad():
         "generalises",
         "begins to memorise",
         "measured",
+        "seen",
         "numbers",
     ]
 

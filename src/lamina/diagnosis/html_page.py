@@ -95,7 +95,7 @@ def write_page(
     )
     environment.filters["percent"] = percent
     renderer = SampleRenderer(outcome)
-    classes = outcome.kind == "classes"
+    classes = outcome.kind == "classes" and outcome.are_answers_finite
     matrix, panels = (
         _matrix(outcome, renderer)
         if classes and len(outcome.class_names) <= _MAX_CLASSES
@@ -113,7 +113,9 @@ def write_page(
         confusions=_confusions(outcome) if classes else [],
         matrix=matrix,
         panels=panels,
-        scatter=page_pictures.scatter(outcome) if outcome.kind == "numbers" else None,
+        scatter=page_pictures.scatter(outcome)
+        if outcome.kind == "numbers" and outcome.are_answers_finite
+        else None,
         samples=page_samples.training_samples(outcome, renderer),
         mistakes=page_samples.mistakes(outcome, renderer),
         doubtful=page_samples.doubtful(outcome, renderer),
@@ -126,6 +128,7 @@ def write_page(
         worst=max((c.missed + c.false_alarms for c in outcome.per_class), default=0)
         if classes
         else 0,
+        has_answers=outcome.are_answers_finite,
         counts=_counts(outcome),
         findings=findings,
         statistics=outcome.statistics,
@@ -155,7 +158,7 @@ def _moments(outcome: Outcome, model: "Model", findings: Findings | None) -> lis
 
 def _calibration(outcome: Outcome) -> Calibration | None:
     """How far a classifier's probabilities can be trusted; None for other models."""
-    if outcome.kind != "classes" or not np.isfinite(outcome.probabilities).all():
+    if outcome.kind != "classes" or not outcome.are_answers_finite:
         return None
     return calibration(outcome.y_true, outcome.probabilities)
 
@@ -186,11 +189,14 @@ def _columns(outcome: Outcome) -> list[tuple[str, list[str]]]:
 
 def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
     tiles = []
-    if outcome.kind == "classes":
+    tested = "" if outcome.seen else "test "
+    if not outcome.are_answers_finite:
+        tiles.append(("Answers", "NaN", "at least one is no finite number"))
+    elif outcome.kind == "classes":
         accuracy, count = outcome.test["accuracy"], len(outcome.y_true)
         low, high = wilson(accuracy, count)
         interval = f"between {percent(low)} and {percent(high)}"
-        tiles.append(("Test accuracy", percent(accuracy), interval))
+        tiles.append((f"{tested}accuracy".capitalize(), percent(accuracy), interval))
         if outcome.train is not None:
             measured_on = f"after training, on {outcome.train_measured:,} {outcome.noun}"
             tiles.append(("Training accuracy", percent(outcome.train["accuracy"]), measured_on))
@@ -198,7 +204,8 @@ def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
         if name == "accuracy" or (name.endswith("accuracy") and outcome.kind == "classes"):
             continue
         train_value = "" if outcome.train is None else f"training {outcome.train.get(name, 0):.3g}"
-        tiles.append((f"Test {name.replace('_', ' ')}", f"{value:.3g}", train_value))
+        label = f"{tested}{name.replace('_', ' ')}"
+        tiles.append((label[0].upper() + label[1:], f"{value:.3g}", train_value))
     if outcome.seconds is not None:
         rate = outcome.samples_per_second
         speed = "" if rate is None else f"{rate:,.0f} {outcome.noun}/s, compiling included"

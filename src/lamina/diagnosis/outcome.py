@@ -63,6 +63,7 @@ class Outcome:
         samples_learnt_from: Number of training samples, if known.
         statistics: What layers did at the end of the training, if it was measured.
         suspects: Training samples whose labels seem wrong, if that was checked.
+        seen: Whether the model may have been trained on the test samples.
     """
 
     kind: str
@@ -81,11 +82,17 @@ class Outcome:
     samples_learnt_from: int | None = None
     statistics: tuple[LayerStatistics, ...] = ()
     suspects: Suspects | None = None
+    seen: bool = False
 
     @property
     def y_true(self) -> np.ndarray:
         """Targets of the test data, `(samples, ...)`."""
         return self.test_data[1]
+
+    @cached_property
+    def are_answers_finite(self) -> bool:
+        """Whether all answers are finite numbers; otherwise nothing can be said of them."""
+        return bool(np.isfinite(self.probabilities).all())
 
     @cached_property
     def confusion(self) -> np.ndarray:
@@ -102,13 +109,14 @@ class Outcome:
     def verdict(self) -> Verdict:
         """The verdict on the model: a category, and a sentence."""
         if self.kind == "numbers":
-            return judge_numbers(self.y_true, self.probabilities, self.noun)
+            return judge_numbers(self.y_true, self.probabilities, self.noun, self.seen)
         if self.kind == "other":
             results = ", ".join(f"{name} {value:.4g}" for name, value in self.test.items())
             count = f"{samples.count_samples(self.test_data[0]):,}"
-            return Verdict("measured", f"On {count} {self.noun} it has never seen: {results}.")
+            origin = "that it may have been trained on" if self.seen else "it has never seen"
+            return Verdict("measured", f"On {count} {self.noun} {origin}: {results}.")
         if self.train is None:
-            return judge_classes(self.test["accuracy"], len(self.y_true), self.noun)
+            return judge_classes(self.test["accuracy"], len(self.y_true), self.noun, self.seen)
         counts = np.bincount(self.y_true)
         return judge(
             self.train["accuracy"],
@@ -142,6 +150,7 @@ def measure(
     seconds: float | None = None,
     samples_trained: int | None = None,
     findings: Findings | None = None,
+    seen: bool = False,
 ) -> Outcome:
     """Measure a trained model.
 
@@ -157,6 +166,7 @@ def measure(
         seconds: Duration of the training.
         samples_trained: Number of samples trained on, summed over the epochs.
         findings: What is wrong with the training; those of the model's last `fit` for None.
+        seen: Whether the model may have been trained on `x`, because there are no other samples.
 
     Returns:
         An `Outcome`.
@@ -209,6 +219,7 @@ def measure(
         None if train is None else samples.count_samples(train[0]),
         measured_layers(model, train),
         _suspects(model, train, findings) if kind == "classes" else None,
+        seen,
     )
 
 

@@ -87,6 +87,8 @@ def training_samples(
 
 def mistakes(outcome: Outcome, renderer: SampleRenderer, count: int = 24) -> list[ShownSample]:
     """The most confident mistakes of a classifier, or the largest errors of a regression."""
+    if not outcome.are_answers_finite:
+        return []
     if outcome.kind == "numbers":
         errors = np.abs(outcome.y_true - outcome.probabilities)
         return [
@@ -110,7 +112,7 @@ def mistakes(outcome: Outcome, renderer: SampleRenderer, count: int = 24) -> lis
 
 def doubtful(outcome: Outcome, renderer: SampleRenderer, count: int = 16) -> list[ShownSample]:
     """The samples of which a classifier is least sure."""
-    if outcome.kind != "classes" or not np.isfinite(outcome.probabilities).all():
+    if outcome.kind != "classes" or not outcome.are_answers_finite:
         return []
     names = outcome.class_names
     shown = []

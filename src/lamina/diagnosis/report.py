@@ -28,6 +28,7 @@ def write_report(
     settings: Mapping[str, Any] | None = None,
     code: str = "",
     findings: Findings | None = None,
+    seen: bool = False,
 ) -> Path:
     """Evaluate a trained model, and write a report as one HTML file.
 
@@ -51,6 +52,7 @@ def write_report(
         settings: Entries of the section "How to repeat it".
         code: A script to show there.
         findings: The result of `diagnose`; what the last `fit` of the model found for None.
+        seen: Whether the model may have been trained on `x`; then the report says so.
 
     Returns:
         The path.
@@ -70,7 +72,7 @@ def write_report(
     """
     outcome = measure(
         model, x, y, train=train, history=history, class_names=class_names, title=title or "",
-        findings=findings,
+        findings=findings, seen=seen,
     )  # fmt: skip
     return write_page(
         Path(path),

@@ -29,6 +29,7 @@ _ADVICE = {
     "too few samples": "Keep more samples for the test, or average over several splits.",
     "easier test": "Check how the two sets were split: shuffle before splitting.",
     "measured": "With the training samples, train=(x, y), the report says whether it generalises.",
+    "seen": "Other samples than those of the training would say whether it generalises.",
     "numbers": "Look at predictions far from the line below: are their targets wrong or rare?",
     "no better than the mean": "Check that the targets belong to the samples, and scale both.",
 }
@@ -41,7 +42,8 @@ class Verdict:
     Args:
         kind: `"generalises"`, `"begins to memorise"`, `"memorises"`, `"underfits"`, `"guesses"`,
             `"diverged"`, `"too few samples"` or `"easier test"`; `"measured"` without training
-            samples; for numbers `"numbers"` or `"no better than the mean"`.
+            samples, `"seen"` on training samples; for numbers `"numbers"` or
+            `"no better than the mean"`.
         sentence: One sentence with its numbers.
         is_perfect: Whether all test samples were predicted correctly.
         has_learnt_all: Whether all training samples were predicted correctly.
@@ -63,7 +65,7 @@ class Verdict:
     @property
     def is_good(self) -> bool:
         """Whether there is no problem: the model generalises, or there was nothing to compare."""
-        return self.kind in ("generalises", "begins to memorise", "numbers", "measured")
+        return self.kind in ("generalises", "begins to memorise", "numbers", "measured", "seen")
 
 
 @filter_traceback
@@ -145,22 +147,27 @@ def judge(
     )
 
 
-def judge_classes(accuracy: float, samples: int, noun: str = "samples") -> Verdict:
-    """The verdict on a classifier without training samples."""
+def judge_classes(
+    accuracy: float, samples: int, noun: str = "samples", seen: bool = False
+) -> Verdict:
+    """The verdict on a classifier without training samples, or on samples that it has seen."""
     margin = _margin(accuracy, samples)
     return Verdict(
-        "measured",
-        f"{percent(accuracy)} right on {samples:,} {noun} it has never seen (± {margin}).",
+        "seen" if seen else "measured",
+        f"{percent(accuracy)} right on {samples:,} {noun} {_origin(seen)} (± {margin}).",
     )
 
 
-def judge_numbers(y_true: np.ndarray, y_pred: np.ndarray, noun: str = "samples") -> Verdict:
+def judge_numbers(
+    y_true: np.ndarray, y_pred: np.ndarray, noun: str = "samples", seen: bool = False
+) -> Verdict:
     """The verdict on a regression: its mean error compared with that of predicting the mean.
 
     Args:
         y_true: Targets, `(samples,)`.
         y_pred: Predictions, `(samples,)`.
         noun: Word for the samples.
+        seen: Whether the model may have been trained on them.
 
     Example:
         >>> judge_numbers(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.3])).sentence
@@ -173,9 +180,13 @@ def judge_numbers(y_true: np.ndarray, y_pred: np.ndarray, noun: str = "samples")
     error_of_mean = float(np.abs(y_true - y_true.mean()).mean())
     return Verdict(
         "numbers" if error < error_of_mean else "no better than the mean",
-        f"Off by {error:.3g} on average on {len(y_true):,} {noun} it has never seen; always saying "
+        f"Off by {error:.3g} on average on {len(y_true):,} {noun} {_origin(seen)}; always saying "
         f"their mean would be off by {error_of_mean:.3g}.",
     )
+
+
+def _origin(seen: bool) -> str:
+    return "that it may have been trained on" if seen else "it has never seen"
 
 
 def wilson(fraction: float, samples: int, z: float = 1.96) -> tuple[float, float]:
