@@ -65,3 +65,16 @@ def test_data_that_are_not_there_are_named(run, model_file):
     code, _, err = run("diagnose", model_file, "digit")
     assert code == 1
     assert "digits" in err
+
+
+def test_a_table_with_words_is_checked_as_far_as_that_goes(run, tmp_path):
+    table = tmp_path / "table.csv"
+    rows = [
+        f"{i % 7},{'red' if i % 2 else 'blue'},{'yes' if i % 7 > 3 else 'no'}" for i in range(90)
+    ]
+    table.write_text("\n".join(["a,colour,answer", *rows]))
+    folder = tmp_path / "run"
+    assert run("train", table, "--target", "answer", "--epochs", "1", "--out", folder)[0] == 0
+    code, out, _ = run("diagnose", folder / "model.keras", table, "--epochs", "1")
+    assert code == 0
+    assert "the inputs are text" in out

@@ -9,6 +9,7 @@ import pytest
 import lamina
 from lamina.diagnosis import write_page, write_report
 from lamina.diagnosis.outcome import Suspects
+from lamina.diagnosis.samples import as_text
 from lamina.findings import Finding, Findings, LayerStatistics, LearningCurve
 
 
@@ -305,3 +306,9 @@ def test_answers_that_are_no_numbers_are_not_shown_as_answers(make_outcome, tmp_
     assert "nan %" not in page.text
     assert "Confusion matrix" not in page.text
     assert "Most confident mistakes" not in page.text
+
+
+def test_a_row_is_written_with_dashes_for_missing_values_and_a_single_column_without_its_name():
+    row = pd.DataFrame({"age": [np.nan], "deck": [""], "fare": [7.25]})
+    assert as_text(row, 0) == "age –, deck –, fare 7.25"
+    assert as_text(pd.DataFrame({"message": ["free entry"]}), 0) == "free entry"

@@ -5,14 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 import jax
+import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data, Targets
+from lamina.core.user_data.text import Preprocessed
 from lamina.diagnosis.examination import examine, make_setup, tasks_of
 from lamina.diagnosis.experiments.copies import CannotCopyError
 from lamina.diagnosis.experiments.setup import without_side_effects
 from lamina.diagnosis.experiments.trials import Trials
 from lamina.diagnosis.layer_statistics import LayerProbe
+from lamina.diagnosis.samples import samples_at
 from lamina.diagnosis.user_model import initial_weights, request_for
 from lamina.findings import Change, Findings, Record, calibrated
 from lamina.training.recorder import record_of
@@ -77,8 +80,11 @@ def diagnose(
         request = request_for(model, x, y, validation_data, epochs, batch_size)
         example = request.feed.example()
         # Builds the model, and raises errors for data that do not fit it.
-        first = jax.tree.map(lambda array: array[:2], example)
-        model.evaluate(first[0], first[1], verbose=0)
+        first = jax.tree.map(lambda array: array[:2], example[:2])
+        if isinstance(first[0], Preprocessed) and y is not None:
+            # What the host part has made of texts can only be given to compiled programs.
+            first = tuple(samples_at(part, np.arange(2)) for part in (x, y))
+        model.evaluate(*first, verbose=0)
         record = _record(model, request, logs)
         validation = None if request.validation is None else request.validation.example()
         setup = make_setup(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def reliability_diagram(calibration: Calibration, theme: Theme = LIGHT) -> "Figure":
     """The accuracy of the answers by their probability, above the number of answers.
 
-    A bar that ends below the diagonal means that the model is too sure.
+    A dark bar that ends below the diagonal means that the model is too sure, a pale part above it
+    that it is too unsure.
 
     Args:
         calibration: The bins.
@@ -27,11 +28,16 @@ def reliability_diagram(calibration: Calibration, theme: Theme = LIGHT) -> "Figu
     lefts, width = calibration.edges[:-1][full], np.diff(calibration.edges)[full]
     accuracy, confidence = calibration.accuracy[full], calibration.confidence[full]
     style_axes(upper, theme)
-    upper.bar(lefts, accuracy, width, align="edge", color=theme.first, edgecolor=theme.background)
-    upper.bar(
-        lefts, confidence - accuracy, width, accuracy, align="edge", color=theme.second,
-        alpha=0.45, edgecolor=theme.background,
-    )  # fmt: skip
+    common = np.minimum(accuracy, confidence)
+    upper.bar(lefts, common, width, align="edge", color=theme.first, edgecolor=theme.background)
+    for difference, colour in (
+        (confidence - accuracy, theme.second),
+        (accuracy - confidence, theme.first),
+    ):
+        upper.bar(
+            lefts, np.maximum(difference, 0), width, common, align="edge", color=colour,
+            alpha=0.45, edgecolor=theme.background,
+        )  # fmt: skip
     upper.plot([0, 1], [0, 1], color=theme.muted, linewidth=1, linestyle=(0, (4, 3)))
     upper.set(xlim=(0, 1), ylim=(0, 1.02))
     upper.set_ylabel("right", color=theme.muted)
@@ -41,6 +47,7 @@ def reliability_diagram(calibration: Calibration, theme: Theme = LIGHT) -> "Figu
         edgecolor=theme.background,
     )  # fmt: skip
     lower.set_ylabel("answers", color=theme.muted)
+    lower.tick_params(axis="x", pad=7)
     lower.set_xlabel("probability of the answer", color=theme.muted)
     for axis in (upper.xaxis, upper.yaxis):
         axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")

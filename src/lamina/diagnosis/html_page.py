@@ -167,7 +167,7 @@ def _columns(outcome: Outcome) -> list[tuple[str, list[str]]]:
     """The columns of the statistics of layers that have values."""
 
     def number(value: float) -> str:
-        return f"{value:.1e}"
+        return f"{value:.1e}" if np.isfinite(value) else _short(value)
 
     columns: list[tuple[str, list[float | None], Any]] = [
         ("Gradient", [layer.gradient for layer in outcome.statistics], number),
@@ -181,7 +181,7 @@ def _columns(outcome: Outcome) -> list[tuple[str, list[str]]]:
         if any(value is not None for value in values)
     ]
     ranks = [
-        "–" if layer.rank is None else f"{layer.rank:.3g} / {layer.largest_rank}"
+        "–" if layer.rank is None else f"{_short(layer.rank)} / {layer.largest_rank}"
         for layer in outcome.statistics
     ]
     return [*shown, ("Rank", ranks)] if any(rank != "–" for rank in ranks) else shown
@@ -203,15 +203,21 @@ def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
     for name, value in outcome.test.items():
         if name == "accuracy" or (name.endswith("accuracy") and outcome.kind == "classes"):
             continue
-        train_value = "" if outcome.train is None else f"training {outcome.train.get(name, 0):.3g}"
+        train_value = ""
+        if outcome.train is not None:
+            train_value = f"training {_short(outcome.train.get(name, 0.0))}"
         label = f"{tested}{name.replace('_', ' ')}"
-        tiles.append((label[0].upper() + label[1:], f"{value:.3g}", train_value))
+        tiles.append((label[0].upper() + label[1:], _short(value), train_value))
     if outcome.seconds is not None:
         rate = outcome.samples_per_second
         speed = "" if rate is None else f"{rate:,.0f} {outcome.noun}/s, compiling included"
         tiles.append(("Training time", _duration(outcome.seconds), speed))
     tiles.append(("Parameters", f"{model.count_params():,}", "numbers in the model"))
     return tiles
+
+
+def _short(value: float) -> str:
+    return "NaN" if np.isnan(value) else f"{value:.3g}"
 
 
 def _matrix(outcome: Outcome, renderer: SampleRenderer) -> tuple[list[list[Cell]], list[Panel]]:

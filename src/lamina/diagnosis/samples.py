@@ -77,14 +77,14 @@ def as_images(x: Any) -> np.ndarray | None:
     return None
 
 
-def as_text(x: Any, index: int, max_length: int = 120) -> str:
-    """One sample in a line of text."""
+def as_text(x: Any, index: int, max_length: int = 180) -> str:
+    """One sample in a line of text; a missing value is a dash."""
     if is_table(x):
         x = {str(name): x[name].to_numpy() for name in x.columns}
     if isinstance(x, dict):
-        text = ", ".join(
-            f"{name} {_format_value(np.asarray(part)[index])}" for name, part in x.items()
-        )
+        values = {name: _format_value(np.asarray(part)[index]) for name, part in x.items()}
+        named = (f"{name} {value}" for name, value in values.items())
+        text = ", ".join(named if len(values) > 1 else values.values())
     elif isinstance(x, (tuple, list)) and x and hasattr(x[0], "shape"):
         text = "; ".join(_format_value(np.asarray(part)[index]) for part in x)
     else:
@@ -97,6 +97,8 @@ def _format_value(value: Any) -> str:
     if may_hold_text(array.dtype) or array.ndim == 0:
         if array.size == 1:
             item = array.item()
+            if item is None or str(item) in ("", "nan", "NaN", "NaT", "<NA>"):
+                return "–"
             return f"{item:.4g}" if isinstance(item, float) else str(item)
         return " ".join(map(str, array.ravel()))
     shown = array.ravel()[:12]
