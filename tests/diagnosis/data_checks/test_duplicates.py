@@ -84,3 +84,17 @@ def test_samples_repeated_everywhere_are_no_leak():
 def test_four_samples_that_are_all_there_are_are_no_leak():
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     assert found(x, x) == []
+
+
+def test_copies_are_found_beside_samples_that_repeat_by_themselves(rng):
+    """A tenth of the samples are a few that everybody has, which hides copies of the others."""
+
+    def drawn(count):
+        common = rng.integers(0, 20, size=(count, 1)) * np.ones((1, 3))
+        return np.where(rng.random((count, 1)) < 0.1, common, rng.normal(size=(count, 3)))
+
+    x, x_val = drawn(3000), drawn(1000)
+    assert found(x, x_val) == []
+    x_val[:25] = x[:25]
+    [finding] = found(x, x_val)
+    assert finding.evidence["copies found"] < 150

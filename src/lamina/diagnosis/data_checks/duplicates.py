@@ -83,7 +83,9 @@ def check_duplicates(record: Record, train: Samples, validation: Samples) -> Ite
     """Yield a finding if more validation samples have a copy in training than chance explains.
 
     Rows of a few small integers can be equal by chance. The fraction of training samples that have
-    a copy among the other training samples tells how often.
+    a copy among the other training samples tells how often. Samples that training has many times
+    are copied by chance in any case. So copies of those that it has once are also counted alone,
+    and compared with the fraction of training samples that have exactly one copy.
 
     Args:
         record: The record of the training.
@@ -104,12 +106,17 @@ def check_duplicates(record: Record, train: Samples, validation: Samples) -> Ite
     if [leaf.shape[1:] for leaf in train_arrays] != [leaf.shape[1:] for leaf in validation_arrays]:
         return
     keys, validation_keys = _hashes_of_rows(train_arrays, validation_arrays)
-    _, group, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    distinct, group, counts = np.unique(keys, return_inverse=True, return_counts=True)
     is_duplicate = np.isin(validation_keys, keys)
     share = is_duplicate.mean()
-    by_chance = float((counts[group.reshape(-1)] > 1).mean())
+    sizes = counts[group.reshape(-1)]
+    by_chance = float((sizes > 1).mean())
+    share_of_single = np.isin(validation_keys, distinct[counts == 1]).mean()
     only_in_validation = by_chance == 0 and is_duplicate.sum() > 1 and share > _MIN_EXCESS
-    if _is_excess(share, len(is_duplicate), by_chance, len(keys)) or (
+    has_excess = _is_excess(share, len(is_duplicate), by_chance, len(keys)) or _is_excess(
+        share_of_single, len(is_duplicate), float((sizes == 2).mean()), len(keys)
+    )
+    if has_excess or (
         only_in_validation
         and _equal_by_chance(train_arrays) * is_duplicate.size < _MAX_EQUAL_BY_CHANCE
     ):
