@@ -39,7 +39,8 @@ def image_dataset_from_directory(
 ) -> Any:
     """A folder of images as batches, one subfolder for each class.
 
-    Threads read, decode and resize the images while the network trains. The subsets are those of
+    Threads read, decode and resize the images while the network trains. Later epochs find them in
+    memory if they all fit into half of `lamina.config.resident_budget()`. The subsets are those of
     Keras.
 
     Args:

@@ -13,6 +13,7 @@ import numpy as np
 
 from lamina.contract import Contract
 from lamina.data.dataset import Dataset, stack_elements
+from lamina.data.decoded_samples import DecodedSamples
 from lamina.data.parallel import AUTOTUNE
 
 _LABEL_MODES = ("int", "categorical", "binary", None)
@@ -103,6 +104,9 @@ class LabelledFolder:
         dataset = Dataset.from_tensor_slices(rows)
         if shuffle:
             dataset = dataset.shuffle(len(files.paths), seed=seed)
+
+        if self.batch_size is not None:  # batches are copies, which a user may change
+            read = DecodedSamples(read, len(files.paths))
 
         def sample(path: Any, *target: Any) -> Any:
             content = read(str(path))

@@ -2,7 +2,6 @@
 
 import os
 import stat
-from pathlib import Path
 from typing import Any
 
 from lamina.core.types import PathLike
@@ -18,7 +17,7 @@ _SPECIAL_TYPES = (
 def special_file_type(path: PathLike) -> str | None:
     """`"a device"`, `"a pipe"` or `"a socket"`; None for files, folders and missing paths."""
     try:
-        mode = Path(path).stat().st_mode
+        mode = os.stat(os.fspath(path)).st_mode
     except (OSError, ValueError):
         return None
     return next((name for is_type, name in _SPECIAL_TYPES if is_type(mode)), None)
