@@ -28,7 +28,11 @@ _CACHES = {
     },
     "lamina.core.variable.changes": {"_last_change"},
     "lamina.saving.weights_file": {"_library_names"},
-    "lamina.training.compiled_function": {"_recent", "_shared", "_reuse_counter"},
+    "lamina.training.compiled_function": {
+        "_programs_by_digest",
+        "_recent_programs",
+        "_reuse_counter",
+    },
 }
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -212,7 +216,7 @@ def _constants() -> list:
 
 def _scalars() -> Iterator[tuple[Any, str]]:
     """Names of modules that are assigned anew, and not changed in place."""
-    for name, attributes in {"lamina.compat.figures": ("_stem", "_saved")}.items():
+    for name, attributes in {"lamina.compat.figures": ("_script_name", "_saved")}.items():
         if name in sys.modules:
             yield from ((sys.modules[name], attribute) for attribute in attributes)
 

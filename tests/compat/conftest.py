@@ -11,12 +11,12 @@ from lamina.compat import imports
 @pytest.fixture
 def served(monkeypatch):
     """TensorFlow's and Keras's names mean Lamina inside the test, and what they meant after it."""
-    before = {n: m for n, m in sys.modules.items() if n.split(".")[0] in imports.ROOTS}
+    before = {n: m for n, m in sys.modules.items() if n.split(".")[0] in imports.TOP_LEVEL_PACKAGES}
     finders = list(sys.meta_path)
     imports.install()
     yield
     sys.meta_path[:] = finders
-    for name in [n for n in sys.modules if n.split(".")[0] in imports.ROOTS]:
+    for name in [n for n in sys.modules if n.split(".")[0] in imports.TOP_LEVEL_PACKAGES]:
         del sys.modules[name]
     sys.modules.update(before)
 

@@ -61,7 +61,7 @@ def doctor(
         broken = _print_json(findings)
     else:
         broken = _show_all(findings)
-        _conclude(broken)
+        _print_conclusion(broken)
     if broken:
         raise typer.Exit(1)
 
@@ -75,19 +75,19 @@ def _check_job(script: Path | None, json: bool) -> None:
     if not has_others:
         broken = _print_json(findings) if json else _show_all(findings)
         if not json:
-            _conclude(broken)
+            _print_conclusion(broken)
         raise typer.Exit(bool(broken))
     is_first = cluster.process_id == 0
     broken = 0
     if is_first and not json:
-        broken += _show_all(findings)  # now, as JAX ends a process that nobody joins
-    of_all = job_checks.check_all_processes(cluster, findings, facts)
+        broken += _show_all(findings)  # before JAX ends this process, if the others do not start
+    findings_of_all = job_checks.check_all_processes(cluster, findings, facts)
     if json:
-        broken = _print_json([*findings, *of_all]) if is_first else len(of_all)
+        broken = _print_json([*findings, *findings_of_all]) if is_first else len(findings_of_all)
     else:
-        broken += _show_all(of_all)
+        broken += _show_all(findings_of_all)
         if is_first:
-            _conclude(broken)
+            _print_conclusion(broken)
     raise typer.Exit(bool(broken))
 
 
@@ -115,7 +115,7 @@ def _show_all(findings: "Sequence[Finding]") -> int:
     return sum(f.state == "broken" for f in findings)
 
 
-def _conclude(broken: int) -> None:
+def _print_conclusion(broken: int) -> None:
     console.say()
     console.say(
         f"{broken} {'thing does' if broken == 1 else 'things do'} not work."

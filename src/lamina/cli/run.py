@@ -10,9 +10,9 @@ import typer
 from lamina.cli import console
 
 # Heading of the options for several processes in the help.
-_SEVERAL = "Several processes"
+_PROCESSES_HEADING = "Several processes"
 # Lamina's options that have a value.
-_WITH_VALUE = ("--json", "--processes", "--devices-per-process", "--restarts")
+_OPTIONS_WITH_VALUE = ("--json", "--processes", "--devices-per-process", "--restarts")
 
 
 def own_and_script_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -51,7 +51,7 @@ def own_and_script_arguments(arguments: Sequence[str]) -> tuple[list[str], list[
 def _position_of_script(arguments: Sequence[str]) -> int | None:
     position = arguments.index("run") + 1
     while position < len(arguments):
-        if arguments[position] in _WITH_VALUE:
+        if arguments[position] in _OPTIONS_WITH_VALUE:
             position += 2
         elif arguments[position].startswith("-"):
             position += 1
@@ -84,7 +84,7 @@ def run(
         typer.Option(
             min=1,
             help="Train in so many processes of this machine, together.",
-            rich_help_panel=_SEVERAL,
+            rich_help_panel=_PROCESSES_HEADING,
         ),
     ] = None,
     devices_per_process: Annotated[
@@ -93,7 +93,7 @@ def run(
             min=1,
             help="Devices of each process; without GPUs, simulated CPU devices.",
             show_default="all GPUs, shared out",
-            rich_help_panel=_SEVERAL,
+            rich_help_panel=_PROCESSES_HEADING,
         ),
     ] = None,
     restarts: Annotated[
@@ -101,7 +101,7 @@ def run(
         typer.Option(
             min=0,
             help="How often to start all again after one has failed.",
-            rich_help_panel=_SEVERAL,
+            rich_help_panel=_PROCESSES_HEADING,
         ),
     ] = 0,
     distributed: Annotated[
@@ -109,7 +109,7 @@ def run(
         typer.Option(
             "--distributed",
             help="This is one of the processes that srun, mpirun, torchrun or a pod has started.",
-            rich_help_panel=_SEVERAL,
+            rich_help_panel=_PROCESSES_HEADING,
         ),
     ] = False,
 ) -> None:

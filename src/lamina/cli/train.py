@@ -12,7 +12,7 @@ from lamina.cli.own_options import pairs
 from lamina.cli.train_own import is_user_data, train_own
 
 # Headings of the options for own data in the help.
-OF_TABLES, OWN_DATA = "Tables", "Own data"
+TABLES_HEADING, OWN_DATA_HEADING = "Tables", "Own data"
 
 
 class Architecture(StrEnum):
@@ -33,25 +33,27 @@ def train(
         ),
     ],
     target: Annotated[
-        str | None, typer.Option(help="The column to predict.", rich_help_panel=OF_TABLES)
+        str | None, typer.Option(help="The column to predict.", rich_help_panel=TABLES_HEADING)
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(help="The one column with a text to predict from.", rich_help_panel=OF_TABLES),
+        typer.Option(
+            help="The one column with a text to predict from.", rich_help_panel=TABLES_HEADING
+        ),
     ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
             help="A column to predict from; several times for several.",
             show_default="all useful ones",
-            rich_help_panel=OF_TABLES,
+            rich_help_panel=TABLES_HEADING,
         ),
     ] = None,
     drop: Annotated[
         list[str] | None,
         typer.Option(
             help="A column not to predict from; several times for several.",
-            rich_help_panel=OF_TABLES,
+            rich_help_panel=TABLES_HEADING,
         ),
     ] = None,
     kinds: Annotated[
@@ -60,7 +62,7 @@ def train(
             metavar="COLUMN=KIND",
             help="What a column holds: number, category, date or text.",
             show_default="guessed",
-            rich_help_panel=OF_TABLES,
+            rich_help_panel=TABLES_HEADING,
         ),
     ] = None,
     task: Annotated[
@@ -69,18 +71,18 @@ def train(
             metavar="classes|number",
             help="What the target is.",
             show_default="guessed",
-            rich_help_panel=OF_TABLES,
+            rich_help_panel=TABLES_HEADING,
         ),
     ] = None,
     time: Annotated[
         str | None,
         typer.Option(
-            help="The column of dates that a series is sorted by.", rich_help_panel=OF_TABLES
+            help="The column of dates that a series is sorted by.", rich_help_panel=TABLES_HEADING
         ),
     ] = None,
     forecast: Annotated[
         int | None,
-        typer.Option(min=1, help="Steps of a series to predict.", rich_help_panel=OF_TABLES),
+        typer.Option(min=1, help="Steps of a series to predict.", rich_help_panel=TABLES_HEADING),
     ] = None,
     window: Annotated[
         int | None,
@@ -88,7 +90,7 @@ def train(
             min=1,
             help="Steps of a series to predict from.",
             show_default="twice --forecast",
-            rich_help_panel=OF_TABLES,
+            rich_help_panel=TABLES_HEADING,
         ),
     ] = None,
     day_first: Annotated[
@@ -98,7 +100,7 @@ def train(
             help="Whether dates such as 02/03/2024 begin with the day, if all dates of a column "
             "are ambiguous.",
             show_default="by the dates",
-            rich_help_panel=OF_TABLES,
+            rich_help_panel=TABLES_HEADING,
         ),
     ] = None,
     decimal_comma: Annotated[
@@ -107,13 +109,14 @@ def train(
             "--decimal-comma/--decimal-point",
             help="Whether 1,234 is little more than 1, if all numbers are ambiguous.",
             show_default="by the numbers",
-            rich_help_panel=OF_TABLES,
+            rich_help_panel=TABLES_HEADING,
         ),
     ] = None,
     group: Annotated[
         str | None,
         typer.Option(
-            help="With --split group: a column whose rows stay together.", rich_help_panel=OF_TABLES
+            help="With --split group: a column whose rows stay together.",
+            rich_help_panel=TABLES_HEADING,
         ),
     ] = None,
     split: Annotated[
@@ -121,7 +124,7 @@ def train(
         typer.Option(
             help="stratified, random, tail or group: how samples are kept for validation and test.",
             show_default="by the data",
-            rich_help_panel=OWN_DATA,
+            rich_help_panel=OWN_DATA_HEADING,
         ),
     ] = None,
     validation: Annotated[
@@ -131,7 +134,7 @@ def train(
             max=1,
             help="Fraction of the samples to validate on while training.",
             show_default="0.15",
-            rich_help_panel=OWN_DATA,
+            rich_help_panel=OWN_DATA_HEADING,
         ),
     ] = None,
     test: Annotated[
@@ -141,7 +144,7 @@ def train(
             max=1,
             help="Fraction of the samples to measure on at the end.",
             show_default="0.15",
-            rich_help_panel=OWN_DATA,
+            rich_help_panel=OWN_DATA_HEADING,
         ),
     ] = None,
     image_size: Annotated[
@@ -150,7 +153,7 @@ def train(
             metavar="HEIGHT WIDTH",
             help="Size that pictures are resized to.",
             show_default="by the pictures",
-            rich_help_panel=OWN_DATA,
+            rich_help_panel=OWN_DATA_HEADING,
         ),
     ] = None,
     max_memory: Annotated[
@@ -159,7 +162,7 @@ def train(
             min=0,
             help="Bytes of pictures to keep in memory; more are kept in a file.",
             show_default="a quarter of the machine's",
-            rich_help_panel=OWN_DATA,
+            rich_help_panel=OWN_DATA_HEADING,
         ),
     ] = None,
     model: Annotated[

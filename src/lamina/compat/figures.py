@@ -11,8 +11,8 @@ from pathlib import Path
 
 BACKEND = "module://lamina.compat.matplotlib_backend"
 _GUI_TOOLKITS = ("PyQt6", "PySide6", "PyQt5", "PySide2", "gi", "wx", "_tkinter")
-_DRAWING_ONLY = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
-_stem = "script"
+_BACKENDS_WITHOUT_WINDOWS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
+_script_name = "script"
 _saved = 0
 
 
@@ -22,8 +22,8 @@ def save_if_no_screen(stem: str) -> None:
     Args:
         stem: First part of the file names: the name of the script without `.py`.
     """
-    global _stem
-    _stem = stem
+    global _script_name
+    _script_name = stem
     interactive = sys.stdin.isatty() or sys.stdout.isatty()
     if not has_screen(os.environ, sys.platform, interactive):
         os.environ["MPLBACKEND"] = BACKEND
@@ -46,7 +46,7 @@ def has_screen(environment: Mapping[str, str], platform: str, interactive: bool)
     """
     backend = environment.get("MPLBACKEND", "").lower()
     if backend:
-        return backend not in _DRAWING_ONLY and backend != BACKEND
+        return backend not in _BACKENDS_WITHOUT_WINDOWS and backend != BACKEND
     if not interactive:
         return False
     if platform in ("win32", "darwin"):
@@ -59,4 +59,4 @@ def next_path() -> Path:
     """The path of the next figure."""
     global _saved
     _saved += 1
-    return Path(f"{_stem}-figure-{_saved}.png")
+    return Path(f"{_script_name}-figure-{_saved}.png")

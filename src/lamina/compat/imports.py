@@ -21,7 +21,7 @@ from lamina.version import __version__
 TENSORFLOW_VERSION = f"2.16.1+lamina.{__version__}"
 KERAS_VERSION = f"3.15.0+lamina.{__version__}"
 
-ROOTS = ("tensorflow", "keras", "tf_keras", "keras_preprocessing")
+TOP_LEVEL_PACKAGES = ("tensorflow", "keras", "tf_keras", "keras_preprocessing")
 
 _TENSORFLOW = "lamina.compat.tensorflow"
 
@@ -77,7 +77,7 @@ def install() -> None:
     """From now on, import Lamina for TensorFlow's and Keras's names, even if they are installed."""
     if any(isinstance(finder, Finder) for finder in sys.meta_path):
         return
-    for name in [n for n in sys.modules if n.split(".")[0] in ROOTS]:
+    for name in [n for n in sys.modules if n.split(".")[0] in TOP_LEVEL_PACKAGES]:
         del sys.modules[name]
     # If this module exists, TensorBoard does not use TensorFlow to write files.
     sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
@@ -88,7 +88,7 @@ class Finder(MetaPathFinder, Loader):
     """Finds and loads the modules that replace those of TensorFlow and Keras."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if fullname.split(".")[0] not in ROOTS:
+        if fullname.split(".")[0] not in TOP_LEVEL_PACKAGES:
             return None
         if _target(fullname) is None:
             # Not ModuleNotFoundError: `from tensorflow import x` would replace its message.

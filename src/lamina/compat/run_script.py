@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from lamina.compat import figures, imports, job_process
 from lamina.core import processes
 
-_HERE = str(Path(__file__).parent)
+_PACKAGE_FOLDER = str(Path(__file__).parent)
 
 
 def run_script(
@@ -105,7 +105,7 @@ def _frames_of(frames: TracebackType | None, filename: str) -> TracebackType | N
         frames = frames.tb_next
     last, frame = frames, frames
     while frame is not None:
-        if not frame.tb_frame.f_code.co_filename.startswith((_HERE, "<frozen importlib")):
+        if not frame.tb_frame.f_code.co_filename.startswith((_PACKAGE_FOLDER, "<frozen importlib")):
             last = frame
         frame = frame.tb_next
     if last is not None:

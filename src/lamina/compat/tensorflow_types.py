@@ -17,7 +17,7 @@ from lamina.core.types import DTypeLike
 from lamina.core.variable.variable import Variable
 from lamina.training.checks import warn
 
-_WIDE = ("float64", "int64", "uint64", "complex128")
+_64_BIT_TYPES = ("float64", "int64", "uint64", "complex128")
 # Dtypes for which a warning was given.
 _warned: set[str] = set()
 
@@ -34,7 +34,7 @@ def to_jax_dtype(dtype: Any) -> Any:
     """JAX's dtype for a dtype: float32 for float64, unless 64 bits are enabled."""
     requested = standardize_dtype(dtype)
     jax_dtype = jax.dtypes.canonicalize_dtype(np.dtype(requested))
-    if requested in _WIDE and jax_dtype != requested and requested not in _warned:
+    if requested in _64_BIT_TYPES and jax_dtype != requested and requested not in _warned:
         _warned.add(requested)
         warn(
             f"{requested} is computed in {jax_dtype.name} here, with half as many bits.\n"
@@ -47,7 +47,7 @@ def array(value: Any, dtype: Any = None) -> Any:
     """A JAX array with TensorFlow's dtype, as far as JAX supports it."""
     if isinstance(value, Variable):
         value = value.value
-    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.name in _WIDE:
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.name in _64_BIT_TYPES:
         if dtype is None and value.dtype.kind in "fc":
             to_jax_dtype(value.dtype)  # warns; integers that fit lose nothing
         _refuse_overflow(value, dtype)

@@ -105,7 +105,7 @@ def is_far(novelty: Novelty, arrays: Mapping[str, Any]) -> np.ndarray | None:
     """Whether each sample is far from all samples of training.
 
     Args:
-        novelty: The statistics that `learned` has computed.
+        novelty: The statistics that `compute_statistics` has returned.
         arrays: Inputs of the same names and shapes.
 
     Returns:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 _WAIT_SECONDS = 600
 # Exit status of a process that ends by an exception, for a launcher to see (EX_TEMPFAIL).
-_FAILED = 75
+_FAILURE_STATUS = 75
 
 # How often each barrier was used. The count makes its name unique; all processes count alike.
 _uses_of_barriers: Counter[str] = Counter()
 
-# The threads that have agreed on something with other processes, which wait if one of them ends.
-_agreeing_threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
+# The threads that take part in collective calls, in which other processes would wait for them.
+_collective_threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
 
 
 def is_multi_process() -> bool:
@@ -86,11 +86,11 @@ def find_differences(digests: Mapping[str, bytes | None]) -> dict[str, list[int]
     for k, digest in enumerate(digests.values()):
         if digest is not None:
             own[k] = 1, np.frombuffer(digest[:4], np.uint32)[0]
-    of_all = gather(own)
+    digests_of_all = gather(own)
     different: dict[str, list[int]] = {}
     for k, name in enumerate(digests):
-        holders = np.flatnonzero(of_all[:, k, 0])
-        values = of_all[holders, k, 1]
+        holders = np.flatnonzero(digests_of_all[:, k, 0])
+        values = digests_of_all[holders, k, 1]
         if len(holders) and (values != values[0]).any():
             different[name] = [int(i) for i in holders[values != values[0]]]
     return different
@@ -104,7 +104,7 @@ def gather(array: "np.ndarray") -> "np.ndarray":
         return array[np.newaxis]
     from jax.experimental import multihost_utils
 
-    _agreeing_threads.add(threading.current_thread())
+    _collective_threads.add(threading.current_thread())
     return np.asarray(multihost_utils.process_allgather(array))
 
 
@@ -121,7 +121,7 @@ def wait_at_barrier(what: str) -> None:
         return
     import jax
 
-    _agreeing_threads.add(threading.current_thread())
+    _collective_threads.add(threading.current_thread())
     _uses_of_barriers[what] += 1
     client: Any = jax._src.distributed.global_state.client
     try:
@@ -180,10 +180,10 @@ def end_on_exceptions() -> None:
             print(f"This was process {_process_number()}, which ends now.", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(_FAILED)
+        os._exit(_FAILURE_STATUS)
 
     def end_for_thread(arguments: Any) -> None:
-        if arguments.thread not in _agreeing_threads:
+        if arguments.thread not in _collective_threads:
             end_thread_alone(arguments)
             return
         end(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)

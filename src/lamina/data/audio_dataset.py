@@ -35,8 +35,7 @@ def audio_dataset_from_directory(
     """A folder of `.wav` files as batches of waveforms, one subfolder for each class.
 
     Args:
-        directory: The folder; see
-            `image_dataset_from_directory`.
+        directory: The folder; see `image_dataset_from_directory`.
         labels: As for `image_dataset_from_directory`.
         label_mode: As for `image_dataset_from_directory`.
         class_names: As for `image_dataset_from_directory`.

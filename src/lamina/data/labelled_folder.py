@@ -33,7 +33,7 @@ class LabelledFolder:
         label_mode: `"int"`, `"categorical"` (one-hot), `"binary"` (0.0 or 1.0), or None for none.
         class_names: Subfolders to use, in the order of their labels.
         batch_size: Samples in a batch; None for single samples.
-        shuffle: Whether to shuffle the files, in every pass again.
+        shuffle: Whether to shuffle the files, anew in every pass.
         seed: Determines the subsets and the order.
         validation_split: Fraction of the files for validation, between 0 and 1.
         subset: `"training"`, `"validation"` or `"both"`.

@@ -33,8 +33,7 @@ def text_dataset_from_directory(
     the texts to numbers.
 
     Args:
-        directory: The folder; see
-            `image_dataset_from_directory`.
+        directory: The folder; see `image_dataset_from_directory`.
         labels: As for `image_dataset_from_directory`.
         label_mode: As for `image_dataset_from_directory`.
         class_names: As for `image_dataset_from_directory`.

@@ -401,7 +401,7 @@ def _images(
     return figure
 
 
-def _readable_on(background: np.ndarray, inks: Sequence[str]) -> str:
+def _readable_on(background: np.ndarray, text_colours: Sequence[str]) -> str:
     """The text colour with the higher contrast (WCAG 2) on a background colour."""
     from matplotlib.colors import to_rgb
 
@@ -412,7 +412,7 @@ def _readable_on(background: np.ndarray, inks: Sequence[str]) -> str:
 
     ground_luminance = luminance(background)
     return max(
-        inks,
+        text_colours,
         key=lambda ink: (
             max(ground_luminance, c := luminance(to_rgb(ink))) / min(ground_luminance, c)
         ),

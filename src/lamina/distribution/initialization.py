@@ -42,8 +42,7 @@ def initialize(
         local_device_ids: Which devices of this computer belong to the process; all by default.
 
     Without arguments, `TF_CONFIG` and the variables of torchrun, Open MPI, Slurm and Kubernetes are
-    read as well.
-    Processes that are connected already, as by `lamina run --processes`, stay so.
+    read as well. Processes that are connected already, as by `lamina run --processes`, stay so.
 
     Raises:
         ValueError: If the arguments contradict each other, or the variables are incomplete.

@@ -204,13 +204,13 @@ def _slurm(environ: Environment) -> Cluster | None:
         raise_with_fix(f"SLURM_STEP_NODELIST={nodes!r} names no host.", "srun python SCRIPT")
     # With --gpus-per-task, each task sees only its own GPUs.
     shares_machine = environ.get("SLURM_STEP_TASKS_PER_NODE", "").partition("(")[0] != "1"
-    sees_only_own = bool(environ.get("SLURM_GPUS_PER_TASK")) or not shares_machine
+    sees_only_its_devices = bool(environ.get("SLURM_GPUS_PER_TASK")) or not shares_machine
     return Cluster(
         "Slurm",
         _address(environ, first, _port_for_job(parse_integer(environ, "SLURM_JOB_ID"))),
         parse_integer(environ, count, least=1),
         parse_integer(environ, "SLURM_PROCID"),
-        None if sees_only_own else _one_device(environ, "SLURM_LOCALID"),
+        None if sees_only_its_devices else _one_device(environ, "SLURM_LOCALID"),
     )
 
 

@@ -72,7 +72,7 @@ class Forward:
         variables = model._learner.state("predict")
         self._values = shared_values_of(variables)
         self._platform = variables.placement.platform
-        self._pure = stateless(self._call_model, variables)
+        self._stateless_call = stateless(self._call_model, variables)
         self._all_layers = all_layers(model)
         self._layers = [layer for layer in self._all_layers if not isinstance(layer, Model)]
         self.calls: list[Call] = []
@@ -148,7 +148,7 @@ class Forward:
         ids = {i for i, _ in (*replacements, *perturbations, *hooks, *capture)}
         layers = [layer for layer in self._layers if id(layer) in ids]
         with call_hooks(self._all_layers, dict.fromkeys(layers, hook)):
-            outputs, _ = self._pure(values, inputs)
+            outputs, _ = self._stateless_call(values, inputs)
         return Run(jax.tree.leaves(outputs), captured, first_inputs)
 
     def _call_model(self, inputs: PyTree) -> Any:
@@ -175,7 +175,7 @@ class Forward:
 
         def trace(values: Any, inputs: Any) -> Any:
             with call_hooks(self._all_layers, dict.fromkeys(self._layers, hook)):
-                outputs, _ = self._pure(values, inputs)
+                outputs, _ = self._stateless_call(values, inputs)
             results.extend(jax.tree.leaves(outputs))
             return outputs
 

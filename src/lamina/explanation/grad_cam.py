@@ -121,22 +121,22 @@ def spatial_call(forward: Forward, name: str | None = None) -> Call:
     return call_of(forward, name, calls, "with spatial axes")
 
 
-def call_of(forward: Forward, name: str, calls: list[Call], which: str) -> Call:
+def call_of(forward: Forward, name: str, calls: list[Call], description: str) -> Call:
     """The last call of the layer with this name.
 
     Args:
         forward: The model's computation.
         name: Name of the layer.
         calls: The calls to choose from.
-        which: What these calls have in common, for the message.
+        description: What these calls have in common, for the message.
     """
     matches = [call for call in calls if call.layer.name == name]
     if matches:
         return matches[-1]
     names = list(dict.fromkeys(call.layer.name for call in calls))
-    others = f"  Its layers {which}: {', '.join(names) or 'none'}."
+    others = f"  Its layers {description}: {', '.join(names) or 'none'}."
     raise ValueError(
-        f"Model {forward.model.name!r} has no layer {name!r} {which}."
+        f"Model {forward.model.name!r} has no layer {name!r} {description}."
         f"{did_you_mean(str(name), names)}\n{others}"
     )
 

@@ -10,7 +10,7 @@ from lamina.core.user_data.text import Preprocessed
 from lamina.explanation.features import FeatureArray
 
 # A vector with this many numbers or more, whose count is a square, is taken for a picture.
-_LEAST_PIXELS = 64
+_MIN_PIXELS = 64
 # Parts of the names of layers whose inputs have the axes (steps, features).
 _SEQUENCE_LAYERS = ("Conv1D", "Attention", "LSTM", "GRU", "RNN", "Bidirectional", "TimeDistributed",
                  "Pooling1D")  # fmt: skip
@@ -107,7 +107,7 @@ def shape_of_picture(forward: Any, feature: FeatureArray) -> tuple[int, ...] | N
     if len(shape) == 2 and min(shape) > 3 and not sequences:
         return shape
     side = math.isqrt(shape[0]) if len(shape) == 1 else 0
-    if side * side >= _LEAST_PIXELS and side * side == shape[0]:
+    if side * side >= _MIN_PIXELS and side * side == shape[0]:
         return (side, side) if column_names(forward.model, shape[0]) is None else None
     return None
 

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from lamina.explanation.neurons import Neuron
     from lamina.explanation.receptive_fields import ReceptiveField
 
-_RAISED, _LOWERED, _OTHER, _MUTED = "#c94f0a", "#2563c9", "#b9c0cc", "#5f6b7e"
+_RAISED_COLOUR, _LOWERED_COLOUR, _OTHER_COLOUR, _MUTED_COLOUR = (
+    "#c94f0a",
+    "#2563c9",
+    "#b9c0cc",
+    "#5f6b7e",
+)
 _MAX_BARS = 12
 _MAX_CLASSES = 5
 _MAX_FILTERS = 16
@@ -53,12 +58,14 @@ def plot_neuron(neuron: "Neuron") -> "Figure":
     axes = figure.subplots()
     partial_sum = 0.0
     for i, (_, product) in enumerate(rows):
-        colour = _RAISED if product > 0 else _LOWERED
+        colour = _RAISED_COLOUR if product > 0 else _LOWERED_COLOUR
         axes.barh(i, product, left=partial_sum, color=colour, height=0.7)
         partial_sum += product
-        axes.plot([partial_sum, partial_sum], [i - 0.35, i + 1.35], color=_MUTED, linewidth=0.8)
+        axes.plot(
+            [partial_sum, partial_sum], [i - 0.35, i + 1.35], color=_MUTED_COLOUR, linewidth=0.8
+        )
     axes.barh(len(rows), neuron.total, color="#1c2330", height=0.7)
-    axes.axvline(0, color=_MUTED, linewidth=0.8)
+    axes.axvline(0, color=_MUTED_COLOUR, linewidth=0.8)
     axes.use_sticky_edges = False  # leaves a margin beside the longest bars
     axes.margins(x=0.05)
     axes.set_yticks(range(len(rows) + 1), [*(_shorten(name) for name, _ in rows), "sum"])
@@ -93,7 +100,7 @@ def plot_receptive_field(field: "ReceptiveField", x: Any = None) -> "Figure":
         (top, left), (bottom, right) = field.start, field.stop
         axes.add_patch(
             Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False,
-                      edgecolor=_RAISED, linewidth=2)
+                      edgecolor=_RAISED_COLOUR, linewidth=2)
         )  # fmt: skip
         axes.set_title(f"field of {field.position}", fontsize=9)
     if filters:
@@ -126,9 +133,9 @@ def plot_maximizing(maximizing: "MaximizingInput") -> "Figure":
     if picture.ndim in (2, 3) and (picture.ndim == 2 or picture.shape[-1] in (3, 4)):
         _show_picture(first, picture)
     else:
-        first.bar(np.arange(picture.size), np.ravel(picture), color=_LOWERED)
+        first.bar(np.arange(picture.size), np.ravel(picture), color=_LOWERED_COLOUR)
     first.set_title(_shorten(maximizing.unit, 36), fontsize=9)
-    second.plot(maximizing.activations, color=_LOWERED, linewidth=2)
+    second.plot(maximizing.activations, color=_LOWERED_COLOUR, linewidth=2)
     second.set_xlabel("step")
     second.set_ylabel("activation")
     return figure
@@ -150,7 +157,9 @@ def _draw_attributions(axes: Any, explanation: "Explanation") -> None:
     grey = _grey(explanation.picture)
     is_drawing = explanation.picture.shape[2:] in ((), (1,))  # contours of a photo are too dense
     if is_drawing and np.ptp(grey) > 0:
-        axes.contour(grey, levels=[(grey.min() + grey.max()) / 2], colors=_MUTED, linewidths=0.6)
+        axes.contour(
+            grey, levels=[(grey.min() + grey.max()) / 2], colors=_MUTED_COLOUR, linewidths=0.6
+        )
     axes.set_xticks([])
     axes.set_yticks([])
     name = explanation.names[explanation.target]
@@ -184,11 +193,11 @@ def _draw_contributions(axes: Any, explanation: "Explanation") -> None:
     """The largest attributions by name, as bars."""
     shown = explanation.contributions[:_MAX_BARS]
     labels = [a.name + (f" = {a.value}" if a.value else "") for a in shown]
-    colours = [_RAISED if a.amount > 0 else _LOWERED for a in shown]
+    colours = [_RAISED_COLOUR if a.amount > 0 else _LOWERED_COLOUR for a in shown]
     axes.barh(range(len(shown)), [a.amount for a in shown], color=colours, height=0.7)
     axes.set_yticks(range(len(shown)), [_shorten(label) for label in labels], fontsize=8)
     axes.invert_yaxis()
-    axes.axvline(0, color=_MUTED, linewidth=0.8)
+    axes.axvline(0, color=_MUTED_COLOUR, linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     name = explanation.names[explanation.target]
     what = (
@@ -215,7 +224,7 @@ def _draw_classes(axes: Any, explanation: "Explanation") -> None:
     if explanation.target not in ranking:
         ranking[-1] = explanation.target
     values = [float(explanation.values[i]) for i in ranking]
-    colours = [_RAISED if i == explanation.target else _OTHER for i in ranking]
+    colours = [_RAISED_COLOUR if i == explanation.target else _OTHER_COLOUR for i in ranking]
     axes.barh(range(len(ranking)), values, color=colours, height=0.6)
     axes.set_yticks(range(len(ranking)), [_shorten(explanation.names[i], 14) for i in ranking])
     for i, value in enumerate(values):

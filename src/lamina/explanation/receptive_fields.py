@@ -205,7 +205,7 @@ def receptive_field(
     pairs = zip(graph.input_list, fields, strict=True)
     tensor, field = next((tensor, field) for tensor, field in pairs if field is not None)
     sizes = [tensor.shape[axis] for axis in _spatial_axes(operation, tensor.shape, is_input=True)]
-    if field is _WHOLE:
+    if field is _ALL_POSITIONS:
         field = tuple(AxisPositions(frozenset(range(n or 1)), 0, (n or 1) - 1) for n in sizes)
     field = tuple(axis.without_padding(size) for axis, size in zip(field, sizes, strict=True))
     return ReceptiveField(
@@ -220,7 +220,7 @@ def receptive_field(
 
 
 # The field of a tensor all of whose positions are used, as in front of Flatten.
-_WHOLE: Any = "whole"
+_ALL_POSITIONS: Any = "whole"
 
 
 def _trace_to_inputs(graph: Any, fields: dict[Any, Any]) -> list[Any]:
@@ -229,7 +229,7 @@ def _trace_to_inputs(graph: Any, fields: dict[Any, Any]) -> list[Any]:
     Args:
         graph: The graph.
         fields: From the keys of tensors to their positions: an `AxisPositions` for each spatial
-            axis, or `_WHOLE`.
+            axis, or `_ALL_POSITIONS`.
 
     Returns:
         Such positions for each input; None for an input that nothing depends on.
@@ -259,8 +259,8 @@ def _trace_to_inputs(graph: Any, fields: dict[Any, Any]) -> list[Any]:
 
 def _union(a: Any, b: Any) -> Any:
     """The positions of two fields, axis by axis."""
-    if a is _WHOLE or b is _WHOLE or len(a) != len(b):
-        return _WHOLE
+    if a is _ALL_POSITIONS or b is _ALL_POSITIONS or len(a) != len(b):
+        return _ALL_POSITIONS
     return tuple(axis_a.union(axis_b) for axis_a, axis_b in zip(a, b, strict=True))
 
 
@@ -268,8 +268,8 @@ def _input_field(node: Node, tensor: KerasTensor, output_fields: list[Any]) -> A
     """Which positions of an input of a call the positions of its outputs depend on."""
     field = next(field for field in output_fields if field is not None)
     operation: Any = node.operation
-    if field is _WHOLE:
-        return _WHOLE
+    if field is _ALL_POSITIONS:
+        return _ALL_POSITIONS
     shape, output_shape = tensor.shape, node.output_tensors[0].shape
     axes = _spatial_axes(operation, shape)
     sizes = [shape[axis] for axis in axes]
@@ -305,7 +305,7 @@ def _input_field(node: Node, tensor: KerasTensor, output_fields: list[Any]) -> A
         first = AxisPositions(frozenset([0]), 0, 0)  # for an axis of size 1 that is broadcast
         return tuple(first if size == 1 else p for size, p in zip(sizes, field, strict=True))
     if _mixes_positions(operation, shape, output_shape):
-        return _WHOLE
+        return _ALL_POSITIONS
     raise ValueError(
         f"The receptive field cannot be computed through {operation.name!r}: it is not known which "
         f"inputs a position of a {type(operation).__name__} depends on."

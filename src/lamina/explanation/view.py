@@ -82,15 +82,15 @@ def as_page(explanation: "Explanation") -> str:
 def _answer_as_text(explanation: "Explanation") -> str:
     names, values, target = explanation.names, explanation.values, explanation.target
     where = f" for {explanation.output!r}" if explanation.output else ""
-    says = f"Model {explanation.model!r}"
+    subject = f"Model {explanation.model!r}"
     if not explanation.is_class:
-        return f"{says} gives {names[target]} = {values[target]:.4g}{where}."
+        return f"{subject} gives {names[target]} = {values[target]:.4g}{where}."
     ranking = sorted(range(len(names)), key=lambda i: -values[i])
     best, *others = ranking
     second = ""
     if others:
         second = f", before {names[others[0]]} ({percent(float(values[others[0]]))})"
-    text = f"{says} says {names[best]} ({percent(float(values[best]))}){where}{second}."
+    text = f"{subject} says {names[best]} ({percent(float(values[best]))}){where}{second}."
     if target != best:
         text += f" Explained is {names[target]} ({percent(float(values[target]))})."
     return text

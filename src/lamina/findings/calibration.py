@@ -1,7 +1,7 @@
-"""Calibration: from the confidence that checks and trials give to the share that is right.
+"""Calibration: converts the confidence of checks and trials to the share of right findings.
 
-Checks and trials weigh evidence with numbers that were chosen by hand; what they lead to in finding
-causes was measured on programs with known faults. `calibration_table.py` has the result.
+Checks and trials weigh evidence with numbers that were chosen by hand; how often the
+findings are right was measured on programs with known faults, see `calibration_table.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from lamina.findings.finding import Finding, Findings
 
 Steps = Sequence[tuple[float, float]]
 # Evidence of a change that was tried on a copy.
-_ALONE, _TOGETHER = "score with the change", "score with all changes"
+_SCORE_ALONE, _SCORE_TOGETHER = "score with the change", "score with all changes"
 
 
 def evidence_of(finding: Finding, is_first: bool) -> str:
@@ -24,7 +24,7 @@ def evidence_of(finding: Finding, is_first: bool) -> str:
     """
     if finding.severity == "hint":
         return "hint"
-    tried = _ALONE in finding.evidence or _TOGETHER in finding.evidence
+    tried = _SCORE_ALONE in finding.evidence or _SCORE_TOGETHER in finding.evidence
     return f"{'tried' if tried else 'seen'}, {'first' if is_first else 'later'}"
 
 
@@ -43,10 +43,8 @@ def calibrated(findings: Findings) -> Findings:
         ['one-class']
     """
     found = [
-        replace(
-            finding, confidence=share_right(evidence_of(finding, place == 0), finding.confidence)
-        )
-        for place, finding in enumerate(findings)
+        replace(finding, confidence=share_right(evidence_of(finding, i == 0), finding.confidence))
+        for i, finding in enumerate(findings)
     ]
     return Findings(found, findings.unchecked, findings.apply, findings.learning_curve)
 
@@ -66,5 +64,5 @@ def share_right(evidence: str, confidence: float, shares: Mapping[str, Steps] = 
     steps = shares.get(evidence)
     if not steps:
         return confidence
-    reached = [share for least, share in steps if confidence >= least]
-    return reached[-1] if reached else steps[0][1]
+    reached_shares = [share for lowest, share in steps if confidence >= lowest]
+    return reached_shares[-1] if reached_shares else steps[0][1]

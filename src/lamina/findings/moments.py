@@ -40,10 +40,10 @@ def end_of_learning(losses: Sequence[float]) -> int | None:
     if not losses or not all(map(math.isfinite, losses)):
         return None
     lowest = min(losses)
-    enough = lowest + _LITTLE_PROGRESS * abs(losses[0] - lowest)
-    reached = next(i for i, loss in enumerate(losses) if loss <= enough)
-    after = len(losses) - 1 - reached
-    return reached + 1 if after >= max(_MIN_EPOCHS, _MIN_FRACTION * len(losses)) else None
+    low_enough = lowest + _LITTLE_PROGRESS * abs(losses[0] - lowest)
+    epoch_reached = next(i for i, loss in enumerate(losses) if loss <= low_enough)
+    after = len(losses) - 1 - epoch_reached
+    return epoch_reached + 1 if after >= max(_MIN_EPOCHS, _MIN_FRACTION * len(losses)) else None
 
 
 def seen_since(record: Record, layer: str, is_bad: Callable[[LayerStatistics], bool]) -> int | None:
@@ -55,12 +55,12 @@ def seen_since(record: Record, layer: str, is_bad: Callable[[LayerStatistics], b
         is_bad: Whether a measurement is bad.
     """
     measured = [one for one in record.statistics if one.layer == layer]
-    since = None
+    first_bad_step = None
     for one in sorted(measured, key=lambda one: -one.step):
         if not is_bad(one):
             break
-        since = one.step
-    return None if since is None else epoch_of_step(record, since)
+        first_bad_step = one.step
+    return None if first_bad_step is None else epoch_of_step(record, first_bad_step)
 
 
 def as_evidence(epoch: int | None) -> dict[str, float]:

@@ -78,10 +78,10 @@ class SeveralProcesses:
     _forwarded: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        for name, least in (("processes", 1), ("devices_per_process", 1), ("restarts", 0)):
+        for name, minimum in (("processes", 1), ("devices_per_process", 1), ("restarts", 0)):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} must be {least} or more; received {value}.")
+            if value is not None and value < minimum:
+                raise ValueError(f"{name} must be {minimum} or more; received {value}.")
         self._base = device_variables(
             self.processes, self.devices_per_process, self.environ, gpus(self.environ)
         )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lamina.models.model import Model
 
 # Fraction of the training samples for validation.
-HELD_OUT = 0.1
+VALIDATION_FRACTION = 0.1
 
 
 class Job(NamedTuple):
@@ -54,7 +54,7 @@ class Job(NamedTuple):
     @property
     def samples(self) -> int:
         """Number of samples for training, without those for validation."""
-        return int(len(self.dataset.train[0]) * (1 - HELD_OUT))
+        return int(len(self.dataset.train[0]) * (1 - VALIDATION_FRACTION))
 
 
 class Run(NamedTuple):
@@ -111,7 +111,7 @@ def fit(
             *job.dataset.train,
             epochs=job.epochs,
             batch_size=job.batch_size,
-            validation_split=HELD_OUT,
+            validation_split=VALIDATION_FRACTION,
             verbose=verbose,
             callbacks=[stopping],
             devices=job.devices,
@@ -196,7 +196,7 @@ def settings(job: Job, run: Run) -> dict[str, Any]:
         "Trained": describe_epochs(job, run),
         "Batch size": f"{job.batch_size} samples per step",
         "Optimizer": f"Adam, learning rate {job.learning_rate or 0.001:g}",
-        "Held out": f"{HELD_OUT:.0%} of the training images, measured after every epoch",
+        "Held out": f"{VALIDATION_FRACTION:.0%} of the training images, measured after every epoch",
         "Seed": job.seed,
     }
 

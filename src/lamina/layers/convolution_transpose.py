@@ -29,8 +29,7 @@ class BaseConvTranspose(BaseConvolution):
 
     Args:
         filters: Number of kernels, and of channels of the output.
-        kernel_size: Size of the window, one number or one for each
-            axis.
+        kernel_size: Size of the window, one number or one for each axis.
         strides: Distance between the windows of neighbouring values: by how much the output is
             larger than the input.
         padding: `"valid"` (everything that the windows cover) or `"same"` (`strides` times the size

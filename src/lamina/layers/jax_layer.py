@@ -60,12 +60,12 @@ class JaxLayer(Layer):
     ):
         super().__init__(**kwargs)
         allowed = ("params", "state", "rng", "inputs", "training")
-        self._call_takes = _check_argument_names("call_fn", call_fn, allowed)
+        self._call_argument_names = _check_argument_names("call_fn", call_fn, allowed)
         if init_fn is not None:
-            self._init_takes = _check_argument_names(
+            self._init_argument_names = _check_argument_names(
                 "init_fn", init_fn, ("rng", "inputs", "training")
             )
-        weights = {"params", "state"} & set(self._call_takes)
+        weights = {"params", "state"} & set(self._call_argument_names)
         if init_fn is None and params is None and state is None and weights:
             raise ValueError(
                 f"{type(self).__name__}: call_fn takes {' and '.join(sorted(weights))}, and there "
@@ -75,7 +75,7 @@ class JaxLayer(Layer):
         self.init_fn = init_fn
         self.seed = seed
         self.native_serialization_platforms = native_serialization_platforms
-        if "rng" in self._call_takes:
+        if "rng" in self._call_argument_names:
             self.seed_generator = SeedGenerator(seed)
         self._has_weights = params is not None or state is not None
         self._make_variables(params, state)
@@ -91,8 +91,10 @@ class JaxLayer(Layer):
                 is_leaf=is_shape,
             )
             arguments = {"rng": self._get_init_rng(), "inputs": shapes, "training": True}
-            variables = self.init_fn(*(arguments[name] for name in self._init_takes))
-        self._make_variables(*(variables if "state" in self._call_takes else (variables, None)))
+            variables = self.init_fn(*(arguments[name] for name in self._init_argument_names))
+        self._make_variables(
+            *(variables if "state" in self._call_argument_names else (variables, None))
+        )
 
     def call(self, inputs: Inputs, training: bool = False) -> Outputs:
         """Call the function with the arguments it takes, among params, state, rng, inputs and
@@ -109,13 +111,13 @@ class JaxLayer(Layer):
             ValueError: If the function returns a state of another structure.
         """
         arguments = {"inputs": inputs, "training": training}
-        for name in self._call_takes:
+        for name in self._call_argument_names:
             if name == "rng":
                 arguments["rng"] = self._get_call_rng(training)
             elif name in ("params", "state"):
                 arguments[name] = jax.tree.map(_value, getattr(self, name), is_leaf=_is_variable)
-        result = self.call_fn(*(arguments[name] for name in self._call_takes))
-        if "state" not in self._call_takes:
+        result = self.call_fn(*(arguments[name] for name in self._call_argument_names))
+        if "state" not in self._call_argument_names:
             return result
         outputs, state = result
         structure: Any

@@ -27,8 +27,8 @@ class SpectralNormalization(Wrapper):
         power_iterations: Rounds of power iteration per step.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
-    Input shape: As of the inner layer.
-    Output shape: As of the inner layer.
+    Input shape: That of the inner layer.
+    Output shape: That of the inner layer.
 
     Raises:
         ValueError: If the layer has no kernel.

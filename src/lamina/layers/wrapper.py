@@ -77,7 +77,7 @@ class TimeDistributed(Wrapper):
     Call arguments: `mask`, `(batch, time, ...)`, passed to the layer if it takes one; `training`.
 
     Input shape: `(batch, time, ...)`.
-    Output shape: `(batch, time, ...)`, the other axes as of the inner layer.
+    Output shape: `(batch, time, ...)`, whose other axes are those of the inner output.
 
     Raises:
         TypeError: If `layer` is not a layer.

@@ -124,8 +124,8 @@ class OptimizerMap(MutableMapping):
 class MultiOptimizer(Optimizer):
     """Trains different weights with different optimizers.
 
-    Each of `optimizer.optimizers` has its own learning rate. The
-    callbacks `LearningRateScheduler` and `ReduceLROnPlateau` change all by the same factor.
+    Each of `optimizer.optimizers` has its own learning rate. The callbacks
+    `LearningRateScheduler` and `ReduceLROnPlateau` change all of them by the same factor.
 
     Args:
         optimizer_map: An `OptimizerMap`, a function from a Variable to an optimizer, or one

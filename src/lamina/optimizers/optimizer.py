@@ -381,8 +381,8 @@ class Optimizer:
 
         Args:
             grads: One gradient per weight, of its shape.
-            trainable_variables: The weights; all or some of those given to `build`, which the first
-                call calls. None for all of them.
+            trainable_variables: The weights; all or some of those given to `build`. The first
+                call builds the optimizer for them. None for all of them.
 
         Raises:
             ValueError: If the gradients don't fit the weights, or all of them are None.

@@ -166,8 +166,8 @@ def _unreadable_indices(column: Column, values: Any, inputs: dict[str, np.ndarra
 def _describe_problem(column: Column, text: str) -> str:
     if column.kind != "category":
         return f"is not a {column.kind}"
-    near = [name for name in column.categories if name.casefold() == text.casefold()]
-    return f"was not in training{f', where it is {near[0]!r},' if near else ''}"
+    similar = [name for name in column.categories if name.casefold() == text.casefold()]
+    return f"was not in training{f', where it is {similar[0]!r},' if similar else ''}"
 
 
 def _value_at(values: Any, index: int) -> Any:

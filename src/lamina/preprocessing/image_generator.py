@@ -139,10 +139,10 @@ class ImageDataGenerator:
         if self.samplewise_std_normalization:
             self._require("samplewise_std_normalization", "samplewise_center", True)
 
-    def _require(self, because: str, name: str, value: bool) -> None:
+    def _require(self, option: str, name: str, value: bool) -> None:
         if getattr(self, name) is not value:
             warnings.warn(
-                f"ImageDataGenerator: {because}=True sets {name}={value}.\n  Fix: {name}={value}.",
+                f"ImageDataGenerator: {option}=True sets {name}={value}.\n  Fix: {name}={value}.",
                 LaminaWarning,
                 stacklevel=4,
             )

@@ -14,7 +14,7 @@ from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 _MODES = ("binary", "count", "freq", "tfidf")
 # What a Tokenizer has learned; each is a JSON string in its config.
-_LEARNED = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
+_FITTED_ATTRIBUTES = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
 
 
 @filter_traceback
@@ -318,7 +318,7 @@ class Tokenizer:
         """
         names = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
         settings = {name: getattr(self, name) for name in (*names, "document_count")}
-        return settings | {name: json.dumps(getattr(self, name)) for name in _LEARNED}
+        return settings | {name: json.dumps(getattr(self, name)) for name in _FITTED_ATTRIBUTES}
 
     def to_json(self, **kwargs: Any) -> str:
         """The config as JSON, for `tokenizer_from_json`.
@@ -349,9 +349,9 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
         {'a': 1, 'b': 2}
     """
     config = json.loads(json_string)["config"]
-    learned = {name: json.loads(config.pop(name)) for name in _LEARNED}
+    fitted = {name: json.loads(config.pop(name)) for name in _FITTED_ATTRIBUTES}
     tokenizer = Tokenizer(**config)
-    for name, table in learned.items():
+    for name, table in fitted.items():
         by_number = name.startswith("index_")  # keys are strings in JSON
         setattr(tokenizer, name, {int(k): v for k, v in table.items()} if by_number else table)
     return tokenizer

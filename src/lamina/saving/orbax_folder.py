@@ -166,9 +166,9 @@ def _checksums_of_parts(divided: Mapping[str, jax.Array]) -> dict[str, list[Any]
         for shard in array.addressable_shards:
             own[positions[path, bounds_of[shard.device]]] = checksum(np.asarray(shard.data))
     # A process knows the checksums of its own parts, and has 0 for others.
-    of_all = processes.gather(own).max(axis=0)
+    checksums_of_all = processes.gather(own).max(axis=0)
     found: dict[str, list[Any]] = {path: [] for path in divided}
-    for (path, bounds), value in zip(parts, of_all, strict=True):
+    for (path, bounds), value in zip(parts, checksums_of_all, strict=True):
         found[path].append([bounds, int(value)])
     return found
 

@@ -98,7 +98,7 @@ class Checkpoint:
 
     def initial_contents(self) -> dict[str, Any] | None:
         """State of the callbacks that append to an existing file, before the first step."""
-        states = self._hooks.get_states_by_name(only=_appends_to_file)
+        states = self._hooks.get_states_by_name(is_selected=_appends_to_file)
         return {"callbacks": states} if states else None
 
     def _python_and_numpy_state(self) -> np.ndarray | None:
@@ -112,7 +112,7 @@ class Checkpoint:
     def resume(self, contents: Mapping[str, Any]) -> None:
         """Restore `contents`. In the middle of an epoch, `on_epoch_begin` is called again."""
         if "epoch" not in contents:  # the initial contents: there was no step before
-            self._hooks.set_states_by_name(contents["callbacks"], only=_appends_to_file)
+            self._hooks.set_states_by_name(contents["callbacks"], is_selected=_appends_to_file)
             return
         self._refuse_other_model(contents)
         if self._learner.precision.requested == "auto":

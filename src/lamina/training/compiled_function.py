@@ -43,8 +43,8 @@ _reuse_counter = itertools.count(1)
 _PADDED_IMAGES = re.compile(r"stablehlo\.pad [^\n]*: \(tensor<(?:\d+x){4,}")
 
 # Programs by digest. A program is freed when no model uses it and it is not among the recent ones.
-_shared: "weakref.WeakValueDictionary[bytes, Compiled]" = weakref.WeakValueDictionary()
-_recent: "collections.deque[Compiled]" = collections.deque(maxlen=_MAX_RECENT)
+_programs_by_digest: "weakref.WeakValueDictionary[bytes, Compiled]" = weakref.WeakValueDictionary()
+_recent_programs: "collections.deque[Compiled]" = collections.deque(maxlen=_MAX_RECENT)
 _recent_lock = threading.Lock()
 
 
@@ -164,8 +164,8 @@ def run_program(
 
 def clear_programs() -> None:
     """Clear the cache of shared programs; models keep the programs that they use."""
-    _shared.clear()
-    _recent.clear()
+    _programs_by_digest.clear()
+    _recent_programs.clear()
 
 
 @contextlib.contextmanager
@@ -186,15 +186,15 @@ def _compile_or_share(lowered: Lowered, arguments: Any, platform: str) -> Compil
     digest = _digest(lowered, text, arguments)
     if digest is None:
         return _compile(lowered, text, platform)
-    program = _shared.get(digest)
+    program = _programs_by_digest.get(digest)
     if program is None:
-        program = _shared[digest] = _compile(lowered, text, platform)
+        program = _programs_by_digest[digest] = _compile(lowered, text, platform)
     elif next(_reuse_counter) % _COLLECT_EVERY == 0:
         gc.collect()
     with _recent_lock:
-        if program in _recent:
-            _recent.remove(program)
-        _recent.append(program)
+        if program in _recent_programs:
+            _recent_programs.remove(program)
+        _recent_programs.append(program)
     return program
 
 

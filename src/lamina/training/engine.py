@@ -185,7 +185,7 @@ class Engine:
         )
         complete = not interrupt.requested or epoch_done == steps
         if complete and epoch_done == 0:
-            call_warnings.warn("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
+            call_warnings.warn("ended", _DATA_ENDED.format(f"before epoch {epoch + 1}", "training"))
             return False
         validation_logs = {}
         if validation is not None and request.has_validation_after(epoch):
@@ -210,7 +210,7 @@ class Engine:
             where = f"in epoch {epoch + 1} of {request.epochs}"
             if _ended_early(epoch_done, feed):
                 where = f"after {epoch_done} of {feed.steps} steps of epoch {epoch + 1}"
-            call_warnings.warn("ended", _ENDED.format(where, "training"))
+            call_warnings.warn("ended", _DATA_ENDED.format(where, "training"))
             return False
         return True
 
@@ -416,7 +416,7 @@ class Engine:
                 break
         if continues and not interrupt.requested and step and _ended_early(step, feed):
             where = f"after {step} of {feed.steps} steps"
-            ended = _ENDED.format(where, "evaluation")
+            ended = _DATA_ENDED.format(where, "evaluation")
             text = ended if feed.exhausted else _EVALUATION_ENDED_EARLY.format(where)
             call_warnings.warn("short measure", text)
         callbacks.on_test_end(logs)
@@ -545,7 +545,7 @@ class Engine:
             checks.check_targets(learner, y, objectives.outputs, prefix)
 
 
-_ENDED = (
+_DATA_ENDED = (
     "The data ended {}; {} ends.\n"
     "  Likely cause: a generator, which can be iterated only once.\n"
     "  Fix: pass arrays, a PyDataset, or an endless generator with a number of steps."

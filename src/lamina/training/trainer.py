@@ -648,9 +648,8 @@ class Trainer(Layer):
 
         The result equals that of `model(batch)` for consecutive batches of `batch_size` rows; the
         last batch may be shorter. A scalar output gives one number per batch. Several threads may
-        call
-        this method, also while another thread trains the model: all outputs of a call are computed
-        with the same weights.
+        call this method, also while another thread trains the model: all outputs of a call are
+        computed with the same weights.
 
         Args:
             x: Inputs, `(samples, …)`, as for `fit`.
@@ -695,8 +694,8 @@ class Trainer(Layer):
 
         The class names are those of the training data, and the model's file contains them. Samples
         that are far from all training samples get the name `unknown`, because the class that a
-        model computes for them is unreliable. So do one or two in a hundred samples that are like
-        the training samples. Text and streams are not examined.
+        model computes for them is unreliable. One or two in a hundred samples that are like the
+        training samples get it, too. Text and streams are not examined.
 
         Args:
             x: Inputs, as for `predict`.

@@ -172,7 +172,7 @@ def _check_entries(path: Path, entries: Iterator[_Entry], folder: Path) -> list[
             raise RefusedArchiveError(
                 f"{path} unpacks to {what}, in a file of {on_disk:,} bytes; nothing was unpacked.\n"
                 "  Likely cause: it was made to fill a disk.\n"
-                f"  Fix: if you trust it, {_BY_HAND}."
+                f"  Fix: if you trust it, {_FIX_BY_HAND}."
             )
         (folders if entry.is_folder else files).add(target)
         folders.update(target.parents)
@@ -248,14 +248,14 @@ def _damaged_error(path: Path, error: Exception) -> RefusedArchiveError:
     )
 
 
-_BY_HAND = "get_file(…, extract=False), and unpack it by hand"
+_FIX_BY_HAND = "get_file(…, extract=False), and unpack it by hand"
 
 
 def _refusal_error(path: Path, name: str, what: str) -> RefusedArchiveError:
     return RefusedArchiveError(
         f"{path}: {ascii(name)[:200]} {what}, and data sets have only files and folders; nothing "
         f"was unpacked.\n  Likely cause: it is malicious, or installs something.\n"
-        f"  Fix: if you trust it, {_BY_HAND}."
+        f"  Fix: if you trust it, {_FIX_BY_HAND}."
     )
 
 

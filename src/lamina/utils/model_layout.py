@@ -13,9 +13,9 @@ import numpy as np
 
 from lamina.utils.model_diagram import Box, Group
 
-GAP = 26.0  # between ranks, with one bundle of edges
-SIDE = 22.0  # between neighbours in a rank
-TRACK = 9.0  # between bundles of edges that turn in the same gap
+RANK_GAP = 26.0  # between ranks, with one bundle of edges
+NEIGHBOUR_GAP = 22.0  # between neighbours in a rank
+BUNDLE_GAP = 9.0  # between bundles of edges that turn in the same gap
 BORDER, TITLE = 14.0, 22.0  # around the contents of a group, and for its name
 
 Size = tuple[float, float]
@@ -138,8 +138,8 @@ class _Grid:
         end = (left + width / 2, top)
         chain = self.chains.get((part_of_box[source], part_of_box[target]))
         if chain is None:  # an edge back to an earlier part is drawn to the right of everything
-            right = self.width + SIDE / 2
-            below, above = start[1] + GAP / 3, end[1] - GAP / 3
+            right = self.width + NEIGHBOUR_GAP / 2
+            below, above = start[1] + RANK_GAP / 3, end[1] - RANK_GAP / 3
             return [start, (start[0], below), (right, below), (right, above), (end[0], above), end]
         corners, x = [start], start[0]
         for box, next_box in zip(chain, chain[1:], strict=False):
@@ -222,7 +222,7 @@ class _Grid:
     def _offsets(self, row: list[str]) -> np.ndarray:
         """The centres of the parts of a rank, packed densely, relative to the first."""
         half = np.array([self.extent[key][0] / 2 for key in row])
-        return np.concatenate([[0.0], np.cumsum(half[:-1] + half[1:] + SIDE)])
+        return np.concatenate([[0.0], np.cumsum(half[:-1] + half[1:] + NEIGHBOUR_GAP)])
 
     def _tracks(self) -> list[list[str]]:
         """The sources whose edges turn below each rank, from right to left."""
@@ -234,7 +234,7 @@ class _Grid:
 
     def _place_rows(self) -> None:
         self.width = max((self.x[k] + self.extent[k][0] / 2 for k in self.x), default=0)
-        self.gaps = [GAP + TRACK * max(0, len(tracks) - 1) for tracks in self.tracks]
+        self.gaps = [RANK_GAP + BUNDLE_GAP * max(0, len(tracks) - 1) for tracks in self.tracks]
         self.corners: dict[str, Point] = {}
         self.bottoms: list[float] = []
         top = 0.0

@@ -110,8 +110,7 @@ def shape_of(array: Any) -> tuple[Any, ...]:
     """The shape of an array, with None for an axis that is unknown while shapes are inferred.
 
     The size of the last axis, the features, is not replaced by None: it is rarely unknown, and
-        weights
-    depend on it.
+    weights depend on it.
     """
     shape = tuple(getattr(array, "shape", ()))
     if context.traced_size is None:

@@ -2,8 +2,8 @@
 
 JAX's own generator, threefry, is cryptographically strong, but in a small compiled loop it would
 take most of the run time and of the compile time. This hash is much cheaper; see `hashed-dropout`
-in docs/performance.md. Bits depend only on
-the key and on the position in the array, so they are the same on any number of devices.
+in docs/performance.md. Bits depend only on the key and on the position
+in the array, so they are the same on any number of devices.
 """
 
 from collections.abc import Sequence

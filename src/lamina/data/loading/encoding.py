@@ -155,12 +155,12 @@ def _mean_and_std(series: Any) -> tuple[Any, Any]:
 def _layer_names(columns: Iterable[str]) -> dict[str, str]:
     """A unique name for the input of each column, of letters, digits and `_`."""
     names: dict[str, str] = {}
-    taken = {"features", "numbers", "scaled", "units"}
+    used_names = {"features", "numbers", "scaled", "units"}
     for column in columns:
         plain = "".join(c if c.isalnum() or c == "_" else "_" for c in column) or "column"
         number, name = 1, plain
-        while name.lower() in taken:
+        while name.lower() in used_names:
             number, name = number + 1, f"{plain}_{number + 1}"
-        taken.add(name.lower())
+        used_names.add(name.lower())
         names[column] = name
     return names

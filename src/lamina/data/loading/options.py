@@ -24,7 +24,7 @@ _APPLIES_TO = {
     "image_size": "pictures",
 }
 # Values of arguments that are allowed for a series, since they apply to every series.
-_TRUE_OF_SERIES = (("task", "number"), ("split", "tail"))
+_IMPLIED_BY_SERIES = (("task", "number"), ("split", "tail"))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Options:
         }[kind]
         for name in unused:
             value = getattr(self, name)
-            if value is None or (name, value) in _TRUE_OF_SERIES:
+            if value is None or (name, value) in _IMPLIED_BY_SERIES:
                 continue
             raise ValueError(
                 f"{name}={value!r} is for {_APPLIES_TO[name]}, and has no effect on {kind}.\n"

@@ -108,13 +108,13 @@ def _explodes(first: float, last: float) -> bool:
 
 def _first_bad_epoch(record: Record, is_bad: Callable[[float, float], bool]) -> dict[str, float]:
     """The epoch since which the gradients of the first and last layer are bad, as evidence."""
-    since = None
+    first_bad_step = None
     for step in sorted({statistics.step for statistics in record.statistics}, reverse=True):
         ends = _end_gradients([layer for layer in record.statistics if layer.step == step])
         if ends is None or not is_bad(*ends):
             break
-        since = step
-    return as_evidence(None if since is None else epoch_of_step(record, since))
+        first_bad_step = step
+    return as_evidence(None if first_bad_step is None else epoch_of_step(record, first_bad_step))
 
 
 def _check_gradients(record: Record, final_statistics: list[LayerStatistics]) -> Iterator[Finding]:

@@ -212,7 +212,7 @@ class GroupedQueryAttention(ProjectedAttention):
         seed: An integer for reproducible dropout.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
-    Call arguments: As of `MultiHeadAttention`.
+    Call arguments: Those of `MultiHeadAttention`.
 
     Input shape: `(batch, queries, features)` and `(batch, steps, features)`.
     Output shape: `(batch, queries, features)`; with scores a tuple of it and `(batch, heads,

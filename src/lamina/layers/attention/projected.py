@@ -37,7 +37,7 @@ class ProjectedAttention(Layer):
 
     Args:
         dropout, use_bias, use_gate, sliding_window, flash_attention, seed: See
-            `MultiHeadAttention`, as for all arguments.
+            `MultiHeadAttention`, also for the other arguments.
         kernel_initializer, bias_initializer: Initializers of the projections' weights.
         kernel_regularizer, bias_regularizer: Regularizers of these weights.
         activity_regularizer: Penalty on the output of every projection.

@@ -196,7 +196,7 @@ class AdditiveAttention(Attention):
         dropout: Fraction of the attention weights to drop in training, 0 to 1.
         **kwargs: `seed`, see `Attention`; `name`, `dtype`, `trainable`, see `Layer`.
 
-    Call arguments, shapes: As of `Attention`.
+    Call arguments, shapes: Those of `Attention`.
 
     Source: Bahdanau et al., 2014, "Neural Machine Translation by Jointly Learning to Align and
     Translate", arXiv:1409.0473.

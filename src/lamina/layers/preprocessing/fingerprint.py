@@ -149,7 +149,7 @@ def _farmhash(data: _Texts | _Digits) -> Any:
             hashes = jnp.where(size <= max_size, function(data), hashes)
         return hashes
     result = np.full(len(data.size), _K2)  # the fingerprint of the empty string
-    for min_size, max_size, hash_function in _BY_SIZE:
+    for min_size, max_size, hash_function in _FUNCTIONS_BY_SIZE:
         selection = (data.size >= min_size) & (data.size <= max_size)
         if selection.any():
             result[selection] = hash_function(data.select(selection))
@@ -254,7 +254,7 @@ def _hash_four_words(data: _Texts, offset: Any, a: Any, b: Any) -> tuple[Any, An
     return total + last, b + _rotate(total, 44) + a
 
 
-_BY_SIZE: tuple[tuple[int, int, Callable], ...] = (
+_FUNCTIONS_BY_SIZE: tuple[tuple[int, int, Callable], ...] = (
     (1, 3, _hash_1_to_3),
     (4, 7, _hash_4_to_7),
     (8, 16, _hash_8_to_16),

@@ -53,8 +53,8 @@ class KernelCell(Layer):
     from the projected inputs (`make_step`).
 
     Args:
-        activation, use_bias, dropout, recurrent_dropout, seed: See `SimpleRNNCell`, as for all
-            arguments.
+        activation, use_bias, dropout, recurrent_dropout, seed: See `SimpleRNNCell`, also
+            for the other arguments.
         kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
         kernel_constraint, recurrent_constraint, bias_constraint: Constraints on the weights.

@@ -84,7 +84,7 @@ class SimpleRNN(CellLayer):
 
     Args:
         units: Size of the state and of the output.
-        activation, use_bias: See `SimpleRNNCell`, as for all settings of the weights.
+        activation, use_bias: See `SimpleRNNCell`, also for the settings of the weights.
         kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.
@@ -168,8 +168,8 @@ class LSTM(CellLayer):
 
     Args:
         units: Size of the states and of the output.
-        activation, recurrent_activation, use_bias, unit_forget_bias: See `LSTMCell`, as for all
-            settings of the weights.
+        activation, recurrent_activation, use_bias, unit_forget_bias: See `LSTMCell`, also
+            for the settings of the weights.
         kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.
@@ -256,8 +256,8 @@ class GRU(CellLayer):
 
     Args:
         units: Size of the state and of the output.
-        activation, recurrent_activation, use_bias, reset_after: See `GRUCell`, as for all settings
-            of the weights.
+        activation, recurrent_activation, use_bias, reset_after: See `GRUCell`, also for the
+            settings of the weights.
         kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.

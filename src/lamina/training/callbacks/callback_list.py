@@ -146,21 +146,23 @@ class CallbackList(Callback):
             if hasattr(callback, "set_state"):
                 callback.set_state(state[str(i)])
 
-    def get_states_by_name(self, only: Callable[[Any], bool] = lambda _: True) -> list[list[Any]]:
+    def get_states_by_name(
+        self, is_selected: Callable[[Any], bool] = lambda _: True
+    ) -> list[list[Any]]:
         """Class name and state of every callback, or of selected ones, for a later run.
 
         Args:
-            only: Function that selects callbacks; all by default.
+            is_selected: Function that selects callbacks; all by default.
 
         Returns:
             Pairs of name and state, in the order of the callbacks.
         """
         states = self.get_state().values()
         pairs = zip(self.callbacks, states, strict=True)
-        return [[type(c).__name__, state] for c, state in pairs if only(c)]
+        return [[type(c).__name__, state] for c, state in pairs if is_selected(c)]
 
     def set_states_by_name(
-        self, states: Iterable[Sequence[Any]], only: Callable[[Any], bool] = lambda _: True
+        self, states: Iterable[Sequence[Any]], is_selected: Callable[[Any], bool] = lambda _: True
     ) -> None:
         """Restore states of callbacks by the name of the class.
 
@@ -168,10 +170,10 @@ class CallbackList(Callback):
 
         Args:
             states: Result of `get_states_by_name`.
-            only: Function that selects callbacks; all by default.
+            is_selected: Function that selects callbacks; all by default.
         """
         unused = list(states)
-        for callback in filter(only, self.callbacks):
+        for callback in filter(is_selected, self.callbacks):
             names = [name for name, _ in unused]
             if type(callback).__name__ in names and hasattr(callback, "set_state"):
                 _, state = unused.pop(names.index(type(callback).__name__))

@@ -50,7 +50,7 @@ class Buffers:
     """Host memory for chunks, reused because the operating system must clear new memory.
 
     The device may read this memory directly, so a buffer is reused only when its chunk is no longer
-    needed. Of the three buffers, one is in use, one is ready, and one is being count.
+    needed. Of the three buffers, one is in use, one is ready, and one is being filled.
     """
 
     _COUNT = 3

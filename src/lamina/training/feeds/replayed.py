@@ -41,12 +41,12 @@ class Replayed:
         self._warn = warn
         self._stored: list[Any] | None = []
         self._bytes = 0
-        self._passes = 0
+        self._passes_started = 0
         self._exhausted = False
 
     def __iter__(self) -> Iterator[Any]:
-        self._passes += 1
-        first = self._passes == 1
+        self._passes_started += 1
+        first = self._passes_started == 1
         count = 0
         while not self._exhausted and count != self._steps:
             try:

@@ -38,8 +38,8 @@ def step_with_loss(
     has_custom_step = learner.overrides.train_step or learner.overrides.compute_metrics
 
     def step_and_loss(state: State, batch: PyTree, last_loss: Any) -> tuple[State, Any]:
-        _, fresh = reset(state)
-        state, logs = step(replace(state, metrics=fresh.metrics), batch)
+        _, reset_state = reset(state)
+        state, logs = step(replace(state, metrics=reset_state.metrics), batch)
         if has_custom_step:
             return state, _loss_in(logs, learner)
         total, count = (state.metrics[i] for i in positions)

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from lamina.training.sanity_checks.learning_rate_range import LearningRateRange
     from lamina.training.sanity_checks.one_batch import OneBatchTrial
 
-_CURVE, _FAINT, _MARK = "#2563c9", "#b6c8ea", "#c94f0a"
+_CURVE_COLOUR, _FAINT_COLOUR, _MARK_COLOUR = "#2563c9", "#b6c8ea", "#c94f0a"
 
 
 def plot_rates(result: "LearningRateRange") -> "Figure":
     """Plot the losses over the rates, on a logarithmic axis, without opening a window."""
     figure, axes = _figure()
-    axes.plot(result.rates, result.losses, color=_FAINT, linewidth=1, label="loss")
-    axes.plot(result.rates, result.smoothed, color=_CURVE, linewidth=2, label="smoothed")
+    axes.plot(result.rates, result.losses, color=_FAINT_COLOUR, linewidth=1, label="loss")
+    axes.plot(result.rates, result.smoothed, color=_CURVE_COLOUR, linewidth=2, label="smoothed")
     axes.set_xscale("log")
     finite = result.smoothed[np.isfinite(result.smoothed)]
     if len(finite):
@@ -25,10 +25,10 @@ def plot_rates(result: "LearningRateRange") -> "Figure":
         margin = 0.15 * max(high - low, 1e-3 * abs(high) or 1.0)
         axes.set_ylim(low - margin, high + 3 * margin)  # cuts off the loss after it diverged
     if result.suggestion is not None:
-        axes.axvline(result.suggestion, color=_MARK, linewidth=1.5)
+        axes.axvline(result.suggestion, color=_MARK_COLOUR, linewidth=1.5)
         axes.annotate(
             f"{result.suggestion:.2g}", (result.suggestion, 0.96), (5, 0), ha="left", va="top",
-            xycoords=axes.get_xaxis_transform(), textcoords="offset points", color=_MARK,
+            xycoords=axes.get_xaxis_transform(), textcoords="offset points", color=_MARK_COLOUR,
         )  # fmt: skip
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss")
@@ -40,13 +40,13 @@ def plot_one_batch(result: "OneBatchTrial") -> "Figure":
     """Plot the loss over the steps, without opening a window."""
     figure, axes = _figure()
     steps = np.arange(1, len(result.losses) + 1)
-    axes.plot(steps, result.losses, color=_CURVE, linewidth=2)
+    axes.plot(steps, result.losses, color=_CURVE_COLOUR, linewidth=2)
     if result.guess is not None:
-        axes.axhline(result.guess, color=_MARK, linewidth=1, linestyle="--")
+        axes.axhline(result.guess, color=_MARK_COLOUR, linewidth=1, linestyle="--")
         axes.annotate(
             "the best constant answer", (1, result.guess), (0, -4), va="top",
             ha="right", xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-            color=_MARK, fontsize=9,
+            color=_MARK_COLOUR, fontsize=9,
         )  # fmt: skip
     if np.isfinite(result.losses).all() and result.last >= 0:
         axes.set_ylim(bottom=0)
