@@ -1,10 +1,14 @@
 """The chart of the page: how many times longer than Lamina each contender takes for a step."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import training_report
 import workloads
 
+LAMINA = "#1b7f4b"
 # Shown if measured, each at its best setting; colours that people tell apart.
 SHOWN = {
     "Lamina with kernels": "#7fc29b",
@@ -32,18 +36,27 @@ def bars(training: dict) -> dict[str, dict[str, float]]:
     return {name: ratios for name, ratios in found.items() if ratios}
 
 
-def write(path: Path, training: dict) -> None:
-    """Draw the bars into an SVG file."""
+@contextlib.contextmanager
+def figure(path: Path, rows: int, columns: int, size: tuple[float, float]) -> Iterator[Any]:
+    """Axes to draw on; the file is written at the end, the same for the same drawing."""
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot as plt
 
-    shown = bars(training)
-    names = [name for name in workloads.NAMES if name in training]
     settings = {"svg.fonttype": "none", "svg.hashsalt": "lamina", "font.size": 10}
     with plt.rc_context(settings):
-        figure, axes = plt.subplots(figsize=(9, 4), layout="constrained")
+        drawing, axes = plt.subplots(rows, columns, figsize=size, layout="constrained")
+        yield axes
+        drawing.savefig(path, metadata={"Date": None})
+        plt.close(drawing)
+
+
+def write(path: Path, training: dict) -> None:
+    """Draw the bars into an SVG file."""
+    shown = bars(training)
+    names = [name for name in workloads.NAMES if name in training]
+    with figure(path, rows=1, columns=1, size=(9, 4)) as axes:
         width = 0.8 / max(1, len(shown))
         for i, (contender, ratios) in enumerate(shown.items()):
             at = [names.index(name) - 0.4 + (i + 0.5) * width for name in ratios]
@@ -51,7 +64,7 @@ def write(path: Path, training: dict) -> None:
                 at, list(ratios.values()), width * 0.92, color=SHOWN[contender], label=contender
             )
             axes.bar_label(drawn, [f"{v:.1f}" for v in ratios.values()], fontsize=7, padding=1)
-        axes.axhline(1, color="#1b7f4b", linewidth=1.5, label="Lamina")
+        axes.axhline(1, color=LAMINA, linewidth=1.5, label="Lamina")
         axes.set_yscale("log")
         ticks = [0.5, 1, 2, 5, 10, 20, 50]
         axes.set_yticks(ticks, [f"{tick:g}×" for tick in ticks])
@@ -61,5 +74,3 @@ def write(path: Path, training: dict) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(ncols=3, frameon=False, fontsize=8, loc="upper left")
         axes.margins(y=0.25)
-        figure.savefig(path, metadata={"Date": None})
-        plt.close(figure)

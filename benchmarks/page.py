@@ -5,6 +5,7 @@ from pathlib import Path
 
 import building
 import chart
+import scale
 import targets
 import training_report
 import workloads
@@ -21,6 +22,8 @@ def write(path: Path, results: dict) -> None:
     put_between_markers(path, {"suite": measured(results, picture.name)})
     if results.get("training"):
         chart.write(picture, results["training"])
+    if results.get("scale"):
+        scale.write_chart(_scale_chart(picture), results["scale"])
 
 
 def measured(results: dict, picture: str) -> str:
@@ -40,6 +43,7 @@ def measured(results: dict, picture: str) -> str:
         *_overheads(results.get("overheads")),
         *_layers(results.get("layers")),
         *_building(results.get("building")),
+        *_scale(results.get("scale"), picture),
         f"Versions: {', '.join(versions(results)) or 'unknown'}.",
     ]
     return "\n\n".join(parts)
@@ -286,6 +290,23 @@ def _building(results: dict | None) -> list[str]:
         for name, m in results.items()
     ]
     return ["### Building models", markdown_table(("ms", *building.TASKS.values(), ""), rows)]
+
+
+def _scale(results: dict | None, picture: str) -> list[str]:
+    if not results:
+        return []
+    chart_name = _scale_chart(Path(picture)).name
+    note = "In brackets: megabytes of memory at the highest, above those before `fit`."
+    return [
+        "### How the cost grows",
+        f"![Time a step against each size]({chart_name})",
+        note,
+        *scale.markdown(results),
+    ]
+
+
+def _scale_chart(picture: Path) -> Path:
+    return picture.with_name(f"{picture.stem}-scale.svg")
 
 
 def _milliseconds(measured: dict, key: str) -> str:

@@ -1,6 +1,6 @@
 """Everything: all workloads with all peers, and the page that shows them.
 
-    python benchmarks/run_all.py                              # about 35 minutes on two cores
+    python benchmarks/run_all.py                              # about an hour on two cores
     python benchmarks/run_all.py --only mlp,predict           # measures these again
     python benchmarks/run_all.py --quick                      # does everything run?
 
@@ -17,6 +17,7 @@ import machine
 import overheads
 import page
 import predict
+import scale
 import start
 import stream
 import train
@@ -26,7 +27,16 @@ from rich.console import Console
 import layers
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-EVERYTHING = (*workloads.NAMES, "predict", "stream", "start", "overheads", "layers", "building")
+EVERYTHING = (
+    *workloads.NAMES,
+    "predict",
+    "stream",
+    "start",
+    "overheads",
+    "layers",
+    "building",
+    "scale",
+)
 
 console = Console(stderr=True)
 
@@ -76,9 +86,7 @@ def parse_arguments() -> argparse.Namespace:
 def measure_other(name: str, quick: bool) -> dict:
     if name == "start":
         return start.measure(repeats=1 if quick else 5)
-    others = {"predict": predict, "stream": stream, "overheads": overheads}
-    others |= {"layers": layers, "building": building}
-    return others[name].measure(quick)
+    return OTHERS[name].measure(quick)
 
 
 if __name__ == "__main__":

@@ -218,6 +218,40 @@ def test_what_was_measured_of_layers_and_models_is_on_the_page():
     assert "| Lamina | 250.000 |" in text
 
 
+@pytest.mark.parametrize("axis", ["samples", "length", "classes", "vocabulary", "depth"])
+def test_a_network_that_grows_is_the_same_in_both_libraries(axis, monkeypatch):
+    import keras
+
+    monkeypatch.syspath_prepend(BENCHMARKS / "peers")
+    import scale_cases
+
+    value = scale_cases.VALUES[axis][0]
+    model = scale_cases.keras_model(keras, axis, value)
+    case = scale_cases.make_case(axis, value)
+    assert model(case.x[:2]).shape == (2, case.classes or 1)
+    assert len(case.x) % case.batch_size == 0
+
+
+def test_the_growth_of_costs_is_drawn_and_listed(tmp_path):
+    import page
+    import scale
+
+    results = {
+        "length": {
+            "Lamina": {"64": {"step": 0.002, "memory": 5e6}, "256": {"failed": "not done"}},
+            "PyTorch by hand": {"64": {"step": 0.004, "memory": 6e6}, "256": {"failed": "memory"}},
+        }
+    }
+    path = tmp_path / "performance.md"
+    path.write_text("<!-- suite: begin -->\n<!-- suite: end -->\n")
+    page.write(path, {"machine": "2 cores", "date": "2020-01-01", "scale": results})
+    text = path.read_text()
+    assert "| 64 | 2 (5) | 4 (6) |" in text
+    assert "| 256 | not done | memory |" in text
+    assert "PyTorch by hand" in (tmp_path / "performance-scale.svg").read_text()
+    assert scale.TITLES["length"][1:] in text
+
+
 def test_a_page_without_markers_is_refused(results, tmp_path):
     import page
 
