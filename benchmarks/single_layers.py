@@ -1,6 +1,6 @@
 """What a training step of a single layer takes, beside Keras on JAX and PyTorch.
 
-python benchmarks/layers.py
+python benchmarks/single_layers.py
 """
 
 import argparse
