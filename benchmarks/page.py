@@ -19,11 +19,21 @@ def write(path: Path, results: dict) -> None:
         ValueError: If the page has no markers.
     """
     picture = path.with_suffix(".svg")
-    put_between_markers(path, {"suite": measured(results, picture.name)})
+    put_between_markers(path, sections(results, picture.name))
     if results.get("training"):
         chart.write(picture, results["training"])
     if results.get("scale"):
         scale.write_chart(_scale_chart(picture), results["scale"])
+
+
+def sections(results: dict, picture: str) -> dict[str, str]:
+    """The generated parts, by the names of their markers; what was not measured stays as it is."""
+    found = {"suite": measured(results, picture)} if results.get("training") else {}
+    for name, make in (("layers", _layers), ("building", _building), ("scale", _scale)):
+        if results.get(name):
+            when = f"Measured on {results['machine']}, {results['date']}."
+            found[name] = "\n\n".join([when, *make(results, picture)])
+    return found
 
 
 def measured(results: dict, picture: str) -> str:
@@ -41,9 +51,6 @@ def measured(results: dict, picture: str) -> str:
         *_stream(results.get("stream")),
         *_start(results.get("start")),
         *_overheads(results.get("overheads")),
-        *_layers(results.get("layers")),
-        *_building(results.get("building")),
-        *_scale(results.get("scale"), picture),
         f"Versions: {', '.join(versions(results)) or 'unknown'}.",
     ]
     return "\n\n".join(parts)
@@ -72,17 +79,20 @@ def conditions(results: dict) -> str:
 
 def target_table(results: dict) -> str:
     """Every target with what was measured and the verdict, then why those missed are missed."""
-    found = targets.all_targets(results)
+    apart = ("layers.", "building.")  # beside their own tables
+    found = [t for t in targets.all_targets(results) if not t.key.startswith(apart)]
     met = sum(target.met for target in found)
     known = sum(target.value is not None for target in found)
+    parts = [f"{met} of {known} measured targets are met.", *_targets_and_reasons(found)]
+    return "\n\n".join(parts)
+
+
+def _targets_and_reasons(found: list[targets.Target]) -> list[str]:
     head = ("target", "aim", "measured", "verdict")
     table = markdown_table(head, [target.row() for target in found])
     reasons, missed = targets.reasons(), [t for t in found if t.value is not None and not t.met]
     lines = [f"- **{t.text}: {t.measured()}.** {reasons.get(t.key, '')}".strip() for t in missed]
-    parts = [f"{met} of {known} measured targets are met.", table]
-    if missed:
-        parts += ["#### What is missed, and why", "\n".join(lines)]
-    return "\n\n".join(parts)
+    return [table, "#### What is missed, and why", "\n".join(lines)] if missed else [table]
 
 
 def overview(results: dict) -> str:
@@ -269,40 +279,40 @@ def _overheads(results: dict | None) -> list[str]:
     return ["### Overheads", markdown_table(head, rows)]
 
 
-def _layers(results: dict | None) -> list[str]:
-    if not results:
-        return []
-    measured = {name: m for name, m in results.items() if "failed" not in m}
-    ratios = targets.layer_ratios(results)
+def _layers(results: dict, picture: str) -> list[str]:
+    times = {name: m for name, m in results["layers"].items() if "failed" not in m}
+    ratios = targets.layer_ratios(results["layers"])
     rows = [
-        (layer, *(_milliseconds(m, layer) for m in measured.values()), f"{ratio:.2f}×")
+        (layer, *(_milliseconds(m, layer) for m in times.values()), f"{ratio:.2f}×")
         for layer, ratio in ratios.items()
     ]
-    head = ("ms a training step", *measured, "Lamina is faster than the best peer by")
-    return ["### Single layers", markdown_table(head, rows)]
+    head = ("ms a training step", *times, "Lamina is faster than the best peer by")
+    return [_verdicts(results, "layers."), markdown_table(head, rows)]
 
 
-def _building(results: dict | None) -> list[str]:
-    if not results:
-        return []
+def _building(results: dict, picture: str) -> list[str]:
     rows = [
         (name, *(_milliseconds(m, task) for task in building.TASKS), m.get("failed", ""))
-        for name, m in results.items()
+        for name, m in results["building"].items()
     ]
-    return ["### Building models", markdown_table(("ms", *building.TASKS.values(), ""), rows)]
+    table = markdown_table(("ms", *building.TASKS.values(), ""), rows)
+    return [_verdicts(results, "building."), table]
 
 
-def _scale(results: dict | None, picture: str) -> list[str]:
-    if not results:
-        return []
+def _scale(results: dict, picture: str) -> list[str]:
     chart_name = _scale_chart(Path(picture)).name
     note = "In brackets: megabytes of memory at the highest, above those before `fit`."
     return [
-        "### How the cost grows",
         f"![Time a step against each size]({chart_name})",
         note,
-        *scale.markdown(results),
+        *scale.markdown(results["scale"]),
     ]
+
+
+def _verdicts(results: dict, prefix: str) -> str:
+    """The targets whose keys begin with the prefix, and why those missed are missed."""
+    found = [t for t in targets.all_targets(results) if t.key.startswith(prefix)]
+    return "\n\n".join(_targets_and_reasons(found))
 
 
 def _scale_chart(picture: Path) -> Path:
