@@ -43,19 +43,24 @@ docs: $(VENV)/installed-docs ## the site of guides and reference, searchable, in
 bench: $(VENV)/installed ## Lamina and its installed peers on every workload: docs/performance.md
 	$(BIN)/python benchmarks/run_all.py $(BENCH_ARGS)
 
-DIAGNOSIS_RUNS := build/diagnosis.jsonl
-DIAGNOSIS_ADVICE := build/diagnosis-advice.jsonl
+# With BENCH_ARGS=--short, all of it in some minutes, into a page in build/ that nobody reads.
+DIAGNOSIS_NAME := build/diagnosis$(if $(findstring --short,$(BENCH_ARGS)),-short)
+DIAGNOSIS_PAGE := $(if $(findstring --short,$(BENCH_ARGS)),build/diagnosis-short.md,docs/diagnosis.md)
+DIAGNOSIS_PICTURES := $(if $(findstring --short,$(BENCH_ARGS)),build/diagnosis-short,docs/diagnosis)
+DIAGNOSIS_PYTHON := $(BIN)/python benchmarks/diagnosis
 
-bench-diagnosis: $(VENV)/installed ## faults in healthy programs, and what diagnosis says: docs/diagnosis.md (hours; needs LAMINA_DATASETS)
+bench-diagnosis: $(VENV)/installed ## faults in healthy programs, and what diagnosis says: docs/diagnosis.md (hours; needs LAMINA_DATASETS; BENCH_ARGS=--short: minutes)
 	mkdir -p build
-	$(BIN)/python benchmarks/diagnosis/run.py --level full --out $(DIAGNOSIS_RUNS) $(BENCH_ARGS)
-	$(BIN)/python benchmarks/diagnosis/examples.py --out $(DIAGNOSIS_RUNS)
-	$(BIN)/python benchmarks/diagnosis/run.py --level notes --seeds 6 --only healthy --out $(DIAGNOSIS_RUNS)
-	$(BIN)/python benchmarks/diagnosis/advice.py $(DIAGNOSIS_RUNS) --out $(DIAGNOSIS_ADVICE)
-	$(BIN)/python benchmarks/diagnosis/table.py $(DIAGNOSIS_RUNS) --advice $(DIAGNOSIS_ADVICE) --page docs/diagnosis.md
-	$(BIN)/python benchmarks/diagnosis/calibrate.py $(DIAGNOSIS_RUNS) --page docs/diagnosis.md
-	$(BIN)/python benchmarks/diagnosis/cost.py --page docs/diagnosis.md
-	$(BIN)/python benchmarks/diagnosis/data_flaws.py
+	test $(DIAGNOSIS_PAGE) -ef docs/diagnosis.md || cp docs/diagnosis.md $(DIAGNOSIS_PAGE)
+	$(DIAGNOSIS_PYTHON)/run.py --level full --out $(DIAGNOSIS_NAME).jsonl $(BENCH_ARGS)
+	$(DIAGNOSIS_PYTHON)/examples.py --out $(DIAGNOSIS_NAME).jsonl $(BENCH_ARGS)
+	$(DIAGNOSIS_PYTHON)/run.py --level notes --seeds 6 --only healthy --out $(DIAGNOSIS_NAME).jsonl $(BENCH_ARGS)
+	$(DIAGNOSIS_PYTHON)/advice.py $(DIAGNOSIS_NAME).jsonl --out $(DIAGNOSIS_NAME)-advice.jsonl $(BENCH_ARGS)
+	$(DIAGNOSIS_PYTHON)/table.py $(DIAGNOSIS_NAME).jsonl --advice $(DIAGNOSIS_NAME)-advice.jsonl --page $(DIAGNOSIS_PAGE) $(BENCH_ARGS)
+	$(DIAGNOSIS_PYTHON)/calibrate.py $(DIAGNOSIS_NAME).jsonl --page $(DIAGNOSIS_PAGE) $(BENCH_ARGS)
+	$(DIAGNOSIS_PYTHON)/cost.py --page $(DIAGNOSIS_PAGE) $(BENCH_ARGS)
+	$(DIAGNOSIS_PYTHON)/data_flaws.py $(BENCH_ARGS)
+	$(DIAGNOSIS_PYTHON)/pictures.py --folder $(DIAGNOSIS_PICTURES) $(BENCH_ARGS)
 
 bench-peers: $(addprefix $(LAMINA_PEERS)/,keras-jax/installed tensorflow/installed torch/installed) ## environments for the peers, outside the repository
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from cases import case_named
 from random_changes import random_change
+from results import code_digest, known_rows
 from setups import setup_of, task_of_program
 from table import harmful, right_finding, rows_of
 
@@ -30,6 +31,7 @@ from programs import Program
 # None of them was used when the advice was found.
 SEEDS = (101, 102, 103, 104, 105)
 _MOST_DRAWS = 40
+_SHORT = 2  # findings, copies and trainings of the random search in the short form
 
 
 def change_of(given: dict[str, Any]) -> Change:
@@ -70,7 +72,7 @@ def best_of_random(
     return best
 
 
-def compared(row: dict[str, Any]) -> dict[str, Any]:
+def compared(row: dict[str, Any], short: bool = False) -> dict[str, Any]:
     """What a copy reaches with five seeds: unchanged, as advised, and after a random search."""
     case = case_named(row["program"], row["fault"], row["seed"])
     program = case.program()
@@ -79,8 +81,8 @@ def compared(row: dict[str, Any]) -> dict[str, Any]:
     assert finding is not None
     change = change_of(finding["change"])
     began = time.perf_counter()
-    setups = [setup_of(program, seed) for seed in SEEDS]
-    trainings = max(len(row["trials"]), 2)
+    setups = [setup_of(program, seed) for seed in (SEEDS[:_SHORT] if short else SEEDS)]
+    trainings = _SHORT if short else max(len(row["trials"]), 2)
     rng = np.random.default_rng(row["seed"])
     drawn = best_of_random(program, setup_of(program, row["seed"]), trainings, rng)
     unchanged = scores(setups, program, None)
@@ -88,6 +90,7 @@ def compared(row: dict[str, Any]) -> dict[str, Any]:
         "program": row["program"],
         "fault": row["fault"],
         "seed": row["seed"],
+        "source": code_digest(),
         "code": finding["code"],
         "severity": finding["severity"],
         "change": change.describe(),
@@ -118,22 +121,24 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after these")
     parser.add_argument("--wait", action="store_true", help="for more runs, until the time is up")
+    parser.add_argument("--short", action="store_true", help="two findings with two seeds each")
+    parser.add_argument("--keep", action="store_true", help="rows that older code has measured")
     parser.add_argument("--out", type=Path, default=Path("diagnosis-advice.jsonl"))
     options = parser.parse_args()
     lamina.config.disable_interactive_logging()
     lamina.config.set_diagnosis("off")
     ends = time.monotonic() + 60 * options.minutes
-    options.out.touch()
-    done = [json.loads(line) for line in options.out.read_text(encoding="utf-8").splitlines()]
+    done = known_rows(options.out, options.keep)
+    most = _SHORT if options.short else float("inf")
     with options.out.open("a", encoding="utf-8") as out:
-        while time.monotonic() < ends:
+        while time.monotonic() < ends and len(done) < most:
             rows = waiting(options.runs, done)
             if not rows and not options.wait:
                 break
             if not rows:
                 time.sleep(5)
                 continue
-            done.append(compared(rows[0]))
+            done.append(compared(rows[0], options.short))
             out.write(json.dumps(done[-1]) + "\n")
             out.flush()
             print(_summary(done[-1]), file=sys.stderr, flush=True)

@@ -47,15 +47,16 @@ def mnist_cnn() -> Any:
     return model
 
 
-def full_set(rounds: int, least: float) -> dict[str, Any]:
+def full_set(rounds: int, least: float, samples: int = 20_000) -> dict[str, Any]:
     """Seconds of a `fit` of MNIST, with diagnosis off and with the full set.
 
     Args:
         rounds: How many times each.
         least: Seconds that a training should take without diagnosis.
+        samples: Samples of MNIST.
     """
     x, y = programs._pictures("mnist")
-    x_val, y_val, x, y = x[50_000:], y[50_000:], x[:20_000], y[:20_000]
+    x_val, y_val, x, y = x[50_000:], y[50_000:], x[:samples], y[:samples]
 
     def fit(level: str, epochs: int) -> tuple[float, list[str]]:
         lamina.utils.set_random_seed(0)
@@ -149,17 +150,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=75, help="of a training without diagnosis")
     parser.add_argument("--only", choices=("full", "notes"))
+    parser.add_argument("--short", action="store_true", help="one training of a few seconds each")
     parser.add_argument("--out", type=Path, help="the results as JSON")
     parser.add_argument("--page", type=Path, help="the page to write the table into")
     options = parser.parse_args()
     lamina.config.disable_interactive_logging()
+    if options.short:
+        options.rounds, options.seconds = 1, 2.0
     result: dict[str, Any] = {}
     if options.out is not None and options.out.exists():
         result = json.loads(options.out.read_text(encoding="utf-8"))
     if options.only != "full":
-        result["notes"] = notes(3 * options.rounds)
+        result["notes"] = notes(1, 2) if options.short else notes(3 * options.rounds)
     if options.only != "notes":
-        result["full"] = full_set(options.rounds, options.seconds)
+        samples = 2000 if options.short else 20_000
+        result["full"] = full_set(options.rounds, options.seconds, samples)
     if options.out is not None:
         options.out.write_text(json.dumps(result), encoding="utf-8")
     print(json.dumps(result))

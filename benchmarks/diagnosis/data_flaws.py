@@ -8,7 +8,7 @@ import argparse
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from setups import setup_of
@@ -25,7 +25,6 @@ from lamina.diagnosis.experiments.setup import Samples, TrainingSetup
 from lamina.findings import Record
 from programs import PROGRAMS, Program
 
-RATES = (0.0, 0.05, 0.1, 0.2)
 SHARES = (0.02, 0.05, 0.2)
 FOLDS = 4
 # Recall at which precision is compared.
@@ -36,6 +35,22 @@ CHANGES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "noise": lambda x, rng: x + rng.normal(0, 5 / 255, x.shape).astype(x.dtype),
     "shift": lambda x, rng: np.roll(x, (1, 0), axis=(1, 2)),
 }
+
+
+class Extent(NamedTuple):
+    """What the tables are made of.
+
+    Args:
+        programs: Programs for copies, columns and data as they are.
+        noisy: Programs for wrong labels.
+        rates: Rates of wrong labels.
+        seeds: How many seeds.
+    """
+
+    programs: Sequence[Callable[[int], Program]]
+    noisy: Sequence[Callable[[int], Program]]
+    rates: Sequence[float]
+    seeds: int
 
 
 def mnist_cnn(seed: int) -> Program:
@@ -90,15 +105,15 @@ def of_cleanlab(labels: np.ndarray, probabilities: np.ndarray) -> tuple[float, n
     return 1 - float(np.trace(joint)), ranked
 
 
-def label_noise_rows(seeds: int) -> Iterator[str]:
+def label_noise_rows(extent: Extent) -> Iterator[str]:
     """Lines of the table of planted wrong labels."""
     yield "| program | planted % | estimated % | cleanlab % | finding % | precision | cleanlab |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for make in (programs.digits_dense, programs.mnist_dense, mnist_cnn):
-        for rate in RATES:
-            results = [one_noise(make(seed), rate, seed) for seed in range(seeds)]
+    for make in extent.noisy:
+        for rate in extent.rates:
+            results = [one_noise(make(seed), rate, seed) for seed in range(extent.seeds)]
             ours, theirs, found, first, second = zip(*results, strict=True)
-            name = make(0).name if rate == RATES[0] else ""
+            name = make(0).name if rate == extent.rates[0] else ""
             told = " / ".join("–" if one is None else f"{100 * one:.1f}" for one in found)
             yield (
                 f"| {name} | {100 * rate:g} | {percent(ours)} | "
@@ -129,21 +144,21 @@ def one_noise(program: Program, rate: float, seed: int) -> tuple[Any, ...]:
     )
 
 
-def duplicate_rows(seeds: int) -> Iterator[str]:
+def duplicate_rows(extent: Extent) -> Iterator[str]:
     """Lines of the table of planted copies: how many runs got the finding."""
     yield "| program | copies | " + " | ".join(f"{share:.0%}" for share in SHARES) + " | found |"
     yield "| --- | --- |" + " --- |" * (len(SHARES) + 1)
-    for make in PROGRAMS:
+    for make in extent.programs:
         for kind, change in CHANGES.items():
             cells, seen = [], []
             for share in SHARES:
                 told = 0
-                for seed in range(seeds):
+                for seed in range(extent.seeds):
                     result = one_copy(make(seed), share, kind, change, seed)
                     if result is not None:
                         told += result[0]
                         seen.append(result[1])
-                cells.append(f"{told} of {seeds}")
+                cells.append(f"{told} of {extent.seeds}")
             if seen:
                 share_found = f"{100 * np.mean(seen):.1f} %"
                 yield f"| {make(0).name} | {kind} | {' | '.join(cells)} | {share_found} |"
@@ -176,11 +191,11 @@ def codes_of(program: Program) -> list[str]:
     return [finding.code for finding in found if finding.severity != "hint"]
 
 
-def leak_rows(seeds: int) -> Iterator[str]:
+def leak_rows(extent: Extent) -> Iterator[str]:
     """Lines of the table of planted columns: how many runs got the finding."""
     yield "| program | the target itself | with noise |"
     yield "| --- | --- | --- |"
-    for make in PROGRAMS:
+    for make in extent.programs:
         program = make(0)
         if np.ndim(program.x) != 2 or program.y is program.x or program.x.dtype.kind != "f":
             continue
@@ -188,9 +203,9 @@ def leak_rows(seeds: int) -> Iterator[str]:
         for spread in (0.0, 0.05):
             told = [
                 "target-leak" in codes_of(with_leak(make(seed), spread, seed))
-                for seed in range(seeds)
+                for seed in range(extent.seeds)
             ]
-            cells.append(f"{sum(told)} of {seeds}")
+            cells.append(f"{sum(told)} of {extent.seeds}")
         yield f"| {program.name} | {cells[0]} | {cells[1]} |"
 
 
@@ -208,18 +223,20 @@ def with_leak(program: Program, spread: float, seed: int) -> Program:
     )
 
 
-def clean_rows(seeds: int) -> Iterator[str]:
+def clean_rows(extent: Extent) -> Iterator[str]:
     """Lines of the table of data as they are: how many runs got each finding."""
     yield "| program | leak-between-sets | target-leak | label-noise | rate by label_noise % |"
     yield "| --- | --- | --- | --- | --- |"
-    for make in PROGRAMS:
-        codes = [code for seed in range(seeds) for code in codes_of(make(seed))]
+    for make in extent.programs:
+        codes = [code for seed in range(extent.seeds) for code in codes_of(make(seed))]
         noise, rates = "not checked", "–"
         if classes_of(make(0)) is not None:
-            results = [one_noise(make(seed), 0.0, seed) for seed in range(seeds)]
-            noise = f"{sum(result[2] is not None for result in results)} of {seeds}"
+            results = [one_noise(make(seed), 0.0, seed) for seed in range(extent.seeds)]
+            noise = f"{sum(result[2] is not None for result in results)} of {extent.seeds}"
             rates = percent([result[0] for result in results])
-        counts = [f"{codes.count(c)} of {seeds}" for c in ("leak-between-sets", "target-leak")]
+        counts = [
+            f"{codes.count(c)} of {extent.seeds}" for c in ("leak-between-sets", "target-leak")
+        ]
         yield f"| {make(0).name} | {counts[0]} | {counts[1]} | {noise} | {rates} |"
 
 
@@ -235,13 +252,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--only", choices=list(TABLES), help="one of the tables")
+    parser.add_argument("--short", action="store_true", help="one program, one seed, one rate")
     options = parser.parse_args()
     lamina.config.disable_interactive_logging()
     warnings.simplefilter("ignore")
+    noisy = (programs.digits_dense, programs.mnist_dense, mnist_cnn)
+    extent = Extent(PROGRAMS, noisy, (0.0, 0.05, 0.1, 0.2), options.seeds)
+    if options.short:
+        extent = Extent([programs.breast_cancer], [programs.digits_dense], (0.1,), 1)
     for name, rows in TABLES.items():
         if options.only in (None, name):
-            print(f"\n{name}, {options.seeds} seeds\n")
-            for row in rows(options.seeds):
+            print(f"\n{name}, {extent.seeds} seeds\n")
+            for row in rows(extent):
                 print(row, flush=True)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from results import code_digest, known_rows
 from run import measured
 
 import lamina
@@ -60,6 +61,7 @@ def result_of(script: Path, arguments: list[str]) -> dict[str, Any]:
         "right": [],
         "seed": 0,
         "level": "full",
+        "source": code_digest(),
         "score": reached,
         "is_healthy": reached >= figure if promised.group(1) == "least" else reached <= figure,
         "seconds": round(time.process_time() - began, 2),
@@ -73,12 +75,16 @@ def result_of(script: Path, arguments: list[str]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--whole", action="store_true", help="not only their short form: minutes")
+    parser.add_argument("--short", action="store_true", help="one of them")
     parser.add_argument("--names", default="", help="a part of a name")
+    parser.add_argument("--keep", action="store_true", help="rows that older code has measured")
     parser.add_argument("--out", type=Path, default=Path("diagnosis.jsonl"))
     options = parser.parse_args()
+    done = {row["program"] for row in known_rows(options.out, options.keep)}
+    names = "first_network" if options.short else options.names
     with options.out.open("a", encoding="utf-8") as out:
         for script in EXAMPLES:
-            if options.names not in script.name:
+            if names not in script.name or script.name in done:
                 continue
             row = result_of(script, [] if options.whole else ["--short"])
             codes = [found["code"] for found in row["findings"] if found["severity"] != "hint"]

@@ -54,14 +54,23 @@ class Losses(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A picture: the code, the program, and what is done to it."""
+    """A picture: the code, the program, what is done to it, and that in words if it is not a name.
+
+    Args:
+        code: The code of the finding.
+        program: Makes the program.
+        fault: Name of an injector, or a function that makes the faulty program.
+        words: What the function does.
+    """
 
     code: str
     program: Callable[[int], Program]
     fault: str | Callable[[Program], Program]
+    words: str = ""
 
 
 def wrong_labels(program: Program) -> Program:
+    """With a quarter of the labels changed at random, trained for longer."""
     rng = np.random.default_rng(0)
     chosen = rng.permutation(len(program.y))[: len(program.y) // 4]
     y = program.y.copy()
@@ -70,6 +79,7 @@ def wrong_labels(program: Program) -> Program:
 
 
 def by_heart(program: Program) -> Program:
+    """With few samples, some of them wrongly labelled, and enough units to remember each."""
     layers = (program.layers[0], programs.dense(512), *program.layers[1:])
     x, y = program.x[:150], program.y[:150]
     y = wrong_labels(replace(program, y=y)).y
@@ -79,10 +89,10 @@ def by_heart(program: Program) -> Program:
 CASES = (
     Case("inputs-not-scaled", programs.digits_dense, "inputs × 1000"),
     Case("labels-unrelated", programs.digits_dense, "shuffled labels"),
-    Case("label-noise", programs.digits_dense, wrong_labels),
+    Case("label-noise", programs.digits_dense, wrong_labels, "a quarter of the labels wrong"),
     Case("class-imbalance", programs.digits_dense, "imbalance"),
     Case("too-few-samples", programs.digits_dense, "25 samples"),
-    Case("data-not-shuffled", programs.digits_dense, "not shuffled"),
+    Case("data-not-shuffled", programs.mnist_dense, "not shuffled"),
     Case("validation-unlike-training", programs.digits_dense, "sorted tail"),
     Case("targets-not-scaled", programs.diamonds, "large targets"),
     Case("output-activation", programs.digits_dense, "relu output"),
@@ -100,7 +110,7 @@ CASES = (
     Case("optimizer-choice", programs.digits_dense, "plain SGD"),
     Case("too-few-epochs", programs.digits_dense, "one epoch"),
     Case("batch-size-too-large", programs.digits_dense, "whole batch"),
-    Case("overfitting", programs.digits_dense, by_heart),
+    Case("overfitting", programs.digits_dense, by_heart, "150 samples, 512 units more"),
 )
 
 
@@ -186,12 +196,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="a part of a code")
     parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--short", action="store_true", help="one of them")
     options = parser.parse_args()
     lamina.config.disable_interactive_logging()
     options.folder.mkdir(exist_ok=True)
     known: dict[Callable[[int], Program], Losses] = {}
     for case in CASES:
-        if options.only not in case.code:
+        if (options.only or ("dead-relu" if options.short else "")) not in case.code:
             continue
         healthy = case.program(0)
         program = faulty(case, healthy)
@@ -200,10 +211,9 @@ def main() -> None:
             known[case.program] = losses_of(healthy)
         is_comparable = program.loss == healthy.loss and case.fault != "large targets"
         losses = losses_of(program)
-        words = case.fault if isinstance(case.fault, str) else case.fault.__name__.replace("_", " ")
         drawn = picture(
             case.code,
-            f"{healthy.name}, {words}",
+            f"{healthy.name}, {case.words or case.fault}",
             losses,
             known[case.program] if is_comparable else None,
         )

@@ -2,7 +2,7 @@
 
 Each pair of a program and a fault is run with one of the seeds, or with more of them: `--deals`. A
 run that is stopped, by hand or by `--minutes`, has a bit of everything. Started again with the same
-file, it goes on where it stopped.
+file and the same code, it goes on where it stopped. `--short` has a few quick cases.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 from cases import Case, balanced, dealt, healthy, pairs
+from results import code_digest, known_rows
 from setups import task_of_program
 
 import lamina
@@ -24,6 +25,10 @@ from lamina.diagnosis.experiments.scores import score_of
 from lamina.diagnosis.experiments.trials import Trials
 from lamina.findings import Findings, finding_of_error
 from programs import Program
+
+# Needs no data sets besides those of scikit-learn.
+SHORT_PROGRAM = "breast_cancer"
+SHORT_FAULTS = ("rate × 1000", "zeros", "frozen")
 
 
 def trained(program: Program, seed: int, level: str) -> dict[str, Any]:
@@ -105,12 +110,19 @@ def result_of(case: Case, level: str) -> dict[str, Any]:
         "right": [] if case.injector is None else list(case.injector.right),
         "seed": case.seed,
         "level": level,
+        "source": code_digest(),
         **trained(program, case.seed, level),
     }
 
 
 def chosen_cases(options: argparse.Namespace) -> list[Case]:
     """The cases that the options name."""
+    if options.short:
+        options.seeds, options.deals, options.part = 1, 1, "1/1"
+        cases = [] if options.only == "healthy" else [
+            Case(*pair, 0) for pair in pairs(SHORT_PROGRAM) if pair[1].name in SHORT_FAULTS
+        ]  # fmt: skip
+        return cases + ([] if options.only == "faulty" else healthy([0], SHORT_PROGRAM))
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     rounds: list[list[Case]] = [[] for _ in range(options.deals)]
     if options.only != "healthy":
@@ -135,13 +147,14 @@ def main() -> None:
     parser.add_argument("--only", choices=("healthy", "faulty"))
     parser.add_argument("--part", default="1/1", help="2/3: the second of three processes")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after these")
+    parser.add_argument("--short", action="store_true", help="a few cases of one program")
+    parser.add_argument("--keep", action="store_true", help="rows that older code has measured")
     parser.add_argument("--out", type=Path, default=Path("diagnosis.jsonl"))
     options = parser.parse_args()
     lamina.config.disable_interactive_logging()
     ends = time.monotonic() + 60 * options.minutes
     cases = chosen_cases(options)
-    options.out.touch()
-    known = [json.loads(line) for line in options.out.read_text(encoding="utf-8").splitlines()]
+    known = known_rows(options.out, options.keep)
     done = {(row["program"], row["fault"], row["seed"], row["level"]) for row in known}
     print(f"{len(cases)} cases", file=sys.stderr)
     with options.out.open("a", encoding="utf-8") as out:

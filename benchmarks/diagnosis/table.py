@@ -170,14 +170,15 @@ def advice(rows: list[dict[str, Any]], compared: list[dict[str, Any]]) -> str:
         for name in ("advised", "random"):
             better = sum(improves(row["unchanged"], row[name]) for row in group)
             gains = [np.mean(row[name]) - np.mean(row["unchanged"]) for row in group]
-            cells += [f"{better} ({share(better, len(group))})", f"{np.mean(gains):.2f}"]
+            mean_gain = f"{np.mean(gains):.2f}" if gains else "–"
+            cells += [f"{better} ({share(better, len(group))})", mean_gain]
         lines.append(f"| {fault} | {len(group)} | {' | '.join(cells)} |")
     above, below = (
         sum(improves(row[one], row[other]) for row in compared)
         for one, other in (("random", "advised"), ("advised", "random"))
     )
     told = ", ".join(f"{code} {count}" for code, count in silent.most_common())
-    trainings = np.median([row["trainings"] for row in compared])
+    trainings = np.median([row["trainings"] for row in compared] or [0])
     return "\n".join(
         [
             *lines,
@@ -203,6 +204,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--advice", type=Path, help="what advice.py has written")
     parser.add_argument("--page", type=Path, help="the page to write the tables into")
+    parser.add_argument("--short", action="store_true", help="no effect; for the other scripts")
     options = parser.parse_args()
     rows = rows_of(options.runs)
     texts = {"tables": tables(rows)}

@@ -79,8 +79,7 @@ def examined(monkeypatch, training):
 def test_changes_and_the_learning_curve_share_one_budget(examined, of_training, score):
     clock, _ = examined(score, of_training)
     assert len(clock.trained) > 1
-    # A trial is not interrupted, and the compilation of the first changed copy is not foreseen.
-    assert clock.now <= budget(of_training) + COMPILING
+    assert clock.now <= budget(of_training)
 
 
 @pytest.mark.parametrize("seconds", [60.1, 75.0, 133.0, 3600.0])
@@ -95,13 +94,13 @@ def test_after_a_shorter_training_it_is_20_seconds(seconds):
 
 def test_statistics_of_layers_are_paid_from_the_same_budget(examined):
     clock, _ = examined(0.1, 100.0, spent=8.0)
-    assert clock.now + 8.0 <= budget(100.0) + COMPILING
+    assert clock.now + 8.0 <= budget(100.0)
 
 
 def test_checks_of_data_are_paid_from_the_same_budget(examined):
     clock, _ = examined(0.1, 100.0, of_data_checks=8.0)
     assert clock.trained
-    assert clock.now <= budget(100.0) + COMPILING
+    assert clock.now <= budget(100.0)
 
 
 def test_after_a_training_that_went_well_the_curve_is_measured(examined):

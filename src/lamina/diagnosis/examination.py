@@ -28,6 +28,8 @@ from lamina.findings import Findings, LearningCurve, Record, all_findings_of, fi
 _FRACTION_OF_TRAINING = 0.15
 _SECONDS = 20.0
 _LONG_TRAINING = 60.0
+# Trials begin only within this share of it, since a trial that takes longer is not interrupted.
+_PLANNED_SHARE = 0.9
 # The budget should suffice for this many trials, each with at least this many samples.
 _MIN_TRIALS = 6
 _MIN_SAMPLES = 1000
@@ -70,7 +72,7 @@ def examine(
     record_findings = findings_of(record)
     if setup is None:
         return record_findings
-    seconds = budget(seconds_of_training) - seconds_spent
+    seconds = _PLANNED_SHARE * budget(seconds_of_training) - seconds_spent
     tasks = tasks_of(record, setup)
     if not tasks:
         note = "changes: there are no targets to compare"
