@@ -26,7 +26,7 @@ from lamina.findings import Record
 from programs import PROGRAMS, Program
 
 SHARES = (0.02, 0.05, 0.2)
-FOLDS = 4
+FOLDS, REPEATS = 4, 2
 # Recall at which precision is compared.
 RECALL = 0.8
 # Changes of copied pictures, whose values are 0–1.
@@ -131,14 +131,16 @@ def one_noise(program: Program, rate: float, seed: int) -> tuple[Any, ...]:
     given = labels.copy()
     given[changed] = (labels[changed] + rng.integers(1, classes, len(changed))) % classes
     setup = setup_of(with_labels(program, given, classes), seed)
-    probabilities = out_of_sample(setup, given, FOLDS, classes)
+    probabilities = out_of_sample(setup, given, FOLDS, classes, REPEATS)
+    once = out_of_sample(setup, given, FOLDS, classes)  # `fit` has no time for more
     assert probabilities is not None
+    assert once is not None
     found, wrong = estimate_noise(given, probabilities), given != labels
     theirs = of_cleanlab(given, probabilities)
     return (
         found.rate,
         None if theirs is None else theirs[0],
-        noise_rate(given, probabilities),
+        noise_rate(given, once),
         precision_at_recall(found.suspects, wrong),
         None if theirs is None else precision_at_recall(theirs[1], wrong),
     )

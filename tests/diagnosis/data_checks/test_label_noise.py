@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina.diagnosis import label_noise
-from lamina.diagnosis.data_checks import label_noise as module
+from lamina.diagnosis.data_checks import label_noise as module, out_of_sample as cross_validation
 from lamina.diagnosis.experiments.scores import Task
 from lamina.diagnosis.experiments.setup import Samples, TrainingSetup, hold_out
 from lamina.diagnosis.user_model import request_for
@@ -42,6 +42,22 @@ def test_a_model_that_is_not_compiled_is_refused():
 def test_one_fold_is_refused():
     with pytest.raises(ValueError, match="at least 2 folds"):
         label_noise(compiled(), np.zeros((8, 3)), np.arange(8) % 2, folds=1)
+
+
+def test_no_division_is_refused():
+    with pytest.raises(ValueError, match="repeats"):
+        label_noise(compiled(), np.zeros((8, 3)), np.arange(8) % 2, repeats=0)
+
+
+def test_probabilities_of_several_divisions_are_averaged(setup, monkeypatch):
+    training, _ = setup
+
+    def of_one_division(division, labels, folds, classes):
+        return np.full((2, 2), 0.25 if division.seed == training.seed else 0.75)
+
+    monkeypatch.setattr(cross_validation, "_of_one_division", of_one_division)
+    probabilities = cross_validation.out_of_sample(training, np.zeros(2), 2, 2, repeats=2)
+    np.testing.assert_array_equal(probabilities, 0.5)
 
 
 @pytest.fixture

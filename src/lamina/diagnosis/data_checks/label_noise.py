@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data, Targets
+from lamina.core.user_data.arguments import check_integer
 from lamina.core.user_data.text import Preprocessed
 from lamina.diagnosis.data_checks.confident_learning import (
     joint_distribution,
@@ -73,6 +74,7 @@ def label_noise(
     folds: int = 4,
     epochs: int | None = None,
     batch_size: int = 32,
+    repeats: int = 2,
 ) -> LabelNoise:
     """Estimate how many labels are wrong, and which.
 
@@ -84,10 +86,12 @@ def label_noise(
         model: A compiled classifier, trained or not.
         x: Inputs, `(samples, …)`, as for `fit`.
         y: Labels: class indices, zeros and ones, or one-hot.
-        folds: Number of folds, and of copies.
+        folds: Number of folds, and of copies for each division into folds.
         epochs: Maximum number of epochs for each copy; if None, the number of epochs of the model's
             last training, or 10.
         batch_size: Samples in a step of the training.
+        repeats: Number of divisions into folds, whose predictions are averaged. With two, the list
+            of suspects has fewer correct labels than with one, and it takes twice as long.
 
     Returns:
         A `LabelNoise`.
@@ -118,6 +122,7 @@ def label_noise(
         )
     if not isinstance(folds, int) or folds < 2:
         raise ValueError(f"label_noise needs at least 2 folds; received folds={folds!r}.")
+    check_integer("repeats", repeats, 1)
     epochs = epochs or len(getattr(getattr(model, "history", None), "epoch", ())) or _EPOCHS
     with without_side_effects():
         setup = _make_setup(model, x, y, epochs, batch_size)
@@ -129,7 +134,7 @@ def label_noise(
             f"label_noise needs a sample of each class in each of {folds} folds, but class {rare} "
             f"has only {counts[rare]}.\n  Fix: fewer folds, or leave this class out."
         )
-    probabilities = out_of_sample(setup, labels, folds, classes)
+    probabilities = out_of_sample(setup, labels, folds, classes, repeats)
     if probabilities is None:
         raise ValueError(
             f"label_noise needs a model with one output of {classes} finite probabilities or "

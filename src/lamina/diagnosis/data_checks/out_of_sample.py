@@ -14,10 +14,12 @@ from lamina.prediction.probabilities import as_probabilities
 # Training ends after this many epochs without a better loss on held-out samples.
 _PATIENCE = 3
 _MIN_PROBABILITY = 1e-7
+# Each fold has a seed of its own.
+_SEEDS_OF_A_DIVISION = 100
 
 
 def out_of_sample(
-    setup: TrainingSetup, labels: np.ndarray, folds: int, classes: int
+    setup: TrainingSetup, labels: np.ndarray, folds: int, classes: int, repeats: int = 1
 ) -> np.ndarray | None:
     """Probabilities of the training samples, predicted by copies that were not trained on them.
 
@@ -30,6 +32,8 @@ def out_of_sample(
         labels: Class indices of its training samples, `(samples,)`.
         folds: Number of folds.
         classes: Number of classes.
+        repeats: How many times the samples are divided into folds. The mean of several is a better
+            judge, since copies do not make the same mistakes.
 
     Returns:
         Array `(samples, classes)`; None if the outputs are not probabilities of these classes.
@@ -37,6 +41,20 @@ def out_of_sample(
     Raises:
         CannotCopyError: If no copy can be made.
     """
+    divisions = []
+    for repeat in range(repeats):
+        of_division = replace(setup, seed=setup.seed + _SEEDS_OF_A_DIVISION * repeat)
+        probabilities = _of_one_division(of_division, labels, folds, classes)
+        if probabilities is None:
+            return None
+        divisions.append(probabilities)
+    mean: np.ndarray = np.mean(divisions, axis=0)
+    return mean
+
+
+def _of_one_division(
+    setup: TrainingSetup, labels: np.ndarray, folds: int, classes: int
+) -> np.ndarray | None:
     fold_indices = _stratified_folds(labels, folds, setup.seed)
     size = max(map(len, fold_indices))
     probabilities = np.zeros((len(labels), classes))
