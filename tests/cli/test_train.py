@@ -212,7 +212,7 @@ def test_the_rate_counts_what_was_learnt_from(digits):
     job = train_job.Job(digits, "mlp", epochs=5)
     model = train_job.build(job)
     model.optimizer.iterations.assign(2 * 43 + 4)
-    run = train_job._run(job, model, seconds=1.0)
+    run = train_job._make_run(job, model, seconds=1.0)
     assert (run.epochs, run.samples) == (2, 2 * 1350 + 4 * 32)
 
 

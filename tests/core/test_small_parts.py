@@ -14,7 +14,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.input_spec import check_inputs
 from lamina.core.messages.errors import nearest, unknown_argument, unknown_name
 from lamina.core.serialization import naming
-from lamina.core.variable.variable import resolve_shape
+from lamina.core.variable.variable import to_shape_tuple
 
 # Naming
 
@@ -119,7 +119,7 @@ def test_an_unknown_policy_is_refused():
     [(None, ()), (3, (3,)), (np.int64(3), (3,)), ([2, None], (2, None)), ((), ())],
 )
 def test_shapes_come_in_many_forms(shape, expected):
-    assert resolve_shape(shape) == expected
+    assert to_shape_tuple(shape) == expected
 
 
 SPECS = [

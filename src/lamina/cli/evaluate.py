@@ -53,7 +53,7 @@ def evaluate(
     if evaluation.range_was_guessed:
         console.remark(RANGE_REMARK)
     if evaluation.was_compiled:
-        console.remark("The model was saved without a loss: crossentropy and accuracy are taken.")
+        console.remark("The model was saved without a loss: crossentropy and accuracy are used.")
     results, labels = evaluation.results, data.test[1]
     if json:
         console.print_json({"samples": len(labels), **results})

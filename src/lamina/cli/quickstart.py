@@ -54,7 +54,7 @@ def quickstart(
     if epochs is None:
         epochs = architectures.default_epochs(dataset)
     job = train_job.Job(
-        dataset, "mlp", epochs, seed=seed, command=_command(data, epochs, seed),
+        dataset, "mlp", epochs, seed=seed, command=_train_command(data, epochs, seed),
         file="quickstart.py",
     )  # fmt: skip
     held_out = len(dataset.train[0]) - job.samples
@@ -124,7 +124,7 @@ def show_samples(dataset: "Dataset") -> None:
     screen.print(art.half_blocks(list(images[:count])))
 
 
-def _command(data: Data, epochs: int, seed: int) -> str:
+def _train_command(data: Data, epochs: int, seed: int) -> str:
     data_option = "" if data == Data.auto else f" --data {data}"
     return f"lamina quickstart{data_option} --epochs {epochs} --seed {seed}"
 

@@ -256,9 +256,9 @@ def train(
     network = train_job.build(job)
     if not json:
         console.say(
-            f"{data.title}: {job.samples:,} images to learn from, "
-            f"{len(data.train[0]) - job.samples:,} held out, {len(data.test[0]):,} to "
-            f"be judged by; {network.count_params():,} parameters."
+            f"{data.title}: {job.samples:,} images for training, "
+            f"{len(data.train[0]) - job.samples:,} for validation, {len(data.test[0]):,} for "
+            f"testing; {network.count_params():,} parameters."
         )
     run = train_job.fit(job, network, folder, 0 if json else "auto", console.remark)
     paths = [folder / name for name in ("model.keras", "history.csv", job.file)]

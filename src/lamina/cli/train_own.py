@@ -116,14 +116,14 @@ def train_own(
             }
         )
     elif measured is not None:
-        _say_measured(job, measured)
+        _print_results(job, measured)
         if measured.outcome is not None:
             console.say_plain(escape_control_characters(f"Report: {paths[-1]}"))
     if run.stopped or (measure and not nothing_to_measure_on and measured is None):
         raise typer.Exit(130)
 
 
-def _say_measured(job: Any, measured: Any) -> None:
+def _print_results(job: Any, measured: Any) -> None:
     """Print the result and, for comparison, the baseline (see `own_data_job.Measured`)."""
     from rich.markup import escape
 

@@ -60,14 +60,14 @@ def difference(input_range: InputRange, array: Any) -> Difference | None:
     if not np.isfinite(rows).any():
         return None
     return (
-        _another_scale(input_range, rows)
-        or _swapped_channels(input_range, rows)
+        _find_scale_difference(input_range, rows)
+        or _find_swapped_channels(input_range, rows)
         or _inverted(input_range, rows)
-        or _another_unit(input_range, array)
+        or _find_unit_difference(input_range, array)
     )
 
 
-def _another_scale(input_range: InputRange, rows: np.ndarray) -> Difference | None:
+def _find_scale_difference(input_range: InputRange, rows: np.ndarray) -> Difference | None:
     largest, largest_before = (
         np.nanmax(np.abs(rows)),
         max(abs(input_range.low), abs(input_range.high)),
@@ -98,7 +98,7 @@ def _another_scale(input_range: InputRange, rows: np.ndarray) -> Difference | No
     )
 
 
-def _another_unit(input_range: InputRange, array: Any) -> Difference | None:
+def _find_unit_difference(input_range: InputRange, array: Any) -> Difference | None:
     """A column in another unit: its values are those of training times a common factor."""
     if not input_range.quantiles or math.prod(array.shape[1:]) != 1:
         return None
@@ -113,7 +113,7 @@ def _another_unit(input_range: InputRange, array: Any) -> Difference | None:
         "unit",
         f"it seems to have another unit{names}: half of its values are from {first:.4g} to "
         f"{last:.4g}, in training from {in_training[0]:.4g} to {in_training[1]:.4g}",
-        unit.back(input_range.name),
+        unit.inverse_expression(input_range.name),
     )
 
 
@@ -140,7 +140,7 @@ def _inverted(input_range: InputRange, rows: np.ndarray) -> Difference | None:
     )
 
 
-def _swapped_channels(input_range: InputRange, rows: np.ndarray) -> Difference | None:
+def _find_swapped_channels(input_range: InputRange, rows: np.ndarray) -> Difference | None:
     """Blue, green, red in place of red, green, blue: the means of the channels are swapped."""
     if len(input_range.channels) != 3 or rows.ndim != 4 or rows.shape[-1] != 3:
         return None

@@ -220,7 +220,7 @@ class Contract:
     split: str | None = None
     novelty: Novelty | None = None
 
-    def of_arrays(self) -> "Contract":
+    def without_inputs(self) -> "Contract":
         """The contract without its description of the inputs, for inputs that were changed."""
         return Contract(
             target=self.target,

@@ -35,7 +35,7 @@ class Unit(NamedTuple):
     offset: float = 0.0
     names: str = ""
 
-    def back(self, name: str) -> str:
+    def inverse_expression(self, name: str) -> str:
         """The expression that converts an array of this name back."""
         if self.offset:
             return f"({name} - 32) / 1.8" if self.factor > 1 else f"{name} * 1.8 + 32"

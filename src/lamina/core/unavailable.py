@@ -35,7 +35,7 @@ def unavailable_class(name: str, module: str, alternative: str) -> type:
 
     @filter_traceback
     def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        raise _error(f"{module}.{name}", alternative)
+        raise _make_error(f"{module}.{name}", alternative)
 
     attributes = {
         "__init__": refuse,
@@ -51,7 +51,7 @@ def unavailable_function(name: str, module: str, alternative: str) -> Any:
 
     @filter_traceback
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
-        raise _error(f"{module}.{name}", alternative)
+        raise _make_error(f"{module}.{name}", alternative)
 
     refuse.__name__ = refuse.__qualname__ = name
     refuse.__module__ = module
@@ -74,5 +74,5 @@ def make_unavailable_objects(module: str, names: Sequence[str], alternative: str
     }
 
 
-def _error(what: str, alternative: str) -> NotAvailableError:
+def _make_error(what: str, alternative: str) -> NotAvailableError:
     return NotAvailableError(f"{what} is not available yet.\n  Meanwhile: {alternative}")

@@ -63,8 +63,8 @@ def audio_dataset_from_directory(
     """
     if ragged and output_sequence_length is not None:
         raise ValueError(
-            "ragged=True leaves every waveform its length and output_sequence_length gives all "
-            "the same; received both."
+            "ragged=True keeps the length of every waveform, and output_sequence_length gives "
+            "all the same length; received both."
         )
     for name, value in (
         ("sampling_rate", sampling_rate), ("output_sequence_length", output_sequence_length),

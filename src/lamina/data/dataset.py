@@ -182,7 +182,7 @@ class Dataset:
 
         workers = number_of_workers(num_parallel_calls)
         changed = self._derive(lambda: parallel_map(call, self._start(), workers), self._length)
-        changed.contract = None if self.contract is None else self.contract.of_arrays()
+        changed.contract = None if self.contract is None else self.contract.without_inputs()
         return changed
 
     def flat_map(self, map_func: Callable) -> "Dataset":

@@ -99,7 +99,7 @@ class LabelledFolder:
         seed: int,
         shuffle: bool,
     ) -> Dataset:
-        targets = self._targets(files)
+        targets = self._make_targets(files)
         rows = (files.paths,) if targets is None else (files.paths, targets)
         dataset = Dataset.from_tensor_slices(rows)
         if shuffle:
@@ -205,7 +205,7 @@ class LabelledFolder:
             )
         return [int(label) for label in self.labels]
 
-    def _targets(self, files: "_Files") -> np.ndarray | None:
+    def _make_targets(self, files: "_Files") -> np.ndarray | None:
         labels, names = files.labels, files.class_names
         if labels is None or names is None or self.label_mode == "int":
             return labels

@@ -70,11 +70,13 @@ def _array_in(contents: bytes, pickled: bool) -> np.ndarray:
     if dtype.hasobject:
         array = read_pickle(file.read())
         if not isinstance(array, np.ndarray) or array.shape != shape:
-            raise ValueError(f"its pickle is not the array of shape {shape} that its head promises")
+            raise ValueError(
+                f"its pickle is not the array of shape {shape} that its header declares"
+            )
         return array
-    promised, available = math.prod(shape) * dtype.itemsize, len(contents) - file.tell()
-    if promised != available:
-        raise ValueError(f"it holds {available:,} bytes, and its head promises {promised:,}")
+    declared, available = math.prod(shape) * dtype.itemsize, len(contents) - file.tell()
+    if declared != available:
+        raise ValueError(f"it holds {available:,} bytes, and its header declares {declared:,}")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 

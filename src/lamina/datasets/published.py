@@ -74,7 +74,9 @@ class Archive:
             for folder in (parent / self.folder, parent / self.keras_name / self.folder):
                 files = tuple(folder / member for member in self.members)
                 if all(file.is_file() for file in files):
-                    yield Container(files, lambda files: decode(self._verify(_contents(files))))
+                    yield Container(
+                        files, lambda files: decode(self._verify(_read_contents(files)))
+                    )
             for name in (self.file, f"{self.keras_name}_archive"):
                 if (parent / name).is_file():
                     yield Container(
@@ -127,7 +129,7 @@ def verify_checksum(contents: bytes, checksum: str, name: str = "the file") -> b
     return contents
 
 
-def _contents(files: tuple[Path, ...]) -> dict[str, bytes]:
+def _read_contents(files: tuple[Path, ...]) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in files}
 
 

@@ -19,14 +19,14 @@ from lamina.datasets.fingerprints import Expected
 
 def is_remembered(container: Container, expected: Mapping[str, Expected]) -> bool:
     """Whether these files were verified before and have not changed since."""
-    return _read().get(_key(container)) == _record(container, expected)
+    return _read().get(_key(container)) == _make_record(container, expected)
 
 
 def remember(container: Container, expected: Mapping[str, Expected]) -> None:
     """Record that these files were verified; without a writable cache, do nothing."""
     with contextlib.suppress(OSError):
         fingerprints = _read()
-        fingerprints[_key(container)] = _record(container, expected)
+        fingerprints[_key(container)] = _make_record(container, expected)
         path = _path()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".json")
@@ -51,7 +51,7 @@ def _key(container: Container) -> str:
     return os.path.abspath(container.files[0])
 
 
-def _record(container: Container, expected: Mapping[str, Expected]) -> dict:
+def _make_record(container: Container, expected: Mapping[str, Expected]) -> dict:
     digests = "".join(array.digest for array in expected.values())
     states = [path.stat() for path in container.files]
     return {

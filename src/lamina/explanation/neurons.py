@@ -184,7 +184,7 @@ def neuron(
         return result.first_inputs[call.key], result.captured[call.key]
 
     first_inputs, outputs = (np.asarray(a, dtype="float32")[0] for a in forward.compiled(program)())
-    position_index = _position(position, first_inputs.shape[:-1])
+    position_index = _check_position(position, first_inputs.shape[:-1])
     first_inputs, outputs = first_inputs[position_index], outputs[position_index]
     interpretation = (
         interpret_output(forward, call.output_index) if call.output_index is not None else None
@@ -217,7 +217,7 @@ def _dense_call(forward: Forward, name: str | None) -> Call:
     return calls[-1] if name is None else call_of(forward, name, calls, "of class Dense")
 
 
-def _position(position: Any, sizes: tuple[int, ...]) -> tuple[int, ...]:
+def _check_position(position: Any, sizes: tuple[int, ...]) -> tuple[int, ...]:
     position_index = () if position is None else tuple(np.atleast_1d(position).tolist())
     if position is None:
         position_index = (0,) * len(sizes)

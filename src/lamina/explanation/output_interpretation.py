@@ -50,7 +50,9 @@ class OutputInterpretation:
             return self
         if not np.allclose(sums, 1, atol=1e-3):
             return self
-        return replace(self, kind="classes", names=_names(model, "classes", len(self.names), 1))
+        return replace(
+            self, kind="classes", names=_infer_names(model, "classes", len(self.names), 1)
+        )
 
     def values(self, output: np.ndarray) -> np.ndarray:
         """Probabilities of the classes, or the numbers; their mean over all positions.
@@ -119,11 +121,11 @@ def interpret_output(forward: Forward, output: str | int | None = None) -> Outpu
     index = _index_of(output, names)
     spec = forward.outputs[index]
     classes = spec.shape[-1] if len(spec.shape) > 1 else 1
-    kind = _kind(forward, index, classes, len(names) == 1)
+    kind = _infer_kind(forward, index, classes, len(names) == 1)
     positions = int(np.prod(spec.shape[1:-1], dtype=int)) if len(spec.shape) > 2 else 1
     name = names[index] if len(names) > 1 else ""
     return OutputInterpretation(
-        index, name, kind, _names(model, kind, classes, len(names)), positions
+        index, name, kind, _infer_names(model, kind, classes, len(names)), positions
     )
 
 
@@ -144,7 +146,7 @@ def _index_of(output: Any, names: list[str]) -> int:
     )
 
 
-def _kind(forward: Forward, index: int, classes: int, is_only: bool) -> str:
+def _infer_kind(forward: Forward, index: int, classes: int, is_only: bool) -> str:
     activations = [activation_of(c.layer) for c in forward.calls if c.output_index == index]
     if "softmax" in activations and classes > 1:
         return "classes"
@@ -176,7 +178,7 @@ def _crossentropy(model: Model, index: int) -> str | None:
     return "binary" if "binary" in names[0] else "categorical"
 
 
-def _names(model: Model, kind: str, classes: int, outputs: int) -> tuple[str, ...]:
+def _infer_names(model: Model, kind: str, classes: int, outputs: int) -> tuple[str, ...]:
     contract = model.input_contract
     if kind == "numbers":
         target = contract.target if contract is not None else None

@@ -42,7 +42,7 @@ def plot_explanation(explanation: "Explanation") -> "Figure":
     widths = [1.6 if panel is _draw_contributions else 1.0 for panel in panels]
     bars = min(len(explanation.contributions), _MAX_BARS)
     height = 3.1 if explanation.kind == "picture" else max(2.6, 0.9 + 0.28 * bars)
-    figure = _figure(3.0 * sum(widths), height)
+    figure = _make_figure(3.0 * sum(widths), height)
     grid = figure.subplots(1, len(panels), width_ratios=widths, squeeze=False)[0]
     for axes, panel in zip(grid, panels, strict=True):
         panel(axes, explanation)
@@ -54,7 +54,7 @@ def plot_neuron(neuron: "Neuron") -> "Figure":
     rows = [(name, float(text)) for name, _, _, text in neuron.rows(_MAX_BARS)[:-2]]
     if not neuron.bias:
         rows = [row for row in rows if row[0] != "bias"]
-    figure = _figure(6.4, 1.3 + 0.27 * (len(rows) + 1))
+    figure = _make_figure(6.4, 1.3 + 0.27 * (len(rows) + 1))
     axes = figure.subplots()
     partial_sum = 0.0
     for i, (_, product) in enumerate(rows):
@@ -86,7 +86,7 @@ def plot_receptive_field(field: "ReceptiveField", x: Any = None) -> "Figure":
     sample = None if x is None else np.asarray(x, dtype=float)
     has_picture = sample is not None and len(field.start) == 2
     count = has_picture + min(len(filters), _MAX_FILTERS)
-    figure = _figure(max(2.6 * has_picture + 1.4 * min(count - has_picture, 4), 3.0), 3.0)
+    figure = _make_figure(max(2.6 * has_picture + 1.4 * min(count - has_picture, 4), 3.0), 3.0)
     if not count:
         figure.text(0.5, 0.5, str(field), ha="center", va="center", wrap=True)
         return figure
@@ -124,7 +124,7 @@ def plot_receptive_field(field: "ReceptiveField", x: Any = None) -> "Figure":
 
 def plot_maximizing(maximizing: "MaximizingInput") -> "Figure":
     """The input, and the activation over the steps."""
-    figure = _figure(6.4, 3.0)
+    figure = _make_figure(6.4, 3.0)
     first, second = figure.subplots(1, 2)
     picture = np.squeeze(maximizing.input)
     side = int(np.sqrt(picture.size))
@@ -263,7 +263,7 @@ def _shorten(text: str, max_length: int = 28) -> str:
     return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 
-def _figure(width: float, height: float) -> Any:
+def _make_figure(width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")

@@ -279,15 +279,15 @@ def _input_field(node: Node, tensor: KerasTensor, output_fields: list[Any]) -> A
             p.without_padding(output_shape[a]) for p, a in zip(field, output_axes, strict=True)
         ]
     if isinstance(operation, BaseConvTranspose):
-        return tuple(_before_transposed(p, operation, axis) for axis, p in enumerate(field))
+        return tuple(_inputs_of_transposed(p, operation, axis) for axis, p in enumerate(field))
     if isinstance(operation, (BaseConv, BaseDepthwiseConv, BaseSeparableConv)):
         dilations = operation.dilation_rate
-        return _before_windows(
+        return _inputs_of_windows(
             field, sizes, operation.kernel_size, operation.strides, operation.padding, dilations
         )
     if isinstance(operation, BasePooling):
         dilations = (1,) * len(sizes)
-        return _before_windows(
+        return _inputs_of_windows(
             field, sizes, operation.pool_size, operation.strides, operation.padding, dilations
         )
     if isinstance(operation, BaseCroppingOrPadding):
@@ -312,7 +312,7 @@ def _input_field(node: Node, tensor: KerasTensor, output_fields: list[Any]) -> A
     )
 
 
-def _before_windows(
+def _inputs_of_windows(
     field: Any, sizes: Any, window: Any, strides: Any, padding: str, dilations: Any
 ) -> tuple[AxisPositions, ...]:
     """The input positions of some windows; the window of output `p` begins at
@@ -340,7 +340,7 @@ def _before_windows(
     return tuple(result)
 
 
-def _before_transposed(outputs: AxisPositions, operation: Any, axis: int) -> AxisPositions:
+def _inputs_of_transposed(outputs: AxisPositions, operation: Any, axis: int) -> AxisPositions:
     """The input positions of a transposed convolution; input `i` adds to outputs from
     `i * stride - cropped` on.
     """

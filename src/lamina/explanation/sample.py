@@ -68,7 +68,7 @@ def one_sample(model: Model, x: Any, is_baseline: bool = False) -> Sample:
     x = table_as_inputs(learner.signature, _row_as_array(model, x))
     refuse_reordered_columns(learner, x)
     if x is None or is_source(x):
-        raise TypeError(f"explain() takes one sample; received {_type_in_words(x)}.")
+        raise TypeError(f"explain() takes one sample; received {_describe_type(x)}.")
     if isinstance(x, str):
         x = np.array([x], dtype=object)
     elif isinstance(x, Mapping):
@@ -118,7 +118,7 @@ def _row_as_array(model: Model, x: Any) -> Any:
     return np.array([values], "float32") if all(np.ndim(v) == 0 for v in values) else x
 
 
-def _type_in_words(x: Any) -> str:
+def _describe_type(x: Any) -> str:
     return "None" if x is None else f"a {type(x).__name__}, which gives batches"
 
 

@@ -11,7 +11,7 @@ from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import DTypeLike
-from lamina.core.variable.variable import resolve_shape
+from lamina.core.variable.variable import to_shape_tuple
 
 
 @filter_tracebacks_of_methods
@@ -69,7 +69,7 @@ class Initializer:
 
 
 def check_known_shape(shape: Any) -> tuple[int, ...]:
-    shape = resolve_shape(shape)
+    shape = to_shape_tuple(shape)
     if any(size is None or size < 0 for size in shape):
         raise ValueError(f"A variable needs a shape of known sizes; received {shape}.")
     return shape

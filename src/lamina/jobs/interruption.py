@@ -28,9 +28,9 @@ class Stopping:
 
     def callback(self) -> Any:
         """A callback for `fit`, which wraps the signal handler of `fit`."""
-        return LambdaCallback(on_train_begin=lambda logs=None: self._take_over())
+        return LambdaCallback(on_train_begin=lambda logs=None: self._replace_handler())
 
-    def _take_over(self) -> None:
+    def _replace_handler(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
         self._handler_of_fit = signal.getsignal(signal.SIGINT)

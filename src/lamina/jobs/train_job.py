@@ -118,7 +118,7 @@ def fit(
         )
 
     def write(seconds: float, stopped: bool) -> Run:
-        run = _run(job, model, seconds)
+        run = _make_run(job, model, seconds)
         model.save(folder / "model.keras")
         write_history(run.history, folder / "history.csv")
         (folder / job.file).write_text(script(job, run.epochs), encoding="utf-8")
@@ -128,7 +128,7 @@ def fit(
     return run._replace(stopped=stopped)
 
 
-def _run(job: Job, model: Any, seconds: float) -> Run:
+def _make_run(job: Job, model: Any, seconds: float) -> Run:
     """The results, from the step counter of the optimizer."""
     steps_per_epoch = -(-job.samples // job.batch_size)
     if limit := config.max_steps_per_epoch():

@@ -10,7 +10,7 @@ from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import DTypeLike
-from lamina.core.variable.variable import resolve_shape
+from lamina.core.variable.variable import to_shape_tuple
 
 
 class InputLayer(Layer):
@@ -69,13 +69,13 @@ class InputLayer(Layer):
         elif shape is not None and batch_shape is not None:
             raise ValueError("Input takes either shape or batch_shape, and received both.")
         elif shape is not None:
-            batch_shape = (batch_size, *resolve_shape(shape))
+            batch_shape = (batch_size, *to_shape_tuple(shape))
         elif batch_shape is None:
             raise ValueError(
                 "Input needs the shape of one sample.\n  Fix: lamina.Input(shape=(28, 28)), or "
                 "lamina.Input(shape=()) for one number per sample."
             )
-        self.batch_shape = resolve_shape(batch_shape)
+        self.batch_shape = to_shape_tuple(batch_shape)
         self.optional = optional
         if input_tensor is None or input_tensor.history is not None:
             # The output of another layer keeps its history.
@@ -174,9 +174,9 @@ def _check_like(
 ) -> None:
     """Refuse arguments that contradict the tensor."""
     values = {
-        "shape": (None if shape is None else resolve_shape(shape), tensor.shape[1:]),
+        "shape": (None if shape is None else to_shape_tuple(shape), tensor.shape[1:]),
         "batch_size": (batch_size, tensor.shape[0] if tensor.shape else None),
-        "batch_shape": (None if batch_shape is None else resolve_shape(batch_shape), tensor.shape),
+        "batch_shape": (None if batch_shape is None else to_shape_tuple(batch_shape), tensor.shape),
         "dtype": (None if dtype is None else standardize_dtype(dtype), tensor.dtype),
     }
     for name, (value, tensor_value) in values.items():

@@ -16,7 +16,7 @@ from lamina.core.types import DTypeLike, DTypePolicyLike, InitializerLike, Score
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import stateless
-from lamina.core.variable.variable import Variable, name_scope, resolve_shape
+from lamina.core.variable.variable import Variable, name_scope, to_shape_tuple
 
 
 @filter_tracebacks_of_methods
@@ -103,7 +103,7 @@ class Metric:
         with name_scope(self.name.replace("/", ">")):
             variable = Variable(
                 initializers.get(initializer),
-                shape=resolve_shape(shape),
+                shape=to_shape_tuple(shape),
                 dtype=dtype,
                 trainable=False,
                 name=name,

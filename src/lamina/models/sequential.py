@@ -21,7 +21,7 @@ from lamina.core.types import Inputs, Masks, Outputs, Shapes
 from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.threads import build_lock
-from lamina.core.variable.variable import name_scope, resolve_shape
+from lamina.core.variable.variable import name_scope, to_shape_tuple
 from lamina.layers.input import Input, InputLayer
 from lamina.models.graph import Graph
 from lamina.models.model import Model
@@ -197,10 +197,10 @@ class Sequential(Model):
         first = self._stack[0]
         if isinstance(first, InputLayer):
             known_shape = first.batch_shape
-            if input_shape is not None and not _fits(resolve_shape(input_shape), known_shape):
+            if input_shape is not None and not _fits(to_shape_tuple(input_shape), known_shape):
                 raise ValueError(
                     f"Sequential {self.name!r} has an Input of shape {known_shape} and cannot be "
-                    f"built for {resolve_shape(input_shape)}."
+                    f"built for {to_shape_tuple(input_shape)}."
                 )
             return
         if input_shape is None:
@@ -213,7 +213,7 @@ class Sequential(Model):
             self._build_for_structure(tensors)
             return
         # Other batches may have another number of samples.
-        shape = (None, *resolve_shape(input_shape)[1:])
+        shape = (None, *to_shape_tuple(input_shape)[1:])
         dtype = "string" if self._has_text_inputs or first.compute_dtype == "string" else None
         self._stack.insert(0, InputLayer(batch_shape=shape, dtype=dtype))
         try:

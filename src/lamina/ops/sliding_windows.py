@@ -146,7 +146,7 @@ def pad(x: Array, axes: Sequence[int], amounts: Sequence[tuple[int, int]], value
     return lax.pad(x, lax.convert_element_type(value, x.dtype), widths)
 
 
-def shifted(
+def shifted_slices(
     x: Array,
     axes: Sequence[int],
     window: Sequence[int],
@@ -156,7 +156,8 @@ def shifted(
     """For every position in the window, in row-major order, the values of all windows there.
 
     Example:
-        >>> [part.tolist() for part in shifted(jnp.arange(4), axes=[0], window=[2], strides=[2])]
+        >>> slices = shifted_slices(jnp.arange(4), axes=[0], window=[2], strides=[2])
+        >>> [part.tolist() for part in slices]
         [[0, 2], [1, 3]]
     """
     dilation = dilation or (1,) * len(window)
@@ -191,7 +192,7 @@ def windows_along_axis(
     return jnp.take(x, positions, axis=axis)
 
 
-def overlapped(
+def add_overlapping(
     parts: Sequence[Array],
     axes: Sequence[int],
     window: Sequence[int],
@@ -200,17 +201,17 @@ def overlapped(
     sizes: Sequence[int],
     crops: Sequence[int],
 ) -> Array:
-    """The transpose of `shifted`: every part is added at the positions of its windows.
+    """The transpose of `shifted_slices`: every part is added at the positions of its windows.
 
     Args:
         parts: For every position in the window, in row-major order, one value for each window.
-        axes, window, strides, dilation: As for `shifted`.
+        axes, window, strides, dilation: As for `shifted_slices`.
         sizes: Sizes of the axes in the result.
         crops: Number of values cropped at the start of each axis; negative for padding.
 
     Example:
         >>> parts = [jnp.array([1, 2]), jnp.array([10, 20])]
-        >>> overlapped(parts, [0], window=[2], strides=[1], dilation=[1], sizes=[3], crops=[0])
+        >>> add_overlapping(parts, [0], window=[2], strides=[1], dilation=[1], sizes=[3], crops=[0])
         Array([ 1, 12, 20], dtype=int32)
     """
     total = None

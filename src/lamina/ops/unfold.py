@@ -50,7 +50,7 @@ def unfold(
             "  Fix: use a smaller kernel_size or more padding."
         )
     padded = sliding_windows.pad(x, (2, 3), [(n, n) for n in paddings], 0)
-    parts = list(sliding_windows.shifted(padded, (2, 3), window, steps, dilations))
+    parts = list(sliding_windows.shifted_slices(padded, (2, 3), window, steps, dilations))
     return jnp.stack(parts, axis=2).reshape(x.shape[0], -1, counts[0] * counts[1])
 
 
@@ -90,7 +90,7 @@ def fold(
         )
     x = x.reshape(x.shape[0], -1, positions, *counts)
     parts = [x[:, :, position] for position in range(positions)]
-    return sliding_windows.overlapped(parts, (2, 3), window, steps, dilations, sizes, paddings)
+    return sliding_windows.add_overlapping(parts, (2, 3), window, steps, dilations, sizes, paddings)
 
 
 @op("x")

@@ -85,7 +85,7 @@ class OptaxOptimizer(Optimizer):
         # The transformation needs all weights that it was made for; frozen ones are not changed.
         all_gradients = {key: gradient_of.get(key, jnp.zeros_like(w)) for key, w in weights.items()}
         self._initialize_from(weights)
-        state = jax.tree.unflatten(self._structure, map(self._leaf, self._scalars))
+        state = jax.tree.unflatten(self._structure, map(self._scalar_value, self._scalars))
         try:
             changes, state = self._optax.update(all_gradients, state, weights)
         except TypeError as error:
@@ -115,7 +115,7 @@ class OptaxOptimizer(Optimizer):
                     variable = self._scalars[keystr(path)]
                     variable.assign(jnp.where(is_first_step, leaf, variable.value))
 
-    def _leaf(self, name: str) -> Array:
+    def _scalar_value(self, name: str) -> Array:
         value = self._scalars[name].value
         key_impl = self._key_impls.get(name)
         return value if key_impl is None else jax.random.wrap_key_data(value, impl=key_impl)

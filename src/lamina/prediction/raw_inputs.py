@@ -60,7 +60,7 @@ def _as_list(contract: Contract, sources: Any) -> list[Any] | None:
     if isinstance(sources, (list, tuple)):
         if hasattr(sources, "_asdict"):
             return None  # a row
-        if kind == "series" and sources and all(map(_is_value, sources)):
+        if kind == "series" and sources and all(map(_is_single_value, sources)):
             return None  # the steps themselves
         return list(sources)
     if getattr(sources, "ndim", 0) == {"images": 4, "series": 3}.get(kind):
@@ -76,5 +76,5 @@ def _as_list(contract: Contract, sources: Any) -> list[Any] | None:
     return None
 
 
-def _is_value(value: Any) -> bool:
+def _is_single_value(value: Any) -> bool:
     return value is None or (is_number(value) and np.ndim(value) == 0)

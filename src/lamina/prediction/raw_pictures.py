@@ -48,7 +48,7 @@ def convert_pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     centred: list[str] = []
     for number, source in enumerate(expanded):
         name = name_of(source, f"picture {number + 1}")
-        source = _content_of(source)
+        source = _read_if_file(source)
         try:
             picture = _to_picture(contract, source, MAX_READ_RATIO * max(form.height, form.width))
         except (ValueError, OSError) as error:
@@ -101,7 +101,7 @@ def _as_image_dataset(
 
 def _pixels(contract: Contract, source: Any, form: ImageInput) -> np.ndarray:
     """The pixels of a picture in its original size."""
-    source = _content_of(source)
+    source = _read_if_file(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = io.BytesIO(bytes(source))
     if isinstance(source, (str, os.PathLike, io.BytesIO)):
@@ -112,7 +112,7 @@ def _pixels(contract: Contract, source: Any, form: ImageInput) -> np.ndarray:
     return 255 * (picture.grey if form.channels == 1 else picture.pixels)
 
 
-def _content_of(source: Any) -> Any:
+def _read_if_file(source: Any) -> Any:
     """The bytes of an open file; anything else unchanged."""
     is_open_file = hasattr(source, "read") and not isinstance(source, (str, os.PathLike))
     return source.read() if is_open_file else source

@@ -95,7 +95,7 @@ def steps_of(contract: Contract, source: Any, remarks: list[str] | None = None) 
         return _stack_columns(
             contract, {str(name): values for name, values in source.items()}, remarks
         )
-    steps = _numbers(source)
+    steps = _as_numbers(source)
     if steps is None:
         raise unsupported_input_error(contract, describe_value(source))
     if steps.ndim == 1:
@@ -147,7 +147,7 @@ def _interpolate(name: str, values: np.ndarray) -> np.ndarray:
     return interpolate_gaps(values)[0]
 
 
-def _numbers(source: Any) -> np.ndarray | None:
+def _as_numbers(source: Any) -> np.ndarray | None:
     """An array of floats, NaN where a number is missing; None if it is not an array of numbers."""
     if isinstance(source, (str, bytes)) or not (
         hasattr(source, "shape") or isinstance(source, (list, tuple))

@@ -166,7 +166,7 @@ class Tokenizer:
         """
         for text in texts:
             self.document_count += 1
-            words = self._words(text)
+            words = self._split_words(text)
             for word in words:
                 self.word_counts[word] = self.word_counts.get(word, 0) + 1
             for word in set(words):
@@ -215,7 +215,8 @@ class Tokenizer:
         unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
         for text in texts:
             numbers = (
-                self._index_or_unknown(self.word_index.get(w), unknown) for w in self._words(text)
+                self._index_or_unknown(self.word_index.get(w), unknown)
+                for w in self._split_words(text)
             )
             yield [number for number in numbers if number is not None]
 
@@ -288,7 +289,7 @@ class Tokenizer:
                 row[number] = self._matrix_value(mode, number, count, len(sequence))
         return matrix
 
-    def _words(self, text: Any) -> Sequence:
+    def _split_words(self, text: Any) -> Sequence:
         if self.char_level or isinstance(text, list):
             if not self.lower:
                 return text

@@ -246,7 +246,7 @@ class KerasFileEditor:
 
     def _locate(self, name: str) -> tuple[_Tree, str, str]:
         """The parent dict of an object, its key there, and its path."""
-        objects = list(_objects(self.weights_dict, ""))
+        objects = list(_list_objects(self.weights_dict, ""))
         matches = [o for o in objects if o[2] == name] or [o for o in objects if o[1] == name]
         if not matches:
             hint = did_you_mean(name, [key for o in objects for key in o[1:]])
@@ -318,13 +318,13 @@ def _shapes_by_path(tree: _Tree, path: str) -> Iterator[tuple[str, tuple[Any, ..
             yield child_path, tuple(np.shape(value))
 
 
-def _objects(tree: _Tree, path: str) -> Iterator[tuple[_Tree, str, str]]:
+def _list_objects(tree: _Tree, path: str) -> Iterator[tuple[_Tree, str, str]]:
     """The parent dict of every object, its key there, and its path."""
     for key, value in tree.items():
         child_path = f"{path}/{key}" if path else key
         if isinstance(value, dict):
             yield tree, key, child_path
-            yield from _objects(value, child_path)
+            yield from _list_objects(value, child_path)
 
 
 def _check_weights(weights: Any) -> None:

@@ -203,7 +203,7 @@ def _update_graph(config: Config) -> None:
     nested = {
         name for name, class_name in names.items() if class_name in ("Functional", "Sequential")
     }
-    is_old = any(isinstance(n, list) for layer in config["layers"] for n in _nodes(layer))
+    is_old = any(isinstance(n, list) for layer in config["layers"] for n in _inbound_nodes(layer))
 
     def call_index(name: str, index: int) -> int:
         # Keras 2 counts the creation of a nested model as its first call.
@@ -236,7 +236,7 @@ def _update_graph(config: Config) -> None:
         return {"args": [inputs], "kwargs": convert_argument(kwargs)}
 
     for record in config["layers"]:
-        record["inbound_nodes"] = [convert_node(entries) for entries in _nodes(record)]
+        record["inbound_nodes"] = [convert_node(entries) for entries in _inbound_nodes(record)]
         record.setdefault("name", _name_of(record))
 
     if not is_old:
@@ -258,7 +258,7 @@ def _name_of(record: Any) -> str:
     return name
 
 
-def _nodes(record: Config) -> list[Any]:
+def _inbound_nodes(record: Config) -> list[Any]:
     return record.get("inbound_nodes") or []
 
 

@@ -104,7 +104,7 @@ def _save_to(model: Any, path: Path, include_optimizer: bool) -> None:
     if path.suffix.lower() in _LEGACY and not path.name.endswith(".weights.h5"):
         _save_legacy(model, path, record)
         return
-    parts = _members_of(model, record, include_optimizer)
+    parts = _make_members(model, record, include_optimizer)
     with atomic_write(path) as file:
         _write_parts(model, parts, file)
 
@@ -119,7 +119,7 @@ def snapshot_of_weights(model: Any) -> contextlib.AbstractContextManager[Any]:
 def model_as_bytes(model: "Model") -> bytes:
     """The content of a file of `save_model`, for copies of a model."""
     with snapshot_of_weights(model):
-        parts = _members_of(model, registry.serialize_with_sharing(model), include_optimizer=True)
+        parts = _make_members(model, registry.serialize_with_sharing(model), include_optimizer=True)
     return bytes(as_bytes(lambda file: _write_parts(model, parts, file)))
 
 
@@ -129,7 +129,7 @@ def model_from_bytes(content: bytes, custom_objects: CustomObjects | None = None
     return _read_model(io.BytesIO(content), Path("a copy of a model"), custom_objects, True)
 
 
-def _members_of(model: Any, record: Config, include_optimizer: bool) -> dict[str, Any]:
+def _make_members(model: Any, record: Config, include_optimizer: bool) -> dict[str, Any]:
     metadata = {
         "keras_version": _KERAS_VERSION,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
@@ -193,7 +193,7 @@ def _load_checkpoint(path: Path, custom_objects: CustomObjects | None, compile: 
     size = orbax_folder.size_of(orbax_folder.shapes_in(path))
     with deferred_initialization():
         with name_file_in_errors(path), memory_limit(settings.loading_budget(size)):
-            model = _model_from(record, custom_objects, compile)
+            model = _model_from_record(record, custom_objects, compile)
         orbax_folder.read_checkpoint(model, path)
     return model
 
@@ -210,7 +210,7 @@ def _read_model(
             return model
         config, weights = read_members(file, path, CONFIG, WEIGHTS)
         with weights_file.open_weights(io.BytesIO(weights), size_of(file)) as stored:
-            model = _model_from(parse_json(config), custom_objects, compile)
+            model = _model_from_record(parse_json(config), custom_objects, compile)
             try:
                 remarks = read_weights(model, stored)
             except WeightsMismatchError as error:
@@ -477,7 +477,7 @@ def _load_legacy(
         config = legacy_file.config_of(stored, "model_config")
         if config is None:
             raise _only_weights_error(path)
-        model = _model_from(
+        model = _model_from_record(
             lambda: legacy_config.model_record(config), custom_objects, compile=False
         )
         remarks = legacy_file.read_layers(model, stored)
@@ -519,7 +519,7 @@ def parse_json(config: bytes) -> Any:
         ) from None
 
 
-def _model_from(record: Any, custom_objects: CustomObjects | None, compile: bool) -> Any:
+def _model_from_record(record: Any, custom_objects: CustomObjects | None, compile: bool) -> Any:
     """Create a model with new weights from its record.
 
     Args:

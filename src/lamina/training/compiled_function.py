@@ -104,7 +104,7 @@ class CompiledFunction:
         return run
 
     def _key(self, arguments: tuple[Any, ...], batch_size: int) -> PyTree:
-        return (_signature(arguments), batch_size, *_settings())
+        return (_signature(arguments), batch_size, *_jax_settings())
 
     def executable(self, state: PyTree, *arguments: Any, batch_size: int) -> Compiled:
         """The compiled program that a call with these arguments runs."""
@@ -249,7 +249,7 @@ def _digest(lowered: Lowered, text: str, arguments: Any) -> bytes | None:
         signatures,
         outputs,
         settings,
-        _settings(),
+        _jax_settings(),
         devices,
     )
     return hashlib.sha256(f"{text}\0{context}".encode()).digest()
@@ -284,7 +284,7 @@ def _full_signature(arrays: PyTree) -> PyTree:
     )
 
 
-def _settings() -> tuple[Any, ...]:
+def _jax_settings() -> tuple[Any, ...]:
     """JAX's settings that change the compiled program and may differ between two calls."""
     config: Any = jax.config
     return (

@@ -96,7 +96,7 @@ def _names(logs: Mapping[str, Any]) -> Iterator[str]:
             yield name
 
 
-def _after_reading(name: str) -> Callable[..., Any]:
+def _read_then_call(name: str) -> Callable[..., Any]:
     method = getattr(dict, name)
 
     def wrapped(self: DeferredLogs, *args: Any, **kwargs: Any) -> Any:
@@ -114,4 +114,4 @@ _READING_METHODS = """
     __reversed__ keys values items get pop popitem setdefault update clear copy
 """.split()
 for _name in _READING_METHODS:
-    setattr(DeferredLogs, _name, _after_reading(_name))
+    setattr(DeferredLogs, _name, _read_then_call(_name))

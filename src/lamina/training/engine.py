@@ -100,7 +100,7 @@ class Engine:
             isinstance(callback, ProgbarLogger) for callback in callbacks.callbacks
         )
         progress = choose_progress(0 if has_progress_bar else request.verbose, model)
-        recorder = self._recorder(history, progress.on_message)
+        recorder = self._make_recorder(history, progress.on_message)
         listeners = [likely_mistakes.LikelyMistakes(), progress]
         listeners += [] if recorder is None else [recorder]
         listeners.append(CallbackEvents(callbacks))
@@ -156,7 +156,9 @@ class Engine:
         if description is not None:
             events.on_message(description)
 
-    def _recorder(self, history: History, show_message: Callable[[str], None]) -> Recorder | None:
+    def _make_recorder(
+        self, history: History, show_message: Callable[[str], None]
+    ) -> Recorder | None:
         """The recorder of the run; None if `config.set_diagnosis("off")` was called."""
         if config.diagnosis() == "off" or context.is_training_copies:
             return None

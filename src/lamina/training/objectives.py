@@ -148,7 +148,7 @@ class Objectives:
 
     def _targets_or_none(self, predictions: Predictions, y: Targets) -> list[Any]:
         try:
-            return self._targets(predictions, y)
+            return self._match_targets(predictions, y)
         except ValueError:
             # Raised again when losses are computed; an overridden step may not compute them.
             return [None] * len(predictions.tensors)
@@ -231,7 +231,7 @@ class Objectives:
         """The weighted sum of all losses, or None without losses."""
         loss_inputs = self._loss_inputs or self._metric_inputs
         predictions = jax.tree.leaves(y_pred)
-        targets = self._targets(loss_inputs, y)
+        targets = self._match_targets(loss_inputs, y)
         weights = self._sample_weights(loss_inputs, sample_weight)
         total = None
         by_output: dict[tuple[Any, ...], Any] = {}
@@ -252,11 +252,11 @@ class Objectives:
         if not self.output_metrics or y is None:
             return
         predictions = jax.tree.leaves(y_pred)
-        targets = self._targets(self._metric_inputs, y)
+        targets = self._match_targets(self._metric_inputs, y)
         weights = self._sample_weights(self._metric_inputs, sample_weight)
         for index, metric, weighted in self.output_metrics:
             if targets[index] is None:
-                raise _no_targets(self._metric_inputs, index, f"the metric {metric.name!r}")
+                raise _no_targets_error(self._metric_inputs, index, f"the metric {metric.name!r}")
             weight = weights[index] if weighted else None
             metric.update_state(targets[index], predictions[index], sample_weight=weight)
 
@@ -270,9 +270,9 @@ class Objectives:
         Raises:
             ValueError: If the structure does not match the outputs.
         """
-        return self._targets(self._metric_inputs, y)
+        return self._match_targets(self._metric_inputs, y)
 
-    def _targets(self, predictions: Predictions, y: Targets) -> list[Any]:
+    def _match_targets(self, predictions: Predictions, y: Targets) -> list[Any]:
         if y is None or not predictions.tensors:
             return [None] * len(predictions.tensors)
         with_loss = self._with_loss(predictions)
@@ -280,7 +280,7 @@ class Objectives:
         for index, loss in with_loss:
             if targets[index] is None:
                 name = getattr(loss, "name", loss)
-                raise _no_targets(predictions, index, f"the loss {name!r}")
+                raise _no_targets_error(predictions, index, f"the loss {name!r}")
         return targets
 
     def _sample_weights(self, predictions: Predictions, sample_weight: Any) -> list[Any]:
@@ -318,7 +318,7 @@ def _match(predictions: Predictions, value: Any, what: str, losses: list[Any]) -
         return [by_index.get(index) for index in range(len(predictions.tensors))]
 
 
-def _no_targets(predictions: Predictions, index: int, needed_by: str) -> ValueError:
+def _no_targets_error(predictions: Predictions, index: int, needed_by: str) -> ValueError:
     label = predictions.tree.tensors[index].label
     return ValueError(
         f"y has no targets for the output {label!r}, which {needed_by} compares with them.\n"

@@ -83,7 +83,7 @@ class TensorTree:
                 *self.children
             ]
         for key, child in self.children.items():
-            entry = _entry(as_written, key)
+            entry = _get_entry(as_written, key)
             if entry is not None:
                 child._record_order(entry)
 
@@ -296,7 +296,7 @@ def as_named_dict(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _entry(structure: PyTree, key: Any) -> Any:
+def _get_entry(structure: PyTree, key: Any) -> Any:
     try:
         return getattr(structure, key) if hasattr(structure, "_fields") else structure[key]
     except (TypeError, KeyError, IndexError, AttributeError):

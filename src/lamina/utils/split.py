@@ -49,7 +49,7 @@ def split_dataset(
     """
     is_dataset = hasattr(dataset, "take") and hasattr(dataset, "skip")  # a Dataset
     total = len(dataset) if is_dataset else _number_of_samples(dataset)
-    left, right = _sizes(left_size, right_size, total)
+    left, right = _resolve_sizes(left_size, right_size, total)
     if is_dataset:
         if shuffle:
             dataset = dataset.shuffle(total, seed=seed, reshuffle_each_iteration=False)
@@ -90,7 +90,9 @@ def _number_of_samples(dataset: Any) -> int:
     return lengths[0]
 
 
-def _sizes(left_size: float | None, right_size: float | None, total: int) -> tuple[int, int]:
+def _resolve_sizes(
+    left_size: float | None, right_size: float | None, total: int
+) -> tuple[int, int]:
     if left_size is None and right_size is None:
         raise ValueError("split_dataset needs left_size or right_size, e.g. left_size=0.8.")
     left = _side_size("left_size", left_size, total)

@@ -71,7 +71,7 @@ def draw_bounding_boxes(
     labels = np.asarray(bounding_boxes["labels"]).astype(int)
     confidences = bounding_boxes.get("confidences")
     names = class_mapping or {}
-    colour = _in_channels(color, channels)
+    colour = _match_channels(color, channels)
     font = ImageFont.load_default(max(1, round(_FONT_PIXELS * font_scale)))
     drawn_images = []
     for number, picture in enumerate(pixels):
@@ -163,7 +163,7 @@ def draw_segmentation_masks(
     return in_data_format(result, data_format)
 
 
-def _in_channels(color: Sequence[int], channels: int) -> Any:
+def _match_channels(color: Sequence[int], channels: int) -> Any:
     if len(color) != 3:
         raise ValueError(f"color must be red, green and blue, 0 to 255; received {color!r}.")
     red, green, blue = (int(c) for c in color)

@@ -74,7 +74,7 @@ class _Estimator(BaseEstimator):
         Returns:
             Array `(samples,)` or `(samples, outputs)`.
         """
-        return self._decode(self._outputs(X))
+        return self._decode(self._predict_outputs(X))
 
     def set_fit_request(self, **kwargs: bool | None | str) -> Any:
         """Ask meta-estimators, such as a grid search, to pass arguments to `fit`.
@@ -117,7 +117,7 @@ class _Estimator(BaseEstimator):
             )
         return self.model(X=X, y=y, **(self.model_kwargs or {}))
 
-    def _outputs(self, X: Any) -> np.ndarray:
+    def _predict_outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "model_")
         X = validate_data(self, X, reset=False)
         verbose = (self.fit_kwargs or {}).get("verbose", "auto")
@@ -188,7 +188,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
         Returns:
             Array `(samples, classes)`.
         """
-        return self._outputs(X)
+        return self._predict_outputs(X)
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
         kind = type_of_target(y, raise_unknown=True)
@@ -280,7 +280,7 @@ class SKLearnTransformer(TransformerMixin, _Estimator):
         Returns:
             Array `(samples, outputs)`.
         """
-        return self._outputs(X)
+        return self._predict_outputs(X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

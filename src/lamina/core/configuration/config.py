@@ -186,7 +186,7 @@ def _bytes_from_environment(variable: str) -> float:
 
 def max_epochs() -> int | None:
     """The most epochs that any `fit` may run, or None; `set_max_epochs` or `$KERAS_MAX_EPOCHS`."""
-    return _limit("max_epochs", "KERAS_MAX_EPOCHS")
+    return _read_limit("max_epochs", "KERAS_MAX_EPOCHS")
 
 
 @filter_traceback
@@ -204,7 +204,7 @@ def max_steps_per_epoch() -> int | None:
 
     It is set by `set_max_steps_per_epoch` or `$KERAS_MAX_STEPS_PER_EPOCH`.
     """
-    return _limit("max_steps_per_epoch", "KERAS_MAX_STEPS_PER_EPOCH")
+    return _read_limit("max_steps_per_epoch", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
 @filter_traceback
@@ -217,7 +217,7 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
     _set_limit("max_steps_per_epoch", max_steps_per_epoch)
 
 
-def _limit(name: str, variable: str) -> int | None:
+def _read_limit(name: str, variable: str) -> int | None:
     if _settings[name] is not None:
         return int(_settings[name])
     return int(os.environ[variable]) if os.environ.get(variable) else None

@@ -14,7 +14,7 @@ from lamina.core.messages.representation import safe_repr
 from lamina.core.messages.tracebacks import filter_traceback, filter_tracebacks_of_methods
 from lamina.core.serialization import naming
 from lamina.core.types import DTypeLike, PyTree
-from lamina.core.variable.variable import resolve_shape
+from lamina.core.variable.variable import to_shape_tuple
 
 
 def _operation(name: str) -> Callable[..., Any]:
@@ -88,7 +88,7 @@ class KerasTensor:
             raise ValueError(
                 "Lamina has no sparse or ragged tensors.\n  Fix: leave sparse and ragged out."
             )
-        self.shape = resolve_shape(shape)
+        self.shape = to_shape_tuple(shape)
         self.dtype = standardize_dtype(dtype)
         self.name = name or naming.auto_name(type(self))
         self.history: KerasHistory | None = None

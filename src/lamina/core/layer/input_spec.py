@@ -9,7 +9,7 @@ from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.messages.representation import safe_repr
 from lamina.core.messages.tracebacks import filter_tracebacks_of_methods
 from lamina.core.types import Config, DTypeLike, Shape
-from lamina.core.variable.variable import resolve_shape
+from lamina.core.variable.variable import to_shape_tuple
 
 
 @filter_tracebacks_of_methods
@@ -40,7 +40,7 @@ class InputSpec:
         optional: bool = False,
     ):
         self.dtype = None if dtype is None else standardize_dtype(dtype)
-        self.shape = None if shape is None else resolve_shape(shape)
+        self.shape = None if shape is None else to_shape_tuple(shape)
         self.ndim = len(self.shape) if self.shape is not None else ndim
         self.max_ndim = max_ndim
         self.min_ndim = min_ndim

@@ -58,7 +58,7 @@ from lamina.core.user_data.data_kinds import is_sparse, is_text, may_hold_text
 from lamina.core.user_data.masked_arrays import remove_mask
 from lamina.core.variable.stateless import stateless
 from lamina.core.variable.threads import build_lock
-from lamina.core.variable.variable import Variable, autocast, name_scope, resolve_shape
+from lamina.core.variable.variable import Variable, autocast, name_scope, to_shape_tuple
 
 
 @filter_tracebacks_of_methods
@@ -759,9 +759,9 @@ def _legacy_input_shape(kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
     size = kwargs.pop("input_dim", None)
     length = kwargs.pop("input_length", None)
     if batch_shape is not None:
-        return resolve_shape(batch_shape)
+        return to_shape_tuple(batch_shape)
     if shape is not None:
-        return (None, *resolve_shape(shape))
+        return (None, *to_shape_tuple(shape))
     if size is not None:
         return (None, length, int(size)) if length is not None else (None, int(size))
     return None

@@ -35,7 +35,7 @@ from lamina.core.variable.changes import record_change
 from lamina.core.variable.settings import remember_setting
 from lamina.core.variable.stateless import snapshot
 from lamina.core.variable.threads import is_training_in_other_thread, value_lock
-from lamina.core.variable.variable import Variable, name_scope, resolve_shape
+from lamina.core.variable.variable import Variable, name_scope, to_shape_tuple
 
 if TYPE_CHECKING:
     from lamina.core.layer.layer import Layer
@@ -50,7 +50,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 _TRACKING_ATTRIBUTES = ("_tracked", "_init_arguments")
 
 
-def _name_first(add_weight: Method) -> Method:
+def _accept_name_first(add_weight: Method) -> Method:
     """Accept the name as first argument, as Keras 2 does: `add_weight("kernel", (3, 4))`."""
 
     @functools.wraps(add_weight)
@@ -82,7 +82,7 @@ class LayerState(Operation):
 
     # -- weights ---------------------------------------------------------------------------------
 
-    @_name_first
+    @_accept_name_first
     def add_weight(
         self,
         shape: int | Sequence[int | None] | None = None,
@@ -127,7 +127,7 @@ class LayerState(Operation):
         with contextlib.nullcontext() if self._building else name_scope(self.name):
             variable = Variable(
                 registry.get("initializer", initializer),
-                shape=resolve_shape(shape),
+                shape=to_shape_tuple(shape),
                 dtype=dtype,
                 trainable=trainable,
                 name=name,  # the Variable makes it unique within its path

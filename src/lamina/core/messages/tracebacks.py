@@ -179,11 +179,11 @@ def _is_bug_of_lamina(error: Any, entries: list[TracebackType]) -> bool:
     """Whether the error arose in Lamina, at a line that is not a `raise` statement."""
     is_bug: bool | None = getattr(error, "_lamina_bug", None)
     if is_bug is None:  # stored, because its first frames may have been removed later
-        is_bug = error._lamina_bug = _arose_in_lamina(error, entries)
+        is_bug = error._lamina_bug = _was_raised_in_lamina(error, entries)
     return is_bug
 
 
-def _arose_in_lamina(error: BaseException, entries: list[TracebackType]) -> bool:
+def _was_raised_in_lamina(error: BaseException, entries: list[TracebackType]) -> bool:
     if not entries or not entries[-1].tb_frame.f_code.co_filename.startswith(_LAMINA_FOLDER):
         return False
     is_raise_statement = entries[-1].tb_frame.f_code.co_code[entries[-1].tb_lasti] == _RAISE_OPCODE

@@ -286,11 +286,11 @@ def serialize(obj: Any) -> Any:
     ):
         return standardize_dtype(obj)
     if type(obj) is DTypePolicy:
-        return _record(type(obj), "keras", obj.get_config())
+        return _make_record(type(obj), "keras", obj.get_config())
     if isinstance(obj, type):
-        return _record(obj, _find_namespace(obj), None, class_name="__typespec__")
+        return _make_record(obj, _find_namespace(obj), None, class_name="__typespec__")
     if hasattr(obj, "get_config"):
-        record = _record(type(obj), _find_namespace(type(obj)), serialize(obj.get_config()))
+        record = _make_record(type(obj), _find_namespace(type(obj)), serialize(obj.get_config()))
         build_config = getattr(obj, "get_build_config", lambda: None)()
         if build_config is not None:
             record["build_config"] = serialize(build_config)
@@ -538,7 +538,7 @@ def _find_namespace(symbol: Any) -> str:
     return _namespace_of.get(symbol, module)
 
 
-def _record(cls: type, module: str, config: Any, class_name: str | None = None) -> Config:
+def _make_record(cls: type, module: str, config: Any, class_name: str | None = None) -> Config:
     registered = _custom_names.get(cls)
     # As in Keras's files, for classes that are not in a public namespace.
     public = cls in _namespace_of and not module.startswith("keras.src.")

@@ -48,11 +48,11 @@ def is_text(value: Any) -> bool:
         (True, False)
     """
     if isinstance(value, (list, tuple)):  # but not a list of arrays, which are several inputs
-        return isinstance(_first_in_lists(value), (str, bytes))
-    if _kind(value) == "O" and getattr(value, "size", False):
+        return isinstance(_first_item(value), (str, bytes))
+    if _dtype_kind(value) == "O" and getattr(value, "size", False):
         flat = value.ravel() if isinstance(value, np.ndarray) else value.to_numpy().ravel()
-        return isinstance(_first_in_lists(flat[0]), (str, bytes))
-    return isinstance(value, (str, bytes)) or _kind(value) in (
+        return isinstance(_first_item(flat[0]), (str, bytes))
+    return isinstance(value, (str, bytes)) or _dtype_kind(value) in (
         *_TEXT_KINDS,
         "str",
         "string",
@@ -70,12 +70,12 @@ def may_hold_text(dtype: np.dtype) -> bool:
     return dtype.kind in (*_TEXT_KINDS, "O")
 
 
-def _kind(value: Any) -> str | None:
+def _dtype_kind(value: Any) -> str | None:
     dtype: Any = getattr(value, "dtype", None)
     return None if dtype is None else str(getattr(dtype, "kind", dtype))
 
 
-def _first_in_lists(value: Any) -> Any:
+def _first_item(value: Any) -> Any:
     while isinstance(value, (list, tuple)) and value:
         value = value[0]
     return value

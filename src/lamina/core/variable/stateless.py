@@ -128,13 +128,13 @@ def donatable_values_of(variables: Any) -> Any:
     until the new values are assigned.
     """
 
-    def unshared(variable: Variable) -> jax.Array:
+    def copy_if_shared(variable: Variable) -> jax.Array:
         if variable._shared or variable._readers:
             variable._value, variable._shared = copy_of(variable._value), False
         return variable._value
 
     flat, structure = _flatten(variables)
-    return structure.unflatten(map(unshared, flat))
+    return structure.unflatten(map(copy_if_shared, flat))
 
 
 def copy_of(array: jax.Array) -> jax.Array:

@@ -220,8 +220,8 @@ class Variable:
         # Number of threads that are reading the array; training must not overwrite it meanwhile.
         self._readers = 0
         record_change()
-        if shape is not None and resolve_shape(shape) != self._value.shape:
-            raise _initial_shape_error(self.path, self._value.shape, resolve_shape(shape))
+        if shape is not None and to_shape_tuple(shape) != self._value.shape:
+            raise _initial_shape_error(self.path, self._value.shape, to_shape_tuple(shape))
 
     def _initialize(self) -> None:
         """Run the initializer, if it was deferred and no value has been assigned."""
@@ -278,7 +278,7 @@ class Variable:
                 f"Variable {self.path!r} needs a shape for its initializer.\n"
                 "  Fix: shape=(3, 4), or shape=() for a single number."
             )
-        resolved = resolve_shape(shape)
+        resolved = to_shape_tuple(shape)
         known_sizes = tuple(size for size in resolved if size is not None)
         if len(known_sizes) < len(resolved):
             raise ValueError(
@@ -561,7 +561,7 @@ for _name in ("and", "or", "xor"):
     _operator(f"__r{_name}__", getattr(jnp, f"logical_{_name}"))
 
 
-def resolve_shape(shape: int | Sequence[int | None] | None) -> Shape:
+def to_shape_tuple(shape: int | Sequence[int | None] | None) -> Shape:
     """A shape, given as an int, list or tuple, as a tuple of ints and None."""
     if shape is None:
         return ()

@@ -113,7 +113,7 @@ def _predicts_number(values: np.ndarray, target: np.ndarray) -> str | None:
             return None
         correlation = abs(float(np.corrcoef(x, y)[0, 1]))
         return f"its correlation is {correlation:.4f}" if correlation > _MIN_CORRELATION else None
-    groups = _groups(values)
+    groups = _value_indices(values)
     if groups is None:
         return None
     sums, squares = np.bincount(groups, target), np.bincount(groups, target**2)
@@ -131,7 +131,7 @@ def _predicts_class(values: np.ndarray, target: np.ndarray) -> str | None:
     errors_of_guessing = len(target) - int(sizes.max())
     if len(values) < _MIN_ROWS or errors_of_guessing < _MIN_ROWS_PER_VALUE:
         return None
-    groups = _groups(values)
+    groups = _value_indices(values)
     if groups is not None:
         counts = np.zeros((groups.max() + 1, len(sizes)))
         np.add.at(counts, (groups, target), 1)
@@ -148,7 +148,7 @@ def _predicts_class(values: np.ndarray, target: np.ndarray) -> str | None:
     return f"it is right for {1 - errors / len(target):.1%} of the rows"
 
 
-def _groups(values: np.ndarray) -> np.ndarray | None:
+def _value_indices(values: np.ndarray) -> np.ndarray | None:
     """The index of each value among the distinct values; None if there are too few rows."""
     distinct, groups = np.unique(values.astype(str), return_inverse=True)
     needed_rows = max(_MIN_ROWS, _MIN_ROWS_PER_VALUE * len(distinct))

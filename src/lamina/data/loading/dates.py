@@ -165,11 +165,11 @@ def date_columns(
 
 
 def _match(text: str) -> re.Match[str] | None:
-    return _match_of_short(text.strip()) if len(text) <= _MAX_LENGTH else None
+    return _match_short_text(text.strip()) if len(text) <= _MAX_LENGTH else None
 
 
 @lru_cache(2**14)
-def _match_of_short(text: str) -> re.Match[str] | None:
+def _match_short_text(text: str) -> re.Match[str] | None:
     return next((match for form in _PATTERNS if (match := form.fullmatch(text))), None)
 
 

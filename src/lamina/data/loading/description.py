@@ -94,11 +94,13 @@ class Description:
             lines.append(f"  Classes: {_list_counts(self.classes)}")
         if self.baseline is not None:
             lines.append(f"  Always answering the largest class is right for {self.baseline:.1%}")
-        lines += _section("Columns", self.columns, None)
-        lines += _section("Left out", list(map(str, self.left_out)))
-        lines += _section("Copies", [f"{b} repeats {a}" for a, b in self.duplicates])
-        lines += _section("In more than one part", [f"{b} repeats {a}" for a, b in self.leaks])
-        lines += _section("Remarks", self.remarks, None)
+        lines += _format_section("Columns", self.columns, None)
+        lines += _format_section("Left out", list(map(str, self.left_out)))
+        lines += _format_section("Copies", [f"{b} repeats {a}" for a, b in self.duplicates])
+        lines += _format_section(
+            "In more than one part", [f"{b} repeats {a}" for a, b in self.leaks]
+        )
+        lines += _format_section("Remarks", self.remarks, None)
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -111,7 +113,9 @@ def _list_counts(classes: dict[str, int]) -> str:
     return ", ".join(shown + more)
 
 
-def _section(title: str, lines: Sequence[str], max_lines: int | None = _MAX_SHOWN) -> list[str]:
+def _format_section(
+    title: str, lines: Sequence[str], max_lines: int | None = _MAX_SHOWN
+) -> list[str]:
     if not lines:
         return []
     shown = lines if max_lines is None else lines[:max_lines]

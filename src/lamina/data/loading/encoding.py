@@ -43,7 +43,7 @@ def encoded(data: "LoadedData") -> Encoded:
         return Encoded(image, layers.Rescaling(1 / 255)(image))
     if data.kind == "text":
         text = layers.Input((), dtype="string", name="text")
-        return Encoded(text, _words(text, data.train.x, _MAX_WORDS, name="words"))
+        return Encoded(text, _encode_words(text, data.train.x, _MAX_WORDS, name="words"))
     if data.kind == "series":
         series = layers.Input(data.train.x.shape[1:], name="series")
         mean, std = _mean_and_std(series)
@@ -72,7 +72,7 @@ def _encoded_table(columns: dict[str, np.ndarray], texts: set[str]) -> Encoded:
     for name in numbers:
         inputs[name] = layers.Input((1,), name=names[name])
     if numbers:
-        features += _numbers(list(inputs.values()), np.stack(list(numbers.values()), axis=1))
+        features += _encode_numbers(list(inputs.values()), np.stack(list(numbers.values()), axis=1))
     for name, values in columns.items():
         if name in numbers:
             continue
@@ -80,7 +80,7 @@ def _encoded_table(columns: dict[str, np.ndarray], texts: set[str]) -> Encoded:
         if name in texts:
             features.append(_text(inputs[name], names[name], values))
         else:
-            features.append(_category(inputs[name], names[name], values))
+            features.append(_encode_category(inputs[name], names[name], values))
     inputs = {name: inputs[name] for name in columns}  # in the order of the columns
     all_features = (
         features[0] if len(features) == 1 else layers.Concatenate(name="features")(features)
@@ -88,7 +88,7 @@ def _encoded_table(columns: dict[str, np.ndarray], texts: set[str]) -> Encoded:
     return Encoded(inputs, all_features)
 
 
-def _numbers(inputs: list[Any], values: np.ndarray) -> list[Any]:
+def _encode_numbers(inputs: list[Any], values: np.ndarray) -> list[Any]:
     """Numbers scaled to mean 0 and standard deviation 1; 0 and an indicator for missing numbers."""
     numbers = inputs[0] if len(inputs) == 1 else layers.Concatenate(name="numbers")(inputs)
     with warnings.catch_warnings():
@@ -105,7 +105,7 @@ def _numbers(inputs: list[Any], values: np.ndarray) -> list[Any]:
     return features
 
 
-def _category(tensor: Any, name: str, values: np.ndarray) -> Any:
+def _encode_category(tensor: Any, name: str, values: np.ndarray) -> Any:
     """One-hot vectors or embeddings of categories; missing and new values share one more index."""
     categories = sorted({value for value in values if value}) or ["(no value in training)"]
     lookup = layers.StringLookup(
@@ -127,11 +127,11 @@ def _text(tensor: Any, name: str, values: np.ndarray) -> Any:
     columns, and a network with few rows overfits to them: docs/your-data.md.
     """
     flat = layers.Reshape((), name=f"{name}_text")(tensor)
-    words = _words(flat, values, _MAX_WORDS_IN_TABLE, f"{name}_words")
+    words = _encode_words(flat, values, _MAX_WORDS_IN_TABLE, f"{name}_words")
     return layers.UnitNormalization(name=f"{name}_unit")(words)
 
 
-def _words(tensor: Any, texts: np.ndarray, max_words: int, name: str) -> Any:
+def _encode_words(tensor: Any, texts: np.ndarray, max_words: int, name: str) -> Any:
     """TF-IDF weights of the words and pairs of words in a text."""
     vectorize = layers.TextVectorization(
         max_tokens=max_words, ngrams=2, output_mode="tf_idf", name=name

@@ -42,14 +42,14 @@ def number_of(text: str, decimal_comma: bool = False) -> float | None:
         >>> number_of("1,234.5"), number_of("1.234,5", decimal_comma=True), number_of("three")
         (1234.5, 1234.5, None)
     """
-    return _number_of_short(text, decimal_comma) if len(text) <= _MAX_LENGTH else None
+    return _parse_short_text(text, decimal_comma) if len(text) <= _MAX_LENGTH else None
 
 
 @lru_cache(2**16)
-def _number_of_short(text: str, decimal_comma: bool) -> float | None:
+def _parse_short_text(text: str, decimal_comma: bool) -> float | None:
     text = text.strip(_SURROUNDING).replace("\u2212", "-")
     if text.startswith("(") and text.endswith(")"):
-        inside = _number_of_short(text[1:-1], decimal_comma)
+        inside = _parse_short_text(text[1:-1], decimal_comma)
         return None if inside is None or inside < 0 else -inside
     sign = text[:1] if text[:1] in ("-", "+") else ""
     text = text[len(sign) :].lstrip(_CURRENCIES)

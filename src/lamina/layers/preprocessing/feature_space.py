@@ -138,8 +138,8 @@ class FeatureSpace(Layer):
         self.crossing_dim = crossing_dim
         self.hashing_dim = hashing_dim
         self.num_discretization_bins = num_discretization_bins
-        self.features = {key: self._feature(key, value) for key, value in features.items()}
-        self.crosses = [self._cross(cross) for cross in crosses or ()]
+        self.features = {key: self._as_feature(key, value) for key, value in features.items()}
+        self.crosses = [self._as_cross(cross) for cross in crosses or ()]
         self.crosses_by_name = {cross.name: cross for cross in self.crosses}
         self.inputs = {
             key: Input(shape=(1,), dtype=feature.dtype, name=key)
@@ -464,7 +464,7 @@ class FeatureSpace(Layer):
                     f"{self._label}: the feature {name!r} has output_mode='one_hot', and its layer "
                     f"returns {value.dtype}, not integers.\n  Fix: output_mode='float'."
                 )
-            self.one_hot_encoders[name] = CategoryEncoding(_categories(name, layer))
+            self.one_hot_encoders[name] = CategoryEncoding(_count_categories(name, layer))
         return self.one_hot_encoders[name](value)
 
     def _refuse_unencoded(self, encoded: Mapping[str, Any]) -> None:
@@ -484,7 +484,7 @@ class FeatureSpace(Layer):
                 "  Fix: feature_space.adapt(data) before it is used."
             )
 
-    def _feature(self, name: str, kind: Any) -> Feature:
+    def _as_feature(self, name: str, kind: Any) -> Feature:
         if isinstance(kind, Feature):
             return kind
         if isinstance(kind, dict):
@@ -498,7 +498,7 @@ class FeatureSpace(Layer):
             raise unknown_name(f"kind of the feature {name!r}", kind, _KINDS)
         return getattr(self, kind)(*settings.get(kind, ()), name=name)
 
-    def _cross(self, cross: Any) -> Cross:
+    def _as_cross(self, cross: Any) -> Cross:
         cross = registry.deserialize(cross) if isinstance(cross, dict) else cross
         if not isinstance(cross, Cross):
             if self.crossing_dim is None:
@@ -604,7 +604,7 @@ def _needs_adapt(layer: Any) -> bool:
     return hasattr(layer, "adapt")
 
 
-def _categories(name: str, layer: Any) -> int:
+def _count_categories(name: str, layer: Any) -> int:
     """The number of categories of a layer."""
     if isinstance(layer, IndexLookup):
         return layer.vocabulary_size()

@@ -140,7 +140,9 @@ class TextVectorization(HostLayer):
             batch_size: Accepted for compatibility with Keras; the result does not depend on it.
             steps: Number of batches to take; None takes all.
         """
-        documents = (row for batch in batches(data, steps) for row in self._documents(batch))
+        documents = (
+            row for batch in batches(data, steps) for row in self._split_into_tokens(batch)
+        )
         self._lookup_layer.adapt_to_documents(documents)
         self.adaptations += 1
 
@@ -206,7 +208,7 @@ class TextVectorization(HostLayer):
                 f"{self._label} has no vocabulary yet.\n"
                 "  Fix: layer.adapt(texts) before it is used, or vocabulary=[…]."
             )
-        documents = list(self._documents(inputs))
+        documents = list(self._split_into_tokens(inputs))
         sizes = np.array([len(document) for document in documents], dtype="int64")
         tokens = np.array([token for document in documents for token in document], dtype=object)
         indices = lookup.indices_of(tokens)
@@ -226,7 +228,7 @@ class TextVectorization(HostLayer):
             output *= lookup.idf_weights
         return output.reshape(*shape, lookup._depth)
 
-    def _documents(self, texts: Any) -> Iterator[list[str]]:
+    def _split_into_tokens(self, texts: Any) -> Iterator[list[str]]:
         """The tokens of every text."""
         if not is_text(texts):
             if getattr(texts, "size", 0) == 0:

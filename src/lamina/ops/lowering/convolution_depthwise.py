@@ -50,7 +50,7 @@ def by_shifts(
     x = x if multiplier == 1 else jnp.repeat(x, multiplier, axis=-1)
     padded = sliding_windows.pad(x, axes, amounts, 0).astype(wide)
     factors = kernel.reshape(-1, channels * multiplier).astype(wide)
-    parts = sliding_windows.shifted(padded, axes, window, strides, dilation)
+    parts = sliding_windows.shifted_slices(padded, axes, window, strides, dilation)
     y = reduce(jnp.add, map(jnp.multiply, parts, factors)).astype(x.dtype)
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y
 

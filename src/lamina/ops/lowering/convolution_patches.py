@@ -113,7 +113,7 @@ def _by_patches(
 ) -> Array:
     axes = range(1, x.ndim - 1)
     padded = sliding_windows.pad(x, axes, amounts, 0)
-    parts = list(sliding_windows.shifted(padded, axes, kernel.shape[:-2], strides, dilation))
+    parts = list(sliding_windows.shifted_slices(padded, axes, kernel.shape[:-2], strides, dilation))
     patches = parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)
     # As matrices: with more axes, XLA copies the patches in another order for the gradient.
     matrix = kernel.reshape(-1, kernel.shape[-1])

@@ -78,7 +78,7 @@ def by_overlap(
         for width, gap, (before, _) in zip(window, dilation, pads, strict=True)
     ]
     axes = range(1, x.ndim - 1)
-    y = sliding_windows.overlapped(parts, axes, window, strides, dilation, sizes, crops).astype(
-        x.dtype
-    )
+    y = sliding_windows.add_overlapping(
+        parts, axes, window, strides, dilation, sizes, crops
+    ).astype(x.dtype)
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y

@@ -82,7 +82,7 @@ def max_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amoun
 
 def max_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     padded = sliding_windows.pad(x, axes, amounts, _lowest_value(x))
-    return reduce(_larger, sliding_windows.shifted(padded, axes, window, steps))
+    return reduce(_larger, sliding_windows.shifted_slices(padded, axes, window, steps))
 
 
 def sum_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
@@ -92,7 +92,7 @@ def sum_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amoun
 
 def sum_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     padded = sliding_windows.pad(x, axes, amounts, 0)
-    return reduce(jnp.add, sliding_windows.shifted(padded, axes, window, steps))
+    return reduce(jnp.add, sliding_windows.shifted_slices(padded, axes, window, steps))
 
 
 def _lowest_value(x: Array) -> Any:

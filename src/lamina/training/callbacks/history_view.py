@@ -32,11 +32,13 @@ def as_text(
     """
     columns = _columns(history, epochs, validation_freq)
     cells = [["epoch", *columns]]
-    for row in _rows(len(epochs)):
+    for row in _rows_to_show(len(epochs)):
         if row is None:
             cells.append(["…"] * len(cells[0]))
         else:
-            cells.append([str(epochs[row] + 1), *(_value(columns[name], row) for name in columns)])
+            cells.append(
+                [str(epochs[row] + 1), *(_format_entry(columns[name], row) for name in columns)]
+            )
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
@@ -59,10 +61,10 @@ def as_html(
     ]
     head = "".join(f"<th>{html.escape(name)}</th>" for name in ("epoch", *columns))
     body = ""
-    for row in _rows(len(epochs)):
+    for row in _rows_to_show(len(epochs)):
         cells = ["…"] * (len(columns) + 1)
         if row is not None:
-            cells = [str(epochs[row] + 1), *(_value(columns[name], row) for name in columns)]
+            cells = [str(epochs[row] + 1), *(_format_entry(columns[name], row) for name in columns)]
         body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     return (
         f'<div class="lamina-history">{"".join(curves)}'
@@ -94,14 +96,14 @@ def _is_number(value: Any) -> bool:
     return getattr(value, "ndim", 0) == 0 and not isinstance(value, (str, bytes, list, dict))
 
 
-def _rows(count: int) -> list[int | None]:
+def _rows_to_show(count: int) -> list[int | None]:
     if count <= _MAX_ROWS:
         return list(range(count))
     half = _MAX_ROWS // 2
     return [*range(half), None, *range(count - half, count)]
 
 
-def _value(values: Sequence[Any], row: int) -> str:
+def _format_entry(values: Sequence[Any], row: int) -> str:
     return "" if values[row] is None else _format_number(values[row])
 
 

@@ -129,7 +129,10 @@ class Progbar:
         step_seconds = self._seconds_per_step(now)
         left = (self.target or 0) - self._steps_done
         seconds = now - self._start_time if final or not self.target else step_seconds * left
-        parts = [f"{line} - {_clock(seconds)}", f"{_duration(step_seconds)}/{self.unit_name}"]
+        parts = [
+            f"{line} - {_format_duration(seconds)}",
+            f"{_duration(step_seconds)}/{self.unit_name}",
+        ]
         for name, (total, count) in self._values.items():
             mean = total / max(count, 1)
             parts.append(f"{name}: {mean:.4f}" if abs(mean) > 1e-3 else f"{name}: {mean:.4e}")
@@ -142,7 +145,7 @@ class Progbar:
         return (now - self._start_time) / max(self._steps_done, 1)
 
 
-def _clock(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f}s"
     minutes, whole_seconds = divmod(int(seconds), 60)

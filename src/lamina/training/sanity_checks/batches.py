@@ -73,7 +73,7 @@ def _concatenate_batches(feed: Feed, count: int) -> Batches:
                 size, spec = chunk.batch_size, _shapes(chunk.data)
             if chunk.batch_size == size and _shapes(chunk.data) == spec:
                 number = min(chunk.stop - chunk.start, count - batch_count)
-                parts.append(_rows(chunk, number))
+                parts.append(_copy_first_rows(chunk, number))
                 batch_count += number
                 bytes_left -= sum(leaf.nbytes for leaf in jax.tree.leaves(parts[-1]))
             if batch_count == count or bytes_left <= 0:
@@ -85,7 +85,7 @@ def _concatenate_batches(feed: Feed, count: int) -> Batches:
     return Batches(data, size, batch_count)
 
 
-def _rows(chunk: Chunk, number: int) -> PyTree:
+def _copy_first_rows(chunk: Chunk, number: int) -> PyTree:
     """A copy of the first rows of a chunk, because the feed reuses the chunk's memory."""
     rows = rows_of(
         chunk.data, chunk.order, chunk.start * chunk.batch_size, number * chunk.batch_size

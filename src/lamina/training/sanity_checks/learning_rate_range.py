@@ -116,7 +116,7 @@ def find_learning_rate(
     variables = learner.variables()
     rates = np.geomspace(min_rate, max_rate, steps).astype("float32")
     losses, steps_done = run_program(
-        _program(learner, variables),
+        _make_program(learner, variables),
         variables,
         batches.data,
         np.int32(batches.batch_count),
@@ -173,7 +173,7 @@ def _moving_average(losses: np.ndarray) -> np.ndarray:
     return np.array([losses[i - r : i + r + 1].mean() for i, r in enumerate(reach)])
 
 
-def _program(learner: Learner, variables: TrainState[Variable]) -> CompiledFunction:
+def _make_program(learner: Learner, variables: TrainState[Variable]) -> CompiledFunction:
     """`(state, data, count, rates, batch_size=…) → (losses, steps done)`."""
     step = step_with_loss(learner, variables)
     optimizer = _inner_optimizer(learner.model.optimizer)

@@ -99,7 +99,7 @@ def overfit_one_batch(
     batch = first_batches(learner, x, y, sample_weight, batch_size, 1, "overfit_one_batch")
     variables = learner.variables()
     losses = run_program(
-        _program(learner, variables, steps),
+        _make_program(learner, variables, steps),
         variables,
         batch.data,
         batch_size=batch.batch_size,
@@ -173,7 +173,9 @@ def _constant_prediction_loss(learner: Learner, data: PyTree) -> float | None:
     return loss_of_guessing(outputs[0]) if len(outputs) == 1 else None
 
 
-def _program(learner: Learner, variables: TrainState[Variable], steps: int) -> CompiledFunction:
+def _make_program(
+    learner: Learner, variables: TrainState[Variable], steps: int
+) -> CompiledFunction:
     """`(state, batch, batch_size=…) → losses`."""
     step = step_with_loss(learner, variables)
 

@@ -15,7 +15,7 @@ _CURVE_COLOUR, _FAINT_COLOUR, _MARK_COLOUR = "#2563c9", "#b6c8ea", "#c94f0a"
 
 def plot_rates(result: "LearningRateRange") -> "Figure":
     """Plot the losses over the rates, on a logarithmic axis, without opening a window."""
-    figure, axes = _figure()
+    figure, axes = _make_figure()
     axes.plot(result.rates, result.losses, color=_FAINT_COLOUR, linewidth=1, label="loss")
     axes.plot(result.rates, result.smoothed, color=_CURVE_COLOUR, linewidth=2, label="smoothed")
     axes.set_xscale("log")
@@ -38,7 +38,7 @@ def plot_rates(result: "LearningRateRange") -> "Figure":
 
 def plot_one_batch(result: "OneBatchTrial") -> "Figure":
     """Plot the loss over the steps, without opening a window."""
-    figure, axes = _figure()
+    figure, axes = _make_figure()
     steps = np.arange(1, len(result.losses) + 1)
     axes.plot(steps, result.losses, color=_CURVE_COLOUR, linewidth=2)
     if result.guess is not None:
@@ -55,7 +55,7 @@ def plot_one_batch(result: "OneBatchTrial") -> "Figure":
     return figure
 
 
-def _figure() -> tuple["Figure", Any]:
+def _make_figure() -> tuple["Figure", Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.6), layout="constrained")
