@@ -96,6 +96,52 @@ def test_two_processes_give_what_one_gives(how, devices, tmp_path, of_one_proces
     assert len(list((tmp_path / "board" / "train").iterdir())) == 1
 
 
+# Trains on data that are streamed, of which each process reads its own rows.
+STREAMED = """
+lamina.config.set_resident_budget(1024)
+import json, scipy.sparse, tempfile
+
+class Samples:
+    read = 0
+
+    def __len__(self):
+        return 61
+
+    def __getitem__(self, index):
+        Samples.read += 1
+        return x[index], y[index]
+
+with tempfile.TemporaryDirectory() as folder:
+    np.save(folder + "/x.npy", x)
+    sources = {
+        "arrays": (x, y),
+        "file": (np.load(folder + "/x.npy", mmap_mode="r"), y),
+        "sparse": (scipy.sparse.csr_matrix(x), y),
+        "samples": (Samples(), None),
+    }
+    weights = []
+    for name, (inputs, targets) in sources.items():
+        model = network()
+        model.fit(inputs, targets, epochs=2, batch_size=16, verbose=0)
+        weights.append(np.concatenate([w.ravel() for w in model.get_weights()]).tolist())
+print("READ", Samples.read)
+print("RESULT", json.dumps(weights))
+"""
+
+
+def test_streamed_data_that_processes_read_in_part_give_what_one_gives(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    (alone,) = run(NETWORK + STREAMED, folders[0], processes=1)
+    both = run(DISTRIBUTIONS["data"] + NETWORK + STREAMED, folders[1], processes=2)
+    for output in both:
+        np.testing.assert_allclose(results(output), results(alone), atol=1e-12)
+        # In each epoch half of three batches and all of the last one; also the first batch, whole.
+        assert f"READ {2 * (3 * 8 + 13) + 8}" in output
+    assert f"READ {2 * 61}" in alone
+
+
 @pytest.mark.parametrize(
     ("difference", "words"),
     [

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+import numpy as np
 from jax.sharding import Sharding, SingleDeviceSharding
 
 from lamina.core.configuration.context import context
@@ -48,6 +49,10 @@ class Placement(Protocol):
 
     def put_chunk(self, chunk: Chunk) -> PyTree:
         """The data of a chunk that is on the host, on the device."""
+        ...
+
+    def own_rows(self, batch_size: int) -> np.ndarray | None:
+        """Positions in a batch of the rows that the devices of this process need; None for all."""
         ...
 
     def put_data(self, arrays: PyTree) -> PyTree:
@@ -131,6 +136,9 @@ class OneDevice:
 
     def put_chunk(self, chunk: Chunk) -> PyTree:
         return self.put_batch(chunk.data)
+
+    def own_rows(self, batch_size: int) -> np.ndarray | None:
+        return None
 
     def put_data(self, arrays: PyTree) -> PyTree:
         return jax.tree.map(self._put_array, arrays)

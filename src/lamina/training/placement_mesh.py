@@ -91,8 +91,10 @@ class MeshPlacement:
 
     def put_chunk(self, chunk: Chunk) -> PyTree:
         leaves = jax.tree.leaves(chunk.data)
+        own_rows = chunk.own_rows
+        rows = chunk.batch_size if own_rows is None else len(own_rows)
         is_divisible = chunk.batch_size % self._replicas == 0 and all(
-            np.ndim(leaf) and len(leaf) % chunk.batch_size == 0 for leaf in leaves
+            np.ndim(leaf) and len(leaf) % rows == 0 for leaf in leaves
         )
         # Rows that the program picks in another order may be on any device.
         if chunk.order is not None or not is_divisible or any(map(is_text_array, leaves)):
@@ -100,9 +102,19 @@ class MeshPlacement:
         by_rows = NamedSharding(self.mesh, PartitionSpec(self.batch_axis))
 
         def divide(array: Any) -> DividedRows:
-            return divide_rows(np.asarray(array), chunk.batch_size, by_rows)
+            return divide_rows(np.asarray(array), chunk.batch_size, by_rows, own_rows)
 
         return jax.tree.map(divide, chunk.data)
+
+    def own_rows(self, batch_size: int) -> np.ndarray | None:
+        if not processes.is_multi_process() or batch_size % self._replicas:
+            return None
+        by_rows = NamedSharding(self.mesh, PartitionSpec(self.batch_axis))
+        parts = by_rows.addressable_devices_indices_map((batch_size,)).values()
+        is_own = np.zeros(batch_size, bool)
+        for part in parts:
+            is_own[part] = True
+        return None if is_own.all() else np.flatnonzero(is_own)
 
     def put_data(self, arrays: PyTree) -> PyTree:
         return jax.tree.map(self._put_on_all, arrays)

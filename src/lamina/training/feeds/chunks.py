@@ -37,6 +37,8 @@ class Chunk(NamedTuple):
         order: int32 array of row numbers; None if the rows are in order.
         batch_size: Rows in a batch.
         start, stop: The steps of the chunk to run: batches `start` (inclusive) to `stop`.
+        own_rows: Positions in a batch of the rows that the data have, if they are only those that
+            this process needs; see `Placement.own_rows`. None if they are all.
     """
 
     data: Any
@@ -44,6 +46,7 @@ class Chunk(NamedTuple):
     batch_size: int
     start: int
     stop: int
+    own_rows: np.ndarray | None = None
 
 
 class Buffers:
@@ -73,7 +76,10 @@ def steps_in_chunk(batch_bytes: int) -> int:
 
 
 def stack_batches(
-    batches: Iterable[Any], finish: Callable[[Any, int], Any] = lambda data, rows: data
+    batches: Iterable[Any],
+    finish: Callable[[Any, int], Any] = lambda data, rows: data,
+    batch_size: int = 0,
+    own_rows: np.ndarray | None = None,
 ) -> Iterator[Chunk]:
     """Concatenate batches to chunks; chunks of batches of one size have one shape, for one program.
 
@@ -81,10 +87,14 @@ def stack_batches(
         batches: Structures of NumPy arrays.
         finish: A row-wise function of a chunk's data and the batch size, which may change dtypes.
             One call for a chunk is faster than a call for every batch.
+        batch_size: Rows in a whole batch, if `own_rows` is given.
+        own_rows: Positions of the rows that batches may be reduced to. A batch with another number
+            of rows is a whole one.
     """
     buffers = Buffers()
     buffer: list[np.ndarray] = []
     count, rows, capacity = 0, 0, 0
+    is_reduced = False
     spec: Any = None
     start_time = 0.0
     may_be_short = not processes.is_multi_process()  # all processes need the same chunks
@@ -100,7 +110,10 @@ def stack_batches(
                     return whole_array
             return extend_rows(array, capacity * rows)
 
-        return Chunk(jax.tree.map(extend_to_capacity, data), None, rows, 0, count)
+        whole = jax.tree.map(extend_to_capacity, data)
+        if is_reduced:
+            return Chunk(whole, None, batch_size, 0, count, own_rows)
+        return Chunk(whole, None, rows, 0, count)
 
     try:
         for batch in batches:
@@ -113,7 +126,11 @@ def stack_batches(
             if not count:
                 spec, start_time = batch_spec, time.monotonic()
                 rows = leaves[0].shape[0]
-                capacity = steps_in_chunk(sum(leaf.nbytes for leaf in leaves))
+                is_reduced = own_rows is not None and rows == len(own_rows)
+                batch_bytes = sum(leaf.nbytes for leaf in leaves)
+                # All processes need equal chunks, whatever rows they have.
+                whole_bytes = batch_bytes // rows * batch_size if is_reduced else batch_bytes
+                capacity = steps_in_chunk(whole_bytes)
                 shapes = [((capacity * rows, *shape[1:]), dtype) for dtype, shape in spec[1]]
                 buffer = buffers.allocate(shapes)
             start = count * rows

@@ -37,21 +37,34 @@ class DividedRows:
         return rows.reshape(count, *self.rows.shape[2:])
 
 
-def divide_rows(array: np.ndarray, batch_size: int, sharding: NamedSharding) -> DividedRows:
+def divide_rows(
+    array: np.ndarray,
+    batch_size: int,
+    sharding: NamedSharding,
+    own_rows: np.ndarray | None = None,
+) -> DividedRows:
     """The rows of a host array, each on the device that computes with it.
 
     Args:
-        array: Rows of several batches, `(steps * batch_size, …)`.
+        array: Rows of several batches, `(steps * batch_size, …)`; with `own_rows`
+            `(steps * len(own_rows), …)`.
         batch_size: Rows of a batch, a multiple of the number of parts.
         sharding: Divides the first axis into as many parts as a batch has.
+        own_rows: Positions in a batch of the rows of `array`: whole parts, in order. None if the
+            array has all rows.
     """
     parts = sharding.mesh.shape[sharding.spec[0]]
-    steps, part = len(array) // batch_size, batch_size // parts
-    by_batch = array.reshape(steps, parts, part, *array.shape[1:])
+    part = batch_size // parts
+    own_parts = range(parts) if own_rows is None else [int(row) // part for row in own_rows[::part]]
+    place_of = {number: place for place, number in enumerate(own_parts)}
+    steps = len(array) // (part * len(own_parts))
+    by_batch = array.reshape(steps, len(own_parts), part, *array.shape[1:])
     shape = (parts, steps * part, *array.shape[1:])
 
     def rows_of_device(index: Any) -> np.ndarray:
-        own = np.ascontiguousarray(by_batch[:, index[0]].swapaxes(0, 1))
+        first, stop, _ = index[0].indices(parts)
+        places = [place_of[number] for number in range(first, stop)]
+        own = np.ascontiguousarray(by_batch[:, places[0] : places[-1] + 1].swapaxes(0, 1))
         return own.reshape(-1, *shape[1:])
 
     return DividedRows(jax.make_array_from_callback(shape, sharding, rows_of_device), batch_size)

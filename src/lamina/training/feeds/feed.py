@@ -44,6 +44,18 @@ class FeedOptions:
     # Looked up when the options are created, because a thread of the feed has its own context.
     placement: Placement = field(default_factory=current)
 
+    def own_rows(self, samples: int) -> np.ndarray | None:
+        """Positions in a batch of the rows that this process has to read; None for all.
+
+        A feed tells a batch of these rows from a whole one by the number of rows. So all are read
+        if the last, smaller batch has as many.
+
+        Args:
+            samples: Number of samples in the data.
+        """
+        rows = self.placement.own_rows(self.batch_size)
+        return None if rows is None or samples % self.batch_size == len(rows) else rows
+
 
 class Feed(Protocol):
     """A source of batches for the engine."""

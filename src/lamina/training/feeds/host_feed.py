@@ -102,11 +102,13 @@ class HostFeed(ResidentFeed):
         first_row = jax.tree.map(lambda a: to_array(a[:1]), self.host_arrays)
         count = steps_in_chunk(size_in_bytes(first_row) * size)
         buffers = Buffers()
+        own_rows = self.options.placement.own_rows(size)
+        capacity = count * (size if own_rows is None else len(own_rows))
         for start in range(first, min(last, full_batches), count):
             stop = min(last, full_batches, start + count)
             rows = slice(start * size, stop * size)
-            data, positions = self._copy_rows(order, rows, count * size, buffers)
-            yield Chunk(data, positions, size, 0, stop - start)
+            data, positions = self._copy_rows(order, rows, capacity, buffers, own_rows)
+            yield Chunk(data, positions, size, 0, stop - start, own_rows)
         if last > full_batches:
             start_row = full_batches * size
             short_size = self.samples - start_row
@@ -115,7 +117,12 @@ class HostFeed(ResidentFeed):
             yield Chunk(data, positions, short_size, 0, 1)
 
     def _copy_rows(
-        self, order: Any, rows: slice, capacity: int, buffers: Buffers
+        self,
+        order: Any,
+        rows: slice,
+        capacity: int,
+        buffers: Buffers,
+        own_rows: np.ndarray | None = None,
     ) -> tuple[Any, Any]:
         """Copy rows of all arrays to buffers of `capacity` rows.
 
@@ -124,14 +131,23 @@ class HostFeed(ResidentFeed):
             rows: The part of the order to copy.
             capacity: Number of rows in the buffers.
             buffers: The memory to copy to.
+            own_rows: Positions in each batch of the rows to copy; None for all.
 
         Returns:
             The arrays, and the position of each row in them; None if the rows are in order.
         """
         leaves, structure = jax.tree.flatten(self.host_arrays)
         indices, positions = None if order is None else order[rows], None
+        # The rows in the order of a file, and their places in the targets.
+        in_file: tuple[np.ndarray, np.ndarray] | None = None
         mapped_files = [file for leaf in leaves if (file := _mapped_file(leaf)) is not None]
-        if mapped_files and indices is not None:
+        if own_rows is not None:
+            indices = np.arange(rows.start, rows.stop) if indices is None else indices
+            indices = indices.reshape(-1, self.batch_size)[:, own_rows].reshape(-1)
+            if mapped_files and order is not None:
+                places = np.argsort(indices)
+                in_file = indices[places], places
+        elif mapped_files and indices is not None:
             # Rows of a file are read in ascending order; the program restores the epoch's order.
             sorted_order = np.argsort(indices)
             indices, positions = indices[sorted_order], np.empty(len(indices), np.int32)
@@ -143,7 +159,9 @@ class HostFeed(ResidentFeed):
             [((capacity, *a.shape[1:]), to_array(np.asarray(a[:0])).dtype) for a in leaves]
         )
         for target, source in zip(targets, map(np.asarray, leaves), strict=True):
-            if source.dtype != target.dtype:
+            if in_file is not None:
+                target[in_file[1]] = to_array(source[in_file[0]])
+            elif source.dtype != target.dtype:
                 values = to_array(source[rows if indices is None else indices])
                 target[: len(values)] = values
             elif indices is None:
@@ -189,8 +207,13 @@ class BatchwiseFeed(HostFeed):
     """For text and sparse matrices, which are converted to dense arrays batch by batch."""
 
     def _gather_chunks(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
+        own_rows = self.options.own_rows(self.samples)
+
         def batch(step: int) -> PyTree:
-            rows: Any = slice(step * self.batch_size, (step + 1) * self.batch_size)
+            start, stop = step * self.batch_size, (step + 1) * self.batch_size
+            rows: Any = slice(start, stop)
+            if own_rows is not None and stop <= self.samples:
+                rows = start + own_rows
             indices = rows if order is None else order[rows]
             arrays = jax.tree.map(lambda a: np.asarray(a[indices]), self.host_arrays)
             x, y, sample_weight = unpack_x_y_sample_weight(arrays)
@@ -198,7 +221,8 @@ class BatchwiseFeed(HostFeed):
             self._check_rows(data, indices)
             return data
 
-        return stack_batches(batch(step) for step in range(first, last))
+        batches = (batch(step) for step in range(first, last))
+        return stack_batches(batches, batch_size=self.batch_size, own_rows=own_rows)
 
 
 def _is_not_finite(data: PyTree, row: int) -> bool:

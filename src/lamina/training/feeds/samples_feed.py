@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina.core.types import PyTree
 from lamina.core.user_data.columnar import as_array
+from lamina.training.feeds.chunks import Chunk, stack_batches
 from lamina.training.feeds.epoch_order import permutation
 from lamina.training.feeds.feed import FeedOptions
 from lamina.training.feeds.py_dataset import PyDataset, number_of_batches
@@ -73,12 +74,17 @@ class SampleBatches(PyDataset):
         self.samples = samples
         self.batch_size = batch_size
         self.order: Sequence[int] | np.ndarray = range(len(samples))
+        # Positions of the samples of a batch that are read; None for all. The last, smaller batch
+        # is read whole.
+        self.own_rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         return number_of_batches(len(self.samples), self.batch_size)
 
     def __getitem__(self, index: int) -> PyTree:
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        if self.own_rows is not None and len(rows) == self.batch_size:
+            rows = [rows[i] for i in self.own_rows]
         return collate([self.samples[int(row)] for row in rows])
 
 
@@ -96,6 +102,7 @@ class SamplesFeed(StreamFeed):
         self._batches_of_samples = SampleBatches(samples, int(options.batch_size))
         super().__init__(self._batches_of_samples, replace(options, shuffle=by_batch))
         self.name = type(samples).__name__
+        self._own_rows = self.options.own_rows(len(samples))
 
     def _new_iterator(self) -> Iterator[Any]:
         if self._shuffles_samples:
@@ -103,6 +110,16 @@ class SamplesFeed(StreamFeed):
             epoch = self.first_epoch + self._pass_number
             batches.order = permutation(len(batches.samples), self.seed, epoch)
         return super()._new_iterator()
+
+    def _stack_batches(self, batches: Iterator[Any]) -> Iterator[Chunk]:
+        batch_size = self._batches_of_samples.batch_size
+        return stack_batches(batches, self._finish_chunk, batch_size, self._own_rows)
+
+    def _next_batch(self) -> PyTree:
+        batch = super()._next_batch()
+        # The first batch is the example, which all processes compare, and is read whole.
+        self._batches_of_samples.own_rows = self._own_rows
+        return batch
 
 
 def collate(samples: Sequence[Any]) -> PyTree:

@@ -216,8 +216,11 @@ class StreamFeed:
     def chunks(self, epoch: int) -> Iterator[Chunk]:
         by_index = isinstance(self.source, PyDataset)
         self._checked_batches = self._position if by_index else self._batches_to_skip
-        batches = stack_batches(self._batches(epoch), self._finish_chunk)
+        batches = self._stack_batches(self._batches(epoch))
         yield from prefetch(batches, self.options.placement.put_chunk, lambda: self.interrupted())
+
+    def _stack_batches(self, batches: Iterator[Any]) -> Iterator[Chunk]:
+        return stack_batches(batches, self._finish_chunk)
 
     def evaluation_chunks(self) -> Iterator[Chunk]:
         if self._position and not self._single_pass:
