@@ -2,10 +2,11 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
+
+from lamina.core.ports import free_port
 
 PREAMBLE = """
 import sys
@@ -16,11 +17,19 @@ number = jax.process_index()
 """
 
 
-def start(script, folder, processes=2, devices=1, **environment):
-    """The processes of a job, with their output in files `0`, `1` … of the folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+def start(script, folder, processes=2, devices=1, host="127.0.0.1", before=(), **environment):
+    """The processes of a job, with their output in files `0`, `1` … of the folder.
+
+    Args:
+        script: What they run, after `PREAMBLE`.
+        folder: Where they run.
+        processes: How many.
+        devices: Devices of each.
+        host: The address of the first one.
+        before: For each process the words of the command before Python, if there are any.
+        **environment: Further variables.
+    """
+    address = f"{host}:{free_port()}"
     path = folder / "script.py"
     path.write_text(PREAMBLE + script)
     started = []
@@ -35,7 +44,7 @@ def start(script, folder, processes=2, devices=1, **environment):
         with open(folder / str(number), "w") as output:
             started.append(
                 subprocess.Popen(
-                    [sys.executable, str(path)],
+                    [*(before[number] if before else ()), sys.executable, str(path)],
                     env={**os.environ, **own, **environment},
                     stdout=output,
                     stderr=subprocess.STDOUT,

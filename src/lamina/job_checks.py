@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lamina.core.ports import can_connect
 from lamina.installation import Finding
 from lamina.version import __version__
 
@@ -200,7 +201,7 @@ def check_all_processes(
     Returns:
         The findings about all processes, only in process 0, unless the connection fails.
     """
-    if cluster.process_id != 0 and not _can_connect(cluster.address):
+    if cluster.process_id != 0 and not can_connect(cluster.address, _SECONDS):
         text = f"process 0 did not answer at {cluster.address} within {_SECONDS} s"
         fix = "start process 0, and let no firewall be between the machines"
         return [Finding("Connection", "broken", text, fix)]
@@ -296,18 +297,6 @@ def _check_collective() -> Finding:
     seconds = time.perf_counter() - start
     text = f"{len(numbers)} processes with {jax.device_count()} devices, {seconds:.2f} s"
     return Finding("Exchange", "ok", text)
-
-
-def _can_connect(address: str) -> bool:
-    host, _, number = address.rpartition(":")
-    deadline = time.monotonic() + _SECONDS
-    while time.monotonic() < deadline:
-        try:
-            with socket.create_connection((host.strip("[]"), int(number)), timeout=5):
-                return True
-        except OSError:
-            time.sleep(0.5)
-    return False
 
 
 def _resolve(host: str) -> list[str]:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import jax
 
-from lamina.core import processes
+from lamina.core import heartbeats, processes
 from lamina.core.configuration import config, runtime  # noqa: F401 - JAX's settings come before its first array
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.ports import can_connect, can_listen
 from lamina.core.variable.seed import global_seed, make_default_seed, set_random_seed
 from lamina.distribution.cluster import detect
 from lamina.distribution.launchers import is_address
@@ -63,6 +64,7 @@ def _synchronize_settings() -> None:
         return
     _is_synchronized = True
     processes.end_on_exceptions()
+    heartbeats.warn_of_silence()
     seed = global_seed()
     seed = make_default_seed() if seed is None else seed
     set_random_seed(processes.broadcast_from_first(seed))
@@ -97,6 +99,8 @@ def _connect(
     # Otherwise JAX would handle SIGTERM itself, and the process would continue.
     environ.setdefault("JAX_ENABLE_PREEMPTION_SERVICE", "0")
     jax.config.update("jax_enable_preemption_service", False)
+    if addresses and (num_processes or 1) > 1:
+        _check_first_process(addresses[0], process_id)
     try:
         jax.distributed.initialize(
             coordinator_address=addresses[0] if addresses else None,
@@ -124,6 +128,30 @@ def _connect(
                 "already.\n  Fix: call it right after the imports."
             ) from None
         raise
+
+
+def _check_first_process(address: str, process_id: int | None) -> None:
+    """Refuse a port that is taken, or the address of a process that does not answer.
+
+    JAX would end the process without a Python error.
+    """
+    port = address.rpartition(":")[2]
+    if process_id == 0 and not can_listen(int(port)):
+        raise RuntimeError(
+            f"Process 0 cannot listen at {address}: another program has port {port} of this "
+            "computer.\n"
+            "  Likely cause: a job that has not ended; `ss -ltnp` shows who listens.\n"
+            "  Fix: end that program, or use another port in the address, in all processes."
+        )
+    if process_id and not can_connect(address, _START_SECONDS):
+        raise RuntimeError(
+            f"Process {process_id}: process 0 did not answer at {address} within "
+            f"{_START_SECONDS} s.\n"
+            "  Likely cause: it was not started or has failed, or a firewall is between the "
+            "computers.\n"
+            "  Fix: start process 0, and look at its errors; `lamina doctor --distributed` checks "
+            "the connection."
+        )
 
 
 def _check(addresses: list[str], num_processes: int | None, process_id: int | None) -> None:
