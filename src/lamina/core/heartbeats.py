@@ -4,6 +4,8 @@ JAX ends all processes if one has given no sign of life for ten seconds. It says
 words, and does not name the first process. Each process watches the next one, and the first one.
 """
 
+import atexit
+import math
 import sys
 import threading
 import time
@@ -13,6 +15,8 @@ from lamina.core import processes
 
 _BEAT_SECONDS = 1.0
 _SILENT_SECONDS = 5.0
+# In place of a beat, from a process that ends well and gives no more signs of life.
+_ENDED = "ended"
 
 
 def warn_of_silence() -> None:
@@ -24,8 +28,18 @@ def warn_of_silence() -> None:
     client: Any = jax._src.distributed.global_state.client
     number, count = jax.process_index(), jax.process_count()
     watch = _Watch((number + 1) % count)
-    for target in (lambda: _exchange(client, number, watch), lambda: _warn(watch)):
-        threading.Thread(target=target, name="lamina-heartbeat", daemon=True).start()
+    threads = [
+        threading.Thread(target=target, name="lamina-heartbeat", daemon=True)
+        for target in (lambda: _exchange(client, number, watch), lambda: _warn(watch))
+    ]
+    for thread in threads:
+        thread.start()
+
+    def stop() -> None:
+        watch.has_ended.set()
+        threads[0].join(timeout=2 * _BEAT_SECONDS)
+
+    atexit.register(stop)  # runs before JAX closes the connection
 
 
 class _Watch:
@@ -38,34 +52,35 @@ class _Watch:
     def __init__(self, neighbour: int):
         self.neighbour = neighbour
         self.first_answered = self.neighbour_answered = time.monotonic()
-        self.has_ended = False
+        self.has_ended = threading.Event()
 
 
 def _exchange(client: Any, number: int, watch: _Watch) -> None:
     """Give signs of life, and read those of the neighbour; process 0 keeps them."""
-    beat, last = 0, None
-    while True:
-        beat += 1
-        try:
-            client.key_value_set(f"lamina/alive/{number}/beat", str(beat), allow_overwrite=True)
+    key, beat, last = f"lamina/alive/{number}/beat", 0, None
+    try:
+        while not watch.has_ended.wait(_BEAT_SECONDS):
+            beat += 1
+            client.key_value_set(key, str(beat), allow_overwrite=True)
             entries = client.key_value_dir_get(f"lamina/alive/{watch.neighbour}")
-        except Exception:  # the processes end
-            watch.has_ended = True
-            return
-        watch.first_answered = time.monotonic()
-        if entries != last:
-            last, watch.neighbour_answered = entries, watch.first_answered
-        time.sleep(_BEAT_SECONDS)
+            watch.first_answered = time.monotonic()
+            if any(value == _ENDED for _, value in entries):
+                watch.neighbour_answered = math.inf
+            elif entries != last:
+                last, watch.neighbour_answered = entries, watch.first_answered
+        client.key_value_set(key, _ENDED, allow_overwrite=True)
+    except Exception:  # the other processes end
+        watch.has_ended.set()
 
 
 def _warn(watch: _Watch) -> None:
     told: set[int] = set()
     before = time.monotonic()
-    while not watch.has_ended:
-        time.sleep(0.5)
+    while not watch.has_ended.wait(0.5):
         now = time.monotonic()
         if now - before > _SILENT_SECONDS / 2:  # this process was suspended itself
-            watch.first_answered = watch.neighbour_answered = now
+            watch.first_answered = now
+            watch.neighbour_answered = max(now, watch.neighbour_answered)
         before = now
         answered = {watch.neighbour: watch.neighbour_answered}
         if now - watch.first_answered > _SILENT_SECONDS:
