@@ -6,7 +6,6 @@ from lamina.core.messages.errors import did_you_mean
 
 # From names, without the prefix `tensorflow.` or `…keras.`, to what to use instead.
 _TENSORFLOW = {
-    "GradientTape": "lamina.value_and_grad(function, variables), or override train_step in a Model",
     "Graph": "nothing is needed: functions run as they are written, and fit compiles them",
     "Module": "lamina.Layer or lamina.Model",
     "RaggedTensor": "arrays padded to one length, with a Masking layer or sample weights",
@@ -17,7 +16,6 @@ _TENSORFLOW = {
     "compat": "the TensorFlow 2 spelling: Lamina has none of TensorFlow 1",
     "cond": "lamina.ops.cond, or an ordinary if",
     "contrib": "lamina.layers; this is TensorFlow 1",
-    "custom_gradient": "lamina.ops.custom_gradient",
     "data": (
         "tf.data.Dataset, of which Lamina has from_tensor_slices, from_generator, range, zip "
         "and the usual transformations; lamina.utils.PyDataset for batches that are computed when "
@@ -30,7 +28,6 @@ _TENSORFLOW = {
     "estimator": "model.fit, evaluate and predict",
     "feature_column": "lamina.utils.FeatureSpace",
     "global_variables_initializer": "nothing is needed: this is TensorFlow 1",
-    "gradients": "jax.grad",
     "image": "lamina.ops.image (e.g. lamina.ops.image.resize), or preprocessing layers",
     "io": "Python's open(), pathlib, and Pillow for images",
     "lite": "nothing yet: Lamina does not export to TensorFlow Lite",

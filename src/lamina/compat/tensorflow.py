@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax._src.array import ArrayImpl  # has no public name
 
-from lamina import activations
+from lamina import activations, ops
 from lamina.compat import (
     distribution_strategies,
+    gradient_tape,
     imports,
     missing,
     tensor_functions as functions,
@@ -252,11 +253,15 @@ TABLES: dict[str, dict[str, Any]] = {
         **_DTYPES,
         **_ELEMENTWISE,
         **_REDUCTIONS,
+        "GradientTape": gradient_tape.GradientTape,
         "Tensor": jax.Array,
+        "UnconnectedGradients": gradient_tape.UnconnectedGradients,
         "Variable": functions.Variable,
+        "custom_gradient": ops.custom_gradient,
         "device": device,
         "executing_eagerly": lambda: True,
         "function": function,
+        "gradients": gradient_tape.gradients,
         "get_logger": lambda: logging.getLogger("tensorflow"),
         "is_tensor": lambda x: isinstance(x, (jax.Array, functions.LaminaVariable)),
         "newaxis": None,

@@ -8,7 +8,7 @@ ends. No other module has such state; settings of the whole process are in `conf
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Context(threading.local):
         self.uninitialized: list[Variable] | None = None
         # Whether initial values stay on the host, since a Variable divides them over devices.
         self.keep_initial_values_on_host = False
+        # Called with a Variable and its array whenever it is read outside of `bindings`.
+        self.on_variable_read: Callable[[Variable, Any], None] | None = None
         # Bytes that may still be taken for new Variables; set by `memory_limit`.
         self.memory_left: float = math.inf
 

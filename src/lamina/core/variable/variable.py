@@ -331,6 +331,8 @@ class Variable:
         if bindings is None:
             if self._deferred_initializer is not None:
                 self._initialize()
+            if context.on_variable_read is not None:
+                context.on_variable_read(self, self._value)
             return self._value
         return bindings.values.get(id(self), self._value)
 
