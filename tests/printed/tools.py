@@ -69,6 +69,12 @@ CASES = {
         "lamina.config.set_diagnosis('notes')",
         "import subprocess\nfrom lamina.compat import diagnosed_run",
     ),
+    ("cli/diagnose.py", "a folder that exists with --report"): (
+        "command('lamina diagnose model.keras digits --report gone/why.html')",
+        "command('lamina diagnose model.keras digits --report why.html')  "
+        "# «name a file in a folder that exists»",
+        _COMMAND + "from lamina.diagnosis import examination\nexamination._SECONDS = 0.0",
+    ),
     ("cli/explain.py", "that exists with --out"): (
         "command('lamina explain model.keras digit.png --out gone/why.png')",
         "command('lamina explain model.keras digit.png --out why.png')  "

@@ -83,7 +83,10 @@ def examine(
     trials = Trials(short_setup, tasks, seconds)
     if seconds_of_training * short_setup.train.size > seconds * setup.train.size:
         note = "changes, for lack of time: training one copy would take longer than the budget"
-        return Findings([*data_findings, *record_findings], [*record_findings.unchecked, note])
+        unchecked = [*record_findings.unchecked, note]
+        # A user may have the time.
+        apply_change = partial(apply, setup=setup, tasks=tasks)
+        return Findings([*data_findings, *record_findings], unchecked, apply_change)
     try:
         repetition = trials.run()
     except CannotCopyError as error:
