@@ -51,7 +51,19 @@ def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page)], ids=_name)
+# Pages whose blocks train for many seconds; `make test-extra` runs them.
+LONG_PAGES = ("explaining", "diagnosis")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.extra if page.stem in LONG_PAGES else ())
+        for page in PAGES
+        if _blocks(page)
+    ],
+    ids=_name,
+)
 def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}  # later blocks go on where earlier ones ended

@@ -40,6 +40,7 @@ def clone(tmp_path):
     return tmp_path
 
 
+@pytest.mark.extra
 def test_every_command_runs_as_printed(clone, real_data):
     assert len(COMMANDS) >= 9
     lines = [MAKES_AN_ENVIRONMENT.get(command, command) for command in COMMANDS]

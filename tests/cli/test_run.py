@@ -117,6 +117,7 @@ def test_options_before_the_script_are_laminas_and_others_the_scripts():
     assert own_and_script_arguments(typed) == (typed[:6], ["--processes", "3"])
 
 
+@pytest.mark.extra
 def test_one_process_is_started_again_after_a_failure(tmp_path):
     (tmp_path / "flaky.py").write_text(
         "import pathlib, sys\npath = pathlib.Path('tries'); path.open('a').write('.')\n"

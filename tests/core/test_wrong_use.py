@@ -175,7 +175,7 @@ WHAT_IS_NO_NUMBER = {
     "a plateau": (lambda: lamina.callbacks.ReduceLROnPlateau(factor="a"), "a factor above 0"),
     "a file": (lambda: lamina.callbacks.CSVLogger(7), "CSVLogger needs a path; received 7"),
     "a backup": (lambda: lamina.callbacks.BackupAndRestore(7), "backup_dir must name a folder"),
-    "a model drawn": (lambda: lamina.utils.model_to_dot("a"), "Only models can be drawn; received 'a'"),
+    "a model drawn": (lambda: lamina.utils.model_to_dot("a"), "Only models can be drawn; received"),
     "a value": (lambda: SCHEDULES.PiecewiseConstantDecay([1], [1, "a"]), "each of its values"),
 }  # fmt: skip
 

@@ -66,6 +66,7 @@ def test_dark_on_light_is_told(made):
             assert one.inverted == dark[style], (style, digit)
 
 
+@pytest.mark.extra
 def test_peoples_drawings_are_read(pages, real_data, optimized):
     """A dense network reads at least 52 of 55; unprepared it was 29."""
     (x, y), _ = lamina.datasets.mnist.load_data()
