@@ -15,6 +15,7 @@ using lamina::Window;
 
 #include "adam.inc"
 #include "columns.inc"
+#include "products.inc"
 #include "convolution.inc"
 #include "dense.inc"
 #include "functions.inc"

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "call.h"
 #include "compute.h"
 #include "parallel.h"
-#include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
 using lamina::AdamStep;
@@ -15,12 +15,12 @@ using lamina::compute;
 using lamina::Lstm;
 using lamina::parallel_for;
 using lamina::Window;
-using Array = ffi::BufferR4<ffi::F32>;
-using Places = ffi::BufferR4<ffi::U8>;
-using Row = ffi::BufferR1<ffi::F32>;
-using Matrix = ffi::BufferR2<ffi::F32>;
-using Sequence = ffi::BufferR3<ffi::F32>;
-using Counts = ffi::BufferR2<ffi::U8>;
+using Array = lamina::Buffer<ffi::F32, 4>;
+using Places = lamina::Buffer<ffi::U8, 4>;
+using Row = lamina::Buffer<ffi::F32, 1>;
+using Matrix = lamina::Buffer<ffi::F32, 2>;
+using Sequence = lamina::Buffer<ffi::F32, 3>;
+using Counts = lamina::Buffer<ffi::U8, 2>;
 using Numbers = ffi::Span<const int64_t>;
 
 namespace {
@@ -492,95 +492,21 @@ ffi::Error lstm_gradient(ffi::ThreadPool pool, Sequence h_change, Matrix c_chang
 // The names under which Python finds them.
 #pragma GCC visibility push(default)
 
-#define BIND ffi::Ffi::Bind().Ctx<ffi::ThreadPool>()
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_adam, adam,
-                              BIND.RemainingArgs()
-                                  .RemainingRets()
-                                  .Attr<float>("change_1")
-                                  .Attr<float>("change_2")
-                                  .Attr<float>("epsilon")
-                                  .Attr<ffi::Span<const float>>("decays"));
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_transposed_product, transposed_product,
-                              BIND.Arg<Matrix>().Arg<Matrix>().Ret<Matrix>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_product, product,
-                              BIND.Arg<Matrix>().Arg<Matrix>().Attr<bool>("transposed").Ret<Matrix>());
-
-// What convolutions have in common: two arrays, and how a window slides over the images.
-#define TWO_ARRAYS BIND.Arg<Array>().Arg<Array>()
-#define SLIDING Attr<Numbers>("strides").Attr<Numbers>("before")
-#define SLIDING_IN_BLOCKS SLIDING.Attr<Numbers>("block")
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_convolution, convolution, TWO_ARRAYS.SLIDING.Ret<Array>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_input_gradient, input_gradient,
-                              TWO_ARRAYS.SLIDING.Ret<Array>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_kernel_gradient, kernel_gradient,
-                              TWO_ARRAYS.SLIDING.Ret<Array>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_convolution, pooled_convolution,
-                              TWO_ARRAYS.Arg<Row>()
-                                  .SLIDING_IN_BLOCKS.Attr<bool>("rectified")
-                                  .Ret<Array>()
-                                  .Ret<Places>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_input_gradient, pooled_input_gradient,
-                              TWO_ARRAYS.Arg<Places>().SLIDING_IN_BLOCKS.Ret<Array>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_kernel_gradient, pooled_kernel_gradient,
-                              TWO_ARRAYS.Arg<Places>().SLIDING_IN_BLOCKS.Ret<Array>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_moments, moments, BIND.Arg<Matrix>().Ret<Matrix>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_weighted_sums, weighted_sums,
-                              BIND.Arg<Matrix>().Arg<Matrix>().Ret<Matrix>());
-
-#define LSTM_ARGUMENTS \
-  Arg<Sequence>().Arg<Matrix>().Arg<Matrix>().Arg<Row>().Arg<Matrix>().Arg<Matrix>().Arg<Counts>()
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    lamina_lstm, lstm, BIND.LSTM_ARGUMENTS.Attr<bool>("backwards").Ret<Sequence>().Ret<Matrix>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_lstm_kept, lstm_kept,
-                              BIND.LSTM_ARGUMENTS.Attr<bool>("backwards")
-                                  .Ret<Sequence>()
-                                  .Ret<Sequence>()
-                                  .Ret<Sequence>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_lstm_gradient, lstm_gradient,
-                              BIND.Arg<Sequence>()
-                                  .Arg<Matrix>()
-                                  .Arg<Sequence>()
-                                  .Arg<Matrix>()
-                                  .Arg<Matrix>()
-                                  .Arg<Matrix>()
-                                  .Arg<Matrix>()
-                                  .Arg<Counts>()
-                                  .Arg<Sequence>()
-                                  .Arg<Sequence>()
-                                  .Arg<Sequence>()
-                                  .Attr<bool>("backwards")
-                                  .Attr<bool>("of_inputs")
-                                  .Ret<Sequence>()
-                                  .Ret<Matrix>()
-                                  .Ret<Matrix>()
-                                  .Ret<Row>()
-                                  .Ret<Matrix>()
-                                  .Ret<Matrix>());
-
-#define ATTENTION_ARGUMENTS \
-  Arg<Array>().Arg<Array>().Arg<Array>().Arg<Mask>().Attr<float>("scale").Attr<bool>("causal")
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_attention, attention,
-                              BIND.ATTENTION_ARGUMENTS.Ret<Array>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_attention_gradient, attention_gradient,
-                              BIND.Arg<Array>()
-                                  .ATTENTION_ARGUMENTS.Ret<Array>()
-                                  .Ret<Array>()
-                                  .Ret<Array>());
+LAMINA_HANDLER(adam, "change_1", "change_2", "epsilon", "decays");
+LAMINA_HANDLER(transposed_product);
+LAMINA_HANDLER(product, "transposed");
+LAMINA_HANDLER(convolution, "strides", "before");
+LAMINA_HANDLER(input_gradient, "strides", "before");
+LAMINA_HANDLER(kernel_gradient, "strides", "before");
+LAMINA_HANDLER(pooled_convolution, "strides", "before", "block", "rectified");
+LAMINA_HANDLER(pooled_input_gradient, "strides", "before", "block");
+LAMINA_HANDLER(pooled_kernel_gradient, "strides", "before", "block");
+LAMINA_HANDLER(moments);
+LAMINA_HANDLER(weighted_sums);
+LAMINA_HANDLER(lstm, "backwards");
+LAMINA_HANDLER(lstm_kept, "backwards");
+LAMINA_HANDLER(lstm_gradient, "backwards", "of_inputs");
+LAMINA_HANDLER(attention, "scale", "causal");
+LAMINA_HANDLER(attention_gradient, "scale", "causal");
 
 #pragma GCC visibility pop

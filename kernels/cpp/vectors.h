@@ -86,11 +86,15 @@ struct Tile {
         }
       return;
     }
+    // With a number in place of `r` everywhere, `sums` need not be in memory at all.
+    float rows[kRows][kVectors * kWidth];
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) store(rows[r] + v * kWidth, sums[r][v]);
     for (int r = 0; r < kRows; ++r) {
-      float row[kVectors * kWidth];
-      for (int v = 0; v < kVectors; ++v) store(row + v * kWidth, sums[r][v]);
       for (int64_t c = 0; c < columns; ++c) {
-        to[r * step + c] = kAdd ? to[r * step + c] + row[c] : row[c];
+        to[r * step + c] = kAdd ? to[r * step + c] + rows[r][c] : rows[r][c];
       }
     }
   }
