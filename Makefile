@@ -5,33 +5,50 @@ TORCH ?= torch
 LAMINA_PEERS ?= $(HOME)/.cache/lamina-peers
 VENV := .venv
 BIN := $(VENV)/bin
+KERNELS := $(BIN)/python tools/kernels.py
+
+comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart check test test-extra lint format docs bench bench-diagnosis bench-peers compiler kernels clean
+.PHONY: help quickstart check test test-extra lint style format docs bench bench-diagnosis bench-peers kernels clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: $(VENV)/installed ## install Lamina and watch a network learn to read digits
+	@$(KERNELS) start
 	$(BIN)/lamina quickstart
+	@$(KERNELS) finish
 
 # Only files with marked tests are given to pytest: loading the others takes longer than these tests.
 check: lint ## lint, types and the quick tests: about a minute, for work in progress
 	$(BIN)/pytest --numprocesses=logical -m quick $(PYTEST_ARGS) $(shell grep -rl --include='test_*.py' 'mark\.quick' tests)
 
-test: lint ## everything that has to pass: lint, types, tests, on all cores
-	$(BIN)/pytest --numprocesses=logical --dist=worksteal $(PYTEST_ARGS)
+# mypy takes a minute of one core, so it runs beside the tests; what it says comes at the end.
+test: style ## everything that has to pass: style, types, tests, on all cores
+	@$(KERNELS) finish
+	@mkdir -p build
+	@$(BIN)/mypy > build/mypy.txt 2>&1 & types=$$!; \
+	$(BIN)/pytest --numprocesses=logical --dist=worksteal $(PYTEST_ARGS); tests=$$?; \
+	wait $$types; types=$$?; cat build/mypy.txt; exit $$((tests | types))
 
-test-extra: $(VENV)/installed-dev kernels docs ## what `make test` leaves out: kernels built from source and tests with them, long examples, several devices, the site
+# What is measured and computed without kernels is tested without them, too.
+PLAIN_TESTS := tests/ops tests/families tests/training/test_cost.py tests/training/test_compilations.py
+
+test-extra: $(VENV)/installed-dev kernels docs ## what `make test` leaves out: tests of the kernels and without them, long examples, several devices, the site
 	cd kernels && ../$(BIN)/python -m pytest --numprocesses=logical $(PYTEST_ARGS)
+	LAMINA_KERNELS=0 $(BIN)/pytest --numprocesses=logical $(PYTEST_ARGS) $(PLAIN_TESTS)
 	$(BIN)/pytest --numprocesses=logical -m extra --ignore=tests/distribution $(PYTEST_ARGS) tests
 	XLA_FLAGS=--xla_force_host_platform_device_count=8 JAX_ENABLE_X64=1 \
 		$(BIN)/pytest --numprocesses=logical -m extra $(PYTEST_ARGS) tests/distribution
 
-lint: $(VENV)/installed-dev ## style and types
+lint: style ## style and types
+	$(BIN)/mypy
+
+style: $(VENV)/installed-dev
+	@$(KERNELS) start
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 
 format: $(VENV)/installed-dev ## mend what style can be mended by a tool
 	$(BIN)/ruff check --fix
@@ -64,26 +81,28 @@ bench-diagnosis: $(VENV)/installed ## faults in healthy programs, and what diagn
 
 bench-peers: $(addprefix $(LAMINA_PEERS)/,keras-jax/installed tensorflow/installed torch/installed) ## environments for the peers, outside the repository
 
-compiler:
-	@for name in "$(CXX)" g++ clang++ c++; do command -v "$$name" >/dev/null && exit 0; done; \
-	echo 'The kernels need a C++17 compiler, and there is none here. Fix: install g++ or clang++.' >&2; exit 1
-
-kernels: compiler $(VENV)/installed ## build and install the optional compiled kernels (needs a C++17 compiler)
-	$(BIN)/python -m pip install --quiet scikit-build-core cmake ninja
-	$(BIN)/python -m pip install --no-build-isolation ./kernels
+kernels: $(VENV)/installed ## compile the kernels for CPUs and install them (needs a C++17 compiler)
+	$(KERNELS) build
 
 clean: ## remove the environment and what tools left
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# A stamp is younger than pyproject.toml as long as nothing has to be installed again.
-$(VENV)/installed: pyproject.toml
+# JAX comes first, since the kernels are compiled with its headers while the rest is installed. Until
+# they are done, their package has no library.
+define install
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[data]'
-	@touch $@
+	$(BIN)/python -m pip install --quiet jax
+	@$(KERNELS) start
+	LAMINA_KERNELS_LIBRARY=omit $(BIN)/python -m pip install --quiet ./kernels --editable '.[$(1)]'
+	@touch $(VENV)/installed $@
+endef
 
-$(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@touch $@
+# A stamp is younger than pyproject.toml as long as nothing has to be installed again.
+$(VENV)/installed: pyproject.toml kernels/pyproject.toml
+	$(call install,data)
+
+$(VENV)/installed-dev: pyproject.toml kernels/pyproject.toml
+	$(call install,data$(comma)dev)
 
 $(VENV)/installed-docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'

@@ -31,8 +31,6 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # XLA's older code generator compiles small programs in 0.3 to 0.5 of the time of the present one.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
-# Where compiled kernels are installed, it is still what everybody has that is tested.
-os.environ.setdefault("LAMINA_KERNELS", "0")
 os.environ.setdefault("KERAS_HOME", _own_folder("keras-home-"))
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which some send.

@@ -1,11 +1,13 @@
 """Each check of the installation finds what it looks for, and names what mends it."""
 
 import importlib.metadata
+import types
 
 import numpy as np
 import pytest
 
 from lamina import installation as checks
+from lamina.ops.lowering import compiled_kernels
 
 
 def found(check, subject, state):
@@ -84,6 +86,57 @@ def test_a_jax_that_finds_no_device_is_found(monkeypatch, chosen, remedy):
 def test_a_jax_that_computes_wrongly_is_found(monkeypatch):
     monkeypatch.setattr("jax.grad", lambda function: lambda x: x * 5)
     assert "wrong result: 5.0" in found(checks.devices, "Devices", "broken").text
+
+
+def kernels_that_run(instructions):
+    package = types.SimpleNamespace(instructions=lambda: instructions)
+    return compiled_kernels.Kernels(package)
+
+
+def test_kernels_that_are_used_are_named_with_their_instructions(monkeypatch):
+    monkeypatch.delenv("LAMINA_KERNELS_INSTRUCTIONS", raising=False)
+    monkeypatch.setattr(compiled_kernels, "found", lambda: kernels_that_run("AVX-512"))
+    assert found(checks.kernels, "Kernels", "ok").text.endswith("with AVX-512 instructions")
+    monkeypatch.setenv("LAMINA_KERNELS_INSTRUCTIONS", "avx512")
+    assert found(checks.kernels, "Kernels", "ok")
+
+
+def test_instructions_that_are_asked_for_and_not_there_are_found(monkeypatch):
+    monkeypatch.setenv("LAMINA_KERNELS_INSTRUCTIONS", "avx512")
+    monkeypatch.setattr(compiled_kernels, "found", lambda: kernels_that_run("AVX2"))
+    finding = found(checks.kernels, "Kernels", "note")
+    assert "with AVX2 instructions; LAMINA_KERNELS_INSTRUCTIONS asks for avx512" in finding.text
+    assert finding.remedy == "unset LAMINA_KERNELS_INSTRUCTIONS"
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("LAMINA_KERNELS is 0", "unset LAMINA_KERNELS"),
+        ("the package was installed without its library", "kernels"),
+        ("liblamina_kernels.so is not the file that was installed", "kernels"),
+        ("lamina-kernels is not installed", "kernels"),
+        ("there are 8 devices, and they serve one CPU", None),
+    ],
+)
+def test_kernels_that_are_not_used_are_found_with_the_reason(monkeypatch, reason, remedy):
+    kernels = compiled_kernels.Kernels(None, reason)
+    monkeypatch.setattr(compiled_kernels, "found", lambda: kernels)
+    finding = found(checks.kernels, "Kernels", "note")
+    assert finding.text == f"not used, programs are plain JAX: {reason}"
+    assert remedy is None and finding.remedy is None or remedy in finding.remedy
+
+
+def test_lamina_works_without_the_package_of_kernels(monkeypatch):
+    version = importlib.metadata.version
+
+    def without_kernels(name):
+        if name == "lamina-kernels":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without_kernels)
+    assert {finding.state for finding in checks.packages()} == {"ok"}
 
 
 def test_a_cache_that_cannot_be_written_is_found(monkeypatch, tmp_path):

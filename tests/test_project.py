@@ -191,6 +191,7 @@ def test_layers_optimizers_and_programs_use_lowerings_by_name():
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("lamina.ops.lowering")
         for alias in node.names
         if alias.name not in ("run_lowering", "lowering_for", "fusion", "current_target")
+        and (file.name, alias.name) != ("installation.py", "compiled_kernels")
     ]
     assert not single
 

@@ -68,6 +68,8 @@ def packages() -> list[Finding]:
         requirement = Requirement(line)
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
+        if requirement.name == "lamina-kernels":  # see `kernels`: everything works without them
+            continue
         fix = f'pip install "{requirement.name}{requirement.specifier}"'
         try:
             version = importlib.metadata.version(requirement.name)
@@ -121,6 +123,38 @@ def devices() -> list[Finding]:
             remedy = 'pip install --upgrade "jax[cuda12]"'
         findings.append(Finding("GPU", "note", "there is one, and JAX does not use it", remedy))
     return findings
+
+
+def kernels() -> list[Finding]:
+    """Check that the compiled kernels for CPUs are used, or say why not."""
+    from lamina.ops.lowering import compiled_kernels, current_target
+
+    platform_name = current_target().platform
+    if platform_name != "cpu":
+        return [Finding("Kernels", "ok", f"for CPUs alone, and programs run on {platform_name}")]
+    package, reason = compiled_kernels.found()
+    if package is None:
+        text = f"not used, programs are plain JAX: {reason}"
+        return [Finding("Kernels", "note", text, _remedy_for_kernels(reason))]
+    used = package.instructions()
+    asked = os.environ.get("LAMINA_KERNELS_INSTRUCTIONS")
+    text = f"compiled kernels are used, with {used} instructions"
+    if asked and asked.lower() != used.lower().replace("-", ""):
+        text += f"; LAMINA_KERNELS_INSTRUCTIONS asks for {asked}, which cannot be had here"
+        return [Finding("Kernels", "note", text, "unset LAMINA_KERNELS_INSTRUCTIONS")]
+    return [Finding("Kernels", "ok", text)]
+
+
+def _remedy_for_kernels(reason: str) -> str | None:
+    """The line to type so that kernels are used."""
+    if "LAMINA_KERNELS" in reason:
+        return "unset LAMINA_KERNELS"
+    if "devices" in reason:
+        return None
+    clone = Path(__file__).parents[2]
+    if Path(sys.prefix) == clone / ".venv":
+        return "make kernels (with a C++17 compiler, such as g++)"
+    return "pip install --force-reinstall --no-deps ./kernels (in a clone, with a C++17 compiler)"
 
 
 def has_nvidia_gpu() -> bool:
@@ -212,7 +246,7 @@ def pictures() -> list[Finding]:
 
 
 CHECKS: tuple[Callable[[], list[Finding]], ...] = (
-    python, packages, jax_versions, devices, cache, data, extras, pictures,
+    python, packages, jax_versions, devices, kernels, cache, data, extras, pictures,
 )  # fmt: skip
 
 

@@ -110,7 +110,6 @@ BY_HAND = {
     ("datasets/locate.py", "there is no such file"): "the network",
     ("datasets/locate.py", "it is a folder, and"): "the data set as published",
     ("datasets/locate.py", "so it was not replaced"): "the data set as published",
-    ("ops/lowering/compiled_kernels.py", "is installed and cannot be used"): "a compiler",
     ("saving/atomic.py", "No room on the disk"): "a larger disk",
     ("saving/atomic.py", "than this disk or account allows"): "a larger disk",
     ("saving/model_file.py", "Fix:"): "no message: it looks for the fix of one",

@@ -9,6 +9,7 @@ from lamina_kernels.attention import attention
 from lamina_kernels.columns import moments, scale_and_shift
 from lamina_kernels.convolution import convolution
 from lamina_kernels.dense import product
+from lamina_kernels.library import instructions
 from lamina_kernels.lstm import lstm
 from lamina_kernels.pooled import pooled_convolution
 
@@ -20,6 +21,7 @@ __all__ = [
     "adam",
     "attention",
     "convolution",
+    "instructions",
     "lstm",
     "moments",
     "pooled_convolution",

@@ -1,6 +1,6 @@
 """Compiled kernels are used where they are installed, and nowhere missed where they are not.
 
-The tests marked `extra` are run by `make test-extra`, which builds the kernels.
+The tests marked `extra` are run by `make test-extra`, where kernels have to be.
 """
 
 import importlib.machinery
@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from lamina import Input, layers, models, ops, optimizers
-from lamina.core.messages.errors import LaminaWarning
 from lamina.core.variable.seed import set_random_seed
 from lamina.ops import nn
 from lamina.ops.lowering import compiled_kernels, lowering_for, run_lowering
@@ -23,9 +22,9 @@ from lamina.ops.lowering import compiled_kernels, lowering_for, run_lowering
 @pytest.fixture(autouse=True)
 def _asked_anew(monkeypatch):
     monkeypatch.setenv("LAMINA_KERNELS", "1")
-    compiled_kernels.package.cache_clear()
+    compiled_kernels.found.cache_clear()
     yield
-    compiled_kernels.package.cache_clear()
+    compiled_kernels.found.cache_clear()
 
 
 def small_network() -> models.Sequential:
@@ -72,7 +71,7 @@ def test_training_with_kernels_gives_the_weights_of_training_without(settings, m
     results = []
     for switch in ("1", "0"):
         monkeypatch.setenv("LAMINA_KERNELS", switch)
-        compiled_kernels.package.cache_clear()
+        compiled_kernels.found.cache_clear()
         results.append(trained(optimizers.Adam(0.01, **settings)))
     for with_kernels, without in zip(*results, strict=True):
         # Adam makes much of a gradient near 0, where only rounding is left of it.
@@ -283,20 +282,40 @@ def test_without_the_package_nothing_is_missed(monkeypatch):
     assert "dot_general" in primitives_of(with_kernels(product), x, x.T)
 
 
-def test_a_package_that_cannot_be_loaded_is_named_once_with_what_to_do(monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError("undefined symbol: XLA_FFI_Something"), "undefined symbol: XLA_FFI_Something"),
+        (
+            ImportError("liblamina_kernels.so is not the file"),
+            "liblamina_kernels.so is not the file",
+        ),
+        (RuntimeError(), "RuntimeError"),
+    ],
+)
+def test_a_package_that_cannot_be_loaded_is_not_used_and_the_reason_is_kept(
+    monkeypatch, error, reason
+):
     def broken(name):
-        raise OSError("undefined symbol: XLA_FFI_Something")
+        raise error
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(importlib, "import_module", broken)
-    with pytest.warns(LaminaWarning, match="undefined symbol.*\n.*\n.*make kernels"):
-        assert compiled_kernels.package() is None
-    assert compiled_kernels.package() is None
+    assert compiled_kernels.found() == (None, reason)
+    x = jnp.ones((16, 16))
+    assert "dot_general" in primitives_of(with_kernels(product), x, x.T)
 
 
 def test_a_package_of_another_interface_is_not_used(monkeypatch):
     older = types.ModuleType("lamina_kernels")
     older.__spec__ = importlib.machinery.ModuleSpec("lamina_kernels", None)
     monkeypatch.setitem(sys.modules, "lamina_kernels", older)
-    with pytest.warns(LaminaWarning, match="it has interface 0"):
-        assert compiled_kernels.package() is None
+    package, reason = compiled_kernels.found()
+    assert package is None
+    assert "interface 0, this Lamina calls" in reason
+
+
+def test_kernels_that_are_switched_off_are_not_imported(monkeypatch):
+    monkeypatch.setenv("LAMINA_KERNELS", "0")
+    monkeypatch.setattr(importlib, "import_module", lambda name: pytest.fail("imported"))
+    assert compiled_kernels.found() == (None, "LAMINA_KERNELS is 0")

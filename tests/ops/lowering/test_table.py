@@ -136,9 +136,9 @@ CASES = {
 @pytest.fixture(autouse=True)
 def _asked_anew(monkeypatch):
     monkeypatch.setenv("LAMINA_KERNELS", "1")
-    compiled_kernels.package.cache_clear()
+    compiled_kernels.found.cache_clear()
     yield
-    compiled_kernels.package.cache_clear()
+    compiled_kernels.found.cache_clear()
 
 
 def outputs_and_gradients(operation, function, case):

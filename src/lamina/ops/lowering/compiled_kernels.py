@@ -1,51 +1,60 @@
-"""The optional package lamina-kernels: compiled kernels for CPUs.
+"""The package lamina-kernels: compiled kernels for CPUs.
 
 It is used only in programs that may contain kernels (see `lowering_for`); what a user traces,
-exports or inspects is plain JAX.
+exports or inspects is plain JAX. Where it cannot be used, programs are plain JAX, too, and
+`lamina doctor` says why.
 """
 
 import functools
 import importlib
 import importlib.util
 import os
-import warnings
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-
-from lamina.core.messages.errors import LaminaWarning, stacklevel_of_user
 
 # Version of the interface; incremented here and in the package at the same time.
 _INTERFACE = 2
 
 
+class Kernels(NamedTuple):
+    """The package, or the reason why it is not used.
+
+    Args:
+        package: The module, or None.
+        reason: Why there is none, as a clause without a capital.
+    """
+
+    package: ModuleType | None
+    reason: str = ""
+
+
 @functools.cache
-def package() -> ModuleType | None:
-    """The package, or None if it is not installed, disabled or not usable."""
+def found() -> Kernels:
+    """The package, if it is installed, not disabled and usable."""
     if os.environ.get("LAMINA_KERNELS") == "0":
-        return None
+        return Kernels(None, "LAMINA_KERNELS is 0")
     # On several devices XLA would gather the operands of a kernel on each of them.
     if jax.device_count() > 1:
-        return None
+        return Kernels(None, f"there are {jax.device_count()} devices, and they serve one CPU")
     if importlib.util.find_spec("lamina_kernels") is None:
-        return None
+        return Kernels(None, "lamina-kernels is not installed")
     try:
         module = importlib.import_module("lamina_kernels")
-        interface = getattr(module, "INTERFACE", 0)
-        if interface != _INTERFACE:
-            raise ImportError(f"it has interface {interface}, this Lamina calls {_INTERFACE}")
-        return module
-    except (ImportError, OSError) as error:
-        warnings.warn(
-            f"lamina-kernels is installed and cannot be used: {error}.\n"
-            "  Likely cause: it was built for another machine, another JAX or another Lamina.\n"
-            "  Fix: build it again (make kernels), or set LAMINA_KERNELS=0 to disable it.",
-            LaminaWarning,
-            stacklevel=stacklevel_of_user(),
-        )
-        return None
+    except Exception as error:  # of another JAX, another machine, or damaged: never a crash
+        return Kernels(None, str(error).strip() or type(error).__name__)
+    interface = getattr(module, "INTERFACE", 0)
+    if interface != _INTERFACE:
+        reason = f"lamina-kernels has interface {interface}, this Lamina calls {_INTERFACE}"
+        return Kernels(None, reason)
+    return Kernels(module)
+
+
+def package() -> ModuleType | None:
+    """The package, or None if it is not installed, disabled or not usable."""
+    return found().package
 
 
 def kernel_package() -> ModuleType:
