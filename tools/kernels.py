@@ -1,8 +1,8 @@
 """Compiles the kernels of kernels/ for the environment that runs this, beside other work.
 
-`start` begins in the background and returns at once; `finish` waits, installs and says what came of
-it in one line. Neither ever fails: without kernels, Lamina does the same more slowly. `build` does
-both in the foreground and fails where the compiler does.
+`start` begins in the background and returns at once, or installs what is ready; `finish` waits for
+it, installs it and says what came of it in one line. Neither ever fails: without kernels, Lamina
+does the same more slowly. `build` does all in the foreground and fails where the compiler does.
 
 What was built is kept in the environment under a digest of the sources, so that nothing is compiled
 twice, and appears there by one renaming: a build that is cut off leaves nothing.
@@ -34,8 +34,10 @@ def main(command: str) -> int:
 
 
 def start() -> int:
-    """Begin in the background, unless it is done or has failed before."""
-    if has_compiler() and not built().exists() and not failed().exists():
+    """Begin in the background, unless it is done, which is then installed, or has failed before."""
+    if built().exists() and not is_installed() and find_spec("lamina_kernels") is not None:
+        install()
+    elif has_compiler() and not built().exists() and not failed().exists():
         lock = take_lock(wait=False)
         if lock is not None:  # kept by the other process until it ends, however that is
             subprocess.Popen(
