@@ -224,7 +224,8 @@ def slow_in_loops(program):
     names = {
         name for i in program.in_loops() for name in (i.opcode, i.target.lower(), i.origin) if name
     }
-    names = {name for name in names if "jit(" not in name}  # Lamina's own functions
+    # Lamina's own functions and kernels
+    names = {n for n in names if "jit(" not in n and not n.startswith("lamina_")}
     return {
         name for name in names if re.search("conv(?!ert)", name) or name == "select_and_scatter"
     }
