@@ -6,6 +6,7 @@ LAMINA_PEERS ?= $(HOME)/.cache/lamina-peers
 VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := $(BIN)/python tools/kernels.py
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 
 comma := ,
 
@@ -88,12 +89,13 @@ clean: ## remove the environment and what tools left
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # JAX comes first, since the kernels are compiled with its headers while the rest is installed. Until
-# they are done, their package has no library.
+# they are done, their package has no library. Modules are compiled when they are first imported: all
+# of them beforehand is more than half of an installation, and most are never imported.
 define install
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet jax
+	$(PIP_INSTALL) jax
 	@$(KERNELS) start
-	LAMINA_KERNELS_LIBRARY=omit $(BIN)/python -m pip install --quiet ./kernels --editable '.[$(1)]'
+	LAMINA_KERNELS_LIBRARY=omit $(PIP_INSTALL) ./kernels --editable '.[$(1)]'
 	@touch $(VENV)/installed $@
 endef
 
@@ -105,7 +107,7 @@ $(VENV)/installed-dev: pyproject.toml kernels/pyproject.toml
 	$(call install,data$(comma)dev)
 
 $(VENV)/installed-docs: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(PIP_INSTALL) --editable '.[docs]'
 	@touch $@
 
 $(LAMINA_PEERS)/keras-jax/installed: PACKAGES = keras jax
