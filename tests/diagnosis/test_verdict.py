@@ -11,7 +11,6 @@ from lamina.diagnosis.verdict import (
     interval_of_difference,
     judge,
     judge_numbers,
-    wilson,
 )
 
 pytestmark = pytest.mark.quick
@@ -87,13 +86,13 @@ def test_good_news_is_told_from_bad():
 @pytest.mark.parametrize(("hits", "samples"), [(50, 100), (10, 10), (0, 7), (9700, 10_000)])
 def test_wilsons_interval_is_scipys(hits, samples):
     expected = binomtest(hits, samples).proportion_ci(method="wilson")
-    np.testing.assert_allclose(wilson(hits / samples, samples), expected, atol=1e-4)
+    np.testing.assert_allclose(wilson_interval(hits / samples, samples), expected, atol=1e-4)
 
 
 def test_wilsons_interval_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(seed=0)
     counted = rng.binomial(200, 0.95, size=4000) / 200
-    edges = np.array([wilson(f, 200) for f in counted])
+    edges = np.array([wilson_interval(f, 200) for f in counted])
     covered = np.mean((edges[:, 0] <= 0.95) & (edges[:, 1] >= 0.95))
     assert 0.93 < covered < 0.98
 
@@ -112,7 +111,7 @@ def test_the_interval_of_a_difference_is_newcombes(first, second, expected):
 
 def test_no_samples_have_no_interval():
     with pytest.raises(ValueError, match="at least one sample"):
-        wilson(0.5, 0)
+        wilson_interval(0.5, 0)
 
 
 def test_a_model_that_says_numbers_is_judged_beside_the_mean():

@@ -38,7 +38,7 @@ def evaluate(
             "data read as you read them for training."
         )
     from lamina import datasets
-    from lamina.diagnosis.verdict import percent, wilson
+    from lamina.diagnosis.verdict import percent, wilson_interval
     from lamina.jobs import evaluate_job
     from lamina.prediction.named_sets import dataset_of
 
@@ -61,7 +61,7 @@ def evaluate(
     console.say(f"{model} on {len(labels):,} test images of {data.title}:")
     for name, value in results.items():
         if name.endswith("accuracy"):
-            low, high = wilson(value, len(labels))
+            low, high = wilson_interval(value, len(labels))
             console.say(
                 f"  {name:10} {percent(value)}  (95 % sure: {percent(low)} to {percent(high)})"
             )
@@ -70,7 +70,7 @@ def evaluate(
 
 
 def _evaluate_own(network: Any, source: str, batch_size: int, json: bool) -> None:
-    from lamina.diagnosis.verdict import percent, wilson
+    from lamina.diagnosis.verdict import percent, wilson_interval
     from lamina.jobs.evaluate_own import evaluate_own
 
     evaluation = evaluate_own(network, source, batch_size)
@@ -91,7 +91,7 @@ def _evaluate_own(network: Any, source: str, batch_size: int, json: bool) -> Non
     console.say_plain(f"On {evaluation.samples:,} samples of {source}:")
     for name, value in evaluation.results.items():
         if name.endswith("accuracy"):
-            low, high = wilson(value, evaluation.samples)
+            low, high = wilson_interval(value, evaluation.samples)
             console.say_plain(
                 f"  {name:20} {percent(value)}  (95 % sure: {percent(low)} to {percent(high)})"
             )

@@ -1,4 +1,7 @@
-"""Measures the range, mean and standard deviation of an array, for the contract."""
+"""Measures the range, mean and standard deviation of an array.
+
+They are part of the contract, the description of the training data that a model remembers.
+"""
 
 import math
 from typing import Any
@@ -38,6 +41,7 @@ def measure_range(name: str, array: Any) -> InputRange | None:
     with np.errstate(invalid="ignore"):
         means = samples.mean(axis=1)
     means = means[np.isfinite(means)]
+    # Values, and the fraction of the numbers below each of them.
     quantiles, shares = compute_quantiles(samples[:, 0]) if samples.shape[1] == 1 else ((), ())
     in_colour = rows.ndim == 4 and rows.shape[-1] == 3
     return InputRange(

@@ -40,15 +40,16 @@ class Dataset:
     """Samples or batches, and the steps that are applied to them.
 
     Every method returns a new data set and does not change this one. An element is an array, or a
-    tuple or dictionary of arrays. Texts are Python strings, and arrays of objects in a batch.
+    tuple or dictionary of arrays. A text is a Python string; the
+    texts of a batch are an array of dtype object.
 
     Args:
         start: Called for every pass; returns the elements of the pass.
         length: Number of elements; None if it is unknown, `math.inf` if they never end.
         class_names: Names of the classes 0, 1, …, if known; kept by all methods.
         file_paths: The files of the samples, before they are shuffled.
-        contract: What a model that is trained on it has to remember; `map` changes the inputs, so
-            that it keeps only what the outputs mean.
+        contract: Description of the data, which a model trained on them remembers. After `map`
+            only the part about the outputs is kept, since the inputs may have changed.
 
     Example:
         >>> numbers = Dataset.from_tensor_slices(np.arange(5)).map(lambda x: x * 10)
@@ -73,7 +74,8 @@ class Dataset:
         self.file_paths = file_paths
         self.sample_names: Any = file_paths  # a name for each sample, for messages
         self.contract = contract
-        # The number of first passes that a resumed run must repeat; see `cache`.
+        # How many passes, from the first, a resumed run must go through again: 1 after `cache`, to
+        # fill it with the same elements.
         self.passes_to_replay = 0
         # Whether a thread prepares elements ahead; see `prefetch`.
         self.draws_ahead = False
@@ -177,7 +179,7 @@ class Dataset:
         """
 
         def call(element: Any) -> Any:
-            with compute_on_host():
+            with compute_on_host():  # layers called in it return NumPy arrays
                 return map_func(*element) if isinstance(element, tuple) else map_func(element)
 
         workers = number_of_workers(num_parallel_calls)

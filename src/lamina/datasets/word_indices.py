@@ -11,8 +11,8 @@ class Words:
     """Settings of the conversion of word indices; index 1 is the most frequent word.
 
     Args:
-        num_words: Indices from this one on become `oov_char`; for None only the largest index that
-            occurs does, as in Keras.
+        num_words: Indices of at least this one become `oov_char`. If None, it is the largest index
+            in the data, so that only that one is replaced, as in Keras.
         skip_top: Indices below this one become `oov_char`.
         maxlen: Texts of this many words or more are left out, as in Keras; None keeps all.
         start_char: Index that is put before every text; None for none.

@@ -115,7 +115,7 @@ class Examiner(Recorder):
 
     def _setup(self, record: Record) -> Any:
         request, learner = self._request, self._learner
-        if not learner.compares_targets(True) or not isinstance(learner, Learner):
+        if not learner.compares_targets(training=True) or not isinstance(learner, Learner):
             return None
         if self._train_data is None:
             return None

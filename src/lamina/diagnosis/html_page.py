@@ -19,7 +19,7 @@ from lamina.diagnosis.measures import most_frequent_confusions
 from lamina.diagnosis.outcome import Outcome
 from lamina.diagnosis.page_pictures import Moment
 from lamina.diagnosis.page_samples import SampleRenderer, ShownSample
-from lamina.diagnosis.verdict import percent, wilson
+from lamina.diagnosis.verdict import percent, wilson_interval
 from lamina.findings import Findings
 from lamina.models.summary import shape_of_output
 from lamina.version import __version__
@@ -194,7 +194,7 @@ def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
         tiles.append(("Answers", "NaN", "at least one is no finite number"))
     elif outcome.kind == "classes":
         accuracy, count = outcome.test["accuracy"], len(outcome.y_true)
-        low, high = wilson(accuracy, count)
+        low, high = wilson_interval(accuracy, count)
         interval = f"between {percent(low)} and {percent(high)}"
         tiles.append((f"{tested}accuracy".capitalize(), percent(accuracy), interval))
         if outcome.train is not None:

@@ -33,7 +33,7 @@ def add_facts_from_samples(
     x, y, _ = data
     y_validation = None if validation is None else validation[1]
     outputs = record.outputs
-    if not outputs and learner.compares_targets(True):
+    if not outputs and learner.compares_targets(training=True):
         outputs = _observed_outputs(learner, x, y, y_validation)
     elif outputs and outputs[0].targets is None:
         outputs = output_facts(learner, y, y_validation)

@@ -114,7 +114,7 @@ def judge(
         if gap >= 0.0005
         else f"{both_accuracies}, no gap"
     )
-    if wilson(train_accuracy, train_samples)[0] <= chance:
+    if wilson_interval(train_accuracy, train_samples)[0] <= chance:
         return Verdict(
             "guesses",
             f"It guesses: {test_text}, and always giving the most frequent answer gets "
@@ -189,7 +189,7 @@ def _origin(seen: bool) -> str:
     return "that it may have been trained on" if seen else "it has never seen"
 
 
-def wilson(fraction: float, samples: int, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(fraction: float, samples: int, z: float = 1.96) -> tuple[float, float]:
     """The confidence interval of a fraction of `samples`, at 95 % for the default `z`.
 
     Unlike fraction ± z · standard error it stays within 0–1 and has a width even if all samples
@@ -199,7 +199,7 @@ def wilson(fraction: float, samples: int, z: float = 1.96) -> tuple[float, float
     Journal of the American Statistical Association 22.
 
     Example:
-        >>> [round(edge, 3) for edge in wilson(1.0, 100)]
+        >>> [round(edge, 3) for edge in wilson_interval(1.0, 100)]
         [0.963, 1.0]
     """
     if samples < 1:
@@ -222,8 +222,8 @@ def interval_of_difference(
         >>> [round(edge, 4) for edge in interval_of_difference(56 / 70, 70, 48 / 80, 80)]
         [0.0524, 0.3339]
     """
-    low1, high1 = wilson(first, first_samples)
-    low2, high2 = wilson(second, second_samples)
+    low1, high1 = wilson_interval(first, first_samples)
+    low2, high2 = wilson_interval(second, second_samples)
     difference = first - second
     below = math.hypot(first - low1, high2 - second)
     above = math.hypot(high1 - first, second - low2)
@@ -245,5 +245,5 @@ def percent(fraction: float) -> str:
 
 
 def _margin(fraction: float, samples: int) -> str:
-    low, high = wilson(fraction, samples)
+    low, high = wilson_interval(fraction, samples)
     return f"{50 * (high - low):.1f}"

@@ -54,7 +54,7 @@ def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | N
     _warn_of_negative_learning_rate(learner)
     x, y, _ = feed.example()
     _warn_of_large_inputs(learner, x)
-    if y is None or not learner.compares_targets(True) or not learner.objectives.built:
+    if y is None or not learner.compares_targets(training=True) or not learner.objectives.built:
         return
     objectives = learner.objectives
     try:

@@ -14,8 +14,8 @@ from lamina.findings.properties import LARGE_INPUT
 from lamina.training import checks
 from lamina.training.trainable import Trainable
 
-# At most this many rows of an array, evenly spaced, and this many numbers are examined, but not
-# fewer than `_MIN_ROWS` rows.
+# At most `_MAX_ROWS` evenly spaced rows of an array are examined; fewer if they have more than
+# `_MAX_NUMBERS` numbers, but at least `_MIN_ROWS`.
 _MAX_ROWS, _MIN_ROWS, _MAX_NUMBERS = 2000, 200, 200_000
 _SETTINGS = ("rate", "dropout", "recurrent_dropout", "axis", "momentum", "stateful")
 
@@ -121,7 +121,7 @@ def _select_rows(array: Any) -> np.ndarray | None:
 
 def input_values(x: Any) -> tuple[Values, ...]:
     """Statistics of every input array."""
-    if isinstance(x, Preprocessed) or x is None:
+    if isinstance(x, Preprocessed) or x is None:  # text that layers have made numbers of
         return ()
     leaves = jax.tree_util.tree_leaves_with_path(x)
     names = ["x" + jax.tree_util.keystr(path) for path, _ in leaves]
@@ -194,7 +194,7 @@ def output_facts(learner: Trainable, y: Any, validation_y: Any) -> tuple[OutputF
 
 
 def _targets_by_output(learner: Trainable, y: Any) -> list[Any] | None:
-    if y is None or not learner.compares_targets(True):
+    if y is None or not learner.compares_targets(training=True):
         return None
     try:
         return learner.objectives.targets(y)

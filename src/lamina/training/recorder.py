@@ -101,7 +101,7 @@ def record_of(request: FitRequest, learner: Trainable) -> Record:
     unchecked = []
     if not has_all_samples:
         unchecked.append("classes and order of the targets: the data come in batches")
-    if not learner.compares_targets(True):
+    if not learner.compares_targets(training=True):
         unchecked.append(
             "targets and losses: the model has a train_step or compute_loss of its own"
         )

@@ -144,7 +144,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def is_list_of_values(value: Any) -> bool:
-    """Whether a value of a dict of columns is a list of values rather than a single value."""
+    """Whether an entry of a dict of columns is a whole column rather than a single value."""
     if isinstance(value, np.ndarray):
         return value.ndim > 0
     return hasattr(value, "to_numpy") or isinstance(value, (list, tuple))

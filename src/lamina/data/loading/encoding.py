@@ -89,7 +89,10 @@ def _encoded_table(columns: dict[str, np.ndarray], texts: set[str]) -> Encoded:
 
 
 def _encode_numbers(inputs: list[Any], values: np.ndarray) -> list[Any]:
-    """Numbers scaled to mean 0 and standard deviation 1; 0 and an indicator for missing numbers."""
+    """Numbers scaled to mean 0 and standard deviation 1.
+
+    Missing numbers become 0; if there are any, further columns mark them.
+    """
     numbers = inputs[0] if len(inputs) == 1 else layers.Concatenate(name="numbers")(inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # columns may have no values

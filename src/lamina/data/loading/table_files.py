@@ -13,13 +13,13 @@ from lamina.core.user_data.data_kinds import is_table
 from lamina.core.user_data.paths import refuse_special_file
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.table_layout import (
-    UNNAMED_COLUMN,
+    EMPTY_LAST_COLUMN,
     count_title_rows,
     find_quoting,
     find_separator,
     first_rows,
     has_header,
-    names_of_longer_lines,
+    names_for_short_header,
 )
 
 # The encoding, separator and header are detected from this many bytes of a file.
@@ -104,12 +104,12 @@ def parse_table(content: bytes, path: Path, expected: Collection[str | None] = (
         refuse_duplicate_columns(rows[0], str(path))
     else:
         remarks.append(f"{path.name} has no line with the names of its columns.")
-    names = names_of_longer_lines(rows, path, remarks) if is_named else None
+    names = names_for_short_header(rows, path, remarks) if is_named else None
     if not is_named:
         names = [f"column_{i + 1}" for i in range(max(map(len, rows)))]
     frame, left_out = _parse_lines(text, separator, quoting, 0 if is_named else None, names, path)
     frame.columns = [str(name).strip() for name in frame.columns]
-    frame = frame.drop(columns=[UNNAMED_COLUMN], errors="ignore")
+    frame = frame.drop(columns=[EMPTY_LAST_COLUMN], errors="ignore")
     width = len(frame.columns)
     short = sum(len(row) < width for row in rows[1:-1])  # the last one may be cut off
     if short:
@@ -137,7 +137,7 @@ def _parse_lines(
     }
     try:
         with warnings.catch_warnings():
-            # Where pandas warns, it would drop surplus values of the first line.
+            # pandas only warns if the first line has too many values, and drops them.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(io.StringIO(text), **options), []
     except (pd.errors.ParserError, pd.errors.ParserWarning):

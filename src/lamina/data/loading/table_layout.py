@@ -15,7 +15,7 @@ _SEPARATORS = ",;\t|"
 # Maximum number of lines above a table, such as a title and remarks.
 _MAX_TITLE_LINES = 30
 # Name of the empty column that arises if every line ends with a separator.
-UNNAMED_COLUMN = "\0"
+EMPTY_LAST_COLUMN = "\0"
 
 
 def find_separator(sample: str) -> str:
@@ -98,7 +98,7 @@ def has_header(rows: list[list[str]]) -> bool:
     return True
 
 
-def names_of_longer_lines(
+def names_for_short_header(
     rows: list[list[str]], path: Path, remarks: list[str]
 ) -> list[str] | None:
     """Column names if all lines have one value more than the first; None if they do not.
@@ -112,7 +112,7 @@ def names_of_longer_lines(
     if not others or any(len(row) != len(header) + 1 for row in others[:-1] or others):
         return None
     if all(not row[-1].strip() for row in others):
-        return [*header, UNNAMED_COLUMN]
+        return [*header, EMPTY_LAST_COLUMN]
     if len({row[0] for row in others}) == len(others) and len(others) > 1:
         remarks.append(
             f"The lines of {path.name} have one value more than there are names; the first was "

@@ -8,14 +8,14 @@ with many classes the given label is then any class, rather than the second most
 
 import numpy as np
 
-from lamina.diagnosis.verdict import wilson
+from lamina.diagnosis.verdict import wilson_interval
 
 # Lower end of the confidence interval of the noise rate from which noise is reported.
 _MIN_RATE = 0.02
 # Fractions of the samples, the most confident predictions first.
 _TOP, _HALF, _MOST = 0.2, 0.5, 0.75
-# The rate of contradictions among the most confident samples must be at least this multiple of
-# the rate among more samples: with few classes, and with many.
+# Smallest ratio of the rate of contradictions among the most confident samples (`_TOP`) to the
+# rate among more of them: `_MOST` with few classes, `_HALF` with many.
 _MIN_RATIO, _MIN_RATIO_OF_MANY_CLASSES = 0.7, 0.5
 # From this many classes on, the rank of the given label is used as well.
 _MANY_CLASSES = 5
@@ -54,10 +54,10 @@ def noise_rate(labels: np.ndarray, probabilities: np.ndarray) -> float | None:
         is_contradicted[: max(int(len(labels) * fraction), 1)] for fraction in (_TOP, _HALF, _MOST)
     )
     rate = float(half.mean())
-    if wilson(rate, len(half), _Z)[0] < _MIN_RATE:
+    if wilson_interval(rate, len(half), _Z)[0] < _MIN_RATE:
         return None
     if classes < _MANY_CLASSES:
-        lower_end = wilson(float(top.mean()), len(top), _Z)[0]
+        lower_end = wilson_interval(float(top.mean()), len(top), _Z)[0]
         return rate if lower_end > _MIN_RATIO * most.mean() else None
     if top.mean() < _MIN_RATIO_OF_MANY_CLASSES * rate:
         return None

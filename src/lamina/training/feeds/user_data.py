@@ -227,7 +227,7 @@ def _refuse_targets_inside(learner: Trainable, x: Data) -> None:
     """Refuse a data set of Hugging Face that contains the targets as a column, if y is None."""
     names = {"label", "labels", "target", "targets", "y"}
     target = next((name for name in getattr(x, "columns", ()) if name in names), None)
-    if isinstance(x, ColumnTable) and target and learner.compares_targets(True):
+    if isinstance(x, ColumnTable) and target and learner.compares_targets(training=True):
         input_names = [name for name in x.columns if name != target]
         raise ValueError(
             f"x is a table with the columns {', '.join(map(repr, x.columns))}, and y is None.\n"

@@ -20,7 +20,7 @@ class Dependence(enum.Enum):
     """The dependence of values without a batch axis."""
 
     CONSTANT = "independent of the rows"
-    PER_ROW = "a function of one row, inside a loop over the rows"
+    PER_ROW = "belongs to the row that a loop over the batch is at"
     MIXED = "depends on several rows or on their number, or unknown"
 
 
@@ -32,8 +32,8 @@ class Batched(NamedTuple):
 
     Args:
         axis: The batch axis. Other axes may have been merged with it by a reshape; its size is
-            `outer * rows * inner`.
-        outer: Size of the axes merged before it; 0 if the value is constant along the axis.
+            `outer * rows * inner`, or `rows * inner` if all entries along it are equal.
+        outer: Size of the axes merged before it; 0 if all entries along the axis are equal.
         inner: Size of the axes merged after it.
     """
 
