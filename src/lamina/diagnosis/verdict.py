@@ -203,7 +203,7 @@ def wilson_interval(fraction: float, samples: int, z: float = 1.96) -> tuple[flo
         [0.963, 1.0]
     """
     if samples < 1:
-        raise ValueError(f"wilson needs at least one sample; received {samples}.")
+        raise ValueError(f"wilson_interval needs at least one sample; received {samples}.")
     middle = (fraction + z * z / (2 * samples)) / (1 + z * z / samples)
     spread = fraction * (1 - fraction) / samples + (z / (2 * samples)) ** 2
     half = z * math.sqrt(spread) / (1 + z * z / samples)
