@@ -11,6 +11,7 @@ from lamina.diagnosis.verdict import (
     interval_of_difference,
     judge,
     judge_numbers,
+    wilson_interval,
 )
 
 pytestmark = pytest.mark.quick
