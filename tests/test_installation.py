@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import types
+import zlib
 
 import numpy as np
 import pytest
@@ -152,6 +153,22 @@ def test_a_full_disk_is_found_with_what_to_delete(monkeypatch, tmp_path):
     assert found(checks.cache, "Disk", "note").remedy == "free some space"
     monkeypatch.setattr(checks, "_size", lambda folder: 2**30)
     assert found(checks.cache, "Disk", "note").remedy == f"rm -r {tmp_path / 'programs'}"
+
+
+def test_a_damaged_program_in_the_cache_is_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("LAMINA_CACHE", str(tmp_path))
+    folder = tmp_path / "programs" / "machine"
+    folder.mkdir(parents=True)
+    whole = zlib.compress(bytes(range(256)) * 100)
+    (folder / "whole-cache").write_bytes(whole)
+    (folder / "another-way-cache").write_bytes(b"\x28\xb5\x2f\xfd")
+    assert [f.state for f in checks.cache() if f.subject == "Programs"] == []
+    (folder / "half-cache").write_bytes(whole[: len(whole) // 2])
+    assert found(checks.cache, "Programs", "note").remedy == f"rm {folder / 'half-cache'}"
+    (folder / "changed-cache").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    finding = found(checks.cache, "Programs", "note")
+    assert finding.text.startswith("2 compiled programs are damaged")
+    assert finding.remedy == f"rm -r {tmp_path / 'programs'}"
 
 
 def test_a_data_folder_that_is_none_is_found(monkeypatch, tmp_path):

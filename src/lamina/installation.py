@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -182,12 +183,32 @@ def cache() -> list[Finding]:
     folder_sizes = ", ".join(f"{name} {_megabytes(size)}" for name, size in sizes.items())
     free = shutil.disk_usage(folder).free
     findings = [Finding("Cache", "ok", f"{folder}: {folder_sizes}")]
+    damaged = [f for f in (folder / "programs").rglob("*-cache") if is_damaged(f)]
+    if damaged:
+        text = f"{len(damaged)} compiled programs are damaged, and compiled again at every start"
+        remedy = f"rm {damaged[0]}" if len(damaged) == 1 else f"rm -r {folder / 'programs'}"
+        findings.append(Finding("Programs", "note", text, remedy))
     if free < MIN_FREE_BYTES:
         remedy = f"rm -r {folder / 'programs'}" if sizes["programs"] > 2**27 else "free some space"
         findings.append(Finding("Disk", "note", f"only {_megabytes(free)} free", remedy))
     else:
         findings.append(Finding("Disk", "ok", f"{_megabytes(free)} free"))
     return findings
+
+
+def is_damaged(program: Path) -> bool:
+    """Whether JAX cannot read a compiled program that it has cached, compressed by zlib."""
+    content = program.read_bytes()
+    if not content:
+        return True
+    if content[0] & 0x0F != zlib.DEFLATED or int.from_bytes(content[:2], "big") % 31:
+        return False  # compressed by another method
+    reader = zlib.decompressobj()
+    try:
+        reader.decompress(content)
+    except zlib.error:
+        return True
+    return not reader.eof
 
 
 def data() -> list[Finding]:
