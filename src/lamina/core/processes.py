@@ -41,6 +41,12 @@ def is_first() -> bool:
     return not is_multi_process() or sys.modules["jax"].process_index() == 0
 
 
+def print_from_first(text: str) -> None:
+    """Print a line, once for all processes of a job."""
+    if is_first():
+        print(text)
+
+
 def max_over_processes(*numbers: float) -> list[float]:
     """The maximum of each number over all processes; every process must call it.
 

@@ -1,5 +1,6 @@
 """Diagnose: reports problems of a training while it runs, and may stop it."""
 
+from lamina.core import processes
 from lamina.core.types import Logs
 from lamina.core.user_data.arguments import check_integer, explain_arguments
 from lamina.findings import SEVERITIES, Findings, calibrated, findings_of
@@ -67,7 +68,7 @@ class Diagnose(Callback):
             if finding.severity != "hint" and finding.code not in self._reported:
                 self._reported.add(finding.code)
                 if self.verbose:
-                    print(f"Epoch {epoch + 1}: {finding}")
+                    processes.print_from_first(f"Epoch {epoch + 1}: {finding}")
         if self.stop_on is not None and any(
             SEVERITIES.index(finding.severity) <= SEVERITIES.index(self.stop_on)
             for finding in self.findings

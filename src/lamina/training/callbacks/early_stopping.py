@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from lamina.core import processes
 from lamina.core.types import Logs
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback, mark_as_no_op
@@ -95,14 +96,14 @@ class EarlyStopping(MonitorCallback, Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch and self.verbose:
-            print(
+            processes.print_from_first(
                 f"Epoch {self.stopped_epoch + 1}: training ends, {self.monitor} has not improved "
                 f"since epoch {self.best_epoch + 1}."
             )
         if self.best_weights is not None:
             self.model.set_weights(self.best_weights)
             if self.verbose:
-                print(f"The weights are those of epoch {self.best_epoch + 1}.")
+                processes.print_from_first(f"The weights are those of epoch {self.best_epoch + 1}.")
 
 
 class TerminateOnNaN(Callback):
@@ -139,4 +140,4 @@ class TerminateOnNaN(Callback):
             raise RuntimeError(f"The loss is {loss} in {where}.")
         self._warned = True
         self.model.stop_training = True
-        print(f"Training ends: the loss is {loss} in {where}.")
+        processes.print_from_first(f"Training ends: the loss is {loss} in {where}.")

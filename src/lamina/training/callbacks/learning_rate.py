@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from lamina.core import processes
 from lamina.core.types import Logs
 from lamina.core.user_data.arguments import explain_arguments, is_number
 from lamina.training.callbacks.callback import Callback
@@ -56,7 +57,7 @@ class LearningRateScheduler(Callback):
                 "expected a number.\n  Likely cause: a return is missing."
             ) from error
         if self.verbose:
-            print(f"Epoch {epoch + 1}: the learning rate is {float(rate):g}.")
+            processes.print_from_first(f"Epoch {epoch + 1}: the learning rate is {float(rate):g}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
@@ -176,7 +177,7 @@ class ReduceLROnPlateau(MonitorCallback, Callback):
         self.cooldown_counter = self.cooldown
         self.wait = 0
         if self.verbose:
-            print(
+            processes.print_from_first(
                 f"Epoch {epoch + 1}: {self.monitor} has not improved; the learning rate goes from "
                 f"{old_rate:g} to {rates.main:g}."
             )

@@ -5,6 +5,7 @@ import string
 from pathlib import Path
 from typing import Any
 
+from lamina.core import processes
 from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.user_data.paths import path_as_text
@@ -142,7 +143,7 @@ class ModelCheckpoint(MonitorCallback, Callback):
 
     def _print(self, epoch: int, message: str) -> None:
         if self.verbose:
-            print(f"Epoch {epoch + 1}: {message}.")
+            processes.print_from_first(f"Epoch {epoch + 1}: {message}.")
 
 
 def _check_path(filepath: PathLike) -> str:
