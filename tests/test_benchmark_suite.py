@@ -358,6 +358,40 @@ def test_operations_of_a_step_agree_with_what_the_compiler_counts(name):
     assert workloads.training_flops(workload) == pytest.approx(products, rel=0.05)
 
 
+@pytest.mark.parametrize("name", ["mlp", "cnn", "deep_cnn", "lstm", "transformer", "gpt"])
+def test_products_of_a_step_in_bfloat16_have_results_of_float32(name):
+    import jax
+    import workloads
+
+    import lamina
+    from lamina.training.precision import Precision
+
+    workload = workloads.load(name)
+    model = workload.keras_model(lamina)
+    x, _ = workload.arrays(np.random.default_rng(seed=0), 2)
+    weights, others = (
+        [v.value for v in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    )
+
+    def loss(weights):
+        call = Precision("mixed_bfloat16").apply_to(
+            lambda x: model.stateless_call(weights, others, x, training=True), model.outputs
+        )
+        return call(x)[0].sum()
+
+    text = jax.jit(jax.grad(loss)).lower(weights).as_text()
+    found = {_types(line) for line in text.splitlines() if "stablehlo.dot_general" in line}
+    assert {types for types in found if "bf16" in types} == {("bf16", "bf16", "f32")}
+
+
+def _types(line):
+    """The types of the operands and of the result of a product in StableHLO."""
+    import re
+
+    return tuple(re.findall(r"tensor<(?:\d+x)*(\w+)>", line))
+
+
 def _operations(line):
     """Of a matrix product in StableHLO: two for each multiplication."""
     import re

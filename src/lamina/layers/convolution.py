@@ -24,6 +24,7 @@ from lamina.layers.settings import (
 )
 from lamina.ops import nn, sliding_windows
 from lamina.ops.lowering import fusion
+from lamina.ops.lowering.low_precision import add_bias
 
 # Names of the inputs and of the spatial axes in messages, by number of spatial axes.
 _INPUTS = {
@@ -140,7 +141,8 @@ class BaseConvolution(Layer):
         x = self.convolve(inputs)
         if self.bias is not None:
             last = self.data_format == "channels_last"
-            x = x + self.bias.value.reshape((-1,) if last else (-1, *(1,) * self.rank))
+            shape = (-1,) if last else (-1, *(1,) * self.rank)
+            x = add_bias(x, self.bias.value.reshape(shape))
         return activations.get(self.activation)(x)  # a user may have set it to None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

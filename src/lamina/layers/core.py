@@ -37,6 +37,7 @@ from lamina.layers.settings import (
 from lamina.ops import numpy as ops
 from lamina.ops.encoding import embedding_lookup
 from lamina.ops.lowering import run_lowering
+from lamina.ops.lowering.low_precision import add_bias
 
 
 class Dense(Layer):
@@ -118,7 +119,7 @@ class Dense(Layer):
         self._check(inputs.shape)
         x = run_lowering("dense", inputs, self.kernel.value)
         if self.bias is not None:
-            x = x + self.bias.value
+            x = add_bias(x, self.bias.value)
         return activations.get(self.activation)(x)  # a user may have set it to None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

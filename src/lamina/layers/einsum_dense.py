@@ -27,6 +27,7 @@ from lamina.layers.settings import (
     weight_settings_of,
 )
 from lamina.ops.lowering import run_lowering
+from lamina.ops.lowering.low_precision import add_bias
 
 
 class EinsumDense(Layer):
@@ -133,7 +134,7 @@ class EinsumDense(Layer):
         self._shapes(inputs.shape)
         x = run_lowering("einsum_dense", self.equation, inputs, self.kernel.value)
         if self.bias is not None:
-            x = x + self.bias.value
+            x = add_bias(x, self.bias.value)
         return activations.get(self.activation)(x)  # a user may have set it to None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

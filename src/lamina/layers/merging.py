@@ -16,6 +16,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.layers.settings import settings_of
 from lamina.ops import core, nn, numpy as ops
+from lamina.ops.lowering import products
 
 
 class Merge(Layer):
@@ -367,7 +368,7 @@ class Dot(Merge):
             x, y = nn.normalize(x, axis=a), nn.normalize(y, axis=b)
         # Batch first, the axis that is summed over last for x and second for y.
         x, y = jnp.moveaxis(x, a, -1), jnp.moveaxis(y, b, 1)
-        product = jnp.einsum("nxk,nky->nxy", _rank3(x, 1), _rank3(y, 2))
+        product = products.einsum("nxk,nky->nxy", _rank3(x, 1), _rank3(y, 2))
         return product.reshape(self.compute_output_shape(_shapes(inputs)))
 
     def compute_output_shape(self, input_shape: Shapes) -> Shape:

@@ -10,6 +10,7 @@ from lamina.core.layer import masking
 from lamina.core.types import Array, ConstraintLike, InitializerLike, RegularizerLike, Shape
 from lamina.layers.core import Embedding
 from lamina.layers.settings import make_weight, settings_of
+from lamina.ops.lowering import products
 
 
 class ReversibleEmbedding(Embedding):
@@ -108,7 +109,7 @@ class ReversibleEmbedding(Embedding):
         self._check_vectors(inputs.shape)
         table = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
         dtype = self.reverse_dtype or self.compute_dtype
-        logits = inputs.astype(dtype) @ table.astype(dtype)
+        logits = products.matmul(inputs.astype(dtype), table.astype(dtype))
         if self.logit_soft_cap is not None:
             logits = jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
         return logits

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from lamina.core.types import Array
 from lamina.ops.arrays import at_least_float32
+from lamina.ops.lowering import products
 
 
 def attention_logits(query: Array, key: Array, scale: Any) -> Array:
@@ -21,7 +22,7 @@ def attention_logits(query: Array, key: Array, scale: Any) -> Array:
     batch, queries, heads, size = query.shape
     q = jnp.swapaxes(query, 1, 2).reshape(batch, key.shape[2], -1, size)
     k = jnp.transpose(key, (0, 2, 3, 1))
-    logits = jnp.matmul(q, k, preferred_element_type=at_least_float32(query))
+    logits = products.matmul(q, k, at_least_float32(query))
     return logits.reshape(batch, heads, queries, -1) * jnp.asarray(scale, logits.dtype)
 
 
@@ -34,7 +35,7 @@ def weighted_values(weights: Array, value: Array) -> Array:
     """
     batch, heads, queries, steps = weights.shape
     rows = weights.reshape(batch, value.shape[2], -1, steps)
-    means = jnp.matmul(rows, jnp.swapaxes(value, 1, 2))
+    means = products.matmul(rows, jnp.swapaxes(value, 1, 2))
     return jnp.swapaxes(means.reshape(batch, heads, queries, -1), 1, 2)
 
 

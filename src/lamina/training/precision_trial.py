@@ -96,10 +96,10 @@ def _time_programs(
 
     def run(program: Any, steps: int) -> Trial:
         placement = variables.placement
-        state = placement.copy(values_of(variables))
+        state = jax.block_until_ready(placement.copy(values_of(variables)))
         start = time.perf_counter()
         _, outcome = program(
-            jax.block_until_ready(state),
+            state,
             chunk.data,
             chunk.order,
             placement.put_step_number(chunk.start),

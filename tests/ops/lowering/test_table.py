@@ -84,6 +84,7 @@ CASES = {
         (HEADS, attended(is_causal=True)),
         ([HEADS[0], HEADS[1][:, :, :2], HEADS[2][:, :, :2]], attended()),
         (HALF_HEADS, attended(mask=None)),
+        ([normal(1, 4096, 1, 2), *[normal(1, 2048, 1, 2)] * 2], attended(mask=None)),
     ],
     "conv": [
         ([normal(2, 6, 5, 3), normal(3, 2, 3, 4)], convolved(*WINDOWS)),

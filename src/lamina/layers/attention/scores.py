@@ -12,6 +12,7 @@ from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.settings import check_fraction, settings_of
 from lamina.ops.attention_parts import causal_mask
+from lamina.ops.lowering import products
 
 
 class Attention(Layer):
@@ -113,7 +114,7 @@ class Attention(Layer):
         weights = jax.nn.softmax(scores, axis=-1)
         if training and self.dropout:
             weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
-        output = jnp.matmul(weights, value)
+        output = products.matmul(weights, value)
         if query_mask is not None:
             output = jnp.where(query_mask[..., None], output, 0)
         return (output, weights) if return_attention_scores else output
@@ -122,7 +123,7 @@ class Attention(Layer):
         """The scores of queries and keys, `(batch, queries, steps)`; may be overridden."""
         scale = 1 if self.scale is None else self.scale.value
         if self.score_mode == "dot":
-            return jnp.matmul(query, jnp.swapaxes(key, -2, -1)) * scale
+            return products.matmul(query, jnp.swapaxes(key, -2, -1)) * scale
         sums = jnp.tanh(scale * _pairs(query, key)).sum(axis=-1)
         return sums * self.concat_score_weight.value  # type: ignore[union-attr]
 

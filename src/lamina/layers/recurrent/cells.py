@@ -33,7 +33,8 @@ from lamina.layers.settings import (
     settings_of,
     store_weight_settings,
 )
-from lamina.ops.lowering import run_lowering
+from lamina.ops.lowering import products, run_lowering
+from lamina.ops.lowering.low_precision import add_bias
 
 # Common arguments of the cells with kernels.
 COMMON_SETTINGS = (
@@ -162,7 +163,7 @@ class KernelCell(Layer):
             Array `(batch, gates * units)`, or with an axis of steps.
         """
         projected = self.masked_product(inputs, self.kernel.value, masks, self._input_product)
-        return projected if self.bias is None else projected + self._bias_of_inputs()
+        return projected if self.bias is None else add_bias(projected, self._bias_of_inputs())
 
     def make_step(self, masks: Masks = None) -> Step:
         """A function `(projected inputs, [states]) → (output, [new states])` that uses the weights.
@@ -223,10 +224,10 @@ class KernelCell(Layer):
         Returns:
             Array `(batch, gates * units)`.
         """
-        return jnp.matmul(state, kernel)
+        return products.matmul(state, kernel)
 
     def _input_product(self, inputs: Array, kernel: Array) -> Array:
-        return jnp.matmul(inputs, kernel)
+        return products.matmul(inputs, kernel)
 
     def _bias_of_inputs(self) -> Array:
         return self.bias.value
@@ -628,8 +629,8 @@ class GRUCell(KernelCell):
         bias = self.bias.value[1] if self.reset_after and self.use_bias else None
 
         def step_with_reset_after(projected: Array, states: list) -> tuple[Array, list]:
-            recurrent = self.masked_product(states[0], kernel, masks, jnp.matmul)
-            recurrent = recurrent if bias is None else recurrent + bias
+            recurrent = self.masked_product(states[0], kernel, masks, products.matmul)
+            recurrent = recurrent if bias is None else add_bias(recurrent, bias)
             z, r, g = jnp.split(projected, 3, axis=-1)
             recurrent_z, recurrent_r, recurrent_g = jnp.split(recurrent, 3, axis=-1)
             r = activations.get(self.recurrent_activation)(r + recurrent_r)
@@ -642,16 +643,15 @@ class GRUCell(KernelCell):
             )
             z, r, g = jnp.split(projected, 3, axis=-1)
             if masks is None:
-                recurrent_z, recurrent_r = jnp.split(states[0] @ gates, 2, axis=-1)
+                recurrent_z, recurrent_r = jnp.split(products.matmul(states[0], gates), 2, axis=-1)
             else:
                 recurrent_z, recurrent_r = (
-                    masked_states[0] @ gates[:, : self.units],
-                    masked_states[1] @ gates[:, self.units :],
+                    products.matmul(masked_states[0], gates[:, : self.units]),
+                    products.matmul(masked_states[1], gates[:, self.units :]),
                 )
             r = activations.get(self.recurrent_activation)(r + recurrent_r)
-            return self._mix_states(
-                states[0], z + recurrent_z, g + (r * masked_states[2]) @ candidate
-            )
+            product = products.matmul(r * masked_states[2], candidate)
+            return self._mix_states(states[0], z + recurrent_z, g + product)
 
         return step_with_reset_after if self.reset_after else step_with_reset_before
 

@@ -48,7 +48,7 @@ def by_shifts(
     amounts = sliding_windows.padding_amounts(x.shape[1:-1], window, strides, padding, dilation)
     wide = jnp.promote_types(x.dtype, "float32")  # many small terms are added up
     x = x if multiplier == 1 else jnp.repeat(x, multiplier, axis=-1)
-    padded = sliding_windows.pad(x, axes, amounts, 0).astype(wide)
+    padded = sliding_windows.pad(x.astype(wide), axes, amounts, 0)
     factors = kernel.reshape(-1, channels * multiplier).astype(wide)
     parts = sliding_windows.shifted_slices(padded, axes, window, strides, dilation)
     y = reduce(jnp.add, map(jnp.multiply, parts, factors)).astype(x.dtype)

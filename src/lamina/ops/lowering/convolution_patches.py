@@ -12,6 +12,7 @@ All operations are JAX's own, which differentiates them to products of the same 
 import math
 from collections.abc import Sequence
 from functools import partial, reduce
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,13 @@ from jax import lax
 
 from lamina.core.types import Array
 from lamina.ops import sliding_windows
+from lamina.ops.lowering import products
+from lamina.ops.lowering.low_precision import (
+    in_float32,
+    in_float32_outside,
+    is_low_precision,
+    move,
+)
 
 # docs/performance.md, `patches-in-pieces`.
 _MAX_UNDIVIDED_BYTES = 8 * 2**20
@@ -80,10 +88,13 @@ def convolve(
     size = _chunk_size(x.shape[0], numbers * positions * x.dtype.itemsize)
     if size == x.shape[0]:
         return method(x, kernel)
+    if is_low_precision(x, kernel):
+        method = partial(in_float32_outside(method, x.dtype))
     # Without `checkpoint` the loop would store the patches of all chunks for the gradient.
     method_on_chunk = jax.checkpoint(method, prevent_cse=False)
-    y = lax.map(lambda chunk: method_on_chunk(chunk, kernel), x.reshape(-1, size, *x.shape[1:]))
-    return y.reshape(x.shape[0], *y.shape[2:])
+    chunks, kernel = in_float32(x).reshape(-1, size, *x.shape[1:]), in_float32(kernel)
+    y = lax.map(lambda chunk: method_on_chunk(chunk, kernel), chunks)
+    return y.reshape(x.shape[0], *y.shape[2:]).astype(x.dtype)
 
 
 def _uses_all_axes(kernel: tuple) -> bool:
@@ -109,15 +120,26 @@ def _chunk_size(batch: int, bytes_per_sample: int) -> int:
 
 
 def _by_patches(
-    x: Array, kernel: Array, strides: tuple, amounts: Sequence[tuple[int, int]], dilation: tuple
+    x: Array,
+    kernel: Array,
+    strides: tuple,
+    amounts: Sequence[tuple[int, int]],
+    dilation: tuple,
+    dtype: Any = None,
 ) -> Array:
     axes = range(1, x.ndim - 1)
-    padded = sliding_windows.pad(x, axes, amounts, 0)
-    parts = list(sliding_windows.shifted_slices(padded, axes, kernel.shape[:-2], strides, dilation))
-    patches = parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)
+
+    def join_shifted(x: Array) -> Array:
+        padded = sliding_windows.pad(x, axes, amounts, 0)
+        parts = list(
+            sliding_windows.shifted_slices(padded, axes, kernel.shape[:-2], strides, dilation)
+        )
+        return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)
+
+    patches = move(join_shifted, x)
     # As matrices: with more axes, XLA copies the patches in another order for the gradient.
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    y = patches.reshape(-1, matrix.shape[0]) @ matrix
+    y = products.matmul(patches.reshape(-1, matrix.shape[0]), matrix, dtype)
     return y.reshape(*patches.shape[:-1], matrix.shape[-1])
 
 
@@ -127,13 +149,15 @@ def _by_rows(
     rows, *_, filters = kernel.shape
     # Without the first axis it is a convolution by patches, with more filters.
     matrix = jnp.moveaxis(kernel, 0, -2).reshape(1, *kernel.shape[1:-1], rows * filters)
-    products = _by_patches(x, matrix, strides, [(0, 0), *amounts[1:]], (1, *dilation[1:]))
+    dtype = jnp.float32 if is_low_precision(x, kernel) else None  # several are summed
+    row_amounts = [(0, 0), *amounts[1:]]
+    sums = _by_patches(x, matrix, strides, row_amounts, (1, *dilation[1:]), dtype)
     before, after = amounts[0]
     height = before + x.shape[1] + after - (rows - 1) * dilation[0]
     shifted = []
-    for row, part in enumerate(jnp.split(products, rows, axis=-1)):
+    for row, part in enumerate(jnp.split(sums, rows, axis=-1)):
         offset = before - row * dilation[0]
         widths = [(0, 0, 0)] * part.ndim
         widths[1] = (offset, height - offset - part.shape[1], 0)
         shifted.append(lax.pad(part, jnp.zeros((), part.dtype), widths))
-    return reduce(jnp.add, shifted)
+    return reduce(jnp.add, shifted).astype(x.dtype)

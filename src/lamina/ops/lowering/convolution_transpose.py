@@ -7,6 +7,7 @@ from jax import lax
 
 from lamina.core.types import Array
 from lamina.ops import sliding_windows
+from lamina.ops.lowering import products
 from lamina.ops.lowering.convolution import layout
 from lamina.ops.lowering.convolution_depthwise import MAX_SLICES
 from lamina.ops.lowering.convolution_patches import MAX_PATCH_VALUES
@@ -72,7 +73,7 @@ def by_overlap(
     window = kernel.shape[:-2]
     wide = jnp.promote_types(x.dtype, "float32")  # many small terms are added up
     matrix = kernel.reshape(-1, kernel.shape[-1]).T
-    parts = jnp.split(jnp.matmul(x, matrix, preferred_element_type=wide), math.prod(window), -1)
+    parts = jnp.split(products.matmul(x, matrix, wide), math.prod(window), -1)
     crops = [
         (width - 1) * gap - before
         for width, gap, (before, _) in zip(window, dilation, pads, strict=True)

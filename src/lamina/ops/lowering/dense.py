@@ -9,7 +9,8 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from lamina.core.types import Array
-from lamina.ops.lowering import compiled_kernels
+from lamina.ops.lowering import compiled_kernels, products
+from lamina.ops.lowering.low_precision import is_low_precision
 
 # docs/performance.md, `kernel-products`: the compiled product is faster for these numbers of rows,
 # up to a number of weights; with more rows, such as the steps of a sequence, for fewer weights.
@@ -36,7 +37,7 @@ def reference(inputs: Array, kernel: Array) -> Array:
     Returns:
         `(batch, …, units)`.
     """
-    return jnp.matmul(inputs, kernel)
+    return products.matmul(inputs, kernel)
 
 
 def suits_kernel(inputs: Array, kernel: Array) -> bool:
@@ -62,6 +63,8 @@ def by_kernel(inputs: Array, kernel: Array) -> Array:
 def suits_transposing(inputs: Array, kernel: Array) -> bool:
     rows = math.prod(inputs.shape[:-1])
     is_supported = inputs.dtype == kernel.dtype and kernel.ndim == 2 and inputs.ndim > 0
+    if is_low_precision(inputs, kernel):  # which transposes one operand, too
+        return False
     return is_supported and not _MAX_TRANSPOSED_ROWS < rows < _MIN_ROWS_OF_SEQUENCES
 
 

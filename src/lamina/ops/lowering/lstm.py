@@ -1,11 +1,14 @@
 """All steps of an LSTM with tanh and sigmoid: reference, loop for CPUs, compiled kernel."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.types import Array
-from lamina.ops.lowering import compiled_kernels
+from lamina.ops.lowering import compiled_kernels, products
+from lamina.ops.lowering.low_precision import is_low_precision
 
 # docs/performance.md, `kernel-lstm`. Larger sizes were not measured.
 _MAX_KERNEL_VALUES = 2**20
@@ -82,7 +85,7 @@ def suits_steps(
     mask: Array | None,
     backwards: bool,
 ) -> bool:
-    return x.dtype == jnp.float32
+    return x.dtype == jnp.float32 or is_low_precision(x, kernel)
 
 
 def by_steps(
@@ -95,16 +98,25 @@ def by_steps(
     mask: Array | None,
     backwards: bool,
 ) -> tuple[Array, Array]:
-    """The loop of `reference`, with a custom derivative for all steps at once."""
-    sums, mask = _project_inputs(x, kernel, bias, mask, backwards)
-    return _steps(sums, recurrent, h, c, mask)
+    """The loop of `reference`, with a custom derivative for all steps at once.
+
+    Of low-precision floats, the states and the sums of the gates are float32.
+    """
+    sums, mask = _project_inputs(x, kernel, bias, mask, backwards, jnp.float32)
+    every_h, last_c = _steps(sums, recurrent, *(s.astype(jnp.float32) for s in (h, c)), mask)
+    return every_h.astype(h.dtype), last_c.astype(c.dtype)
 
 
 def _project_inputs(
-    x: Array, kernel: Array, bias: Array | None, mask: Array | None, backwards: bool
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    mask: Array | None,
+    backwards: bool,
+    dtype: Any = None,
 ) -> tuple[Array, Array | None]:
     """The products of the inputs of all steps, and the mask, in the order of execution."""
-    sums = jnp.matmul(x, kernel)
+    sums = products.matmul(x, kernel, dtype)
     sums = sums if bias is None else sums + bias
     if not backwards:
         return sums, mask
@@ -127,7 +139,7 @@ def _scan(
     def step(states: tuple, at_step: tuple) -> tuple[tuple, _TimeSteps]:
         h, c = states
         sums, mask = at_step
-        i, f, g, o = jnp.split(sums + h @ recurrent, 4, axis=-1)
+        i, f, g, o = jnp.split(sums + _recurrent_product(h, recurrent), 4, axis=-1)
         i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
         new_c = f * c + i * g
         new_h = o * jnp.tanh(new_c)
@@ -172,14 +184,14 @@ def _steps_jvp(primals: tuple, tangents: tuple) -> tuple:
         is_unchanged = is_unchanged.astype(projected.dtype)
     else:
         is_unchanged = None
-    d_sums = d_projected + h_before @ d_recurrent
+    d_sums = d_projected + _recurrent_product(h_before, d_recurrent)
 
     def step(states: tuple, at_step: tuple) -> tuple[tuple, Array]:
         d_h, d_c = states
         d_sums, (factor_c, factor_i, factor_f, factor_g, factor_o, factor_new_c), is_unchanged = (
             at_step
         )
-        d_i, d_f, d_g, d_o = jnp.split(d_sums + d_h @ recurrent, 4, axis=-1)
+        d_i, d_f, d_g, d_o = jnp.split(d_sums + _recurrent_product(d_h, recurrent), 4, axis=-1)
         d_c = factor_c * d_c + factor_i * d_i + factor_f * d_f + factor_g * d_g
         new_h = factor_o * d_o + factor_new_c * d_c
         new_h = new_h if is_unchanged is None else new_h + is_unchanged * d_h
@@ -187,3 +199,7 @@ def _steps_jvp(primals: tuple, tangents: tuple) -> tuple:
 
     (_, d_c), d_every_h = lax.scan(step, (d_h, d_c), (d_sums, factors, is_unchanged))
     return (every_h, last_c), (d_every_h, d_c)
+
+
+def _recurrent_product(h: Array, recurrent: Array) -> Array:
+    return products.matmul(h.astype(recurrent.dtype), recurrent, h.dtype)

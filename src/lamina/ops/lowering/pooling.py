@@ -19,6 +19,7 @@ from lamina.ops import sliding_windows
 from lamina.ops.lowering import compiled_kernels, convolution
 from lamina.ops.lowering.convolution_depthwise import MAX_SLICES
 from lamina.ops.lowering.fusion import recorded_convolution
+from lamina.ops.lowering.low_precision import in_float32
 
 # docs/performance.md, `kernel-pooled-convolution`. The kernel stores positions in a byte.
 _WINDOW_SIZES_OF_KERNEL = range(4, 256)
@@ -76,23 +77,27 @@ def max_pool_by_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amoun
 
 
 def max_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    padded = sliding_windows.pad(x, axes, amounts, _lowest_value(x))
-    return _largest_of_blocks(_blocks(padded, axes, window), axes)
+    padded = sliding_windows.pad(in_float32(x), axes, amounts, _lowest_value(x))
+    return _largest_of_blocks(_blocks(padded, axes, window), axes).astype(x.dtype)
 
 
 def max_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    padded = sliding_windows.pad(x, axes, amounts, _lowest_value(x))
-    return reduce(_larger, sliding_windows.shifted_slices(padded, axes, window, steps))
+    padded = sliding_windows.pad(in_float32(x), axes, amounts, _lowest_value(x))
+    return reduce(_larger, sliding_windows.shifted_slices(padded, axes, window, steps)).astype(
+        x.dtype
+    )
 
 
 def sum_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    padded = sliding_windows.pad(x, axes, amounts, 0)
-    return jnp.sum(_blocks(padded, axes, window), _axes_in_window(axes))
+    padded = sliding_windows.pad(in_float32(x), axes, amounts, 0)
+    return jnp.sum(_blocks(padded, axes, window), _axes_in_window(axes)).astype(x.dtype)
 
 
 def sum_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    padded = sliding_windows.pad(x, axes, amounts, 0)
-    return reduce(jnp.add, sliding_windows.shifted_slices(padded, axes, window, steps))
+    padded = sliding_windows.pad(in_float32(x), axes, amounts, 0)
+    return reduce(jnp.add, sliding_windows.shifted_slices(padded, axes, window, steps)).astype(
+        x.dtype
+    )
 
 
 def _lowest_value(x: Array) -> Any:

@@ -17,6 +17,8 @@ from lamina.ops.lowering import (
     adam,
     argmax,
     attention,
+    attention_blocks,
+    attention_low_precision,
     attention_products,
     batch_normalization,
     convolution,
@@ -74,9 +76,23 @@ TABLE = (
     Lowering(
         "attention",
         CPU,
+        attention_blocks.by_blocks,
+        attention_blocks.suits,
+        "attention-by-blocks",
+    ),
+    Lowering(
+        "attention",
+        CPU,
         attention_products.by_products,
         attention_products.suits,
         "attention-by-products",
+    ),
+    Lowering(
+        "attention",
+        CPU,
+        attention_low_precision.by_products,
+        attention_low_precision.suits,
+        "low-precision-products",
     ),
     Lowering("attention", EVERYWHERE, attention.reference),
     Lowering(

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays
 from lamina.ops.define import operations
+from lamina.ops.lowering import products
 
 op = operations("numpy")
 
@@ -28,7 +29,7 @@ def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
         [[11]]
     """
     x1, x2 = as_array(x1), as_array(x2)
-    return jnp.matmul(x1, x2, preferred_element_type=_accumulation_dtype([x1, x2]))
+    return products.matmul(x1, x2, _accumulation_dtype([x1, x2]))
 
 
 @op("operands")

@@ -328,6 +328,7 @@ RULES: dict[str, Rule] = {
     "fft": _fft,
     "gather": _gather,
     "iota": _iota,
+    "low_precision_dot_general": _dot_general,
     "optimization_barrier": _operands,
     "pad": _pad,
     "reshape": _reshape,
