@@ -24,7 +24,7 @@ from lamina.layers.settings import (
 )
 from lamina.ops import nn, sliding_windows
 from lamina.ops.lowering import fusion
-from lamina.ops.lowering.low_precision import add_bias
+from lamina.ops.products import add_bias
 
 # Names of the inputs and of the spatial axes in messages, by number of spatial axes.
 _INPUTS = {

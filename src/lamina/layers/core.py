@@ -37,7 +37,7 @@ from lamina.layers.settings import (
 from lamina.ops import numpy as ops
 from lamina.ops.encoding import embedding_lookup
 from lamina.ops.lowering import run_lowering
-from lamina.ops.lowering.low_precision import add_bias
+from lamina.ops.products import add_bias
 
 
 class Dense(Layer):

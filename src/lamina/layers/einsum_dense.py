@@ -27,7 +27,7 @@ from lamina.layers.settings import (
     weight_settings_of,
 )
 from lamina.ops.lowering import run_lowering
-from lamina.ops.lowering.low_precision import add_bias
+from lamina.ops.products import add_bias
 
 
 class EinsumDense(Layer):

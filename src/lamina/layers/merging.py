@@ -15,8 +15,7 @@ from lamina.core.messages.errors import ArgumentError
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.layers.settings import settings_of
-from lamina.ops import core, nn, numpy as ops
-from lamina.ops.lowering import products
+from lamina.ops import core, nn, numpy as ops, products
 
 
 class Merge(Layer):

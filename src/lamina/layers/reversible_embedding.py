@@ -10,7 +10,7 @@ from lamina.core.layer import masking
 from lamina.core.types import Array, ConstraintLike, InitializerLike, RegularizerLike, Shape
 from lamina.layers.core import Embedding
 from lamina.layers.settings import make_weight, settings_of
-from lamina.ops.lowering import products
+from lamina.ops import products
 
 
 class ReversibleEmbedding(Embedding):

@@ -11,8 +11,8 @@ from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.settings import check_fraction, settings_of
+from lamina.ops import products
 from lamina.ops.attention_parts import causal_mask
-from lamina.ops.lowering import products
 
 
 class Attention(Layer):

@@ -33,8 +33,9 @@ from lamina.layers.settings import (
     settings_of,
     store_weight_settings,
 )
-from lamina.ops.lowering import products, run_lowering
-from lamina.ops.lowering.low_precision import add_bias
+from lamina.ops import products
+from lamina.ops.lowering import run_lowering
+from lamina.ops.products import add_bias
 
 # Common arguments of the cells with kernels.
 COMMON_SETTINGS = (

@@ -44,8 +44,12 @@ def _attention_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     if allowed is not None:
         d_exponentials = jnp.where(allowed, d_exponentials, 0)
     sums = jnp.sum(d_exponentials, -1, keepdims=True)
-    d_output = _by_weights(d_exponentials.astype(query.dtype), value) - output * sums
+    d_output = _by_weights(d_exponentials, value) - output * sums
     d_output = d_output + _by_weights(exponentials, d_value)
+    # In the gradient the cotangent is rounded here, and not only in products: if a weight is nearly
+    # 1, the product and the sum have to cancel.
+    digits = jnp.finfo(query.dtype)
+    d_output = lax.reduce_precision(d_output, digits.nexp, digits.nmant)
     return output.astype(query.dtype), (d_output / total).astype(query.dtype)
 
 
@@ -73,4 +77,5 @@ def _by_steps(x: Array, y: Array) -> Array:
 
 
 def _by_weights(weights: Array, value: Array) -> Array:
-    return products.matmul(weights, value, jnp.float32)
+    numbers = (((3,), (2,)), ((0, 1), (0, 1)))
+    return products.rounded_dot_general(weights, value, numbers, value.dtype)

@@ -48,9 +48,17 @@ def dot_general(
         return lax.dot_general(
             x, y, dimension_numbers, precision, preferred_element_type, **settings
         )
-    dimensions = jax.tree.map(int, _as_tuples(dimension_numbers))
-    dtype = jnp.dtype(preferred_element_type or x.dtype)
-    return _product.bind(x, y, dimension_numbers=dimensions, dtype=dtype)
+    return _bind(x, y, dimension_numbers, preferred_element_type or x.dtype, x.dtype)
+
+
+def rounded_dot_general(x: Array, y: Array, dimension_numbers: Any, dtype: Any) -> Array:
+    """A product of float32 arrays that are rounded to a dtype; float32, as are its gradients.
+
+    Args:
+        x, y, dimension_numbers: See `jax.lax.dot_general`; x or y may have the dtype already.
+        dtype: The dtype of the operands, and of the cotangent, in the product.
+    """
+    return _bind(x, y, dimension_numbers, jnp.float32, dtype)
 
 
 def matmul(x: Array, y: Array, dtype: Any = None) -> Array:
@@ -80,9 +88,16 @@ def einsum(equation: str, x: Array, y: Array) -> Array:
     return jnp.einsum(equation, x, y, _dot_general=dot_general)
 
 
-def _as_tuples(dimension_numbers: Any) -> _Dimensions:
+def _bind(x: Array, y: Array, dimension_numbers: Any, dtype: Any, operand_dtype: Any) -> Array:
     (x_summed, y_summed), (x_batch, y_batch) = dimension_numbers
-    return (tuple(x_summed), tuple(y_summed)), (tuple(x_batch), tuple(y_batch))
+    summed, batch = (tuple(x_summed), tuple(y_summed)), (tuple(x_batch), tuple(y_batch))
+    return _product.bind(
+        x,
+        y,
+        dimension_numbers=jax.tree.map(int, (summed, batch)),
+        dtype=jnp.dtype(dtype),
+        operand_dtype=jnp.dtype(operand_dtype),
+    )
 
 
 def _free_axes(ndim: int, summed: tuple, batch: tuple) -> list[int]:
@@ -92,7 +107,7 @@ def _free_axes(ndim: int, summed: tuple, batch: tuple) -> list[int]:
 # -- the operation ---------------------------------------------------------------------------------
 
 
-def _spec(x: Any, y: Any, *, dimension_numbers: _Dimensions, dtype: Any) -> Any:
+def _spec(x: Any, y: Any, *, dimension_numbers: _Dimensions, dtype: Any, operand_dtype: Any) -> Any:
     (x_summed, y_summed), (x_batch, y_batch) = dimension_numbers
     shape = [x.shape[axis] for axis in x_batch]
     shape += [x.shape[axis] for axis in _free_axes(x.ndim, x_summed, x_batch)]
@@ -100,10 +115,14 @@ def _spec(x: Any, y: Any, *, dimension_numbers: _Dimensions, dtype: Any) -> Any:
     return jax.core.ShapedArray(tuple(shape), dtype)
 
 
-def _compute(x: Array, y: Array, *, dimension_numbers: _Dimensions, dtype: Any) -> Array:
+def _compute(
+    x: Array, y: Array, *, dimension_numbers: _Dimensions, dtype: Any, operand_dtype: Any
+) -> Array:
     """The product, of matrices in the order of axes that XLA's CPU backend computes fast."""
     (x_summed, y_summed), (x_batch, y_batch) = dimension_numbers
-    shape = _spec(x, y, dimension_numbers=dimension_numbers, dtype=dtype).shape
+    settings = {"dimension_numbers": dimension_numbers, "dtype": dtype}
+    shape = _spec(x, y, **settings, operand_dtype=operand_dtype).shape
+    x, y = x.astype(operand_dtype), y.astype(operand_dtype)
     x_matrix = _Matrices(x, x_batch, tuple(_free_axes(x.ndim, x_summed, x_batch)), x_summed)
     y_matrix = _Matrices(y, y_batch, tuple(_free_axes(y.ndim, y_summed, y_batch)), y_summed)
     # Numbers that are transposed with the operands in this order, and with the other order.
@@ -162,21 +181,38 @@ def _multiply(x: _Matrices, y: _Matrices) -> Array:
 
 
 def _transpose_left(
-    cotangent: Array, x: Any, y: Array, *, dimension_numbers: _Dimensions, dtype: Any
+    cotangent: Array,
+    x: Any,
+    y: Array,
+    *,
+    dimension_numbers: _Dimensions,
+    dtype: Any,
+    operand_dtype: Any,
 ) -> Array:
-    return _gradient(cotangent, x.aval, y, dimension_numbers, is_left=True)
+    return _gradient(cotangent, x.aval, y, dimension_numbers, operand_dtype, is_left=True)
 
 
 def _transpose_right(
-    cotangent: Array, x: Array, y: Any, *, dimension_numbers: _Dimensions, dtype: Any
+    cotangent: Array,
+    x: Array,
+    y: Any,
+    *,
+    dimension_numbers: _Dimensions,
+    dtype: Any,
+    operand_dtype: Any,
 ) -> Array:
     (x_summed, y_summed), (x_batch, y_batch) = dimension_numbers
     swapped = (y_summed, x_summed), (y_batch, x_batch)
-    return _gradient(cotangent, y.aval, x, swapped, is_left=False)
+    return _gradient(cotangent, y.aval, x, swapped, operand_dtype, is_left=False)
 
 
 def _gradient(
-    cotangent: Array, x: Any, y: Array, dimension_numbers: _Dimensions, is_left: bool
+    cotangent: Array,
+    x: Any,
+    y: Array,
+    dimension_numbers: _Dimensions,
+    operand_dtype: Any,
+    is_left: bool,
 ) -> Array:
     """The cotangent of x, for a product of x and y whose axes of x come first if `is_left`."""
     (x_summed, y_summed), (x_batch, y_batch) = dimension_numbers
@@ -186,19 +222,15 @@ def _gradient(
     batch = tuple(range(count))
     free = tuple(range(before, before + len(y_free)))
     # The result has the axes: batch, free axes of x, summed axes in the order of those of y.
-    product = _product.bind(
-        cotangent.astype(y.dtype),
-        y,
-        dimension_numbers=((free, tuple(y_free)), (batch, y_batch)),
-        dtype=jnp.dtype(x.dtype),
-    )
+    numbers = (free, tuple(y_free)), (batch, y_batch)
+    product = _bind(cotangent.astype(y.dtype), y, numbers, x.dtype, operand_dtype)
     summed_of_y = sorted(range(len(y_summed)), key=lambda i: y_summed[i])
     axes = [*x_batch, *x_free, *(x_summed[i] for i in summed_of_y)]
     return product.transpose(sorted(range(len(axes)), key=lambda i: axes[i]))
 
 
 def _vectorize(
-    arrays: Any, axes: Any, *, dimension_numbers: _Dimensions, dtype: Any
+    arrays: Any, axes: Any, *, dimension_numbers: _Dimensions, dtype: Any, operand_dtype: Any
 ) -> tuple[Array, int]:
     x, y = arrays
     x_axis, y_axis = axes
@@ -215,7 +247,7 @@ def _vectorize(
         before = len(_free_axes(x.ndim, x_summed, ()))  # axes of the batch and free axes of x
         result_axis = before + _free_axes(y.ndim, y_summed, y_batch).index(y_axis)
     numbers = (x_summed, y_summed), (x_batch, y_batch)
-    return _product.bind(x, y, dimension_numbers=numbers, dtype=dtype), result_axis
+    return _bind(x, y, numbers, dtype, operand_dtype), result_axis
 
 
 def _shifted(axes: tuple, added: int) -> tuple:
@@ -224,7 +256,9 @@ def _shifted(axes: tuple, added: int) -> tuple:
 
 
 _product = Primitive("low_precision_dot_general")
-_product.def_impl(jax.jit(_compute, static_argnames=("dimension_numbers", "dtype")))
+_product.def_impl(
+    jax.jit(_compute, static_argnames=("dimension_numbers", "dtype", "operand_dtype"))
+)
 _product.def_abstract_eval(_spec)
 ad.defbilinear(_product, _transpose_left, _transpose_right)
 batching.primitive_batchers[_product] = _vectorize
