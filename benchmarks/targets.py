@@ -173,7 +173,7 @@ def _of_training(name: str, measured: dict | None, machine_limits: dict | None) 
     if with_kernels:
         yield Target(
             f"{name}.peer_with_kernels",
-            f"{name}: the same with the optional kernels, {with_kernels[0]}",
+            f"{name}: the same with the compiled kernels, {with_kernels[0]}",
             1.3 if convolves else 1.5,
             with_kernels[1],
         )
