@@ -29,7 +29,7 @@ def clone(tmp_path):
     """What a clone has at the places that the commands name, with this environment in `.venv`."""
     for name in ("README.md", "Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("examples", "src"):
+    for name in ("examples", "kernels", "src", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
     binaries = tmp_path / ".venv" / "bin"
     binaries.mkdir(parents=True)
@@ -62,7 +62,7 @@ def test_make_quickstart_installs_what_tables_need(clone):
     done = subprocess.run(
         ["make", "--dry-run", "quickstart"], cwd=clone, capture_output=True, text=True, check=True
     )
-    assert "pip install --quiet --editable '.[data]'" in done.stdout
+    assert "./kernels --editable '.[data]'" in done.stdout
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("lamina")])

@@ -7,6 +7,12 @@ _COMMAND = (
     "net(layers.Flatten(), layers.Dense(10, 'softmax'), inputs=(8, 8, 1), "
     "loss='sparse_categorical_crossentropy', metrics=['accuracy']).save('model.keras')\n"
 )
+_TAPE = (
+    "import jax.numpy as jnp\nfrom lamina.compat import tensorflow\n"
+    "tf = tensorflow.module('tensorflow')\n"
+    "x, z = jnp.array([1, 2]), tf.constant(3.0)\n"
+    "with tf.GradientTape() as tape: tape.watch(z); y = z * z\n"
+)
 _ARCHIVE = (
     "import io, tarfile, zipfile\n"
     "def get(name, **settings): return lamina.utils.get_file(name, "
@@ -42,6 +48,33 @@ CASES = {
         "lamina.config.set_diagnosis('off')\n"
         "def fit(): net().fit(np.ones((8, 3)), np.zeros((8, 1)), verbose=0, "
         "callbacks=[Diagnose()])",
+    ),
+    ("compat/gradient_tape.py", "its gradient will be None"): (
+        "tape.watch(jnp.array([1, 2]))",
+        "«tf.cast(x, tf.float32)»; tape.watch(tf.cast(x, tf.float32))",
+        _TAPE,
+    ),
+    ("compat/gradient_tape.py", "one set of gradients"): (
+        "tape.gradient(y, z), tape.gradient(y, z)",
+        "tape = «tf.GradientTape(persistent=True)»\n"
+        "with tape: tape.watch(z); y = z * z\n"
+        "tape.gradient(y, z), tape.gradient(y, z)",
+        _TAPE,
+    ),
+    ("compat/gradient_tape.py", "Unknown value for unconnected_gradients"): (
+        "tape.gradient(y, z, unconnected_gradients='all')",
+        "tape.gradient(y, z, unconnected_gradients=«tf.UnconnectedGradients.ZERO»)",
+        _TAPE,
+    ),
+    ("compat/gradient_tape.py", "Passed in object"): (
+        "tape.watch(3.0)",
+        "x = 3.0; «x = tf.constant(x)»; tape.watch(x)",
+        _TAPE,
+    ),
+    ("compat/gradient_tape.py", "tf.gradients is not supported"): (
+        "tf.gradients(y, z)",
+        "ys, xs = y, z; «tape.gradient(ys, xs)»",
+        _TAPE,
     ),
     ("diagnosis/diagnose.py", "diagnose takes a compiled model"): (
         "lamina.diagnosis.diagnose(model, x, y)",
