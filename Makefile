@@ -6,7 +6,9 @@ LAMINA_PEERS ?= $(HOME)/.cache/lamina-peers
 VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := $(BIN)/python tools/kernels.py
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-compile
+# Modules are compiled when they are first imported: all of them beforehand is more than half of an
+# installation. Where Python may not write what it compiled, that would be at every start.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile)
 
 comma := ,
 
@@ -89,8 +91,7 @@ clean: ## remove the environment and what tools left
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # JAX comes first, since the kernels are compiled with its headers while the rest is installed. Until
-# they are done, their package has no library. Modules are compiled when they are first imported: all
-# of them beforehand is more than half of an installation, and most are never imported.
+# they are done, their package has no library.
 define install
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) jax
