@@ -274,6 +274,7 @@ def test_an_unknown_contender_is_named(chosen, message):
         train.names(chosen)
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize("key", ["lamina", "jax"])
 def test_contenders_of_our_own_environment_train(key, tmp_path):
     import contender

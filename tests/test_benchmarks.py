@@ -124,6 +124,7 @@ def test_operations_of_a_training_step_agree_with_what_the_compiler_counts():
     assert machine.training_step_flops(sizes, batch) == pytest.approx(counted, rel=0.02)
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize("name", ["FIRST_START", "SCAN", "SKLEARN"])
 def test_contenders_of_our_own_environment_run(name, tmp_path, rng):
     import first_network

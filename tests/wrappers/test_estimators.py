@@ -67,6 +67,7 @@ def own_checks():
         }
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize(("estimator", "check"), list(own_checks()))
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learns_own_checks(estimator, check):
