@@ -1,6 +1,11 @@
 """Fixes of layers: what is wrong, and what its message says to type."""
 
 CASES = {
+    ("layers/settings.py", "and has no random generator"): (
+        "layer = layers.Dropout(0); layer.rate = 0.5; layer(x, training=True)",
+        "layer = layers.«Dropout(0.2)»; layer.rate = 0.5; layer(x, training=True)",
+        "x = np.ones((2, 3), 'float32')",
+    ),
     ("layers/activation.py", "has a slope for every position"): (
         "layers.PReLU()(Input((None, 3)))",
         "layers.«PReLU(shared_axes=[1])»(Input((None, 3)))",

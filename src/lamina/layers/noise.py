@@ -13,7 +13,7 @@ from lamina.core.messages.errors import ArgumentError
 from lamina.core.types import Array, Shape
 from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.regularization import check_noise_axes, check_noise_shape
-from lamina.layers.settings import check_fraction, settings_of
+from lamina.layers.settings import check_fraction, random_generator_of, settings_of
 
 # The limit of a SELU for negative inputs: -scale * alpha.
 _SELU_FLOOR = -1.7580993408473766
@@ -62,7 +62,9 @@ class GaussianNoise(Layer):
         """
         if not training or self.stddev == 0:
             return inputs
-        noise = random.normal(inputs.shape, 0, self.stddev, self.compute_dtype, self.seed_generator)
+        noise = random.normal(
+            inputs.shape, 0, self.stddev, self.compute_dtype, random_generator_of(self)
+        )
         return inputs + noise
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -116,7 +118,7 @@ class GaussianDropout(Layer):
             return inputs
         stddev = math.sqrt(self.rate / (1 - self.rate))
         dtype = self.compute_dtype
-        return inputs * random.normal(inputs.shape, 1, stddev, dtype, self.seed_generator)
+        return inputs * random.normal(inputs.shape, 1, stddev, dtype, random_generator_of(self))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
@@ -178,7 +180,9 @@ class AlphaDropout(Layer):
             return inputs
         check_noise_axes(self, inputs.shape)
         pattern = jnp.ones(inputs.shape)
-        is_kept = random.dropout(pattern, self.rate, self.noise_shape, self.seed_generator) > 0
+        is_kept = (
+            random.dropout(pattern, self.rate, self.noise_shape, random_generator_of(self)) > 0
+        )
         scale = ((1 - self.rate) * (1 + self.rate * _SELU_FLOOR**2)) ** -0.5
         shift = -scale * _SELU_FLOOR * self.rate
         return scale * jnp.where(is_kept, inputs, _SELU_FLOOR) + shift

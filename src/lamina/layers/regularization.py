@@ -9,7 +9,13 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, DTypePolicyLike, Shape
 from lamina.core.variable.seed import SeedGenerator
-from lamina.layers.settings import check_fraction, check_rank, same_dtype, settings_of
+from lamina.layers.settings import (
+    check_fraction,
+    check_rank,
+    random_generator_of,
+    same_dtype,
+    settings_of,
+)
 from lamina.ops import sliding_windows
 
 if TYPE_CHECKING:
@@ -71,7 +77,7 @@ class Dropout(Layer):
         if not training or self.rate == 0:
             return inputs
         check_noise_axes(self, inputs.shape)
-        return random.dropout(inputs, self.rate, self.noise_shape, self.seed_generator)
+        return random.dropout(inputs, self.rate, self.noise_shape, random_generator_of(self))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

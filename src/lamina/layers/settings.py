@@ -1,6 +1,6 @@
 """Functions that layers share: checks of arguments, settings in configs, weights, dtypes."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.types import Shape
 from lamina.core.unavailable import unavailable_function
+from lamina.core.variable.seed import SeedGenerator
 from lamina.core.variable.variable import Variable
 
 _LAYOUTS = {
@@ -49,6 +50,22 @@ def make_weight(layer: Layer, weight: str, shape: Shape, **changes: Any) -> Vari
         "constraint": getattr(layer, f"{weight}_constraint"),
     }
     return layer.add_weight(shape=shape, **{"name": weight} | settings | changes)
+
+
+def random_generator_of(layer: Layer) -> SeedGenerator:
+    """The generator of a layer that draws random numbers.
+
+    Raises:
+        ValueError: If it has none, since it was made with a rate of 0, as in Keras.
+    """
+    generator = getattr(layer, "seed_generator", None)
+    if generator is None:
+        kind = type(layer).__name__
+        raise ValueError(
+            f"{kind} {layer.name!r} was made with 0 and has no random generator, so it cannot draw "
+            f"now.\n  Fix: make it with the value from the beginning, e.g. {kind}(0.2)."
+        )
+    return cast(SeedGenerator, generator)
 
 
 def check_fraction(layer: str, name: str, value: Any) -> Any:

@@ -10,7 +10,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.core.variable.seed import SeedGenerator
-from lamina.layers.settings import check_fraction, settings_of
+from lamina.layers.settings import check_fraction, random_generator_of, settings_of
 from lamina.ops import products
 from lamina.ops.attention_parts import causal_mask
 
@@ -113,7 +113,7 @@ class Attention(Layer):
             )
         weights = jax.nn.softmax(scores, axis=-1)
         if training and self.dropout:
-            weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
+            weights = random.dropout(weights, self.dropout, seed=random_generator_of(self))
         output = products.matmul(weights, value)
         if query_mask is not None:
             output = jnp.where(query_mask[..., None], output, 0)
