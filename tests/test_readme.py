@@ -20,7 +20,7 @@ COMMANDS = [
 # These make environments out of packages from the network; `.ci/run` does so from a clean clone.
 MAKES_AN_ENVIRONMENT = {
     "make quickstart": "make --dry-run quickstart",
-    "pip install '.[data]'": "true",
+    "pip install ./kernels '.[data]'": "true",
 }
 
 
@@ -43,6 +43,7 @@ def clone(tmp_path):
 @pytest.mark.extra
 def test_every_command_runs_as_printed(clone, real_data):
     assert len(COMMANDS) >= 9
+    assert set(MAKES_AN_ENVIRONMENT) <= set(COMMANDS)
     lines = [MAKES_AN_ENVIRONMENT.get(command, command) for command in COMMANDS]
     # Before `activate` the README has an environment of the reader's own.
     script = "\n".join(["set -e", 'PATH="$PWD/.venv/bin:$PATH"', *lines])
