@@ -54,6 +54,8 @@ def write_chart(path: Path, results: dict) -> None:
                     panel.plot(*zip(*points, strict=True), "o-", color=colour, label=name, ms=3)
             panel.set(xscale="log", yscale="log", title=axis, ylabel="ms a step")
             panel.spines[["top", "right"]].set_visible(False)
+        for panel in axes.flat[len(results) :]:
+            panel.set_axis_off()
         axes.flat[0].legend(frameon=False, fontsize=8)
 
 
