@@ -5,11 +5,8 @@ python benchmarks/building.py
 
 import argparse
 import json
-import statistics
-import tempfile
-from pathlib import Path
 
-from contender import Contender, attempt, keras
+from contender import Contender, keras, medians_in_turn
 
 CONTENDERS = (
     Contender("Lamina", "building_keras.py", options=("--library", "lamina")),
@@ -31,19 +28,7 @@ def measure(quick: bool = False) -> dict:
     Returns:
         From contender to the median seconds of every task, or to `{"failed": reason}`.
     """
-    found: dict[str, list[dict]] = {contender.name: [] for contender in CONTENDERS}
-    with tempfile.TemporaryDirectory(prefix="lamina-bench-") as folder:
-        for _ in range(1 if quick else 5):
-            for contender in CONTENDERS:
-                found[contender.name].append(attempt(contender, (), Path(folder)))
-    return {name: _medians(runs) for name, runs in found.items()}
-
-
-def _medians(runs: list[dict]) -> dict:
-    failed = [run for run in runs if "failed" in run]
-    if failed:
-        return {"failed": failed[0]["failed"]}
-    return {task: statistics.median(run[task] for run in runs) for task in TASKS}
+    return medians_in_turn(CONTENDERS, (), 1 if quick else 5)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import os
+import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -141,6 +143,29 @@ def attempt(
         return run(contender, arguments, folder, limit)
     except subprocess.SubprocessError as error:
         return {"failed": reason(error)}
+
+
+def medians_in_turn(
+    contenders: Sequence[Contender], arguments: Sequence[object], rounds: int
+) -> dict[str, dict]:
+    """From contender to the medians of its figures over some rounds, all contenders in turn.
+
+    A contender that fails has `{"failed": reason}`.
+    """
+    runs: dict[str, list[dict]] = {contender.name: [] for contender in contenders}
+    with tempfile.TemporaryDirectory(prefix="lamina-bench-") as folder:
+        for _ in range(rounds):
+            for contender in contenders:
+                runs[contender.name].append(attempt(contender, arguments, Path(folder)))
+    return {name: _medians(of_contender) for name, of_contender in runs.items()}
+
+
+def _medians(runs: list[dict]) -> dict:
+    failed = [run for run in runs if "failed" in run]
+    if failed:
+        return {"failed": failed[0]["failed"]}
+    figures = [name for name in runs[0] if name not in ("cold", "seconds", "used_by_others")]
+    return {name: statistics.median(run[name] for run in runs) for name in figures}
 
 
 def reason(error: subprocess.SubprocessError) -> str:

@@ -5,11 +5,8 @@ python benchmarks/single_layers.py
 
 import argparse
 import json
-import statistics
-import tempfile
-from pathlib import Path
 
-from contender import Contender, attempt, keras
+from contender import Contender, keras, medians_in_turn
 
 OPTIONS = ("--library", "lamina")
 CONTENDERS = (
@@ -34,21 +31,7 @@ def measure(quick: bool = False) -> dict:
         `{"failed": reason}`.
     """
     rounds, epochs = (1, 3) if quick else (3, 9)
-    found: dict[str, list[dict]] = {contender.name: [] for contender in CONTENDERS}
-    with tempfile.TemporaryDirectory(prefix="lamina-bench-") as folder:
-        for _ in range(rounds):
-            for contender in CONTENDERS:
-                result = attempt(contender, ("--epochs", epochs), Path(folder))
-                found[contender.name].append(result)
-    return {name: _medians(runs) for name, runs in found.items()}
-
-
-def _medians(runs: list[dict]) -> dict:
-    failed = [run for run in runs if "failed" in run]
-    if failed:
-        return {"failed": failed[0]["failed"]}
-    layers = [name for name in runs[0] if name[0].isupper()]
-    return {name: statistics.median(run[name] for run in runs) for name in layers}
+    return medians_in_turn(CONTENDERS, ("--epochs", epochs), rounds)
 
 
 if __name__ == "__main__":

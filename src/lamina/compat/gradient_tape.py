@@ -296,14 +296,11 @@ class GradientTape:
             weights = weights.reshape(target.size, *target.shape)
             rows = self._pull_back_rows(target, weights, leaves)
             gradients = [
-                None if row is None else row.reshape(*target.shape, *leaf.shape)
+                _filled(None, leaf, fill, target.shape)
+                if row is None
+                else row.reshape(*target.shape, *leaf.shape)
                 for row, leaf in zip(rows, leaves, strict=True)
             ]
-            if fill is UnconnectedGradients.ZERO:
-                gradients = [
-                    jnp.zeros((*target.shape, *leaf.shape), leaf.dtype) if g is None else g
-                    for g, leaf in zip(gradients, leaves, strict=True)
-                ]
             return jax.tree.unflatten(structure, gradients)
         finally:
             self._release()
@@ -407,8 +404,9 @@ class GradientTape:
         kept: list[_Operation] = []
         for operation in reversed(self._operations):
             if any(id(value) in needed for value in operation.outputs):
-                kept.insert(0, operation)
+                kept.append(operation)
                 needed.update({id(value) for value in operation.inputs} & sensitive)
+        kept.reverse()
         used = [key for key in arrays if key in needed]
 
         def function(*values: Any) -> list[Any]:
@@ -457,9 +455,11 @@ def _as_unconnected(value: UnconnectedGradients | str) -> UnconnectedGradients:
         ) from None
 
 
-def _filled(gradient: Any, source: Any, fill: UnconnectedGradients) -> Any:
+def _filled(
+    gradient: Any, source: Any, fill: UnconnectedGradients, target_shape: tuple[int, ...] = ()
+) -> Any:
     if gradient is None and source is not None and fill is UnconnectedGradients.ZERO:
-        return jnp.zeros(source.shape, source.dtype)
+        return jnp.zeros((*target_shape, *source.shape), source.dtype)
     return gradient
 
 
